@@ -1,0 +1,132 @@
+"""What makes a run this run: everything that can change a number it prints, and nothing else."""
+
+import json
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
+from pathlib import Path
+from typing import NamedTuple
+
+from graph.config import ModelSpec, Settings
+from graph.errors import DatasetError
+from graph.models import embedded
+from graph.models.huggingface import resolve_dtype
+from graph.retrieval.index import identity as index_identity
+from graph.storage import file_sha256
+
+SCHEMA = 1
+"""Count up when records or metrics change their meaning: older runs are then not resumed."""
+
+PACKAGES = (
+    "accelerate",
+    "faiss-cpu",
+    "faiss-gpu",
+    "langchain-core",
+    "langchain-huggingface",
+    "langgraph",
+    "nltk",
+    "numpy",
+    "rank-bm25",
+    "rouge-score",
+    "scipy",
+    "sentence-transformers",
+    "tokenizers",
+    "torch",
+    "transformers",
+)
+
+
+class Choices(NamedTuple):
+    """What a user chose for a run, as far as it changes the numbers."""
+
+    settings: Settings
+    corpus: Path | None
+    dataset: Path
+    limit: int | None
+    batch_size: int
+    seed: int
+    judged: bool
+
+
+def identity_of(choices: Choices) -> dict[str, object]:
+    """Return the fields whose digest names a run; loads no weights.
+
+    The batch size is one of them: in 16-bit arithmetic the shape of a batch changes the text.
+    """
+    settings = choices.settings
+    profile = settings.profile
+    retrieval = settings.config.retrieval
+    index = None
+    if retrieval.kind != "none" and choices.corpus:
+        index = index_identity(retrieval.kind, choices.corpus, profile.embedder)
+    try:
+        dataset = file_sha256(choices.dataset)
+    except OSError as error:
+        raise DatasetError(f"{choices.dataset}: cannot be read: {error.strerror}") from None
+    return {
+        "schema": SCHEMA,
+        "config": settings.config.model_dump(mode="json"),
+        "generator": _model(profile.generator),
+        "judge": _model(profile.judge) if choices.judged else None,
+        "embedder": {
+            **profile.embedder.model_dump(mode="json"),
+            "revision": _revision(profile.embedder.engine, profile.embedder),
+        },
+        "prompts": prompts_sha256(),
+        "index": index,
+        "dataset_sha256": dataset,
+        "limit": choices.limit,
+        "batch_size": choices.batch_size,
+        "seed": choices.seed,
+    }
+
+
+def digest(identity: dict[str, object]) -> str:
+    """Return the hex digest of an identity."""
+    return sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def prompts_sha256() -> str:
+    """Return the digest of all prompt texts."""
+    modules = sorted(
+        (entry for entry in files("prompts").iterdir() if entry.name.endswith(".py")),
+        key=lambda entry: entry.name,
+    )
+    total = sha256()
+    for module in modules:
+        total.update(module.name.encode() + b"\0" + module.read_bytes() + b"\0")
+    return total.hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the packages that can change a number."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def folder_name(settings: Settings, dataset: Path, full_digest: str) -> str:
+    """Return `<config>-<profile>-<data>-<identity>`, safe as a file name."""
+    stem = dataset.name.split(".")[0]
+    data = "".join(c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in stem)[:40]
+    name = "".join(
+        c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in settings.config_name
+    )
+    return f"{name[:64]}-{settings.profile_name}-{data}-{full_digest[:12]}"
+
+
+def _model(spec: ModelSpec) -> dict[str, object]:
+    return {
+        **spec.model_dump(mode="json"),
+        "revision": _revision(spec.engine, spec),
+        "dtype": resolve_dtype(spec.dtype),
+    }
+
+
+def _revision(engine: str, spec: object) -> object:
+    model, revision = getattr(spec, "model"), getattr(spec, "revision")
+    return embedded.revision(model) if engine == "embedded" else revision

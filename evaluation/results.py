@@ -1,0 +1,167 @@
+"""From a journal to metrics.json, summary.md and the table on the terminal."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypedDict
+
+from rich.table import Table
+
+from evaluation.journal import Record
+from evaluation.metrics import METRICS
+from evaluation.statistics import Summary, summarise
+from graph.config import Settings
+from graph.storage import write_atomically
+from nodes.state import Step
+
+
+class Tokens(TypedDict):
+    """Tokens of the whole run."""
+
+    prompt: int
+    new: int
+    cut: int
+    """Tokens of passages and drafts left out so that prompts fit the window."""
+
+
+class Results(TypedDict):
+    """The content of metrics.json: the same for an uninterrupted and a resumed run."""
+
+    config: str
+    profile: str
+    n: int
+    failed: int
+    empty_answers: int
+    metrics: dict[str, Summary]
+    judge_mass: Summary
+    """What the judge's grades got together before normalising: low means it did not understand."""
+    critique_formats: dict[str, int]
+    halved_replies: int
+    tokens: Tokens
+    seconds: dict[str, str]
+    """Times differ from run to run: they stand in timings.json."""
+
+
+def results_of(settings: Settings, records: Sequence[Record]) -> Results:
+    """Compute a run's results from its records alone."""
+    ordered = sorted(records, key=lambda record: record["index"])
+    sound = [record for record in ordered if record["error"] is None]
+    steps = [step for record in ordered for step in record["steps"]]
+    return {
+        "config": settings.config_name,
+        "profile": settings.profile_name,
+        "n": len(ordered),
+        "failed": len(ordered) - len(sound),
+        "empty_answers": sum(not record["answer"] for record in sound),
+        "metrics": {
+            name: summarise([record["metrics"][name] for record in sound]) for name in METRICS
+        },
+        "judge_mass": summarise(
+            [
+                v["mass"]
+                for step in steps
+                if step["node"] == "judge"
+                for v in step.get("verdicts", [])
+            ]
+        ),
+        "critique_formats": _count(steps),
+        "halved_replies": sum(r["halvings"] > 0 for step in steps for r in step.get("replies", [])),
+        "tokens": tokens_of(ordered),
+        "seconds": {"file": "timings.json"},
+    }
+
+
+def _count(steps: Sequence[Step]) -> dict[str, int]:
+    forms = [step["critique_format"] for step in steps if "critique_format" in step]
+    return {form: forms.count(form) for form in sorted(set(forms))}
+
+
+def tokens_of(records: Sequence[Record]) -> Tokens:
+    """Add up the tokens of records: prompts of verdicts included."""
+    steps = [step for record in records for step in record["steps"]]
+    replies = [reply for step in steps for reply in step.get("replies", [])]
+    verdicts = [verdict for step in steps for verdict in step.get("verdicts", [])]
+    asked: list[Any] = [*replies, *verdicts]
+    return {
+        "prompt": sum(item["prompt_tokens"] for item in asked),
+        "new": sum(reply["new_tokens"] for reply in replies),
+        "cut": sum(item["cut_tokens"] for item in asked),
+    }
+
+
+def write_results(folder: Path, results: Results) -> None:
+    """Write metrics.json and summary.md."""
+    text = json.dumps(results, indent=1, allow_nan=False) + "\n"
+    write_atomically(folder / "metrics.json", text)
+    write_atomically(folder / "summary.md", _summary(results))
+
+
+def _summary(results: Results) -> str:
+    lines = [
+        f"# {results['config']} with profile {results['profile']}",
+        "",
+        f"{results['n']} questions, {results['failed']} failed, "
+        f"{results['empty_answers']} empty answers.",
+        "",
+        "| metric | mean | 95 % interval | n | unscored |",
+        "|---|---|---|---|---|",
+    ]
+    for name, summary in results["metrics"].items():
+        mean, interval = shown(summary)
+        lines.append(f"| {name} | {mean} | {interval} | {summary['n']} | {summary['unscored']} |")
+    tokens = results["tokens"]
+    lines += [
+        "",
+        f"Tokens: {tokens['prompt']} in prompts, {tokens['new']} generated, {tokens['cut']} of "
+        "passages and drafts cut to fit the window.",
+        "",
+        *(f"- {note}" for note in notes(results)),
+    ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def shown(summary: Summary) -> tuple[str, str]:
+    """Return a mean and its interval as text."""
+    mean = "none" if summary["mean"] is None else f"{summary['mean']:.3f}"
+    ends = summary["ci95"]
+    return mean, "none" if ends is None else f"{ends[0]:.3f} to {ends[1]:.3f}"
+
+
+def notes(results: Results) -> list[str]:
+    """Return what a reader should know before believing the table."""
+    found = []
+    if results["failed"]:
+        found.append(f"{results['failed']} questions failed: no metric counts them.")
+    mass = results["judge_mass"]["mean"]
+    if mass is not None and mass < 0.5:
+        found.append(
+            f"The judge put only {mass:.0%} of its probability on the grades 0 to 4: it did not "
+            "follow its instruction well, so do not rank systems by its score."
+        )
+    free = results["critique_formats"].get("free", 0)
+    if free:
+        total = sum(results["critique_formats"].values())
+        found.append(f"{free} of {total} critiques were not numbered: read as free text.")
+    if results["halved_replies"]:
+        found.append(
+            f"{results['halved_replies']} replies came from batches that were halved for lack of "
+            "memory; in 16-bit arithmetic this can change texts."
+        )
+    return found
+
+
+def table_of(results: Results) -> Table:
+    """Return the table for the terminal."""
+    table = Table(
+        title=f"{results['config']}, profile {results['profile']}: {results['n']} questions, "
+        f"{results['failed']} failed",
+        title_justify="left",
+        caption="each metric is in [0, 1], higher is better; intervals are 95 % bootstrap",
+        caption_justify="left",
+    )
+    table.add_column("metric")
+    for name in ("mean", "95 % interval", "n", "unscored"):
+        table.add_column(name, justify="right")
+    for name, summary in results["metrics"].items():
+        table.add_row(name, *shown(summary), str(summary["n"]), str(summary["unscored"]))
+    return table

@@ -1,0 +1,131 @@
+"""The evaluation loop: questions in batches through the graph, each batch on disk before the next."""
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+from typing import NamedTuple
+
+from evaluation.journal import Journal, Record
+from evaluation.metrics import lexical, semantic_similarity
+from evaluation.questions import Item
+from evaluation.results import tokens_of
+from graph.build import JudgedGraph
+from graph.models.lockstep import Lockstep, Outcome
+from graph.progress import progress
+from graph.retrieval.encoder import Encoder
+from nodes.state import JudgedState
+
+log = logging.getLogger("opencoder")
+_MESSAGE_CHARS = 1_000
+
+
+class Machine(NamedTuple):
+    """What answers and scores questions."""
+
+    graph: JudgedGraph
+    lockstep: Lockstep
+    encoder: Encoder
+
+
+class Session(NamedTuple):
+    """What one process did for a run."""
+
+    questions: int
+    """Records written."""
+    recomputed: int
+    """Questions answered again because a crash cut their batch in two."""
+    not_reproduced: int
+    """Of those, how many came out differently than the record that was kept."""
+    new_tokens: int
+    seconds: float
+
+
+def batches(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
+    """Return the batch plan: it follows from the questions and the size, never from progress."""
+    return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+def run(machine: Machine, items: Sequence[Item], batch_size: int, journal: Journal) -> Session:
+    """Answer and score every question that the journal does not hold yet.
+
+    A batch that a crash cut in two is computed again as a whole, so that its composition and with
+    it every text stays the same, but only the missing records are written.
+    """
+    start = perf_counter()
+    written = recomputed = differing = new_tokens = 0
+    done = sum(item.index in journal.records for item in items)
+    with progress("answering questions", len(items), done=done) as bar:
+        for batch in batches(items, batch_size):
+            missing = [item for item in batch if item.index not in journal.records]
+            if not missing:
+                continue
+            records = answer_batch(machine, batch)
+            kept = [journal.records.get(record["index"]) for record in records]
+            fresh = [r for r, old in zip(records, kept, strict=True) if old is None]
+            recomputed += len(batch) - len(missing)
+            differing += sum(
+                old is not None and old["answer"] != record["answer"]
+                for record, old in zip(records, kept, strict=True)
+            )
+            journal.append(fresh)
+            written += len(fresh)
+            new_tokens += tokens_of(records)["new"]
+            rate = new_tokens / (perf_counter() - start)
+            bar.advance(len(fresh), f"{rate:.0f} tokens/s")
+    return Session(written, recomputed, differing, new_tokens, perf_counter() - start)
+
+
+def answer_batch(machine: Machine, batch: Sequence[Item]) -> list[Record]:
+    """Run one batch through the graph, side by side, and score it."""
+    tasks: list[Callable[[], JudgedState]] = [
+        partial(_answer, machine.graph, item) for item in batch
+    ]
+    outcomes = machine.lockstep.run(tasks)
+    records = [_record(item, outcome) for item, outcome in zip(batch, outcomes, strict=True)]
+    sound = [record for record in records if record["error"] is None]
+    similarities = semantic_similarity(
+        machine.encoder, [r["answer"] for r in sound], [r["reference"] for r in sound]
+    )
+    for record, similarity in zip(sound, similarities, strict=True):
+        record["metrics"] = {
+            **lexical(record["answer"], record["reference"]),
+            "semantic_similarity": similarity,
+            "LLM_judge": record["metrics"]["LLM_judge"],
+        }
+    return records
+
+
+def _answer(graph: JudgedGraph, item: Item) -> JudgedState:
+    state: JudgedState = graph.invoke({"question": item.question, "reference": item.reference})
+    return state
+
+
+def _record(item: Item, outcome: Outcome[JudgedState]) -> Record:
+    if outcome.error is not None and not isinstance(outcome.error, Exception):
+        raise outcome.error
+    state = outcome.value
+    record: Record = {
+        "index": item.index,
+        "eval_id": item.eval_id,
+        "question": item.question,
+        "reference": item.reference,
+        "relevant_question_ids": list(item.relevant_question_ids),
+        "answer": state["answer"] if state else "",
+        "reasoning": state.get("reasoning", "") if state else "",
+        "passages": state.get("passages", []) if state else [],
+        "steps": state.get("steps", []) if state else [],
+        "error": None,
+        "metrics": {"LLM_judge": state.get("score")} if state else {},
+    }
+    if outcome.error is not None:
+        name, message = type(outcome.error).__name__, str(outcome.error)[:_MESSAGE_CHARS]
+        log.warning("question %s failed: %s: %s", item.eval_id, name, " ".join(message.split()))
+        record["error"] = {"type": name, "message": message}
+    return record
+
+
+def journal_path(folder: Path) -> Path:
+    """Return where a run's journal is."""
+    return folder / "journal.jsonl"

@@ -1,0 +1,155 @@
+"""python -m graph ask | draw | index: answer one question, draw a graph, build an index."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from graph import terminal
+from graph.build import answering_graph
+from graph.config import Settings, config_names, load_settings, profile_names
+from graph.drawing import draw, to_png, to_svg
+from graph.errors import ConfigError
+from graph.models import open_models
+from graph.retrieval import open_retriever
+from graph.retrieval.documents import default_corpus
+from graph.retrieval.index import build_or_verify
+from graph.storage import write_bytes_atomically
+from graph.tracing import trace
+from nodes.state import State, Step
+
+
+def main() -> None:
+    """Run the command line."""
+    terminal.run(lambda: _run(_parser().parse_args()))
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    commands = {"ask": _ask, "draw": _draw, "index": _index}
+    return commands[arguments.command](arguments)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m graph", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    ask = commands.add_parser("ask", help="answer one question, with its sources")
+    ask.add_argument("question", metavar="QUESTION", help="the question; - reads it from stdin")
+    _add_settings(ask)
+    ask.add_argument("--trace", action="store_true", help="show each step as it happens")
+    ask.add_argument("--json", action="store_true", help="print one JSON document (all steps)")
+    ask.add_argument("--seed", type=int, default=0, help="of sampled drafts (default 0)")
+
+    drawing = commands.add_parser("draw", help="print a graph as Mermaid, or draw it")
+    drawing.add_argument("config", metavar="NAME", help="one of: " + ", ".join(config_names()))
+    drawing.add_argument("--svg", type=Path, metavar="FILE", help="write an SVG picture")
+    drawing.add_argument("--png", type=Path, metavar="FILE", help="write a PNG picture")
+    drawing.add_argument("--no-judge", action="store_true", help="leave out the judge")
+
+    index = commands.add_parser(
+        "index", help="build an index of a corpus, or verify the one it has"
+    )
+    _add_settings(index)
+    return parser
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config",
+        default="semantic_cot",
+        metavar="NAME",
+        help="which stages run (default semantic_cot): " + ", ".join(config_names()),
+    )
+    parser.add_argument(
+        "--profile",
+        default="auto",
+        help="which models run (default auto): " + ", ".join(profile_names()),
+    )
+    parser.add_argument(
+        "--corpus", type=Path, metavar="PATH", help="posts to search (default: yours or the sample)"
+    )
+    parser.add_argument(
+        "--index", type=Path, metavar="DIR", help="where the index is (default: the cache folder)"
+    )
+    parser.add_argument(
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override fields of the config or profile, as in retrieval.top_k=8",
+    )
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    return load_settings(arguments.config, arguments.profile, arguments.set)
+
+
+def _ask(arguments: argparse.Namespace) -> int:
+    settings = _settings(arguments)
+    question = sys.stdin.read() if arguments.question == "-" else arguments.question
+    if not question.strip():
+        raise ConfigError("the question is empty")
+    config, profile = settings.config, settings.profile
+    models = open_models(profile, seed=arguments.seed)
+    retriever = None
+    if config.retrieval.kind != "none":
+        retriever = open_retriever(
+            config.retrieval, profile.embedder, corpus=arguments.corpus, folder=arguments.index
+        )
+        terminal.log.info("corpus: %s", retriever.corpus)
+    graph = answering_graph(
+        config,
+        model=models.generator,
+        chooser=models.generator,
+        retriever=retriever,
+        output=State,
+    )
+    steps: list[Step] = []
+    for step in trace(graph, question):
+        steps.append(step)
+        if arguments.trace and not arguments.json:
+            from graph.narration import narrate
+
+            narrate(step)
+    _print_answer(question, steps, as_json=arguments.json)
+    return 0
+
+
+def _print_answer(question: str, steps: list[Step], *, as_json: bool) -> None:
+    answer = next(step["answer"] for step in reversed(steps) if "answer" in step)
+    passages = next((step["passages"] for step in steps if "passages" in step), [])
+    if as_json:
+        result = {"question": question, "answer": answer, "passages": passages, "steps": steps}
+        sys.stdout.write(json.dumps(result, indent=1) + "\n")
+        return
+    from graph.narration import print_answer
+
+    print_answer(answer, passages)
+
+
+def _draw(arguments: argparse.Namespace) -> int:
+    mermaid = draw(arguments.config, judged=not arguments.no_judge)
+    if arguments.svg:
+        write_bytes_atomically(arguments.svg, to_svg(mermaid).encode())
+    if arguments.png:
+        write_bytes_atomically(arguments.png, to_png(mermaid))
+    if not (arguments.svg or arguments.png):
+        sys.stdout.write(mermaid)
+    return 0
+
+
+def _index(arguments: argparse.Namespace) -> int:
+    settings = _settings(arguments)
+    kind = settings.config.retrieval.kind
+    if kind == "none":
+        raise ConfigError(f"config {settings.config_name} retrieves nothing: it needs no index")
+    corpus = arguments.corpus or default_corpus()
+    folder = build_or_verify(kind, corpus, settings.profile.embedder, arguments.index)
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    sys.stdout.write(f"{kind} index of {manifest['rows']} posts of {corpus}: {folder}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""Pictures of the graph: Mermaid text, and SVG or PNG drawn on this machine."""
+
+from typing import TYPE_CHECKING
+
+from langchain_core.callbacks import CallbackManagerForRetrieverRun
+from langchain_core.documents import Document
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables.graph import NodeStyles
+
+from graph.build import answering_graph, judged_graph
+from graph.config import Config, load_config
+from graph.errors import MissingExtraError
+from nodes.model import Prompt, Reply, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_STYLES = NodeStyles(
+    default="fill:#e8eefc,stroke:#3b5bdb,color:#14213d",
+    first="fill:#ffffff,stroke:#868e96,color:#14213d",
+    last="fill:#ffffff,stroke:#868e96,color:#14213d",
+)
+
+
+_FRONTMATTER = {
+    "config": {
+        "theme": "neutral",
+        "themeVariables": {"clusterBkg": "#fbfbfd", "clusterBorder": "#adb5bd"},
+        "flowchart": {"curve": "linear", "subGraphTitleMargin": {"top": 4, "bottom": 22}},
+    }
+}
+# The subgraph's own end is where the answer comes out.
+_LABELS = (
+    ("(<p>__end__</p>)\n", "([answer]):::last\n"),
+    ("<p>__start__</p>", "question"),
+    ("<p>__end__</p>", "end"),
+)
+
+
+class _Never(BaseRetriever):
+    """Stands in for models and retriever: a drawing asks neither."""
+
+    def _get_relevant_documents(
+        self, query: str, *, run_manager: CallbackManagerForRetrieverRun
+    ) -> list[Document]:
+        raise NotImplementedError
+
+    def write(
+        self, prompts: "Sequence[Prompt]", *, max_new_tokens: int, temperature: float = 0.0
+    ) -> list[Reply]:
+        raise NotImplementedError
+
+    def choose(self, prompts: "Sequence[Prompt]", options: "Sequence[str]") -> list[Verdict]:
+        raise NotImplementedError
+
+
+def draw(config: str | Config = "semantic_cot", *, judged: bool = True) -> str:
+    """Return a config's graph as Mermaid text; loads no weights and opens no index.
+
+    Args:
+        config: A name or a `Config`.
+        judged: Show the judge behind the answering graph, as the evaluation runs it.
+
+    Raises:
+        ConfigError: there is no such config.
+    """
+    never = _Never()
+    answering = answering_graph(load_config(config), model=never, chooser=never, retriever=never)
+    shown = judged_graph(answering, never) if judged else answering
+    text = shown.get_graph(xray=True).draw_mermaid(
+        node_colors=_STYLES, frontmatter_config=_FRONTMATTER
+    )
+    for name, label in _LABELS:
+        text = text.replace(name, label)
+    return text
+
+
+def to_svg(mermaid: str) -> str:
+    """Draw Mermaid text as SVG, on this machine.
+
+    Raises:
+        MissingExtraError: the drawing package is not installed.
+    """
+    try:
+        import mermaidx
+    except ImportError:
+        raise MissingExtraError("pictures need mermaidx: pip install 'opencoder[draw]'") from None
+    return str(mermaidx.render(mermaid).svg())
+
+
+def to_png(mermaid: str, *, width: int = 640) -> bytes:
+    """Draw Mermaid text as PNG, `width` pixels wide, on this machine."""
+    svg = to_svg(mermaid)
+    import mermaidx
+
+    return mermaidx.svg_to_png(svg, width=width, background="white")

@@ -1,0 +1,53 @@
+"""From an engine, which takes many prompts at once, to the model that a node sees."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from graph.models.lockstep import Lockstep
+from graph.models.verdict import check_options
+from nodes.model import Prompt, Reply, Verdict
+
+
+class Engine(Protocol):
+    """Serves many prompts in one call; an outcome is a result or that prompt's own error."""
+
+    name: str
+
+    def write_all(
+        self, prompts: Sequence[Prompt], max_new_tokens: int, temperature: float
+    ) -> Sequence[Reply | Exception]:
+        """Answer each prompt, in order."""
+        ...
+
+    def choose_all(
+        self, prompts: Sequence[Prompt], options: Sequence[str]
+    ) -> Sequence[Verdict | Exception]:
+        """Choose for each prompt, in order."""
+        ...
+
+
+class BatchedModel:
+    """An engine as `TextModel` and `Chooser`: asks of questions that run in lockstep are joined."""
+
+    def __init__(self, engine: Engine, lockstep: Lockstep) -> None:
+        self.engine = engine
+        self._lockstep = lockstep
+
+    def write(
+        self, prompts: Sequence[Prompt], *, max_new_tokens: int, temperature: float = 0.0
+    ) -> list[Reply]:
+        """Answer each prompt, in order."""
+        return self._lockstep.ask(
+            ("write", self.engine.name, max_new_tokens, temperature),
+            prompts,
+            lambda together: self.engine.write_all(together, max_new_tokens, temperature),
+        )
+
+    def choose(self, prompts: Sequence[Prompt], options: Sequence[str]) -> list[Verdict]:
+        """Give one verdict for each prompt, in order."""
+        check_options(options)
+        return self._lockstep.ask(
+            ("choose", self.engine.name, tuple(options)),
+            prompts,
+            lambda together: self.engine.choose_all(together, options),
+        )

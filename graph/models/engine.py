@@ -1,0 +1,204 @@
+"""The engine of a Hugging Face model: many prompts in, batches through the model, outcomes out."""
+
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from threading import Lock
+from time import perf_counter
+from typing import TypeVar
+
+from graph.config import ModelSpec
+from graph.models.budget import Fitted, fit
+from graph.models.huggingface import Loaded, load
+from graph.models.memory import halving
+from graph.models.verdict import Scoring, normalise, plan
+from nodes.model import Prompt, Reply, Verdict
+
+_T = TypeVar("_T")
+
+
+class HuggingFaceEngine:
+    """Writes and chooses in batches of at most `batch_size` rows; loads its weights at first use."""
+
+    def __init__(self, spec: ModelSpec, *, batch_size: int = 8, seed: int = 0) -> None:
+        self.spec = spec
+        self.name = f"{spec.model}@{spec.revision}"
+        self._batch_size = batch_size
+        self._seed = seed
+        self._lock = Lock()
+        self._loaded: Loaded | None = None
+
+    @property
+    def loaded(self) -> Loaded:
+        """The model; the first use loads it."""
+        if self._loaded is None:
+            self._loaded = load(self.spec)
+        return self._loaded
+
+    def write_all(
+        self, prompts: Sequence[Prompt], max_new_tokens: int, temperature: float
+    ) -> list[Reply | Exception]:
+        """Answer each prompt, in order."""
+        with self._lock:
+            return self._in_batches(
+                [self._fit(prompt, max_new_tokens) for prompt in prompts],
+                lambda batch, halvings: self._write(batch, halvings, max_new_tokens, temperature),
+            )
+
+    def choose_all(
+        self, prompts: Sequence[Prompt], options: Sequence[str]
+    ) -> list[Verdict | Exception]:
+        """Choose for each prompt, in order, by the probabilities of the options' tokens."""
+        with self._lock:
+            room = max(len(self.loaded.encode(option)) for option in options) + 1
+            return self._in_batches(
+                [self._fit(prompt, room) for prompt in prompts],
+                lambda batch, _: self._choose(batch, options),
+            )
+
+    def _fit(self, prompt: Prompt, new_tokens: int) -> Fitted | Exception:
+        loaded = self.loaded
+        try:
+            return fit(
+                prompt,
+                limit=loaded.window - new_tokens,
+                count=lambda text: len(loaded.encode(text)),
+                protect=loaded.protect,
+                wrap=loaded.wrap,
+            )
+        except Exception as error:  # costs its own question, and is recorded there
+            return error
+
+    def _in_batches(
+        self,
+        fitted: Sequence[Fitted | Exception],
+        run: Callable[[Sequence[Fitted], int], Sequence[_T | Exception]],
+    ) -> list[_T | Exception]:
+        """Run the longest prompts first, so that a batch pads little; keep the caller's order."""
+        outcomes: dict[int, _T | Exception] = {}
+        sound: list[tuple[int, Fitted]] = []
+        for index, item in enumerate(fitted):
+            if isinstance(item, Fitted):
+                sound.append((index, item))
+            else:
+                outcomes[index] = item
+        sound.sort(key=lambda pair: (-pair[1].tokens, pair[0]))
+        for start in range(0, len(sound), self._batch_size):
+            batch = sound[start : start + self._batch_size]
+            results = halving([item for _, item in batch], run)
+            outcomes.update((index, r) for (index, _), r in zip(batch, results, strict=True))
+        return [outcomes[index] for index in range(len(fitted))]
+
+    def _write(
+        self, batch: Sequence[Fitted], halvings: int, max_new_tokens: int, temperature: float
+    ) -> list[Reply]:
+        start = perf_counter()
+        texts = [item.text for item in batch]
+        written = self.loaded.pipeline.write(
+            texts,
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            stop=list(self.spec.stop),
+            seed=batch_seed(self._seed, texts),
+        )
+        seconds = (perf_counter() - start) / len(batch)
+        return [
+            {
+                "text": text,
+                "prompt": item.text,
+                "prompt_tokens": item.tokens,
+                "new_tokens": new_tokens,
+                "cut_tokens": item.cut_tokens,
+                "seconds": seconds,
+                "halvings": halvings,
+            }
+            for item, (text, new_tokens) in zip(batch, written, strict=True)
+        ]
+
+    def _choose(self, batch: Sequence[Fitted], options: Sequence[str]) -> list[Verdict | Exception]:
+        start = perf_counter()
+        loaded = self.loaded
+        scorings = [
+            plan(
+                loaded.encode(item.text),
+                [loaded.encode(loaded.continued(item.text, option)) for option in options],
+            )
+            for item in batch
+        ]
+        logprobs = self._logprobs(scorings)
+        seconds = (perf_counter() - start) / len(batch)
+        return [
+            _verdict(item, options, values, seconds)
+            for item, values in zip(batch, logprobs, strict=True)
+        ]
+
+    def _logprobs(self, scorings: Sequence[Scoring]) -> list[list[float]]:
+        """Return the log-probability of each option of each prompt."""
+        rows = [row for scoring in scorings for row in scoring.rows]
+        places = [
+            (offset + row, place, token)
+            for offset, scoring in _offsets(scorings)
+            for term in scoring.terms
+            for row, place, token in term
+        ]
+        values = iter(self._token_logprobs(rows, places))
+        return [[sum(next(values) for _ in term) for term in s.terms] for s in scorings]
+
+    def _token_logprobs(
+        self, rows: Sequence[tuple[int, ...]], places: Sequence[tuple[int, int, int]]
+    ) -> list[float]:
+        """Return the log-probability of each (row, place, token), in one forward pass of all rows."""
+        import torch
+
+        model, pad = self.loaded.model, self.loaded.tokenizer.pad_token_id
+        width = max(len(row) for row in rows)
+        keep = max(len(rows[row]) - place + 1 for row, place, _ in places)
+        ids = torch.tensor([[pad] * (width - len(row)) + list(row) for row in rows])
+        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows])
+        with torch.inference_mode():
+            logits = model(
+                input_ids=ids.to(model.device),
+                attention_mask=mask.to(model.device),
+                position_ids=(mask.cumsum(-1) - 1).clamp(min=0).to(model.device),
+                logits_to_keep=keep,
+                use_cache=False,
+            ).logits
+        picked = torch.stack(
+            [logits[row, keep - 1 - (len(rows[row]) - place)] for row, place, _ in places]
+        )
+        scores = torch.log_softmax(picked.float(), dim=-1)
+        return [float(scores[i, token]) for i, (_, _, token) in enumerate(places)]
+
+
+def _verdict(
+    item: Fitted, options: Sequence[str], logprobs: Sequence[float], seconds: float
+) -> Verdict | Exception:
+    try:
+        choice = normalise(options, logprobs)
+    except ValueError as error:  # costs its own question, and is recorded there
+        return error
+    return {
+        "choice": choice.choice,
+        "probabilities": choice.probabilities,
+        "mass": choice.mass,
+        "prompt": item.text,
+        "prompt_tokens": item.tokens,
+        "cut_tokens": item.cut_tokens,
+        "reply": None,
+        "seconds": seconds,
+    }
+
+
+def batch_seed(seed: int, texts: Sequence[str]) -> int:
+    """Return the seed of one batch: it follows from the run's seed and the batch's own prompts."""
+    digest = sha256(str(seed).encode())
+    for text in texts:
+        digest.update(b"\0" + text.encode())
+    return int.from_bytes(digest.digest()[:7], "big")
+
+
+def _offsets(scorings: Sequence[Scoring]) -> list[tuple[int, Scoring]]:
+    offsets, total = [], 0
+    for scoring in scorings:
+        offsets.append((total, scoring))
+        total += len(scoring.rows)
+    return offsets

@@ -1,0 +1,92 @@
+"""A trace for human eyes: one block a step, on stdout."""
+
+from rich.console import Console
+from rich.text import Text
+
+from graph.terminal import safe_text
+from nodes.model import Verdict
+from nodes.state import Passage, Step
+
+_console = Console(highlight=False, soft_wrap=False)
+_SHOWN_CHARS = 700
+
+
+def narrate(step: Step) -> None:
+    """Print what one step did: passages, drafts, verdicts, critique, tokens and seconds."""
+    _console.rule(Text(_headline(step), style="bold"), align="left")
+    if "passages" in step:
+        for passage in step["passages"]:
+            _print(_source(passage), "cyan")
+        if not step["passages"]:
+            _print("no passage found", "yellow")
+    for number, draft in enumerate(step.get("candidates", []), 1):
+        if draft["reasoning"] and step["node"] == "generate":
+            _print(f"reasoning {number}", "dim")
+            _print(_short(draft["reasoning"]), "dim", indent=2)
+        _print(f"draft {number}" if step["node"] == "generate" else f"refined {number}", "green")
+        _print(_short(draft["text"]) or "(empty)", indent=2)
+    for preference in step.get("preferences", []):
+        wins = preference["first_wins"]
+        verdict = "unreadable" if wins is None else f"preferred with probability {wins:.2f}"
+        agree = "" if preference["orders_agree"] else ", the two orders disagree"
+        _print(f"draft {preference['first'] + 1} over {preference['second'] + 1}: {verdict}{agree}")
+    for verdict_of in step.get("verdicts", []):
+        _print(_verdict_line(verdict_of), "dim", indent=2)
+    if "chosen" in step:
+        _print(f"chosen: draft {step['chosen'] + 1}", "green")
+    if "points" in step:
+        form = step["critique_format"]
+        _print(f"{len(step['points'])} points ({form})", "yellow")
+        for number, point in enumerate(step["points"], 1):
+            _print(f"{number}. {_short(point)}", indent=2)
+    _console.print()
+
+
+def print_answer(answer: str, passages: list[Passage]) -> None:
+    """Print an answer and the passages it may cite."""
+    _console.rule(Text("answer", style="bold"), align="left")
+    _print(answer or "(the model gave no answer)")
+    if passages:
+        _console.print()
+        _print("passages", "bold")
+        for passage in passages:
+            _print(_source(passage), "cyan")
+
+
+def _headline(step: Step) -> str:
+    parts = [step["node"]]
+    if "seconds" in step:
+        parts.append(f"{step['seconds']:.1f} s")
+    asked = [*step.get("replies", []), *step.get("verdicts", [])]
+    if asked:
+        parts.append(f"{sum(item['prompt_tokens'] for item in asked)} prompt tokens")
+    if step.get("replies"):
+        parts.append(f"{sum(reply['new_tokens'] for reply in step['replies'])} new tokens")
+    cut = sum(item["cut_tokens"] for item in asked)
+    if cut:
+        parts.append(f"{cut} tokens of passages and drafts cut to fit")
+    return "  |  ".join(parts)
+
+
+def _source(passage: Passage) -> str:
+    link = f"  {passage['url']}" if passage["url"] else ""
+    licence = f"  ({passage['licence']})" if passage["licence"] else ""
+    title = passage["title"] or passage["text"][:60]
+    return f"[{passage['number']}] {passage['score']:.3f}  {title}{link}{licence}"
+
+
+def _verdict_line(verdict: Verdict) -> str:
+    if verdict["probabilities"] is None:
+        return f"said {verdict['choice'] or 'nothing readable'}: {_short(verdict['reply'] or '')}"
+    shares = "  ".join(f"{o} {share:.2f}" for o, share in verdict["probabilities"].items())
+    return f"{shares}  (mass {verdict['mass']:.2f})"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARS else text[:_SHOWN_CHARS].rstrip() + " [...]"
+
+
+def _print(text: str, style: str = "", indent: int = 0) -> None:
+    margin = " " * indent
+    lines = "\n".join(margin + line for line in safe_text(text).split("\n"))
+    _console.print(Text(lines, style=style))

@@ -1,0 +1,78 @@
+"""Progress of long work: a bar on a terminal, plain lines elsewhere, always on stderr."""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import Protocol
+
+log = logging.getLogger("opencoder")
+_SECONDS_BETWEEN_LINES = 15.0
+
+
+class Progress(Protocol):
+    """Something to report finished work to."""
+
+    def advance(self, count: int, note: str = "") -> None:
+        """Say that `count` more pieces are done."""
+        ...
+
+
+class _Lines:
+    def __init__(self, label: str, total: int) -> None:
+        self._label, self._total, self._done = label, total, 0
+        self._start = self._last = monotonic()
+
+    def advance(self, count: int, note: str = "") -> None:
+        self._done += count
+        now = monotonic()
+        if now - self._last >= _SECONDS_BETWEEN_LINES or self._done >= self._total:
+            self._last = now
+            rate = self._done / max(now - self._start, 1e-9)
+            left = (self._total - self._done) / max(rate, 1e-9)
+            log.info(
+                "%s: %d of %d, %.1f/s, %.0f s left%s",
+                self._label,
+                self._done,
+                self._total,
+                rate,
+                left,
+                f", {note}" if note else "",
+            )
+
+
+@contextmanager
+def progress(label: str, total: int, *, done: int = 0, unit: str = "") -> Iterator[Progress]:
+    """Report progress on `total` pieces of work, `done` of which are finished already."""
+    if not sys.stderr.isatty():
+        yield _Lines(label, total - done)
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+    from rich.progress import Progress as RichProgress
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TextColumn("{task.fields[note]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with RichProgress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(label, total=total, completed=done, note="")
+
+        class _Bar:
+            def advance(self, count: int, note: str = "") -> None:
+                bar.update(task, advance=count, **({"note": note} if note else {}))
+
+        yield _Bar()

@@ -1,0 +1,88 @@
+"""Files that are either whole or not there: the cache folder, atomic writes, checksums."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import file_digest
+from pathlib import Path
+
+
+def cache_folder() -> Path:
+    """Return where converted models and indexes are kept.
+
+    `OPENCODER_CACHE`, else `opencoder` in `XDG_CACHE_HOME`, else `~/.cache/opencoder`.
+    """
+    if own := os.environ.get("OPENCODER_CACHE"):
+        return Path(own)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "opencoder"
+
+
+def file_sha256(path: Path) -> str:
+    """Return the hex SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace a text file in one step (UTF-8)."""
+    write_bytes_atomically(path, text.encode("utf-8"))
+
+
+def write_bytes_atomically(path: Path, content: bytes) -> None:
+    """Replace a file in one step: a reader sees the old or the new one, a crash leaves the old."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+        sync_folder(path.parent)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def folder_atomically(final: Path) -> Iterator[Path]:
+    """Yield an empty folder that becomes `final` when the block ends, and vanishes if it fails.
+
+    If another process finished the same folder meanwhile, theirs stays and ours is dropped.
+    """
+    final.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}."))
+    try:
+        yield work
+        for file in work.rglob("*"):
+            if file.is_file():
+                sync_file(file)
+        os.chmod(work, 0o755)
+        try:
+            os.rename(work, final)
+        except OSError:
+            if not final.is_dir():
+                raise
+        sync_folder(final.parent)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def sync_file(path: Path) -> None:
+    """Ask the disk to keep a file's bytes."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def sync_folder(path: Path) -> None:
+    """Ask the disk to keep a folder's names (a no-op where folders cannot be opened)."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,20 @@
+"""A question's way through the graph, step by step, as it happens."""
+
+from collections.abc import Iterator
+
+from langgraph.graph.state import CompiledStateGraph
+
+from nodes.state import QuestionInput, State, Step
+
+
+def trace(
+    graph: CompiledStateGraph[State, None, QuestionInput, object], question: str
+) -> Iterator[Step]:
+    """Yield each step of answering a question, as soon as its node is done.
+
+    A step holds what its node did: passages with scores, drafts, verdicts with probabilities,
+    critique points, replies with prompts, tokens and seconds (see `nodes.state.Step`).
+    """
+    for update in graph.stream({"question": question}, stream_mode="updates"):
+        for node_update in update.values():
+            yield from node_update.get("steps", [])

@@ -1,0 +1,47 @@
+"""judge: compare the answer with the reference and say how acceptable it is."""
+
+from nodes.model import Chooser, Prompt, Verdict
+from nodes.state import Judged, JudgedState
+from prompts import context
+from prompts import judge as texts
+
+
+def judge(state: JudgedState, *, chooser: Chooser) -> Judged:
+    """Score the answer in [0, 1]: the expected grade, 0 to 4, over 4.
+
+    The expectation over the grades' probabilities follows G-Eval (Liu et al. 2023,
+    arXiv:2303.16634). No text of the judge is parsed, so nothing an answer contains can be
+    mistaken for a grade.
+    """
+    border = context.border(state["question"], state["reference"], state["answer"])
+    prompt = Prompt(
+        template=texts.JUDGE,
+        whole={"question": state["question"], "border": border},
+        cuttable={"reference": state["reference"], "answer": state["answer"]},
+    )
+    try:
+        verdict = chooser.choose([prompt], texts.GRADES)[0]
+    except Exception as error:  # the answer stands, whatever became of its judge: unscored
+        reason = f"{type(error).__name__}: {error}"
+        return {"score": None, "steps": [{"node": "judge", "score": None, "error": reason}]}
+    score = expected_score(verdict)
+    return {
+        "score": score,
+        "steps": [
+            {
+                "node": "judge",
+                "seconds": verdict["seconds"],
+                "verdicts": [verdict],
+                "score": score,
+            }
+        ],
+    }
+
+
+def expected_score(verdict: Verdict) -> float | None:
+    """Turn a verdict over the grades 0..4 into a score in [0, 1]; None if it is unscored."""
+    if verdict["choice"] is None:
+        return None
+    if verdict["probabilities"] is None:
+        return int(verdict["choice"]) / 4
+    return sum(int(grade) * share for grade, share in verdict["probabilities"].items()) / 4

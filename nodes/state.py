@@ -1,0 +1,149 @@
+"""The state of one question on its way through the graph, and the parts it is made of.
+
+Everything here is a plain TypedDict, so that a state can be written to a journal as JSON and
+read back unchanged. Each field of `State` says which node writes it.
+"""
+
+import operator
+from typing import Annotated, TypedDict
+
+from nodes.model import Reply, Verdict
+
+
+class Passage(TypedDict):
+    """One retrieved post, as it is shown to the model and to the reader."""
+
+    number: int
+    """Its number in the prompt, from 1: the `n` of a citation `[n]`."""
+    question_id: str
+    title: str
+    text: str
+    """Markdown; code stands in fences."""
+    score: float
+    """The retriever's score; comparable within one retriever only."""
+    url: str
+    licence: str
+
+
+class Draft(TypedDict):
+    """One candidate answer."""
+
+    text: str
+    reasoning: str
+    """What the model wrote before answering; empty without chain of thought."""
+
+
+class Preference(TypedDict):
+    """How two candidates compared, asked in both orders."""
+
+    first: int
+    second: int
+    """Indices into the step's candidates."""
+    first_wins: float | None
+    """Mean over both orders of the probability of `first`; None if a verdict could not be read."""
+    orders_agree: bool | None
+    """Whether both orders named the same winner."""
+
+
+class Step(TypedDict, total=False):
+    """What one node did: the unit of a trace and of the journal."""
+
+    node: str
+    seconds: float
+    replies: list[Reply]
+    verdicts: list[Verdict]
+    passages: list[Passage]
+    candidates: list[Draft]
+    preferences: list[Preference]
+    chosen: int
+    points: list[str]
+    critique_format: str
+    answer: str
+    score: float | None
+    error: str
+    """Why there is no score."""
+
+
+class QuestionInput(TypedDict):
+    """What goes into the answering graph."""
+
+    question: str
+
+
+class AnswerOutput(TypedDict):
+    """What comes out of it."""
+
+    answer: str
+    passages: list[Passage]
+
+
+class State(QuestionInput, AnswerOutput, total=False):
+    """Inside the answering graph. There is no reference answer here, so none can reach a prompt."""
+
+    reasoning: str
+    """Of the current answer. Written by generate, refine and rerank."""
+    candidates: list[Draft]
+    """The newest drafts. Written by generate and refine."""
+    points: list[str]
+    """What is wrong with the current answer. Written by critique."""
+    rounds: int
+    """How often the answer was refined. Written by refine."""
+    steps: Annotated[list[Step], operator.add]
+    """Every node appends one."""
+
+
+class JudgedState(State, total=False):
+    """The evaluation's state: the answering graph runs in it as a subgraph."""
+
+    reference: str
+    """Given by the dataset; read by judge alone."""
+    score: float | None
+    """Acceptability in [0, 1]; None when unscored. Written by judge."""
+
+
+class Retrieved(TypedDict):
+    """Update of retrieve."""
+
+    passages: list[Passage]
+    steps: list[Step]
+
+
+class Drafted(TypedDict):
+    """Update of generate."""
+
+    candidates: list[Draft]
+    answer: str
+    reasoning: str
+    steps: list[Step]
+
+
+class Reranked(TypedDict):
+    """Update of rerank."""
+
+    answer: str
+    reasoning: str
+    steps: list[Step]
+
+
+class Critiqued(TypedDict):
+    """Update of critique."""
+
+    points: list[str]
+    steps: list[Step]
+
+
+class Refined(TypedDict):
+    """Update of refine."""
+
+    candidates: list[Draft]
+    answer: str
+    reasoning: str
+    rounds: int
+    steps: list[Step]
+
+
+class Judged(TypedDict):
+    """Update of judge."""
+
+    score: float | None
+    steps: list[Step]
