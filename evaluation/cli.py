@@ -6,10 +6,10 @@ import os
 import platform
 import shlex
 import sys
-from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
 from rich.console import Console
@@ -23,7 +23,7 @@ from evaluation.questions import Item, load_items
 from evaluation.run import Machine, batches, journal_path, run
 from evaluation.timings import write_timings
 from graph.build import answering_graph, judged_graph
-from graph.config import Config, Settings, load_settings
+from graph.config import Config, load_settings
 from graph.errors import ConfigError
 from graph.models import open_models
 from graph.retrieval import open_retriever
@@ -33,7 +33,8 @@ from graph.terminal import Interrupted, log
 from nodes.state import State
 
 
-class Job(NamedTuple):
+@dataclass(frozen=True)
+class Job:
     """One run, settled."""
 
     choices: Choices

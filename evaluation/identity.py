@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
-from graph.config import ModelSpec, Settings
+from graph.config import EmbedderSpec, ModelSpec, Settings
 from graph.errors import DatasetError
 from graph.models import embedded
 from graph.models.huggingface import resolve_dtype
@@ -70,7 +70,7 @@ def identity_of(choices: Choices) -> dict[str, object]:
         "judge": _model(profile.judge) if choices.judged else None,
         "embedder": {
             **profile.embedder.model_dump(mode="json"),
-            "revision": _revision(profile.embedder.engine, profile.embedder),
+            "revision": _revision(profile.embedder),
         },
         "prompts": prompts_sha256(),
         "index": index,
@@ -122,11 +122,10 @@ def folder_name(settings: Settings, dataset: Path, full_digest: str) -> str:
 def _model(spec: ModelSpec) -> dict[str, object]:
     return {
         **spec.model_dump(mode="json"),
-        "revision": _revision(spec.engine, spec),
+        "revision": _revision(spec),
         "dtype": resolve_dtype(spec.dtype),
     }
 
 
-def _revision(engine: str, spec: object) -> object:
-    model, revision = getattr(spec, "model"), getattr(spec, "revision")
-    return embedded.revision(model) if engine == "embedded" else revision
+def _revision(spec: ModelSpec | EmbedderSpec) -> str | None:
+    return embedded.revision(spec.model) if spec.engine == "embedded" else spec.revision

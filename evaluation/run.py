@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from evaluation.journal import Journal, Record
 from evaluation.metrics import lexical, semantic_similarity
@@ -98,8 +98,8 @@ def answer_batch(machine: Machine, batch: Sequence[Item]) -> list[Record]:
 
 
 def _answer(graph: JudgedGraph, item: Item) -> JudgedState:
-    state: JudgedState = graph.invoke({"question": item.question, "reference": item.reference})
-    return state
+    given: JudgedState = {"question": item.question, "reference": item.reference}
+    return cast(JudgedState, graph.invoke(given))
 
 
 def _record(item: Item, outcome: Outcome[JudgedState]) -> Record:

@@ -6,7 +6,7 @@
 """
 
 from functools import partial
-from typing import Literal
+from typing import Any, Literal, TypedDict
 
 from langchain_core.language_models import BaseLanguageModel
 from langchain_core.retrievers import BaseRetriever
@@ -26,7 +26,7 @@ from nodes.rerank import rerank
 from nodes.retrieve import retrieve
 from nodes.state import AnswerOutput, JudgedState, QuestionInput, State
 
-AnsweringGraph = CompiledStateGraph[State, None, QuestionInput, AnswerOutput]
+AnsweringGraph = CompiledStateGraph[State, None, QuestionInput, State]
 JudgedGraph = CompiledStateGraph[JudgedState, None, JudgedState, JudgedState]
 
 
@@ -109,7 +109,12 @@ def another_round(state: State, *, max_rounds: int) -> Literal["next round", "la
     return "next round" if state["rounds"] < max_rounds else "last round"
 
 
-def _drafts(config: Config, reranked: bool) -> dict[str, float]:
+class _Drafting(TypedDict):
+    drafts: int
+    temperature: float
+
+
+def _drafts(config: Config, reranked: bool) -> _Drafting:
     """One greedy draft, or several sampled ones to choose from."""
     if reranked:
         return {"drafts": config.rerank.drafts, "temperature": config.rerank.temperature}
@@ -134,8 +139,8 @@ def build_graph(
     config: str | Config = "semantic_cot",
     *,
     profile: str = "auto",
-    model: BaseLanguageModel | TextModel | None = None,
-    chooser: BaseLanguageModel | Chooser | None = None,
+    model: BaseLanguageModel[Any] | TextModel | None = None,
+    chooser: BaseLanguageModel[Any] | Chooser | None = None,
     retriever: BaseRetriever | None = None,
 ) -> AnsweringGraph:
     """Build the answering graph: a LangChain runnable from `{"question"}` to `{"answer", "passages"}`.
@@ -164,8 +169,8 @@ def build_graph(
 
 def _models(
     profile: str,
-    model: BaseLanguageModel | TextModel | None,
-    chooser: BaseLanguageModel | Chooser | None,
+    model: BaseLanguageModel[Any] | TextModel | None,
+    chooser: BaseLanguageModel[Any] | Chooser | None,
 ) -> tuple[TextModel, Chooser]:
     lockstep = Lockstep()
     if model is None:

@@ -26,9 +26,9 @@ class Retrieval(_Strict):
     """How passages are found."""
 
     kind: Literal["none", "semantic", "keyword"] = "none"
-    top_k: int = Field(5, ge=1, le=100)
+    top_k: int = Field(default=5, ge=1, le=100)
     """Passages given to the model."""
-    tag_bonus: float = Field(0.0, ge=0.0, le=1.0, allow_inf_nan=False)
+    tag_bonus: float = Field(default=0.0, ge=0.0, le=1.0, allow_inf_nan=False)
     """Added to a score of at most 1, times the share of the post's tags that the question names."""
 
 
@@ -36,8 +36,8 @@ class Generation(_Strict):
     """How drafts are written."""
 
     cot: bool = False
-    max_new_tokens: int = Field(256, ge=1, le=8192)
-    temperature: float = Field(0.0, ge=0.0, le=5.0, allow_inf_nan=False)
+    max_new_tokens: int = Field(default=256, ge=1, le=8192)
+    temperature: float = Field(default=0.0, ge=0.0, le=5.0, allow_inf_nan=False)
     """0 is greedy decoding; used where a single draft is written."""
 
 
@@ -46,21 +46,21 @@ class Rerank(_Strict):
 
     initial: bool = False
     refined: bool = False
-    drafts: int = Field(2, ge=2, le=16)
-    temperature: float = Field(0.7, gt=0.0, le=5.0, allow_inf_nan=False)
+    drafts: int = Field(default=2, ge=2, le=16)
+    temperature: float = Field(default=0.7, gt=0.0, le=5.0, allow_inf_nan=False)
     method: Literal["pairwise"] = "pairwise"
 
 
 class Critique(_Strict):
     """How the answer is reviewed."""
 
-    max_points: int = Field(5, ge=1, le=20)
+    max_points: int = Field(default=5, ge=1, le=20)
 
 
 class Refine(_Strict):
     """How often the answer is rewritten."""
 
-    max_rounds: int = Field(1, ge=1, le=10)
+    max_rounds: int = Field(default=1, ge=1, le=10)
     accept: Literal["always"] = "always"
 
 
@@ -94,7 +94,7 @@ class ModelSpec(_Strict):
     """The tokenizer's own template, phi-2's Instruct/Output, or the text as it is."""
     stop: tuple[str, ...] = ()
     """Generation ends at the first of these strings, which is cut off."""
-    window: int | None = Field(None, ge=128)
+    window: int | None = Field(default=None, ge=128)
     """Tokens of prompt and reply together; None takes the model's own window."""
 
     @model_validator(mode="before")

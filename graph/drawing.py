@@ -93,4 +93,4 @@ def to_png(mermaid: str, *, width: int = 640) -> bytes:
     svg = to_svg(mermaid)
     import mermaidx
 
-    return mermaidx.svg_to_png(svg, width=width, background="white")
+    return bytes(mermaidx.svg_to_png(svg, width=width, background="white"))

@@ -14,32 +14,49 @@ _SHOWN_CHARS = 700
 def narrate(step: Step) -> None:
     """Print what one step did: passages, drafts, verdicts, critique, tokens and seconds."""
     _console.rule(Text(_headline(step), style="bold"), align="left")
-    if "passages" in step:
-        for passage in step["passages"]:
-            _print(_source(passage), "cyan")
-        if not step["passages"]:
-            _print("no passage found", "yellow")
+    _narrate_passages(step)
+    _narrate_drafts(step)
+    _narrate_choice(step)
+    _narrate_points(step)
+    _console.print()
+
+
+def _narrate_passages(step: Step) -> None:
+    for passage in step.get("passages", []):
+        _print(_source(passage), "cyan")
+    if step.get("passages") == []:
+        _print("no passage found", "yellow")
+
+
+def _narrate_drafts(step: Step) -> None:
+    drafting = step["node"] == "generate"
     for number, draft in enumerate(step.get("candidates", []), 1):
-        if draft["reasoning"] and step["node"] == "generate":
+        if draft["reasoning"] and drafting:
             _print(f"reasoning {number}", "dim")
             _print(_short(draft["reasoning"]), "dim", indent=2)
-        _print(f"draft {number}" if step["node"] == "generate" else f"refined {number}", "green")
+        _print(f"draft {number}" if drafting else f"refined {number}", "green")
         _print(_short(draft["text"]) or "(empty)", indent=2)
+
+
+def _narrate_choice(step: Step) -> None:
     for preference in step.get("preferences", []):
+        first, second = preference["first"] + 1, preference["second"] + 1
         wins = preference["first_wins"]
         verdict = "unreadable" if wins is None else f"preferred with probability {wins:.2f}"
         agree = "" if preference["orders_agree"] else ", the two orders disagree"
-        _print(f"draft {preference['first'] + 1} over {preference['second'] + 1}: {verdict}{agree}")
-    for verdict_of in step.get("verdicts", []):
-        _print(_verdict_line(verdict_of), "dim", indent=2)
+        _print(f"candidate {first} over {second}: {verdict}{agree}")
+    for each in step.get("verdicts", []):
+        _print(_verdict_line(each), "dim", indent=2)
     if "chosen" in step:
-        _print(f"chosen: draft {step['chosen'] + 1}", "green")
-    if "points" in step:
-        form = step["critique_format"]
-        _print(f"{len(step['points'])} points ({form})", "yellow")
-        for number, point in enumerate(step["points"], 1):
-            _print(f"{number}. {_short(point)}", indent=2)
-    _console.print()
+        _print(f"chosen: candidate {step['chosen'] + 1}", "green")
+
+
+def _narrate_points(step: Step) -> None:
+    if "points" not in step:
+        return
+    _print(f"{len(step['points'])} points ({step['critique_format']})", "yellow")
+    for number, point in enumerate(step["points"], 1):
+        _print(f"{number}. {_short(point)}", indent=2)
 
 
 def print_answer(answer: str, passages: list[Passage]) -> None:

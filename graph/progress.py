@@ -73,6 +73,6 @@ def progress(label: str, total: int, *, done: int = 0, unit: str = "") -> Iterat
 
         class _Bar:
             def advance(self, count: int, note: str = "") -> None:
-                bar.update(task, advance=count, **({"note": note} if note else {}))
+                bar.update(task, advance=count, note=note)
 
         yield _Bar()

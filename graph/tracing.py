@@ -8,7 +8,7 @@ from nodes.state import QuestionInput, State, Step
 
 
 def trace(
-    graph: CompiledStateGraph[State, None, QuestionInput, object], question: str
+    graph: CompiledStateGraph[State, None, QuestionInput, State], question: str
 ) -> Iterator[Step]:
     """Yield each step of answering a question, as soon as its node is done.
 

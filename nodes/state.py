@@ -77,9 +77,13 @@ class AnswerOutput(TypedDict):
     passages: list[Passage]
 
 
-class State(QuestionInput, AnswerOutput, total=False):
+class State(QuestionInput, total=False):
     """Inside the answering graph. There is no reference answer here, so none can reach a prompt."""
 
+    passages: list[Passage]
+    """Written by retrieve; absent where nothing is retrieved."""
+    answer: str
+    """The current answer. Written by generate, rerank and refine."""
     reasoning: str
     """Of the current answer. Written by generate, refine and rerank."""
     candidates: list[Draft]

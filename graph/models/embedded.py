@@ -116,5 +116,5 @@ def _convert_gguf(source: Path, target: Path) -> None:
     # The weights are plain now, but the model still says it is quantised and refuses to be saved.
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
-    model.hf_quantizer = None
+    model.hf_quantizer = None  # type: ignore[assignment]  # as transformers does on unloading
     model.save_pretrained(target)

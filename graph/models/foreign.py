@@ -6,7 +6,7 @@ since it gives no logits.
 
 from collections.abc import Callable, Sequence
 from time import perf_counter
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from langchain_core.language_models import BaseLanguageModel
 from langchain_core.prompt_values import StringPromptValue
@@ -24,7 +24,7 @@ _T = TypeVar("_T")
 class LangChainEngine:
     """Any LangChain language model or chat model."""
 
-    def __init__(self, model: BaseLanguageModel, *, window: int = WINDOW) -> None:
+    def __init__(self, model: BaseLanguageModel[Any], *, window: int = WINDOW) -> None:
         self.name = f"{type(model).__name__}:{id(model)}"
         self._model = model
         self._window = window

@@ -33,7 +33,8 @@ class BatchedPipeline(HuggingFacePipeline):
         """Wrap a loaded model; `adds_special` is whether the tokenizer adds its own BOS."""
         from transformers import pipeline
 
-        inner = pipeline("text-generation", model=model, tokenizer=tokenizer)
+        made: Any = pipeline  # its overloads do not know the common base of tokenizers
+        inner = made("text-generation", model=model, tokenizer=tokenizer)
         return cls(pipeline=inner, eos=eos, adds_special=adds_special)
 
     def write(

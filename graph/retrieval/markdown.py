@@ -38,7 +38,7 @@ def to_markdown(html: str) -> str:
 def _converter() -> Any:
     from markdownify import STRIP_ONE, MarkdownConverter
 
-    class Converter(MarkdownConverter):  # type: ignore[misc]  # the library is not typed
+    class Converter(MarkdownConverter):
         def convert_pre(self, el: "Tag", text: str, parent_tags: set[str]) -> str:
             """Fence code with more backticks than it holds."""
             code = el.get_text()

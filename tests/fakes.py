@@ -1,0 +1,127 @@
+"""Fakes that record what they were sent, so that tests can assert both sides of a call."""
+
+from collections.abc import Callable, Sequence
+
+from langchain_core.callbacks import CallbackManagerForRetrieverRun
+from langchain_core.documents import Document
+from langchain_core.retrievers import BaseRetriever
+
+from nodes.model import Prompt, Reply, Verdict
+
+
+def render(prompt: Prompt) -> str:
+    """Return a prompt's whole text, uncut."""
+    passages = "\n".join(f"{quote.heading}\n{quote.text}" for quote in prompt.passages)
+    return prompt.template.format(**{**prompt.whole, **prompt.cuttable, "passages": passages})
+
+
+def reply(text: str, **changes) -> Reply:
+    made: Reply = {
+        "text": text,
+        "prompt": "",
+        "prompt_tokens": 7,
+        "new_tokens": 3,
+        "cut_tokens": 0,
+        "seconds": 0.5,
+        "halvings": 0,
+    }
+    return {**made, **changes}
+
+
+def verdict(probabilities: dict[str, float] | None, choice: str | None = "?", mass=0.9) -> Verdict:
+    if choice == "?":
+        choice = max(probabilities, key=probabilities.__getitem__)
+    return {
+        "choice": choice,
+        "probabilities": probabilities,
+        "mass": mass,
+        "prompt": "",
+        "prompt_tokens": 5,
+        "cut_tokens": 0,
+        "reply": None,
+        "seconds": 0.25,
+    }
+
+
+class FakeModel:
+    """A `TextModel` and `Chooser` with queued replies; running out of them is an error."""
+
+    def __init__(self, replies: Sequence[str] = (), verdicts: Sequence[dict[str, float]] = ()):
+        self.replies = list(replies)
+        self.verdicts = list(verdicts)
+        self.written: list[str] = []
+        self.chosen: list[str] = []
+        self.settings: list[tuple[int, float]] = []
+
+    def write(self, prompts, *, max_new_tokens, temperature=0.0):
+        made = []
+        for prompt in prompts:
+            self.written.append(render(prompt))
+            self.settings.append((max_new_tokens, temperature))
+            made.append(reply(self.replies.pop(0), prompt=render(prompt)))
+        return made
+
+    def choose(self, prompts, options):
+        made = []
+        for prompt in prompts:
+            self.chosen.append(render(prompt))
+            probabilities = self.verdicts.pop(0)
+            assert probabilities is None or set(probabilities) == set(options)
+            made.append(verdict(probabilities, *([None] if probabilities is None else [])))
+        return made
+
+
+class ScriptedEngine:
+    """An `Engine` whose replies are a function of the prompt; records each call's prompts."""
+
+    name = "scripted"
+
+    def __init__(self, answer: Callable[[str], str] | None = None) -> None:
+        self.answer = answer or (lambda text: f"answer {len(text)}")
+        self.calls: list[list[str]] = []
+
+    def write_all(self, prompts, max_new_tokens, temperature):
+        texts = [render(prompt) for prompt in prompts]
+        self.calls.append(texts)
+        outcomes = []
+        for text in texts:
+            try:
+                outcomes.append(reply(self.answer(text), prompt=text))
+            except Exception as error:
+                outcomes.append(error)
+        return outcomes
+
+    def choose_all(self, prompts, options):
+        texts = [render(prompt) for prompt in prompts]
+        self.calls.append(texts)
+        share = 1 / len(options)
+        return [verdict(dict.fromkeys(options, share), options[0]) for _ in texts]
+
+
+class FakeRetriever(BaseRetriever):
+    """Returns the same documents for every question, and records the questions."""
+
+    documents: list[Document] = []
+    asked: list[str] = []
+
+    def _get_relevant_documents(
+        self, query: str, *, run_manager: CallbackManagerForRetrieverRun
+    ) -> list[Document]:
+        self.asked.append(query)
+        return list(self.documents)
+
+
+def documents(*texts: str) -> list[Document]:
+    return [
+        Document(
+            page_content=text,
+            metadata={
+                "question_id": str(100 + number),
+                "title": f"title {number}",
+                "score": 1.0 / number,
+                "url": f"https://example.org/{number}",
+                "licence": "CC BY-SA 4.0",
+            },
+        )
+        for number, text in enumerate(texts, 1)
+    ]
