@@ -94,6 +94,8 @@ class ModelSpec(_Strict):
     """The tokenizer's own template, phi-2's Instruct/Output, or the text as it is."""
     stop: tuple[str, ...] = ()
     """Generation ends at the first of these strings, which is cut off."""
+    repetition_penalty: float = Field(default=1.0, ge=1.0, le=2.0, allow_inf_nan=False)
+    """Divides the logits of tokens that were there already (Keskar et al. 2019); 1 is none."""
     window: int | None = Field(default=None, ge=128)
     """Tokens of prompt and reply together; None takes the model's own window."""
 

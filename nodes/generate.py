@@ -24,14 +24,14 @@ def generate(
     """
     thoughts: list[Reply] = []
     if cot:
-        prompt = ask(state, texts.REASON, {})
+        prompt = ask(state, texts.REASON)
         thoughts = model.write(
             [prompt] * drafts, max_new_tokens=max_new_tokens, temperature=temperature
         )
-        prompts = [ask(state, texts.ANSWER_FROM, {}, reasoning=clean(t["text"])) for t in thoughts]
+        prompts = [ask(state, texts.ANSWER_FROM, reasoning=clean(t["text"])) for t in thoughts]
     else:
         template = texts.ANSWER if state.get("passages") else texts.ANSWER_ALONE
-        prompts = [ask(state, template, {})] * drafts
+        prompts = [ask(state, template)] * drafts
     replies = model.write(prompts, max_new_tokens=max_new_tokens, temperature=temperature)
     reasonings = [clean(thought["text"]) for thought in thoughts] or [""] * drafts
     candidates: list[Draft] = [

@@ -2,8 +2,8 @@
 
 from nodes.model import Chooser, Prompt, Verdict
 from nodes.state import Judged, JudgedState
-from prompts import context
 from prompts import judge as texts
+from prompts.context import quoted
 
 
 def judge(state: JudgedState, *, chooser: Chooser) -> Judged:
@@ -13,11 +13,13 @@ def judge(state: JudgedState, *, chooser: Chooser) -> Judged:
     arXiv:2303.16634). No text of the judge is parsed, so nothing an answer contains can be
     mistaken for a grade.
     """
-    border = context.border(state["question"], state["reference"], state["answer"])
     prompt = Prompt(
         template=texts.JUDGE,
-        whole={"question": state["question"], "border": border},
-        cuttable={"reference": state["reference"], "answer": state["answer"]},
+        whole={"question": quoted(state["question"])},
+        cuttable={
+            "reference": quoted(state["reference"]),
+            "answer": quoted(state["answer"]),
+        },
     )
     try:
         verdict = chooser.choose([prompt], texts.GRADES)[0]

@@ -4,19 +4,19 @@ from langchain_core.prompts import PromptTemplate
 
 from nodes.model import Prompt, Quote
 from nodes.state import State
-from prompts import context
+from prompts.context import heading, quoted
 
 
-def ask(state: State, template: PromptTemplate, whole: dict[str, str], **cuttable: str) -> Prompt:
+def ask(
+    state: State, template: PromptTemplate, whole: dict[str, str] | None = None, **cuttable: str
+) -> Prompt:
     """Build the prompt of one step: question and passages, then what the step adds."""
-    passages = state.get("passages", [])
-    border = context.border(state["question"], *(passage["text"] for passage in passages))
     return Prompt(
         template=template,
-        whole={"question": state["question"], "border": border, **whole},
+        whole={"question": quoted(state["question"]), **(whole or {})},
         passages=tuple(
-            Quote(context.heading(border, passage["number"], passage["title"]), passage["text"])
-            for passage in passages
+            Quote(heading(passage["number"], passage["title"]), quoted(passage["text"]))
+            for passage in state.get("passages", [])
         ),
-        cuttable=cuttable,
+        cuttable={name: quoted(text) for name, text in cuttable.items()},
     )

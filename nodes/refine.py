@@ -16,7 +16,7 @@ def refine(
     improvement.
     """
     points = "\n".join(f"{number}. {point}" for number, point in enumerate(state["points"], 1))
-    prompt = ask(state, texts.REFINE, {}, points=points, draft=state["answer"])
+    prompt = ask(state, texts.REFINE, points=points, draft=state["answer"])
     replies = model.write([prompt] * drafts, max_new_tokens=max_new_tokens, temperature=temperature)
     candidates: list[Draft] = [
         {"text": clean(reply["text"]) or state["answer"], "reasoning": state.get("reasoning", "")}

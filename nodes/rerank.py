@@ -46,7 +46,7 @@ def rerank(state: State, *, chooser: Chooser, step: str) -> Reranked:
 
 def _both_orders(state: State, first: Draft, second: Draft) -> list[Prompt]:
     return [
-        ask(state, texts.COMPARE, {}, draft_a=one["text"], draft_b=other["text"])
+        ask(state, texts.COMPARE, draft_a=one["text"], draft_b=other["text"])
         for one, other in ((first, second), (second, first))
     ]
 

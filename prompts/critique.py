@@ -1,18 +1,14 @@
 """The text of critique: what is wrong with a draft."""
 
-from langchain_core.prompts import PromptTemplate
+from prompts.context import template
 
-from prompts.context import CONTEXT
-
-CRITIQUE = PromptTemplate.from_template(
-    CONTEXT
-    + """
-====={border} draft answer
+CRITIQUE = template(
+    """<draft>
 {draft}
-====={border} end
+</draft>
 
 Review the draft answer as a senior engineer would. List at most {max_points} concrete problems, \
 the worst first, one a line, numbered 1. 2. 3.: wrong facts, code that does not run, parts of the \
 question left open. Do not rewrite the answer. If nothing is wrong, write only: No problems."""
 )
-"""Variables: border, question, passages, draft, max_points."""
+"""Variables: question, passages, draft, max_points."""

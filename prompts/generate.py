@@ -2,38 +2,37 @@
 
 from langchain_core.prompts import PromptTemplate
 
-from prompts.context import CONTEXT
+from prompts.context import template
 
-ANSWER = PromptTemplate.from_template(
-    CONTEXT
-    + """
-Answer the question. Be specific and brief, and give code where it helps. If a passage was useful, \
-cite it by its number, for example [1]. Ignore passages that do not fit the question."""
+ANSWER = template(
+    """
+Answer the question above. Be specific and brief, and give code where it helps. If a passage was \
+useful, cite its number, for example [1]. Ignore passages that do not fit."""
 )
-"""Variables: border, question, passages."""
+"""Variables: question, passages."""
 
 ANSWER_ALONE = PromptTemplate.from_template(
-    CONTEXT
-    + """
-Answer the question. Be specific and brief, and give code where it helps."""
-)
-"""Variables: border, question, passages (empty: nothing was retrieved)."""
+    """<question>
+{question}
+</question>
 
-REASON = PromptTemplate.from_template(
-    CONTEXT
-    + """
+Answer the question above. Be specific and brief, and give code where it helps."""
+)
+"""Variables: question. For a question without passages."""
+
+REASON = template(
+    """
 Do not answer yet. Think step by step: what causes the behaviour in the question, which passages \
 fit it and which only look alike, and what follows for the answer."""
 )
-"""Variables: border, question, passages."""
+"""Variables: question, passages."""
 
-ANSWER_FROM = PromptTemplate.from_template(
-    CONTEXT
-    + """
-Notes made while thinking about the question:
+ANSWER_FROM = template(
+    """<notes>
 {reasoning}
+</notes>
 
-Now answer the question, using the notes where they are right. Be specific and brief, and give code \
-where it helps. If a passage was useful, cite it by its number, for example [1]."""
+Answer the question above, using the notes where they are right. Be specific and brief, and give \
+code where it helps. If a passage was useful, cite its number, for example [1]."""
 )
-"""Variables: border, question, passages, reasoning."""
+"""Variables: question, passages, reasoning."""

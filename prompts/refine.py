@@ -1,20 +1,17 @@
 """The text of refine: mend a draft with a reviewer's points in hand."""
 
-from langchain_core.prompts import PromptTemplate
+from prompts.context import template
 
-from prompts.context import CONTEXT
-
-REFINE = PromptTemplate.from_template(
-    CONTEXT
-    + """
-====={border} draft answer
+REFINE = template(
+    """<draft>
 {draft}
-====={border} review
+</draft>
+<review>
 {points}
-====={border} end
+</review>
 
 Write the final answer to the question: keep what is right in the draft, mend what the review \
 rightly finds, and do not mention the draft or the review. Be specific and brief, give code where \
 it helps, and cite useful passages by their number, for example [1]."""
 )
-"""Variables: border, question, passages, draft, points."""
+"""Variables: question, passages, draft, points."""

@@ -1,20 +1,17 @@
 """The text of rerank: which of two answers is better."""
 
-from langchain_core.prompts import PromptTemplate
-
-from prompts.context import CONTEXT
+from prompts.context import template
 
 OPTIONS = ("A", "B")
 
-COMPARE = PromptTemplate.from_template(
-    CONTEXT
-    + """
-====={border} answer A
+COMPARE = template(
+    """<answer_a>
 {draft_a}
-====={border} answer B
+</answer_a>
+<answer_b>
 {draft_b}
-====={border} end
+</answer_b>
 
 Which answer is more correct and more useful to the programmer? Reply with one letter, A or B."""
 )
-"""Variables: border, question, passages, draft_a, draft_b."""
+"""Variables: question, passages, draft_a, draft_b."""

@@ -97,6 +97,7 @@ class HuggingFaceEngine:
             texts,
             max_new_tokens=max_new_tokens,
             temperature=temperature,
+            repetition_penalty=self.spec.repetition_penalty,
             stop=list(self.spec.stop),
             seed=batch_seed(self._seed, texts),
         )

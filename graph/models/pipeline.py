@@ -43,6 +43,7 @@ class BatchedPipeline(HuggingFacePipeline):
         *,
         max_new_tokens: int,
         temperature: float,
+        repetition_penalty: float,
         stop: list[str],
         seed: int,
     ) -> list[tuple[str, int]]:
@@ -53,6 +54,7 @@ class BatchedPipeline(HuggingFacePipeline):
             pipeline_kwargs={
                 "max_new_tokens": max_new_tokens,
                 "temperature": temperature,
+                "repetition_penalty": repetition_penalty,
                 "seed": seed,
             },
         )
@@ -92,6 +94,7 @@ class BatchedPipeline(HuggingFacePipeline):
         sampling = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
         return GenerationConfig(
             max_new_tokens=int(settings.get("max_new_tokens", 256)),
+            repetition_penalty=float(settings.get("repetition_penalty", 1.0)),
             pad_token_id=self.pipeline.tokenizer.pad_token_id,
             eos_token_id=sorted(self.eos) or None,
             **(sampling if temperature > 0 else {"do_sample": False}),

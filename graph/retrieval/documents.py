@@ -57,9 +57,10 @@ class Post:
 
     def to_document(self, score: float) -> Document:
         """Return the post as a LangChain document with its score and attribution."""
-        question = f"{self.question}\n\n" if self.question else ""
+        # The answer comes first: where a passage has to be cut, its question goes before it.
+        asked = f"\n\nIt was asked:\n{self.question}" if self.question else ""
         return Document(
-            page_content=f"{question}Answer:\n{self.answer}",
+            page_content=f"{self.answer}{asked}",
             metadata={
                 "question_id": self.question_id,
                 "answer_id": self.answer_id,

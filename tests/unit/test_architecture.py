@@ -1,0 +1,222 @@
+"""What the code may load, call and weigh: heavy imports, dangerous calls, sizes."""
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("graph", "nodes", "prompts", "dataset", "evaluation")
+HEAVY = ("torch", "transformers", "faiss", "sentence_transformers", "langchain_huggingface")
+MODULES = sorted(
+    [path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
+    + [Path("eval.py")]
+)
+MAX_MODULE_LINES = 250
+MAX_FUNCTION_LINES = 40
+
+BUILD_AND_DRAW = """
+from graph import build_graph, draw
+from graph.config import config_names
+from tests.fakes import FakeModel, FakeRetriever, documents
+
+for name in config_names():
+    built = build_graph(name, model=FakeModel(), retriever=FakeRetriever())
+    built.get_graph().draw_mermaid()
+    assert draw(name).count("judge(judge)") == 1
+build_graph("baseline", model=FakeModel(["print it"])).invoke({"question": "how?"})
+build_graph("semantic_cot", profile="embedded")
+build_graph("keyword", profile="gpu")
+
+import graph.__main__
+
+graph.__main__._parser().format_help()
+"""
+
+
+def heavy_modules_after(program: str) -> list[str]:
+    report = (
+        "\nimport json, sys\n"
+        f"print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program + report],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def tree_of(module: Path) -> ast.Module:
+    return ast.parse((ROOT / module).read_text(encoding="utf-8"))
+
+
+def imports(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.partition(".")[0]
+
+
+def calls(tree: ast.Module) -> Iterator[tuple[str, ast.Call]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func), node
+
+
+def danger_in(tree: ast.Module) -> list[str]:
+    """Return what a module does that could run code which a file brings along."""
+    forbidden_modules = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+    forbidden_calls = {"eval", "exec", "compile", "__import__", "print", "input"}
+    forbidden_ends = (
+        "yaml.load",
+        "yaml.unsafe_load",
+        "yaml.full_load",
+        "torch.load",
+        "builtins.eval",
+        "builtins.exec",
+        "os.system",
+        "os.popen",
+        "read_pickle",
+        "to_pickle",
+    )
+    found = [name for name in imports(tree) if name in forbidden_modules]
+    for name, call in calls(tree):
+        if name in forbidden_calls or name.endswith(forbidden_ends):
+            found.append(name)
+        for keyword in call.keywords:
+            truth = isinstance(keyword.value, ast.Constant) and not keyword.value.value
+            if keyword.arg in {"allow_pickle", "trust_remote_code", "shell"} and not truth:
+                found.append(f"{keyword.arg}={ast.unparse(keyword.value)}")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Dict):
+            names = [key.value for key in node.keys if isinstance(key, ast.Constant)]
+            found += [name for name in names if name in {"trust_remote_code", "allow_pickle"}]
+    return found
+
+
+def test_importing_graph_loads_no_heavy_library():
+    assert heavy_modules_after("import graph") == []
+
+
+def test_building_drawing_and_asking_for_help_loads_no_heavy_library():
+    assert heavy_modules_after(BUILD_AND_DRAW) == []
+
+
+def test_the_scan_covers_every_package():
+    names = {module.parts[0] for module in MODULES}
+    assert names == {*PACKAGES, "eval.py"}
+    assert {Path("graph/build.py"), Path("nodes/judge.py"), Path("prompts/judge.py")} <= {*MODULES}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import pickle",
+        "from joblib import load",
+        "import shelve as s",
+        "def f():\n    import dill",
+        "eval('1')",
+        "exec(code)",
+        "yaml.load(text)",
+        "torch.load(path)",
+        "np.load(path, allow_pickle=True)",
+        "AutoModel.from_pretrained(name, trust_remote_code=True)",
+        "AutoModel.from_pretrained(name, trust_remote_code=flag)",
+        "options = {'trust_remote_code': True}",
+        "print('hello')",
+    ],
+)
+def test_the_scan_finds_what_it_looks_for(code):
+    assert danger_in(ast.parse(code)) != []
+
+
+@pytest.mark.parametrize(
+    "code", ["model.eval()", "yaml.safe_load(text)", "np.load(path, allow_pickle=False)"]
+)
+def test_the_scan_lets_harmless_calls_pass(code):
+    assert danger_in(ast.parse(code)) == []
+
+
+def test_no_module_unpickles_evaluates_or_prints():
+    found = {str(module): danger_in(tree_of(module)) for module in MODULES}
+    assert {module: danger for module, danger in found.items() if danger} == {}
+
+
+def test_no_module_is_longer_than_250_lines():
+    lines = {str(m): (ROOT / m).read_text(encoding="utf-8").count("\n") for m in MODULES}
+    assert {module: count for module, count in lines.items() if count > MAX_MODULE_LINES} == {}
+
+
+def code_lines(function: ast.FunctionDef, source: list[str]) -> int:
+    """Count a function's lines without its docstring, blank lines and comments."""
+    docstring = function.body[0] if ast.get_docstring(function) is not None else None
+    skipped = set(range(docstring.lineno, docstring.end_lineno + 1)) if docstring else set()
+    return sum(
+        number not in skipped
+        and source[number - 1].strip() != ""
+        and not source[number - 1].strip().startswith("#")
+        for number in range(function.lineno, function.end_lineno + 1)
+    )
+
+
+def test_no_function_has_more_than_40_lines_of_code():
+    long = {}
+    for module in MODULES:
+        source = (ROOT / module).read_text(encoding="utf-8").splitlines()
+        for node in ast.walk(tree_of(module)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                count = code_lines(node, source)
+                if count > MAX_FUNCTION_LINES:
+                    long[f"{module}: {node.name}"] = count
+    assert long == {}
+
+
+def test_heavy_libraries_are_imported_inside_functions_alone():
+    eager = {}
+    for module in MODULES:
+        top = [n for n in tree_of(module).body if isinstance(n, ast.Import | ast.ImportFrom)]
+        heavy = set(imports(ast.Module(top, []))) & set(HEAVY)
+        if heavy:
+            eager[str(module)] = heavy
+    # The pipeline is a subclass of LangChain's; it is itself imported inside a function.
+    assert eager == {"graph/models/pipeline.py": {"langchain_huggingface"}}
+
+
+def test_only_graph_imports_langgraph():
+    importing = {module.parts[0] for module in MODULES if "langgraph" in imports(tree_of(module))}
+    assert importing == {"graph"}
+
+
+def test_nodes_and_prompts_import_langchain_core_the_standard_library_and_each_other():
+    allowed = {"langchain_core", "nodes", "prompts", "typing_extensions"}
+    foreign = {
+        str(module): set(imports(tree_of(module))) - allowed - set(sys.stdlib_module_names)
+        for module in MODULES
+        if module.parts[0] in {"nodes", "prompts"}
+    }
+    assert {module: names for module, names in foreign.items() if names} == {}
+
+
+def test_no_module_is_a_drawer_for_leftovers():
+    assert {"utils", "util", "helpers", "common", "base", "misc"} & {
+        m.stem for m in MODULES
+    } == set()
+
+
+def test_no_node_takes_an_argument_that_langgraph_would_fill_itself():
+    taken = {"config", "runtime", "store", "writer", "previous"}
+    for module in MODULES:
+        if module.parts[0] == "nodes":
+            for node in ast.walk(tree_of(module)):
+                if isinstance(node, ast.FunctionDef):
+                    arguments = {arg.arg for arg in [*node.args.args, *node.args.kwonlyargs]}
+                    assert arguments & taken == set(), f"{module}: {node.name}"

@@ -1,0 +1,111 @@
+"""The posts of a corpus: read strictly, stored as lines, returned with their attribution."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graph.errors import DatasetError
+from graph.retrieval.documents import COLUMNS, Post, default_corpus, read_corpus
+from tests.corpora import post, row, write_corpus
+from tests.properties import any_text, examples
+
+
+def test_a_row_becomes_a_post_in_markdown(tmp_path):
+    given = row(
+        7,
+        "  How   to\n copy? ",
+        "<p>See <code>x</code></p>",
+        " python | deep-copy ||c++",
+        answer_body="<pre class='lang-py'><code>a &lt; b\n</code></pre>",
+        question_url="https://example.org/q/7",
+        licence="CC BY-SA 4.0",
+    )
+    assert list(read_corpus(write_corpus(tmp_path / "c.csv", [given]))) == [
+        Post(
+            question_id="7",
+            title="How to copy?",
+            tags=("python", "deep-copy", "c++"),
+            question="See `x`",
+            answer_id="1007",
+            answer="```python\na < b\n```",
+            answer_score="0",
+            url="https://example.org/q/7",
+            licence="CC BY-SA 4.0",
+        )
+    ]
+
+
+def test_link_and_licence_are_empty_where_a_corpus_has_none(tmp_path):
+    (read,) = read_corpus(write_corpus(tmp_path / "c.csv", [row(1, "t")]))
+    assert (read.url, read.licence, read.tags) == ("", "", ())
+
+
+@pytest.mark.parametrize("missing", COLUMNS)
+def test_each_of_the_seven_columns_is_needed(tmp_path, missing):
+    rows = [{name: text for name, text in row(1, "t").items() if name != missing}]
+    with pytest.raises(DatasetError, match=f"c.csv: column '{missing}' missing; it has "):
+        list(read_corpus(write_corpus(tmp_path / "c.csv", rows)))
+
+
+def test_a_row_without_an_id_is_refused_with_its_number(tmp_path):
+    corpus = write_corpus(tmp_path / "c.csv", [row(1, "t"), row(2, "t", question_id=" ")])
+    with pytest.raises(DatasetError, match="row 2: question_id is empty"):
+        list(read_corpus(corpus))
+
+
+def test_a_json_row_that_lacks_a_column_is_a_mistake_of_the_data(tmp_path):
+    corpus = tmp_path / "c.jsonl"
+    second = {name: text for name, text in row(2, "t").items() if name != "answer_body"}
+    corpus.write_text(f"{json.dumps(row(1, 't'))}\n{json.dumps(second)}\n", encoding="utf-8")
+    try:
+        posts = list(read_corpus(corpus))
+    except DatasetError as error:
+        assert "2" in str(error)
+    else:
+        assert [read.answer for read in posts] == ["answer 1", ""]
+
+
+def test_the_indexes_see_title_and_question_and_no_answer():
+    assert post(title="t", question="q", answer="a").search_text == "t\nq"
+
+
+def test_a_document_has_its_answer_first_and_its_attribution():
+    document = post(question="why?", answer="because").to_document(0.25)
+    assert document.page_content == "because\n\nIt was asked:\nwhy?"
+    assert document.metadata == {
+        "question_id": "1",
+        "answer_id": "1001",
+        "title": "a title",
+        "tags": ["python", "list"],
+        "answer_score": "3",
+        "url": "https://example.org/1",
+        "licence": "CC BY-SA 4.0",
+        "score": 0.25,
+    }
+    assert post(question="").to_document(0.0).page_content == "because"
+
+
+@examples(100)
+@given(text=any_text, tags=st.lists(any_text))
+def test_a_post_comes_back_from_its_line(text, tags):
+    stored = post(title=text, tags=tuple(tags), question=text, answer=text)
+    line = stored.to_json()
+    assert "\n" not in line
+    assert line.isascii()
+    # JSON itself joins two halves of a pair that stand side by side.
+    assert Post.from_json(line.encode()).to_json() == line
+    if text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") == text:
+        assert Post.from_json(line).answer == text
+
+
+def test_your_own_corpus_comes_before_the_sample(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DatasetError, match="name one with --corpus PATH"):
+        default_corpus()
+    for folder in ("dataset/sample", "dataset"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        Path(folder, "question_answer.csv").touch()
+        assert default_corpus() == Path(folder, "question_answer.csv")
