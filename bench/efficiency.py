@@ -1,4 +1,4 @@
-"""What the pipeline costs over bare generation: python -m bench.efficiency
+"""What the pipeline costs over bare generation: python -m bench.efficiency.
 
 Runs `semantic` over the sample with the embedded models, recording the prompts of every batch,
 then gives the same batches to bare `model.generate` with the same settings, tokenised beforehand.

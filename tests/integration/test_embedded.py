@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("embedded_models")
 
 CORPUS = SAMPLE / "question_answer.csv"
 DATASET = SAMPLE / "coderepoqa_python.csv"
-SHORT = ["generation.max_new_tokens=12", "generator.window=768", "judge.window=768"]
+SHORT = ["generation.max_new_tokens=8", "generator.window=640", "judge.window=640"]
 
 
 def machine_of(config, batch_size, models=None):
@@ -202,7 +202,8 @@ def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(tmp_path):
     process = start(runs)
     folder = wait_for_records(runs, 2, process)
     process.kill()
-    assert process.wait() == -signal.SIGKILL
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
     kept = (folder / "journal.jsonl").read_bytes()
     assert not (folder / "metrics.json").exists()
 
