@@ -23,7 +23,7 @@ from graph.build import answering_graph, judged_graph
 from graph.config import load_settings
 from graph.models import open_models
 from graph.retrieval import open_retriever
-from graph.retrieval.encoder import Encoder
+from graph.retrieval.encoder import open_encoder
 from nodes.state import State
 
 SAMPLE = Path(__file__).parents[1] / "dataset" / "sample"
@@ -77,7 +77,9 @@ def _machine(batch_size: int) -> tuple[Machine, Any]:
         retriever=retriever,
         output=State,
     )
-    machine = Machine(judged_graph(answering, None), models.lockstep, Encoder(profile.embedder))
+    machine = Machine(
+        judged_graph(answering, None), models.lockstep, open_encoder(profile.embedder)
+    )
     return machine, models.generator.engine.loaded.model  # type: ignore[attr-defined]
 
 

@@ -23,12 +23,12 @@ from evaluation.questions import Item, load_items
 from evaluation.run import Machine, batches, journal_path, run
 from evaluation.timings import write_timings
 from graph.build import answering_graph, judged_graph
-from graph.config import Config, load_settings
-from graph.errors import ConfigError
-from graph.models import open_models
+from graph.config import load_settings
+from graph.models import Models, open_models
 from graph.retrieval import open_retriever
 from graph.retrieval.documents import default_corpus
-from graph.retrieval.encoder import Encoder
+from graph.retrieval.encoder import open_encoder
+from graph.schema import Config, EmbedderSpec, ModelSpec, Settings
 from graph.terminal import Interrupted, log
 from nodes.state import State
 
@@ -76,17 +76,36 @@ def _settle(arguments: argparse.Namespace, choice: flags.Selected) -> Job:
         judged=not arguments.no_judge,
     )
     items = load_items(dataset, arguments.limit)
+    _warn_of_unpinned(settings, judged=choices.judged)
     identity = json.loads(json.dumps(identity_of(choices)))
     folder = arguments.runs / folder_name(settings, dataset, digest(identity))
     return Job(choices, items, identity, folder, arguments.index)
 
 
+def _warn_of_unpinned(settings: Settings, *, judged: bool) -> None:
+    profile = settings.profile
+    specs: dict[str, ModelSpec | EmbedderSpec] = {
+        "generator": profile.generator,
+        "embedder": profile.embedder,
+    }
+    if judged:
+        specs["judge"] = profile.judge
+    for name, spec in specs.items():
+        hub = spec.engine == "huggingface" and not Path(spec.model).exists()
+        if hub and spec.revision is None:
+            log.warning(
+                "%s: the newest revision of %s is taken; for numbers to publish, pin one with "
+                "--set %s.revision=COMMIT",
+                name,
+                spec.model,
+                name,
+            )
+
+
 def _corpus(config: Config, given: Path | None) -> Path | None:
     if config.retrieval.kind == "none":
         if given is not None:
-            raise ConfigError(
-                "this config retrieves nothing: drop --corpus, or take another config"
-            )
+            log.info("this config retrieves nothing: --corpus is not used")
         return None
     return given or default_corpus()
 
@@ -150,7 +169,7 @@ def _answer(job: Job, journal: Journal) -> None:
     if missing < len(job.items):
         log.info("going on: %d of %d questions are done", len(job.items) - missing, len(job.items))
     try:
-        machine = _machine(job)
+        machine, models = _machine(job)
         session = run(machine, job.items, job.choices.batch_size, journal)
     except Interrupted:
         done = sum(item.index in journal.records for item in job.items)
@@ -164,10 +183,11 @@ def _answer(job: Job, journal: Journal) -> None:
             session.recomputed,
             session.not_reproduced,
         )
-    write_timings(job.folder, session, list(journal.records.values()))
+    commits = {"generator": models.generator.engine.commit, "judge": models.judge.engine.commit}
+    write_timings(job.folder, session, list(journal.records.values()), commits)
 
 
-def _machine(job: Job) -> Machine:
+def _machine(job: Job) -> tuple[Machine, Models]:
     """Put models, index and graph together; the index is built or opened here, weights later."""
     choices = job.choices
     config, profile = choices.settings.config, choices.settings.profile
@@ -186,7 +206,7 @@ def _machine(job: Job) -> Machine:
         output=State,
     )
     graph = judged_graph(answering, models.judge if choices.judged else None)
-    return Machine(graph, models.lockstep, Encoder(profile.embedder))
+    return Machine(graph, models.lockstep, open_encoder(profile.embedder)), models
 
 
 def _manifest(job: Job) -> dict[str, Any]:
@@ -219,7 +239,11 @@ def _gpu() -> str | None:
 
 def _show(found: results.Results, folder: Path) -> None:
     console = Console(width=None if sys.stdout.isatty() else 100)
+    console.print(results.headline(found), markup=False, highlight=False)
     console.print(results.table_of(found))
+    console.print(
+        "Each metric is in [0, 1], higher is better; intervals are 95 % bootstrap intervals."
+    )
     for note in results.notes(found):
         console.print(f"note: {note}", markup=False, highlight=False)
     sys.stdout.write(f"run: {folder}\n")

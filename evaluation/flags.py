@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from graph.config import config_names, profile_names
 from graph.errors import ConfigError
+from graph.terminal import Parser
 
 DEFAULT = "semantic_cot"
 _ORIGINAL = ("baseline", "semantic_rag", "keyword_rag", "cot", "rerank_initial", "rerank_refined")
@@ -18,14 +19,9 @@ class Selected(NamedTuple):
     overrides: list[str]
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:  # type: ignore[override]  # ends by raising
-        raise ConfigError(f"{message}; see --help")
-
-
 def parser() -> argparse.ArgumentParser:
     """Return the parser of eval.py."""
-    made = _Parser(
+    made = Parser(
         prog="eval.py",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Answer the questions of a dataset, score the answers, and keep everything that\n"

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import logging
 import os
 import platform
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from typing import Any
 
 from graph.errors import DatasetError, RunLockedError
 from graph.storage import write_atomically
+
+log = logging.getLogger("opencoder")
 
 
 @contextmanager
@@ -62,8 +65,8 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
         write_atomically(path, json.dumps(manifest, indent=1, allow_nan=False) + "\n")
         return
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))["identity"]
-        items = dict(found)
+        found = json.loads(path.read_text(encoding="utf-8"))
+        items, packages = dict(found["identity"]), dict(found["versions"])
     except (OSError, ValueError, KeyError, TypeError):
         raise DatasetError(f"{path} cannot be read; start over with --fresh") from None
     for field, value in manifest["identity"].items():
@@ -71,3 +74,8 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
             raise DatasetError(
                 f"{folder} is a run of something else: its {field} differs; use --fresh"
             )
+    changed = [
+        name for name, number in manifest["versions"].items() if packages.get(name) != number
+    ]
+    if changed:
+        log.warning("other versions than at the run's start: %s", ", ".join(changed))

@@ -7,11 +7,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
-from graph.config import EmbedderSpec, ModelSpec, Settings
 from graph.errors import DatasetError
 from graph.models import embedded
 from graph.models.huggingface import resolve_dtype
 from graph.retrieval.index import identity as index_identity
+from graph.schema import EmbedderSpec, ModelSpec, Settings
 from graph.storage import file_sha256
 
 SCHEMA = 1

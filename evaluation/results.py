@@ -10,7 +10,7 @@ from rich.table import Table
 from evaluation.journal import Record
 from evaluation.metrics import METRICS
 from evaluation.statistics import Summary, summarise
-from graph.config import Settings
+from graph.schema import Settings
 from graph.storage import write_atomically
 from nodes.state import Step
 
@@ -150,15 +150,17 @@ def notes(results: Results) -> list[str]:
     return found
 
 
+def headline(results: Results) -> str:
+    """Return what the table is about."""
+    return (
+        f"{results['config']}, profile {results['profile']}: {results['n']} questions, "
+        f"{results['failed']} failed, {results['empty_answers']} empty answers"
+    )
+
+
 def table_of(results: Results) -> Table:
     """Return the table for the terminal."""
-    table = Table(
-        title=f"{results['config']}, profile {results['profile']}: {results['n']} questions, "
-        f"{results['failed']} failed",
-        title_justify="left",
-        caption="each metric is in [0, 1], higher is better; intervals are 95 % bootstrap",
-        caption_justify="left",
-    )
+    table = Table()
     table.add_column("metric")
     for name in ("mean", "95 % interval", "n", "unscored"):
         table.add_column(name, justify="right")

@@ -11,13 +11,19 @@ from evaluation.run import Session
 from graph.storage import write_atomically
 
 
-def write_timings(folder: Path, session: Session, records: Sequence[Record]) -> None:
-    """Add a finished session to timings.json, with the mean seconds of each node over all records."""
+def write_timings(
+    folder: Path, session: Session, records: Sequence[Record], commits: dict[str, str | None]
+) -> None:
+    """Add a finished session to timings.json, with the mean seconds of each node over all records.
+
+    `commits` are those of the model repositories that the session loaded.
+    """
     path = folder / "timings.json"
     sessions: list[dict[str, Any]] = _earlier(path)
     sessions.append(
         {
             **session._asdict(),
+            "commits": commits,
             "questions_per_second": session.questions / session.seconds,
             "new_tokens_per_second": session.new_tokens / session.seconds,
         }

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from graph import terminal
 from graph.build import answering_graph
-from graph.config import Settings, config_names, load_settings, profile_names
+from graph.config import config_names, load_settings, profile_names
 from graph.drawing import draw, to_png, to_svg
 from graph.errors import ConfigError
 from graph.models import open_models
 from graph.retrieval import open_retriever
 from graph.retrieval.documents import default_corpus
 from graph.retrieval.index import build_or_verify
+from graph.schema import Settings
 from graph.storage import write_bytes_atomically
 from graph.tracing import trace
 from nodes.state import State, Step
@@ -30,7 +31,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m graph", description=__doc__)
+    parser = terminal.Parser(prog="python -m graph", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     ask = commands.add_parser("ask", help="answer one question, with its sources")
@@ -44,6 +45,9 @@ def _parser() -> argparse.ArgumentParser:
     drawing.add_argument("config", metavar="NAME", help="one of: " + ", ".join(config_names()))
     drawing.add_argument("--svg", type=Path, metavar="FILE", help="write an SVG picture")
     drawing.add_argument("--png", type=Path, metavar="FILE", help="write a PNG picture")
+    drawing.add_argument(
+        "--direction", choices=["LR", "TD"], default="LR", help="left to right, or top down"
+    )
     drawing.add_argument("--no-judge", action="store_true", help="leave out the judge")
 
     index = commands.add_parser(
@@ -129,11 +133,13 @@ def _print_answer(question: str, steps: list[Step], *, as_json: bool) -> None:
 
 
 def _draw(arguments: argparse.Namespace) -> int:
-    mermaid = draw(arguments.config, judged=not arguments.no_judge)
+    mermaid = draw(arguments.config, judged=not arguments.no_judge, direction=arguments.direction)
     if arguments.svg:
         write_bytes_atomically(arguments.svg, to_svg(mermaid).encode())
     if arguments.png:
-        write_bytes_atomically(arguments.png, to_png(mermaid))
+        write_bytes_atomically(
+            arguments.png, to_png(mermaid, width=1400 if arguments.direction == "LR" else 640)
+        )
     if not (arguments.svg or arguments.png):
         sys.stdout.write(mermaid)
     return 0

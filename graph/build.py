@@ -13,10 +13,11 @@ from langchain_core.retrievers import BaseRetriever
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
-from graph.config import Config, load_config, load_profile
+from graph.config import load_config, load_profile
 from graph.errors import ConfigError
 from graph.models import adapt, open_models
 from graph.models.lockstep import Lockstep
+from graph.schema import Config
 from nodes.critique import critique
 from nodes.generate import generate
 from nodes.judge import judge

@@ -1,6 +1,6 @@
 """Pictures of the graph: Mermaid text, and SVG or PNG drawn on this machine."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
@@ -8,8 +8,9 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables.graph import NodeStyles
 
 from graph.build import answering_graph, judged_graph
-from graph.config import Config, load_config
+from graph.config import load_config
 from graph.errors import MissingExtraError
+from graph.schema import Config
 from nodes.model import Prompt, Reply, Verdict
 
 if TYPE_CHECKING:
@@ -54,25 +55,48 @@ class _Never(BaseRetriever):
         raise NotImplementedError
 
 
-def draw(config: str | Config = "semantic_cot", *, judged: bool = True) -> str:
+def draw(
+    config: str | Config = "semantic_cot",
+    *,
+    judged: bool = True,
+    direction: Literal["LR", "TD"] = "LR",
+) -> str:
     """Return a config's graph as Mermaid text; loads no weights and opens no index.
 
     Args:
         config: A name or a `Config`.
         judged: Show the judge behind the answering graph, as the evaluation runs it.
+        direction: Left to right, or top down.
 
     Raises:
         ConfigError: there is no such config.
     """
-    never = _Never()
-    answering = answering_graph(load_config(config), model=never, chooser=never, retriever=never)
+    never, stages = _Never(), load_config(config)
+    answering = answering_graph(stages, model=never, chooser=never, retriever=never)
     shown = judged_graph(answering, never) if judged else answering
     text = shown.get_graph(xray=True).draw_mermaid(
         node_colors=_STYLES, frontmatter_config=_FRONTMATTER
     )
-    for name, label in _LABELS:
+    for name, label in (*_LABELS, *_details(stages)):
         text = text.replace(name, label)
-    return text
+    return text.replace("graph TD;", f"graph {direction};", 1)
+
+
+def _details(config: Config) -> list[tuple[str, str]]:
+    """Say in a node's label what its name alone does not."""
+    drafts = f"{config.rerank.drafts} drafts"
+    thought = ["chain of thought"] if config.generation.cot else []
+    several = [drafts] if config.rerank.initial else []
+    said = {
+        "generate": [*thought, *several],
+        "refine": [drafts] if config.rerank.refined else [],
+        "retrieve": [f"{config.retrieval.kind}, top {config.retrieval.top_k}"],
+    }
+    return [
+        (f"({node})", f"({'<br/>'.join([node, *details])})")
+        for node, details in said.items()
+        if details
+    ]
 
 
 def to_svg(mermaid: str) -> str:

@@ -9,6 +9,12 @@ from nodes.state import Passage, Step
 
 _console = Console(highlight=False, soft_wrap=False)
 _SHOWN_CHARS = 700
+_FORMATS = {
+    "numbered": "numbered",
+    "free": "not numbered: read as paragraphs",
+    "none": "the critic found nothing wrong",
+    "empty": "the critic wrote nothing",
+}
 
 
 def narrate(step: Step) -> None:
@@ -39,14 +45,16 @@ def _narrate_drafts(step: Step) -> None:
 
 
 def _narrate_choice(step: Step) -> None:
-    for preference in step.get("preferences", []):
+    verdicts = step.get("verdicts", [])
+    for pair, preference in enumerate(step.get("preferences", [])):
         first, second = preference["first"] + 1, preference["second"] + 1
         wins = preference["first_wins"]
         verdict = "unreadable" if wins is None else f"preferred with probability {wins:.2f}"
         agree = "" if preference["orders_agree"] else ", the two orders disagree"
         _print(f"candidate {first} over {second}: {verdict}{agree}")
-    for each in step.get("verdicts", []):
-        _print(_verdict_line(each), "dim", indent=2)
+        for one, other, each in ((first, second, 0), (second, first, 1)):
+            line = _verdict_line(verdicts[2 * pair + each])
+            _print(f"asked with {one} as A, {other} as B: {line}", "dim", indent=2)
     if "chosen" in step:
         _print(f"chosen: candidate {step['chosen'] + 1}", "green")
 
@@ -54,7 +62,7 @@ def _narrate_choice(step: Step) -> None:
 def _narrate_points(step: Step) -> None:
     if "points" not in step:
         return
-    _print(f"{len(step['points'])} points ({step['critique_format']})", "yellow")
+    _print(f"{len(step['points'])} points ({_FORMATS[step['critique_format']]})", "yellow")
     for number, point in enumerate(step["points"], 1):
         _print(f"{number}. {_short(point)}", indent=2)
 
@@ -81,7 +89,7 @@ def _headline(step: Step) -> str:
         parts.append(f"{sum(reply['new_tokens'] for reply in step['replies'])} new tokens")
     cut = sum(item["cut_tokens"] for item in asked)
     if cut:
-        parts.append(f"{cut} tokens of passages and drafts cut to fit")
+        parts.append(f"{cut} tokens cut to fit")
     return "  |  ".join(parts)
 
 
@@ -96,7 +104,7 @@ def _verdict_line(verdict: Verdict) -> str:
     if verdict["probabilities"] is None:
         return f"said {verdict['choice'] or 'nothing readable'}: {_short(verdict['reply'] or '')}"
     shares = "  ".join(f"{o} {share:.2f}" for o, share in verdict["probabilities"].items())
-    return f"{shares}  (mass {verdict['mass']:.2f})"
+    return f"{shares}  (mass on the options {verdict['mass']:.2f})"
 
 
 def _short(text: str) -> str:

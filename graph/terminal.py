@@ -1,5 +1,6 @@
 """What a command line needs: talk on stderr, untrusted text made visible, errors as one line."""
 
+import argparse
 import logging
 import os
 import re
@@ -7,8 +8,9 @@ import signal
 import sys
 from collections.abc import Callable
 from types import FrameType
+from typing import NoReturn
 
-from graph.errors import OpenCoderError
+from graph.errors import ConfigError, OpenCoderError
 
 log = logging.getLogger("opencoder")
 
@@ -22,6 +24,14 @@ def safe_text(text: str) -> str:
     """Make control, bidi and tag characters visible; only newline and tab pass as they are."""
     text = text.replace("\r\n", "\n")
     return _UNSAFE.sub(lambda match: f"<U+{ord(match[0]):04X}>", text)
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line, like all other errors."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of printing the usage."""
+        raise ConfigError(f"{message}; see --help")
 
 
 class _SafeFormatter(logging.Formatter):
@@ -59,6 +69,13 @@ def run(main: Callable[[], int]) -> None:
         # The reader of stdout is gone (as with `| head`): there is nothing more to say to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except OSError as error:
+        # A full or read-only disk: what was on it before is still whole.
+        where = f" ({error.filename})" if error.filename else ""
+        log.error(
+            "error: %s%s; the same command goes on where this one stopped", error.strerror, where
+        )
+        code = 1
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else 2
     sys.stderr.flush()

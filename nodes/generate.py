@@ -39,6 +39,7 @@ def generate(
         for reply, reasoning in zip(replies, reasonings, strict=True)
     ]
     return {
+        "passages": state.get("passages", []),
         "candidates": candidates,
         "answer": candidates[0]["text"],
         "reasoning": candidates[0]["reasoning"],

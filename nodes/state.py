@@ -81,7 +81,7 @@ class State(QuestionInput, total=False):
     """Inside the answering graph. There is no reference answer here, so none can reach a prompt."""
 
     passages: list[Passage]
-    """Written by retrieve; absent where nothing is retrieved."""
+    """Written by retrieve; by generate as an empty list where nothing is retrieved."""
     answer: str
     """The current answer. Written by generate, rerank and refine."""
     reasoning: str
@@ -113,8 +113,9 @@ class Retrieved(TypedDict):
 
 
 class Drafted(TypedDict):
-    """Update of generate."""
+    """Update of generate; the passages pass through, an empty list where nothing was retrieved."""
 
+    passages: list[Passage]
     candidates: list[Draft]
     answer: str
     reasoning: str

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from langchain_core.language_models import BaseLanguageModel
 
-from graph.config import ModelSpec, Profile
 from graph.errors import ConfigError
 from graph.models.batching import BatchedModel, Engine
 from graph.models.lockstep import Lockstep
+from graph.schema import ModelSpec, Profile
 from nodes.model import Chooser, TextModel
 
 

@@ -13,6 +13,11 @@ class Engine(Protocol):
 
     name: str
 
+    @property
+    def commit(self) -> str | None:
+        """The commit of the model repository that was loaded, if there is one."""
+        ...
+
     def write_all(
         self, prompts: Sequence[Prompt], max_new_tokens: int, temperature: float
     ) -> Sequence[Reply | Exception]:

@@ -6,11 +6,11 @@ from threading import Lock
 from time import perf_counter
 from typing import TypeVar
 
-from graph.config import ModelSpec
 from graph.models.budget import Fitted, fit
 from graph.models.huggingface import Loaded, load
 from graph.models.memory import halving
 from graph.models.verdict import Scoring, normalise, plan
+from graph.schema import ModelSpec
 from nodes.model import Prompt, Reply, Verdict
 
 _T = TypeVar("_T")
@@ -33,6 +33,12 @@ class HuggingFaceEngine:
         if self._loaded is None:
             self._loaded = load(self.spec)
         return self._loaded
+
+    @property
+    def commit(self) -> str | None:
+        """The commit of the repository that was loaded; None before, and for local models."""
+        found = getattr(self._loaded.model.config, "_commit_hash", None) if self._loaded else None
+        return str(found) if found else None
 
     def write_all(
         self, prompts: Sequence[Prompt], max_new_tokens: int, temperature: float

@@ -26,6 +26,7 @@ class LangChainEngine:
 
     def __init__(self, model: BaseLanguageModel[Any], *, window: int = WINDOW) -> None:
         self.name = f"{type(model).__name__}:{id(model)}"
+        self.commit = None
         self._model = model
         self._window = window
 

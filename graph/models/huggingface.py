@@ -4,9 +4,9 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from graph.config import ModelSpec
 from graph.errors import ConfigError
 from graph.models import embedded
+from graph.schema import ModelSpec
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

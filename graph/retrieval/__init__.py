@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from graph.config import EmbedderSpec, Retrieval
 from graph.retrieval.documents import default_corpus
 from graph.retrieval.retriever import PostRetriever
+from graph.schema import EmbedderSpec, Retrieval
 
 
 def open_retriever(

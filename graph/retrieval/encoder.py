@@ -2,14 +2,15 @@
 
 import os
 from collections.abc import Sequence
+from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from graph.config import EmbedderSpec
 from graph.errors import ConfigError
 from graph.models import embedded
 from graph.models.huggingface import resolve_dtype
 from graph.progress import Progress
+from graph.schema import EmbedderSpec
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 
 CHUNK = 512
 """Texts between two signs of life."""
+
+
+@cache
+def open_encoder(spec: EmbedderSpec) -> "Encoder":
+    """Return the encoder of a spec: one for retrieval and metrics, so that it loads once."""
+    return Encoder(spec)
 
 
 class Encoder:

@@ -5,13 +5,13 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from graph.config import EmbedderSpec
 from graph.errors import DatasetError, IndexMismatchError
 from graph.models import embedded
 from graph.progress import progress
 from graph.retrieval import keyword, semantic
 from graph.retrieval.documents import Post, read_corpus
-from graph.retrieval.encoder import Encoder
+from graph.retrieval.encoder import open_encoder
+from graph.schema import EmbedderSpec
 from graph.storage import cache_folder, file_sha256, folder_atomically
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def open_search(kind: str, folder: Path, embedder: EmbedderSpec) -> "KeywordInde
     """Open a verified index for searching."""
     if kind == "keyword":
         return keyword.KeywordIndex.open(folder)
-    return semantic.SemanticIndex.open(folder, Encoder(embedder))
+    return semantic.SemanticIndex.open(folder, open_encoder(embedder))
 
 
 def _refused(folder: Path, why: str) -> IndexMismatchError:
@@ -122,7 +122,7 @@ def _build(folder: Path, wanted: Manifest, corpus: Path, embedder: EmbedderSpec)
     if wanted["kind"] == "keyword":
         built = keyword.KeywordIndex.build(texts)
     else:
-        built = semantic.SemanticIndex.build(texts, Encoder(embedder))
+        built = semantic.SemanticIndex.build(texts, open_encoder(embedder))
     with folder_atomically(folder) as work:
         built.save(work)
         lines = "".join(post.to_json() + "\n" for post in posts)

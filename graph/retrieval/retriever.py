@@ -9,10 +9,10 @@ from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from pydantic import PrivateAttr
 
-from graph.config import EmbedderSpec
 from graph.retrieval.documents import Post
 from graph.retrieval.index import build_or_verify, open_search, read_posts
 from graph.retrieval.keyword import KeywordIndex, tokenize
+from graph.schema import EmbedderSpec
 
 if TYPE_CHECKING:
     from graph.retrieval.semantic import SemanticIndex

@@ -1,0 +1,120 @@
+"""The fields of a config (which stages run) and of a profile (which models run them)."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Retrieval(_Strict):
+    """How passages are found."""
+
+    kind: Literal["none", "semantic", "keyword"] = "none"
+    top_k: int = Field(default=5, ge=1, le=100)
+    """Passages given to the model."""
+    tag_bonus: float = Field(default=0.0, ge=0.0, le=1.0, allow_inf_nan=False)
+    """Added to a score of at most 1, times the share of the post's tags that the question names."""
+
+
+class Generation(_Strict):
+    """How drafts are written."""
+
+    cot: bool = False
+    max_new_tokens: int = Field(default=256, ge=1, le=8192)
+    temperature: float = Field(default=0.0, ge=0.0, le=5.0, allow_inf_nan=False)
+    """0 is greedy decoding; used where a single draft is written."""
+
+
+class Rerank(_Strict):
+    """Where several drafts are written and the best is chosen."""
+
+    initial: bool = False
+    refined: bool = False
+    drafts: int = Field(default=2, ge=2, le=16)
+    temperature: float = Field(default=0.7, gt=0.0, le=5.0, allow_inf_nan=False)
+    method: Literal["pairwise"] = "pairwise"
+
+
+class Critique(_Strict):
+    """How the answer is reviewed."""
+
+    max_points: int = Field(default=5, ge=1, le=20)
+
+
+class Refine(_Strict):
+    """How often the answer is rewritten."""
+
+    max_rounds: int = Field(default=1, ge=1, le=10)
+    accept: Literal["always"] = "always"
+
+
+class Config(_Strict):
+    """Which stages run. With retrieval kind "none" the graph is generate alone."""
+
+    retrieval: Retrieval = Retrieval()
+    generation: Generation = Generation()
+    rerank: Rerank = Rerank()
+    critique: Critique = Critique()
+    refine: Refine = Refine()
+
+    @model_validator(mode="after")
+    def _stages_need_retrieval(self) -> "Config":
+        rerank = self.rerank.initial or self.rerank.refined
+        if self.retrieval.kind == "none" and (self.generation.cot or rerank):
+            raise ValueError("chain of thought and reranking need retrieval.kind semantic|keyword")
+        return self
+
+
+class ModelSpec(_Strict):
+    """One causal language model."""
+
+    model: str
+    """A Hugging Face repository, a local folder, or the name of an embedded model."""
+    revision: str | None = None
+    """A commit of the repository; None takes the newest and records which it was."""
+    engine: Literal["huggingface", "embedded"] = "huggingface"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    chat_format: Literal["template", "phi", "plain"] = "template"
+    """The tokenizer's own template, phi-2's Instruct/Output, or the text as it is."""
+    stop: tuple[str, ...] = ()
+    """Generation ends at the first of these strings, which is cut off."""
+    repetition_penalty: float = Field(default=1.0, ge=1.0, le=2.0, allow_inf_nan=False)
+    """Divides the logits of tokens that were there already (Keskar et al. 2019); 1 is none."""
+    window: int | None = Field(default=None, ge=128)
+    """Tokens of prompt and reply together; None takes the model's own window."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists_are_tuples(cls, value: Any) -> Any:
+        if isinstance(value, dict) and isinstance(value.get("stop"), list):
+            return {**value, "stop": tuple(value["stop"])}
+        return value
+
+
+class EmbedderSpec(_Strict):
+    """The sentence encoder of semantic retrieval and of the semantic similarity metric."""
+
+    model: str
+    revision: str | None = None
+    engine: Literal["huggingface", "embedded"] = "huggingface"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "float32"
+
+
+class Profile(_Strict):
+    """Which models run."""
+
+    generator: ModelSpec
+    judge: ModelSpec
+    embedder: EmbedderSpec
+
+
+class Settings(_Strict):
+    """A named config and a named profile, resolved."""
+
+    config_name: str
+    profile_name: str
+    config: Config
+    profile: Profile
