@@ -13,7 +13,7 @@ from evaluation.questions import Item
 from evaluation.results import tokens_of
 from graph.build import JudgedGraph
 from graph.models.lockstep import Lockstep, Outcome
-from graph.progress import progress
+from graph.progress import Progress, progress
 from graph.retrieval.encoder import Encoder
 from nodes.state import JudgedState
 
@@ -57,11 +57,12 @@ def run(machine: Machine, items: Sequence[Item], batch_size: int, journal: Journ
     written = recomputed = differing = new_tokens = 0
     done = sum(item.index in journal.records for item in items)
     with progress("answering questions", len(items), done=done) as bar:
-        for batch in batches(items, batch_size):
+        plan = batches(items, batch_size)
+        for number, batch in enumerate(plan, 1):
             missing = [item for item in batch if item.index not in journal.records]
             if not missing:
                 continue
-            records = answer_batch(machine, batch)
+            records = answer_batch(machine, batch, _Rounds(bar, f"batch {number} of {len(plan)}"))
             kept = [journal.records.get(record["index"]) for record in records]
             fresh = [r for r, old in zip(records, kept, strict=True) if old is None]
             recomputed += len(batch) - len(missing)
@@ -77,12 +78,25 @@ def run(machine: Machine, items: Sequence[Item], batch_size: int, journal: Journ
     return Session(written, recomputed, differing, new_tokens, perf_counter() - start)
 
 
-def answer_batch(machine: Machine, batch: Sequence[Item]) -> list[Record]:
+class _Rounds:
+    """Says which model call a batch is at: one batch can take minutes."""
+
+    def __init__(self, bar: Progress, label: str) -> None:
+        self._bar, self._label, self._count = bar, label, 0
+
+    def __call__(self) -> None:
+        self._count += 1
+        self._bar.advance(0, f"{self._label}, model call {self._count} done")
+
+
+def answer_batch(
+    machine: Machine, batch: Sequence[Item], on_served: Callable[[], None] | None = None
+) -> list[Record]:
     """Run one batch through the graph, side by side, and score it."""
     tasks: list[Callable[[], JudgedState]] = [
         partial(_answer, machine.graph, item) for item in batch
     ]
-    outcomes = machine.lockstep.run(tasks)
+    outcomes = machine.lockstep.run(tasks, on_served)
     records = [_record(item, outcome) for item, outcome in zip(batch, outcomes, strict=True)]
     sound = [record for record in records if record["error"] is None]
     similarities = semantic_similarity(

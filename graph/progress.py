@@ -30,16 +30,12 @@ class _Lines:
         if now - self._last >= _SECONDS_BETWEEN_LINES or self._done >= self._total:
             self._last = now
             rate = self._done / max(now - self._start, 1e-9)
-            left = (self._total - self._done) / max(rate, 1e-9)
-            log.info(
-                "%s: %d of %d, %.1f/s, %.0f s left%s",
-                self._label,
-                self._done,
-                self._total,
-                rate,
-                left,
-                f", {note}" if note else "",
-            )
+            pace = ""
+            if rate:
+                left = (self._total - self._done) / rate
+                pace = f", {rate:.2g} a second, {left:.0f} s left"
+            said = f", {note}" if note else ""
+            log.info("%s: %d of %d%s%s", self._label, self._done, self._total, pace, said)
 
 
 @contextmanager

@@ -44,9 +44,16 @@ class Lockstep:
         self._live = 0
         self._waiting: list[_Ask] = []
         self._serving = False
+        self._on_served: Callable[[], None] | None = None
 
-    def run(self, tasks: Sequence[Callable[[], _T]]) -> list[Outcome[_T]]:
-        """Run all tasks, each in its own thread; a failing task does not disturb the others."""
+    def run(
+        self, tasks: Sequence[Callable[[], _T]], on_served: Callable[[], None] | None = None
+    ) -> list[Outcome[_T]]:
+        """Run all tasks, each in its own thread; a failing task does not disturb the others.
+
+        `on_served` is called whenever the model has served everybody, as a sign of life.
+        """
+        self._on_served = on_served
         outcomes: list[Outcome[_T]] = [Outcome() for _ in tasks]
         threads = [
             Thread(target=self._one, args=(number, task, outcomes), daemon=True)
@@ -105,6 +112,8 @@ class Lockstep:
                 groups[ask.key].append(ask)
             for key in sorted(groups, key=repr):
                 _serve_group(groups[key])
+            if self._on_served:
+                self._on_served()
         finally:
             self._changed.acquire()
             self._serving = False
