@@ -148,11 +148,13 @@ def _run(job: Job, *, fresh: bool) -> int:
             aside = set_aside(job.folder)
         if aside:
             log.info("the old run is now in %s", aside)
+    # A corpus or an index that is refused leaves no run folder behind.
+    ready = None if job.folder.exists() else _machine(job)
     with locked(job.folder):
         write_manifest(job.folder, _manifest(job))
         journal = Journal(journal_path(job.folder))
         try:
-            _answer(job, journal)
+            _answer(job, journal, ready)
         finally:
             journal.close()
         found = results.results_of(job.choices.settings, list(journal.records.values()))
@@ -161,7 +163,7 @@ def _run(job: Job, *, fresh: bool) -> int:
     return 1 if found["failed"] == found["n"] else 0
 
 
-def _answer(job: Job, journal: Journal) -> None:
+def _answer(job: Job, journal: Journal, ready: tuple[Machine, Models] | None) -> None:
     missing = len([item for item in job.items if item.index not in journal.records])
     if not missing:
         log.info("this run is finished: showing its result (--fresh starts over)")
@@ -169,7 +171,7 @@ def _answer(job: Job, journal: Journal) -> None:
     if missing < len(job.items):
         log.info("going on: %d of %d questions are done", len(job.items) - missing, len(job.items))
     try:
-        machine, models = _machine(job)
+        machine, models = ready or _machine(job)
         session = run(machine, job.items, job.choices.batch_size, journal)
     except Interrupted:
         done = sum(item.index in journal.records for item in job.items)

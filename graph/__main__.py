@@ -91,7 +91,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 
 def _ask(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
-    question = sys.stdin.read() if arguments.question == "-" else arguments.question
+    question = _read_stdin() if arguments.question == "-" else arguments.question
     if not question.strip():
         raise ConfigError("the question is empty")
     config, profile = settings.config, settings.profile
@@ -118,6 +118,13 @@ def _ask(arguments: argparse.Namespace) -> int:
             narrate(step)
     _print_answer(question, steps, as_json=arguments.json)
     return 0
+
+
+def _read_stdin() -> str:
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError:
+        raise ConfigError("the question on stdin is not UTF-8 text") from None
 
 
 def _print_answer(question: str, steps: list[Step], *, as_json: bool) -> None:

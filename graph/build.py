@@ -6,7 +6,7 @@
 """
 
 from functools import partial
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, Protocol, TypedDict
 
 from langchain_core.language_models import BaseLanguageModel
 from langchain_core.retrievers import BaseRetriever
@@ -15,7 +15,8 @@ from langgraph.graph.state import CompiledStateGraph
 
 from graph.config import load_config, load_profile
 from graph.errors import ConfigError
-from graph.models import adapt, open_models
+from graph.models import adapt_chooser, adapt_writer, open_models
+from graph.models.batching import BatchedModel
 from graph.models.lockstep import Lockstep
 from graph.schema import Config
 from nodes.critique import critique
@@ -25,10 +26,28 @@ from nodes.model import Chooser, TextModel
 from nodes.refine import refine
 from nodes.rerank import rerank
 from nodes.retrieve import retrieve
-from nodes.state import AnswerOutput, JudgedState, QuestionInput, State
+from nodes.state import (
+    AnswerOutput,
+    Critiqued,
+    Drafted,
+    JudgedState,
+    QuestionInput,
+    Refined,
+    Reranked,
+    Retrieved,
+    State,
+)
 
 AnsweringGraph = CompiledStateGraph[State, None, QuestionInput, State]
 JudgedGraph = CompiledStateGraph[JudgedState, None, JudgedState, JudgedState]
+
+
+class Stage(Protocol):
+    """A node with everything it needs but the state."""
+
+    def __call__(self, state: State) -> Retrieved | Drafted | Reranked | Critiqued | Refined:
+        """Return the node's update of the state."""
+        ...
 
 
 def answering_graph(
@@ -48,56 +67,66 @@ def answering_graph(
         retriever: Finds passages; not needed where retrieval.kind is "none".
         output: The keys that come out; the evaluation asks for the whole state.
     """
-    length = config.generation.max_new_tokens
     builder = StateGraph(State, input_schema=QuestionInput, output_schema=output)
+    for name, node in _stages(config, model, chooser, retriever).items():
+        builder.add_node(name, node)
 
-    drafting = _drafts(config, config.rerank.initial)
-    cot = config.generation.cot
-    builder.add_node(
-        "generate", partial(generate, model=model, max_new_tokens=length, cot=cot, **drafting)
-    )
     if config.retrieval.kind == "none":
         builder.add_edge(START, "generate")
         builder.add_edge("generate", END)
         return builder.compile(name="opencoder")
 
-    if retriever is None:
-        raise ConfigError(f"retrieval.kind {config.retrieval.kind} needs a retriever or a corpus")
-    top_k = config.retrieval.top_k
-    builder.add_node("retrieve", partial(retrieve, retriever=retriever, top_k=top_k))
     builder.add_edge(START, "retrieve")
     builder.add_edge("retrieve", "generate")
-
-    points = config.critique.max_points
-    builder.add_node(
-        "critique", partial(critique, model=model, max_points=points, max_new_tokens=length)
-    )
-    refining = _drafts(config, config.rerank.refined)
-    builder.add_node("refine", partial(refine, model=model, max_new_tokens=length, **refining))
-    builder.add_conditional_edges("critique", has_points, {"points": "refine", "no points": END})
-
     if config.rerank.initial:
-        name = "rerank_drafts"
-        builder.add_node(name, partial(rerank, chooser=chooser, step=name))
-        builder.add_edge("generate", name)
-        builder.add_edge(name, "critique")
-    else:
-        builder.add_edge("generate", "critique")
-
-    last = "refine"
+        builder.add_edge("generate", "rerank_drafts")
+    builder.add_edge("rerank_drafts" if config.rerank.initial else "generate", "critique")
+    builder.add_conditional_edges("critique", has_points, {"points": "refine", "no points": END})
     if config.rerank.refined:
-        last = "rerank_refined"
-        builder.add_node(last, partial(rerank, chooser=chooser, step=last))
-        builder.add_edge("refine", last)
-    rounds = config.refine.max_rounds
+        builder.add_edge("refine", "rerank_refined")
+    last, rounds = "rerank_refined" if config.rerank.refined else "refine", config.refine.max_rounds
     if rounds == 1:
         builder.add_edge(last, END)
     else:
         again = partial(another_round, max_rounds=rounds)
         builder.add_conditional_edges(last, again, {"next round": "critique", "last round": END})
-
     # LangGraph's own limit is 10,007 steps: a loop that never ends has to be stopped here.
     return builder.compile(name="opencoder").with_config(recursion_limit=6 + 4 * rounds)
+
+
+def _stages(
+    config: Config, model: TextModel, chooser: Chooser, retriever: BaseRetriever | None
+) -> dict[str, Stage]:
+    """Return the nodes that run, by name, each with what it needs."""
+    length, rerank_config = config.generation.max_new_tokens, config.rerank
+    drafting = partial(
+        generate,
+        model=model,
+        max_new_tokens=length,
+        cot=config.generation.cot,
+        **_drafts(config, rerank_config.initial),
+    )
+    if config.retrieval.kind == "none":
+        return {"generate": drafting}
+    if retriever is None:
+        raise ConfigError(f"retrieval.kind {config.retrieval.kind} needs a retriever or a corpus")
+    stages: dict[str, Stage] = {
+        "retrieve": partial(retrieve, retriever=retriever, top_k=config.retrieval.top_k),
+        "generate": drafting,
+        "critique": partial(
+            critique, model=model, max_new_tokens=length, max_points=config.critique.max_points
+        ),
+        "refine": partial(
+            refine, model=model, max_new_tokens=length, **_drafts(config, rerank_config.refined)
+        ),
+    }
+    for name, runs in (
+        ("rerank_drafts", rerank_config.initial),
+        ("rerank_refined", rerank_config.refined),
+    ):
+        if runs:
+            stages[name] = partial(rerank, chooser=chooser, step=name)
+    return stages
 
 
 def has_points(state: State) -> Literal["points", "no points"]:
@@ -173,10 +202,15 @@ def _models(
     model: BaseLanguageModel[Any] | TextModel | None,
     chooser: BaseLanguageModel[Any] | Chooser | None,
 ) -> tuple[TextModel, Chooser]:
+    """Return who writes and who compares: what was passed in, else the profile's generator."""
     lockstep = Lockstep()
-    if model is None:
+    writer = None if model is None else adapt_writer(model, lockstep)
+    comparer = None if chooser is None else adapt_chooser(chooser, lockstep)
+    if comparer is None and isinstance(writer, BatchedModel):
+        comparer = writer
+    elif comparer is None and hasattr(model, "choose"):
+        comparer = adapt_chooser(model, lockstep)
+    if writer is None or comparer is None:
         own = open_models(load_profile(profile)).generator
-        return own, own if chooser is None else adapt(chooser, lockstep)  # type: ignore[return-value]
-    writer = adapt(model, lockstep)
-    comparer = writer if chooser is None else adapt(chooser, lockstep)
-    return writer, comparer  # type: ignore[return-value]
+        writer, comparer = writer or own, comparer or own
+    return writer, comparer

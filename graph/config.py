@@ -16,6 +16,8 @@ from pydantic import BaseModel, ValidationError
 from graph.errors import ConfigError
 from graph.schema import Config, Profile, Settings
 
+# Some malformed scalars come out of the parser as plain ValueErrors.
+_NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
 NAME = re.compile(r"[a-z0-9_]{1,64}")
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -63,9 +65,10 @@ def load_settings(config: str | Path, profile: str, overrides: list[str]) -> Set
     Raises:
         ConfigError: as `load_config`; a key that no field has; a value of the wrong type.
     """
+    stages = load_config(config)
     profile_name = resolve_profile_name(profile)
     parts = {
-        "config": load_config(config).model_dump(),
+        "config": stages.model_dump(),
         "profile": load_profile(profile_name).model_dump(),
     }
     for override in overrides:
@@ -92,7 +95,7 @@ def _apply(parts: dict[str, Any], override: str) -> None:
         raise ConfigError(f"--set: there is no field {_shown(key)}; {_nearest(key, list(fields))}")
     try:
         fields[key][key.split(".")[1]] = yaml.safe_load(text)
-    except yaml.YAMLError:
+    except _NOT_YAML:
         raise ConfigError(f"--set {key}: {_shown(text)} is not a YAML value") from None
 
 
@@ -105,9 +108,9 @@ def _read(folder: str, name: str | Path) -> tuple[object, str]:
     known = _names(folder)
     if isinstance(name, Path):
         try:
-            text, where = name.read_text(encoding="utf-8"), _shown(name)
+            text, where = name.read_text(encoding="utf-8"), repr(str(name))
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"cannot read {_shown(name)}: {error}") from None
+            raise ConfigError(f"cannot read {str(name)!r}: {error}") from None
     elif not NAME.fullmatch(name) or name not in known:
         kind = folder.removesuffix("s")
         raise ConfigError(
@@ -119,7 +122,7 @@ def _read(folder: str, name: str | Path) -> tuple[object, str]:
         where = f"{folder}/{name}.yaml"
     try:
         return yaml.safe_load(text) or {}, where
-    except yaml.YAMLError as error:
+    except _NOT_YAML as error:
         raise ConfigError(f"{where} is not YAML: {' '.join(str(error).split())}") from None
 
 
@@ -154,5 +157,5 @@ def _nearest(name: str, known: list[str]) -> str:
 
 def _shown(value: object) -> str:
     """Show a value from outside in a message: printable, on one line, not endless."""
-    text = repr(value if not isinstance(value, Path) else str(value))
+    text = repr(value)
     return text if len(text) <= 80 else text[:77] + "..."

@@ -57,29 +57,34 @@ def run(main: Callable[[], int]) -> None:
     _talk_on_stderr()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
+    code = _ended(main)
     try:
-        code = main()
         sys.stdout.flush()
-    except OpenCoderError as error:
-        log.error("error: %s", " ".join(str(error).split()))
-        code = error.exit_code
-    except Interrupted as interrupt:
-        code = interrupt.code
     except BrokenPipeError:
         # The reader of stdout is gone (as with `| head`): there is nothing more to say to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _ended(main: Callable[[], int]) -> int:
+    try:
+        return main()
+    except OpenCoderError as error:
+        log.error("error: %s", " ".join(str(error).split()))
+        return error.exit_code
+    except Interrupted as interrupt:
+        return interrupt.code
+    except BrokenPipeError:
+        return 0
     except OSError as error:
         # A full or read-only disk: what was on it before is still whole.
         where = f" ({error.filename})" if error.filename else ""
-        log.error(
-            "error: %s%s; the same command goes on where this one stopped", error.strerror, where
-        )
-        code = 1
+        said = error.strerror or str(error)
+        log.error("error: %s%s; the same command goes on where this one stopped", said, where)
+        return 1
     except SystemExit as stop:
-        code = stop.code if isinstance(stop.code, int) else 2
-    sys.stderr.flush()
-    os._exit(code)
+        return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 2
 
 
 def _interrupt(number: int, _: FrameType | None) -> None:

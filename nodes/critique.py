@@ -10,7 +10,11 @@ from nodes.state import Critiqued, State
 from prompts import critique as texts
 
 _NUMBERED = re.compile(r"^\s*(?:\d{1,2}[.):]|[-*•])\s+(?P<point>\S.*)$")
-_NOTHING = re.compile(r"^\W*no (?:problems?|issues?|errors?)\b[^\n]{0,40}$", re.IGNORECASE)
+_NOTHING = re.compile(
+    r"\W*(?:there are )?no (?:problems?|issues?|errors?)"
+    r"(?: (?:were |was )?(?:found|here|at all))?(?: (?:in|with) (?:it|this|the (?:draft|answer)))?\W*",
+    re.IGNORECASE,
+)
 
 
 class Points(NamedTuple):
@@ -48,10 +52,11 @@ def parse_points(reply: str, max_points: int) -> Points:
     text = clean(reply)
     if not text:
         return Points([], "empty")
-    if _NOTHING.match(text):
+    if _NOTHING.fullmatch(text):
         return Points([], "none")
     lines = [match["point"].strip() for match in map(_NUMBERED.match, text.split("\n")) if match]
     if lines:
-        return Points(lines[:max_points], "numbered")
+        points = [line for line in lines if not _NOTHING.fullmatch(line)]
+        return Points(points[:max_points], "numbered" if points else "none")
     paragraphs = [" ".join(part.split()) for part in text.split("\n\n") if part.strip()]
     return Points(paragraphs[:max_points], "free")

@@ -6,9 +6,10 @@ Whatever fulfils `TextModel` or `Chooser` can be passed to a node, a test's fake
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypedDict
+from typing import Protocol
 
 from langchain_core.prompts import PromptTemplate
+from typing_extensions import TypedDict
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ MAX_CHARS = 20_000
 """A reply longer than this is cut: the cap holds whatever the model or its server does."""
 
 _TURNS = ("Instruct:", "Output:", "Question:", "Exercise", "User:", "Assistant:", "Human:")
-_RUN_ON = re.compile(r"\n\s*(?:" + "|".join(re.escape(turn) for turn in _TURNS) + r")")
+_RUN_ON = re.compile(r"\n[ \t]*(?:" + "|".join(re.escape(turn) for turn in _TURNS) + r")")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _MAX_REPEATS = 3
 
@@ -29,33 +29,31 @@ def clean(text: str) -> str:
 
 
 def _without_loop(text: str) -> str:
-    return "\n".join(_collapse(_collapse_sentences(text).split("\n")))
+    sentences = re.split(r"(?<=[.!?])(?= )", text)
+    text = "".join(_collapse(sentences, [sentence.strip() for sentence in sentences]))
+    # Lines keep their indentation: the closing braces of nested code are no repetition.
+    lines = text.split("\n")
+    return "\n".join(_collapse(lines, [line.rstrip() for line in lines]))
 
 
-def _collapse_sentences(text: str) -> str:
-    parts = re.split(r"(?<=[.!?])(?= )", text)
-    return "".join(_collapse(parts))
-
-
-def _collapse(units: list[str]) -> list[str]:
+def _collapse(units: list[str], keys: list[str]) -> list[str]:
     """Keep at most three of a cycle of up to four units that fills the end of the list."""
-    whole = _shorten(units)
-    if len(whole) < len(units):
-        return whole
-    # A token limit cuts a loop in the middle of a unit: look again without the last one.
-    started = _shorten(units[:-1])
-    return started if len(started) < len(units) - 1 else units
-
-
-def _shorten(units: list[str]) -> list[str]:
-    stripped = [unit.strip() for unit in units]
-    for period in range(1, 5):
-        cycle = stripped[-period:]
-        if len(cycle) < period or not any(cycle):
-            continue
-        repeats = 1
-        while stripped[-(repeats + 1) * period : -repeats * period] == cycle:
-            repeats += 1
-        if repeats > _MAX_REPEATS:
-            return units[: len(units) - (repeats - _MAX_REPEATS) * period]
+    for cut in (0, 1):
+        # A token limit cuts a loop in the middle of a unit: look again without the last one.
+        end = len(units) - cut
+        for period in range(1, 5):
+            cycle = keys[max(end - period, 0) : end]
+            if len(cycle) < period or not any(map(_says_something, cycle)):
+                continue
+            if cut and not cycle[0].startswith(keys[-1]):
+                continue
+            repeats = 1
+            while keys[max(end - (repeats + 1) * period, 0) : end - repeats * period] == cycle:
+                repeats += 1
+            if repeats > _MAX_REPEATS:
+                return units[: end - (repeats - _MAX_REPEATS) * period]
     return units
+
+
+def _says_something(text: str) -> bool:
+    return any(character.isalnum() for character in text)

@@ -5,7 +5,9 @@ read back unchanged. Each field of `State` says which node writes it.
 """
 
 import operator
-from typing import Annotated, TypedDict
+from typing import Annotated
+
+from typing_extensions import TypedDict
 
 from nodes.model import Reply, Verdict
 

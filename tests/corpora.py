@@ -2,11 +2,12 @@
 
 import csv
 from pathlib import Path
+from typing import ClassVar
 from zlib import crc32
 
-from graph.config import EmbedderSpec
 from graph.retrieval.documents import COLUMNS, Post
 from graph.retrieval.keyword import tokenize
+from graph.schema import EmbedderSpec
 
 EMBEDDER = EmbedderSpec(model="all-MiniLM-L6-v2", engine="embedded")
 
@@ -71,7 +72,7 @@ def post(number: int = 1, **changes) -> Post:
 class FakeEncoder:
     """Counts words into 64 buckets: equal texts have cosine 1, texts with no word in common about 0."""
 
-    texts: list[str] = []
+    texts: ClassVar[list[str]] = []
     """Everything that any instance encoded; a test clears it."""
 
     def __init__(self, spec: EmbedderSpec) -> None:

@@ -7,6 +7,7 @@ from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 
 from nodes.model import Prompt, Reply, Verdict
+from prompts import critique, generate, judge, refine, rerank
 
 
 def render(prompt: Prompt) -> str:
@@ -75,6 +76,7 @@ class ScriptedEngine:
     """An `Engine` whose replies are a function of the prompt; records each call's prompts."""
 
     name = "scripted"
+    commit = None
 
     def __init__(self, answer: Callable[[str], str] | None = None) -> None:
         self.answer = answer or (lambda text: f"answer {len(text)}")
@@ -125,3 +127,33 @@ def documents(*texts: str) -> list[Document]:
         )
         for number, text in enumerate(texts, 1)
     ]
+
+
+def section(prompt: str, name: str) -> str:
+    """Return what stands between a prompt's tags of that name, which have to be there once."""
+    opening, closing = f"<{name}>\n", f"\n</{name}>"
+    assert prompt.count(opening) == 1, f"{prompt.count(opening)} {opening!r} in {prompt!r}"
+    return prompt.split(opening)[1].split(closing)[0]
+
+
+def step_of(prompt: str) -> str:
+    """Return which template a prompt was made from, by its instruction at the end."""
+    found = [
+        name
+        for name, template in TEMPLATES.items()
+        if prompt.endswith(template.template.rsplit("\n", 1)[-1][-60:])
+    ]
+    assert len(found) == 1, f"{found} for {prompt!r}"
+    return found[0]
+
+
+TEMPLATES = {
+    "answer": generate.ANSWER,
+    "answer alone": generate.ANSWER_ALONE,
+    "reason": generate.REASON,
+    "answer from": generate.ANSWER_FROM,
+    "critique": critique.CRITIQUE,
+    "refine": refine.REFINE,
+    "compare": rerank.COMPARE,
+    "judge": judge.JUDGE,
+}

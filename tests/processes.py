@@ -1,11 +1,13 @@
 """Child processes for tests of exit codes, locks and crashes: forked, so that they start warm."""
 
+import gc
 import os
 import signal
 import sys
 import tempfile
 import traceback
 from collections.abc import Callable
+from io import FileIO, TextIOWrapper
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,9 +28,11 @@ def in_child(action: Callable[[], object]) -> Ended:
     """
     with tempfile.TemporaryDirectory() as folder:
         out, err = Path(folder, "out"), Path(folder, "err")
+        gc.freeze()  # else the child's first collection copies all of the parent's memory
         pid = os.fork()
         if pid == 0:
             _be_child(action, out, err)
+        gc.unfreeze()
         _, status = os.waitpid(pid, 0)
         texts = [path.read_bytes().decode("utf-8") for path in (out, err)]
     return Ended(os.waitstatus_to_exitcode(status), *texts)
@@ -40,8 +44,8 @@ def _be_child(action: Callable[[], object], out: Path, err: Path) -> None:
         for number, path in ((1, out), (2, err)):
             os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
         # Whatever pytest has put there belongs to the parent.
-        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
-        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)
+        sys.stdout = TextIOWrapper(FileIO(1, "w", closefd=False), encoding="utf-8")
+        sys.stderr = TextIOWrapper(FileIO(2, "w", closefd=False), encoding="utf-8")
         action()
         code = 0
     except BaseException:

@@ -1,6 +1,7 @@
 """What speaks: models behind the `TextModel` and `Chooser` of the nodes."""
 
 from dataclasses import dataclass
+from typing import Any, cast
 
 from langchain_core.language_models import BaseLanguageModel
 
@@ -37,18 +38,40 @@ def _engine(spec: ModelSpec, batch_size: int, seed: int) -> Engine:
     return HuggingFaceEngine(spec, batch_size=batch_size, seed=seed)
 
 
-def adapt(model: object, lockstep: Lockstep) -> BatchedModel | TextModel | Chooser:
-    """Take a user's model: a LangChain one, or anything that writes or chooses by itself.
+def adapt_writer(model: object, lockstep: Lockstep) -> TextModel:
+    """Take a user's model for writing: a LangChain model, or anything that has `write`.
 
     Raises:
         ConfigError: it is neither.
     """
     if isinstance(model, BaseLanguageModel):
-        from graph.models.foreign import LangChainEngine
+        return _foreign(model, lockstep)
+    if not hasattr(model, "write"):
+        raise _unfit(model, "write")
+    return cast(TextModel, model)
 
-        return BatchedModel(LangChainEngine(model), lockstep)
-    if hasattr(model, "write") or hasattr(model, "choose"):
-        return model  # type: ignore[return-value]  # structural: the nodes' protocols say the rest
-    raise ConfigError(
-        f"a model must be a LangChain language model or have write or choose; got {type(model).__name__}"
+
+def adapt_chooser(model: object, lockstep: Lockstep) -> Chooser:
+    """Take a user's model for comparing: a LangChain model, or anything that has `choose`.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    if isinstance(model, BaseLanguageModel):
+        return _foreign(model, lockstep)
+    if not hasattr(model, "choose"):
+        raise _unfit(model, "choose")
+    return cast(Chooser, model)
+
+
+def _foreign(model: BaseLanguageModel[Any], lockstep: Lockstep) -> BatchedModel:
+    from graph.models.foreign import LangChainEngine
+
+    return BatchedModel(LangChainEngine(model), lockstep)
+
+
+def _unfit(model: object, method: str) -> ConfigError:
+    return ConfigError(
+        f"it must be a LangChain language model or have a method {method}; got "
+        f"{type(model).__name__}"
     )

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import accumulate
 from typing import TypeVar
 
 from graph.errors import PromptTooLongError
@@ -124,14 +125,10 @@ def _within(lines: dict[str, list[str]], chars: int) -> dict[str, str]:
     """Keep of each value the first lines that hold at most `chars` characters together."""
     kept = {}
     for name, parts in lines.items():
-        room, taken = chars, []
-        for part in parts:
-            if len(part) > room:
-                taken.append(CUT_MARK)
-                break
-            taken.append(part)
-            room -= len(part)
-        kept[name] = "".join(taken)
+        ends = accumulate(map(len, parts))
+        text = "".join(parts[: sum(end <= chars for end in ends)])
+        left = sum(map(len, parts)) - len(text)
+        kept[name] = text + CUT_MARK if text and left > len(CUT_MARK) else text
     return kept
 
 

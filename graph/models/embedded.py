@@ -98,7 +98,7 @@ def _is_whole(folder: Path) -> bool:
     try:
         sums = json.loads((folder / _STAMP).read_text(encoding="utf-8"))
         return bool(sums) and all(file_sha256(folder / name) == sums[name] for name in sums)
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, TypeError):
         return False
 
 

@@ -128,7 +128,7 @@ def _serve_group(asks: list[_Ask]) -> None:
         outcomes = list(asks[0].serve(items))
         if len(outcomes) != len(items):
             raise RuntimeError(f"the model gave {len(outcomes)} outcomes for {len(items)} asks")
-    except Exception as error:  # each waiting question gets the error; none waits for ever
+    except BaseException as error:  # each waiting question gets the error; none waits for ever
         outcomes = [error] * len(items)
     for ask in asks:
         ask.outcomes, outcomes = outcomes[: len(ask.items)], outcomes[len(ask.items) :]
@@ -136,6 +136,6 @@ def _serve_group(asks: list[_Ask]) -> None:
 
 def _unwrap(outcomes: Sequence[Any]) -> list[Any]:
     for outcome in outcomes:
-        if isinstance(outcome, Exception):
+        if isinstance(outcome, BaseException):
             raise outcome
     return list(outcomes)

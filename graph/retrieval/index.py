@@ -64,6 +64,8 @@ def build_or_verify(
     """
     wanted = identity(kind, corpus, embedder)
     folder = folder or default_folder(wanted, corpus)
+    if folder.exists() and not folder.is_dir():
+        raise IndexMismatchError(f"{folder} is a file: name a folder for the index")
     if (folder / "manifest.json").exists():
         verify(folder, wanted)
     elif folder.is_dir() and any(folder.iterdir()):
@@ -123,18 +125,22 @@ def _build(folder: Path, wanted: Manifest, corpus: Path, embedder: EmbedderSpec)
         built = keyword.KeywordIndex.build(texts)
     else:
         built = semantic.SemanticIndex.build(texts, open_encoder(embedder))
-    with folder_atomically(folder) as work:
-        built.save(work)
-        lines = "".join(post.to_json() + "\n" for post in posts)
-        (work / "posts.jsonl").write_text(lines, encoding="utf-8")
-        manifest = {
-            **wanted,
-            "corpus": corpus.name,
-            "rows": len(posts),
-            "files": {file.name: file_sha256(file) for file in sorted(work.iterdir())},
-        }
-        (work / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+    try:
+        with folder_atomically(folder) as work:
+            _write(work, built, posts, {**wanted, "corpus": corpus.name, "rows": len(posts)})
+    except (NotADirectoryError, FileExistsError) as error:
+        raise IndexMismatchError(f"no index can be kept at {folder}: {error.strerror}") from None
     log.info("index of %d posts: %s", len(posts), folder)
+
+
+def _write(
+    work: Path, built: "KeywordIndex | SemanticIndex", posts: list[Post], manifest: Manifest
+) -> None:
+    built.save(work)
+    lines = "".join(post.to_json() + "\n" for post in posts)
+    (work / "posts.jsonl").write_text(lines, encoding="utf-8")
+    manifest["files"] = {file.name: file_sha256(file) for file in sorted(work.iterdir())}
+    (work / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
 
 
 def _read_all(corpus: Path) -> list[Post]:

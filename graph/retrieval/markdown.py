@@ -1,15 +1,18 @@
 """From the HTML of a post to Markdown: code keeps its fences, nothing active survives."""
 
 import re
+import warnings
 from functools import cache
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 if TYPE_CHECKING:
-    from bs4 import Tag
+    from bs4 import BeautifulSoup, Tag
 
 _DROPPED = ("script", "style", "iframe", "object", "embed", "form", "svg", "noscript", "template")
 _LINK_SCHEMES = ("http://", "https://", "mailto:", "/", "#")
 _LANGUAGE = re.compile(r"lang(?:uage)?-([\w+#]+)")
+_TARGET_END = re.compile(r"[\s()<>\[\]]")
 _BACKTICKS = re.compile(r"`+")
 
 
@@ -21,17 +24,39 @@ def to_markdown(html: str) -> str:
     """
     if "<" not in html and "&" not in html:
         return html.strip()
-    from bs4 import BeautifulSoup
-
-    soup = BeautifulSoup(html.replace("\x00", ""), "lxml")
+    soup = _parse(html.replace("\x00", "").encode("utf-8", "replace").decode("utf-8"))
     for tag in soup(list(_DROPPED)):
         tag.decompose()
+    for media in soup(["video", "audio"]):
+        media.unwrap()
     for link in soup("a"):
-        if not str(link.get("href", "")).strip().lower().startswith(_LINK_SCHEMES):
-            link.unwrap()
+        _make_harmless(link)
     for image in soup("img"):
         image.replace_with(f"[image: {image.get('alt') or 'no description'}]")
-    return str(_converter().convert_soup(soup)).strip()
+    for line_break in soup.select("pre br"):
+        line_break.replace_with("\n")
+    try:
+        return str(_converter().convert_soup(soup)).strip()
+    except RecursionError:  # nested a thousand deep: the text is all there is to it
+        return soup.get_text().strip()
+
+
+def _make_harmless(link: "Tag") -> None:
+    target = str(link.get("href", "")).strip()
+    if target.lower().startswith(_LINK_SCHEMES):
+        # A parenthesis or a space would end the target in Markdown.
+        link["href"] = _TARGET_END.sub(lambda found: quote(found[0]), target)
+    else:
+        link.unwrap()
+
+
+def _parse(html: str) -> "BeautifulSoup":
+    from bs4 import BeautifulSoup
+
+    with warnings.catch_warnings():
+        # The parser gives advice on texts that look like a URL or like XML.
+        warnings.simplefilter("ignore")
+        return BeautifulSoup(html, "lxml")
 
 
 @cache

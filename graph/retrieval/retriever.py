@@ -75,5 +75,5 @@ class PostRetriever(BaseRetriever):
 
 def tag_share(post: Post, terms: set[str]) -> float:
     """Return the share of a post's tags, in [0, 1], that a query names as whole terms."""
-    tags = [tag.lower() for tag in post.tags]
-    return sum(tag in terms for tag in tags) / len(tags) if tags else 0.0
+    named = [bool(parts) and parts <= terms for parts in (set(tokenize(tag)) for tag in post.tags)]
+    return sum(named) / len(named) if named else 0.0

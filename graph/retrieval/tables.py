@@ -45,7 +45,11 @@ def read_rows(path: Path, required: Sequence[str] = ()) -> Iterator[tuple[int, R
         first = next(rows, None)
         if first is None:
             raise DatasetError(f"{path}: has no rows")
-        yield from enumerate(chain([first], rows), 1)
+        for number, row in enumerate(chain([first], rows), 1):
+            lacking = [name for name in required if name not in row]
+            if lacking:
+                raise DatasetError(f"{path}: row {number}: {lacking[0]!r} is missing")
+            yield number, row
 
 
 def _ending(path: Path) -> str:
@@ -57,6 +61,8 @@ def _ending(path: Path) -> str:
 def _clear_errors(path: Path) -> Iterator[None]:
     try:
         yield
+    except csv.Error as error:
+        raise DatasetError(f"{path}: line 1: {error}") from None
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
         raise DatasetError(
@@ -85,13 +91,13 @@ def _open_text(path: Path) -> IO[str]:
 
 
 def _read_csv(path: Path) -> tuple[list[str], Iterator[Row]]:
+    csv.field_size_limit(MAX_FIELD)
     with _open_text(path) as file:
         header = next(csv.reader(file, strict=True), [])
     return header, _csv_rows(path, header)
 
 
 def _csv_rows(path: Path, header: list[str]) -> Iterator[Row]:
-    csv.field_size_limit(MAX_FIELD)
     with _open_text(path) as file:
         reader = csv.reader(file, strict=True)
         try:
@@ -136,16 +142,25 @@ def _read_parquet(path: Path) -> tuple[list[str], Iterator[Row]]:
         raise MissingExtraError(
             "reading parquet needs pyarrow: pip install 'opencoder[parquet]'"
         ) from None
+    damage = (ArrowException, OSError, ValueError, KeyError, OverflowError)
+
+    def rows(file: "ParquetFile") -> Iterator[Row]:
+        try:
+            for batch in file.iter_batches():
+                for row in batch.to_pylist():
+                    yield {name: _as_text(item) for name, item in row.items()}
+        except damage as error:
+            raise DatasetError(f"{path}: damaged parquet file: {_one_line(error)}") from None
+
     try:
-        file = ParquetFile(path)
-    except (ArrowException, OSError) as error:
-        raise DatasetError(f"{path}: not a parquet file: {error}") from None
-    rows = (
-        {name: _as_text(item) for name, item in row.items()}
-        for batch in file.iter_batches()
-        for row in batch.to_pylist()
-    )
-    return list(file.schema_arrow.names), rows
+        opened = ParquetFile(path)
+        return list(opened.schema_arrow.names), rows(opened)
+    except damage as error:
+        raise DatasetError(f"{path}: not a parquet file: {_one_line(error)}") from None
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 def _as_text(value: object) -> str:

@@ -6,9 +6,9 @@ import pytest
 import torch
 from langchain_core.prompts import PromptTemplate
 
-from graph.config import ModelSpec
 from graph.errors import ConfigError
 from graph.models.engine import HuggingFaceEngine
+from graph.schema import ModelSpec
 from nodes.model import Prompt
 from tests.integration.checkpoints import RUN_ON, make_phi
 

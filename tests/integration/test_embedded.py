@@ -22,7 +22,7 @@ from graph.models import open_models
 from graph.models.budget import fit
 from graph.models.huggingface import load
 from graph.retrieval import open_retriever
-from graph.retrieval.encoder import Encoder
+from graph.retrieval.encoder import open_encoder
 from nodes.model import Prompt, Quote
 from nodes.state import State
 from tests.integration.conftest import ROOT, SAMPLE
@@ -49,7 +49,7 @@ def machine_of(config, batch_size, models=None):
         output=State,
     )
     graph = judged_graph(answering, models.judge)
-    return Machine(graph, models.lockstep, Encoder(profile.embedder)), models
+    return Machine(graph, models.lockstep, open_encoder(profile.embedder)), models
 
 
 def test_all_thirteen_configs_answer_and_are_judged(tmp_path):
@@ -98,7 +98,18 @@ def test_a_prompt_never_exceeds_the_window_of_the_real_tokenizer():
     loaded = load(settings.profile.generator)
     template = PromptTemplate.from_template("Q: {question}\n{passages}\n{draft}\nDo it {{now}}.")
     pick = random.Random(0)
-    pieces = ["word ", "{x} ", "漢字", "\ud800", "    ", "a.b.c(", "`", "```\ncode\n```\n", ". ", "\n"]
+    pieces = [
+        "word ",
+        "{x} ",
+        "漢字",
+        "\ud800",
+        "    ",
+        "a.b.c(",
+        "`",
+        "```\ncode\n```\n",
+        ". ",
+        "\n",
+    ]
     limit, fitted, refused = 400, 0, 0
 
     def text(longest):

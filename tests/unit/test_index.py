@@ -30,7 +30,7 @@ FILES = {
 
 @pytest.fixture(autouse=True)
 def _fake_encoder(monkeypatch):
-    monkeypatch.setattr(index, "Encoder", FakeEncoder)
+    monkeypatch.setattr(index, "open_encoder", FakeEncoder)
 
 
 @pytest.fixture

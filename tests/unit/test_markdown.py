@@ -205,9 +205,36 @@ def test_markup_nested_without_end_is_no_reason_to_stop():
     source=st.lists(
         st.one_of(
             st.sampled_from(
-                "<p> </p> <pre> </pre> <code> </code> <ul> <li> </ul> <a> </a> <table> <tr> <td>"
-                " </table> <b> </i> <br> <h1> <blockquote> & &lt; &#0; <script> </script> ` ```"
-                " \n".split(" ")
+                [
+                    "<p>",
+                    "</p>",
+                    "<pre>",
+                    "</pre>",
+                    "<code>",
+                    "</code>",
+                    "<ul>",
+                    "<li>",
+                    "</ul>",
+                    "<a>",
+                    "</a>",
+                    "<table>",
+                    "<tr>",
+                    "<td>",
+                    "</table>",
+                    "<b>",
+                    "</i>",
+                    "<br>",
+                    "<h1>",
+                    "<blockquote>",
+                    "&",
+                    "&lt;",
+                    "&#0;",
+                    "<script>",
+                    "</script>",
+                    "`",
+                    "```",
+                    "\n",
+                ]
             ),
             utf8_text.filter(lambda text: "<" not in text),
         )
@@ -224,7 +251,10 @@ def test_other_markup_declarations_never_raise(source):
 
 @pytest.mark.parametrize(
     ("source", "markdown"),
-    [("https://example.org/?a=1&amp;b=2", "https://example.org/?a=1&b=2"), ("<?xml v?><p>y</p>", "y")],
+    [
+        ("https://example.org/?a=1&amp;b=2", "https://example.org/?a=1&b=2"),
+        ("<?xml v?><p>y</p>", "y"),
+    ],
 )
 def test_no_post_makes_the_parser_give_advice_on_the_terminal(source, markdown):
     assert to_markdown(source) == markdown

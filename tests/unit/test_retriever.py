@@ -2,17 +2,17 @@
 
 import pytest
 
-from graph.config import EmbedderSpec, Retrieval
 from graph.retrieval import index, open_retriever
 from graph.retrieval.keyword import tokenize
 from graph.retrieval.retriever import PostRetriever, tag_share
+from graph.schema import EmbedderSpec, Retrieval
 from tests.corpora import EMBEDDER, SUBJECTS, FakeEncoder, post, row, small_corpus, write_corpus
 from tests.unit.test_keyword import okapi
 
 
 @pytest.fixture(autouse=True)
 def _fake_encoder(monkeypatch):
-    monkeypatch.setattr(index, "Encoder", FakeEncoder)
+    monkeypatch.setattr(index, "open_encoder", FakeEncoder)
 
 
 def retriever(corpus, kind="keyword", **changes):

@@ -39,9 +39,7 @@ def test_the_cache_folder_follows_the_environment(monkeypatch, variables, folder
 def test_the_digest_is_sha256_of_the_bytes(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"abc")
-    assert file_sha256(path) == (
-        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    )
+    assert file_sha256(path) == ("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
 
 
 def test_a_written_file_has_exactly_the_text_and_is_readable_by_all(tmp_path):

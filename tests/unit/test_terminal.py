@@ -17,7 +17,14 @@ from tests.properties import any_text, examples
 ESCAPES = [
     # colours, cursor, screen
     *("\x1b[31m", "\x1b[0m", "\x1b[2J", "\x1b[H", "\x1b[1A", "\x1b[2K", "\x1b[6n", "\x1b[?25l"),
-    *("\x1b[?1049h", "\x1b[38;5;196m", "\x1b[48;2;0;0;0m", "\x1b[s\x1b[u", "\x1b[10;10H", "\x1b[8m"),
+    *(
+        "\x1b[?1049h",
+        "\x1b[38;5;196m",
+        "\x1b[48;2;0;0;0m",
+        "\x1b[s\x1b[u",
+        "\x1b[10;10H",
+        "\x1b[8m",
+    ),
     # window title, links, clipboard, palette, unfinished ones
     *("\x1b]0;title\x07", "\x1b]2;title\x1b\\", "\x1b]8;;http://x\x1b\\t\x1b]8;;\x1b\\"),
     *("\x1b]52;c;ZXZpbA==\x07", "\x1b]4;1;red\x07", "\x1b]1337;File=:AA==\x07", "\x1b]0;open"),
@@ -49,16 +56,13 @@ def harmless(text):
     )
 
 
-@pytest.mark.parametrize("escape", ESCAPES, ids=ascii)
-def test_an_escape_sequence_is_shown_and_does_nothing(escape):
-    shown = safe_text(f"a{escape}b")
-    assert harmless(shown)
-    assert shown[0] + shown[-1] == "ab"
-    assert "<U+" in shown
-
-
-def test_there_are_sixty_escape_sequences():
+def test_an_escape_sequence_is_shown_and_does_nothing():
     assert len(set(ESCAPES)) >= 60
+    for escape in ESCAPES:
+        shown = safe_text(f"a{escape}b")
+        assert harmless(shown)
+        assert shown[0] + shown[-1] == "ab"
+        assert "<U+" in shown
 
 
 def test_a_control_character_is_shown_by_its_number():
@@ -115,6 +119,25 @@ def test_the_code_of_the_command_is_the_exit_code(code):
 def test_a_mistake_is_one_line_and_no_traceback(error, code):
     result = ended(raising(error("a bad\nthing\x1b[31m  happened")))
     assert result == (code, "", "opencoder: error: a bad thing<U+001B>[31m happened\n")
+
+
+@pytest.mark.parametrize(
+    ("stop", "code"),
+    [
+        (errors.ConfigError("the second config is wrong"), 2),
+        (terminal.Interrupted(signal.SIGINT), 130),
+        (OSError(28, "No space left on device"), 1),
+        (SystemExit(0), 0),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_was_printed_before_is_not_lost(stop, code):
+    def main():
+        sys.stdout.write("the first result\n")
+        raise stop
+
+    result = ended(main)
+    assert (result.code, result.out) == (code, "the first result\n")
 
 
 def test_every_error_of_the_package_is_mapped():
@@ -178,6 +201,13 @@ def test_an_early_stop_keeps_its_code(stop, code):
     assert ended(raising(SystemExit(stop))).code == code
 
 
+def test_a_full_disk_is_a_failed_run_and_one_line():
+    result = ended(raising(OSError(28, "No space left on device", "/runs/journal.jsonl")))
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith("opencoder: error: No space left on device (/runs/journal.jsonl)")
+    assert result.err.count("\n") == 1
+
+
 def test_a_bug_keeps_its_traceback_and_is_no_success():
     result = ended(raising(ZeroDivisionError("oops")))
     assert result.code == 1
@@ -189,9 +219,7 @@ def test_log_lines_show_untrusted_text_harmlessly():
         log.warning("question %s failed", "\x1b]0;evil\x07\u202e")
         return 0
 
-    assert ended(main).err == (
-        "opencoder: question <U+001B>]0;evil<U+0007><U+202E> failed\n"
-    )
+    assert ended(main).err == ("opencoder: question <U+001B>]0;evil<U+0007><U+202E> failed\n")
 
 
 def test_nothing_of_this_stays_in_the_parent():

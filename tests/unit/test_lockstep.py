@@ -1,0 +1,296 @@
+"""Lockstep: what questions ask is served together, in an order that follows from them alone."""
+
+import random
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from threading import Thread
+from typing import NamedTuple, TypeVar
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from graph.models.lockstep import Lockstep, Outcome
+
+_T = TypeVar("_T")
+
+
+class Ask(NamedTuple):
+    key: str
+    items: int = 1
+    fails: bool = False
+
+
+class Plan(NamedTuple):
+    """One question: what it asks, one after the other, and whether it breaks down at the end."""
+
+    asks: tuple[Ask, ...]
+    raises: bool = False
+
+
+class Crash(Exception):
+    pass
+
+
+def within(seconds: float, run: Callable[[], _T]) -> _T:
+    """Run something in a thread and fail if it does not come back: a deadlock is a failure."""
+    results: list[_T] = []
+    errors: list[BaseException] = []
+
+    def target() -> None:
+        try:
+            results.append(run())
+        except BaseException as error:
+            errors.append(error)
+
+    thread = Thread(target=target, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    assert not thread.is_alive(), "deadlock"
+    if errors:
+        raise errors[0]
+    return results[0]
+
+
+class Server:
+    """Serves items by echoing them, records each call, and fails the items that say so."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, list[str]]] = []
+
+    def serve(self, key: str):
+        def served(items: list[str]) -> list[object]:
+            self.calls.append((key, list(items)))
+            return [
+                Crash(item) if item.endswith("fails") else f"{key} answers {item}" for item in items
+            ]
+
+        return served
+
+
+def nonces(question: int, turn: int, ask: Ask) -> list[str]:
+    ending = " fails" if ask.fails else ""
+    return [f"q{question} turn {turn} item {item}{ending}" for item in range(ask.items)]
+
+
+def run(plans: list[Plan], pause: random.Random | None = None) -> tuple[list[Outcome], Server]:
+    server, lockstep = Server(), Lockstep()
+
+    def task(question: int, plan: Plan) -> list[list[str]]:
+        answers = []
+        for turn, ask in enumerate(plan.asks):
+            if pause is not None:
+                time.sleep(pause.random() / 500)
+            items = nonces(question, turn, ask)
+            answers.append(lockstep.ask(ask.key, items, server.serve(ask.key)))
+        if plan.raises:
+            raise Crash(f"q{question} breaks down")
+        return answers
+
+    tasks = [lambda q=q, plan=plan: task(q, plan) for q, plan in enumerate(plans)]
+    return within(5, lambda: lockstep.run(tasks)), server
+
+
+def expected_calls(plans: list[Plan]) -> list[tuple[str, list[str]]]:
+    """Work out the calls by hand: at each turn one call a key, its items ordered by question."""
+    calls, alive = [], dict(enumerate(plans))
+    for turn in range(max((len(plan.asks) for plan in plans), default=0)):
+        alive = {q: plan for q, plan in alive.items() if turn < len(plan.asks)}
+        groups = defaultdict(list)
+        for question, plan in alive.items():
+            groups[plan.asks[turn].key] += nonces(question, turn, plan.asks[turn])
+        calls += [(key, groups[key]) for key in sorted(groups)]
+        alive = {
+            q: plan
+            for q, plan in alive.items()
+            if not (plan.asks[turn].fails and plan.asks[turn].items)
+        }
+    return calls
+
+
+asks = st.builds(
+    Ask, st.sampled_from("abc"), st.integers(0, 3), st.sampled_from([False, False, False, True])
+)
+plans = st.lists(
+    st.builds(
+        Plan,
+        st.lists(asks, max_size=5).map(tuple),
+        st.sampled_from([False, False, True]),
+    ),
+    max_size=6,
+)
+
+
+# Not shrunk: each example of a deadlock costs the whole patience of the watchdog.
+@given(plans)
+@settings(max_examples=150, derandomize=True, deadline=None, phases=[Phase.generate])
+def test_any_questions_are_answered_each_with_its_own(plans):
+    outcomes, server = run(plans)
+    assert server.calls == expected_calls(plans)
+    for question, (plan, outcome) in enumerate(zip(plans, outcomes, strict=True)):
+        failing = [
+            nonces(question, turn, ask)[0]
+            for turn, ask in enumerate(plan.asks)
+            if ask.fails and ask.items
+        ]
+        if failing:
+            assert isinstance(outcome.error, Crash)
+            assert str(outcome.error) == failing[0]
+        elif plan.raises:
+            assert str(outcome.error) == f"q{question} breaks down"
+        else:
+            assert outcome.error is None
+            assert outcome.value == [
+                [f"{ask.key} answers {nonce}" for nonce in nonces(question, turn, ask)]
+                for turn, ask in enumerate(plan.asks)
+            ]
+
+
+def test_batches_are_the_same_however_long_each_question_takes():
+    plans = [
+        Plan((Ask("a"), Ask("b", 2), Ask("a"))),
+        Plan((Ask("a"), Ask("a", fails=True))),
+        Plan(()),
+        Plan((Ask("b"), Ask("a"), Ask("a"), Ask("c"), Ask("c"))),
+        Plan((Ask("a"),), raises=True),
+    ]
+    for seed in range(30):
+        _, server = run(plans, pause=random.Random(seed))
+        assert server.calls == expected_calls(plans)
+
+
+def test_eight_questions_with_three_asks_are_three_calls_of_eight():
+    _, server = run([Plan((Ask("a"), Ask("a"), Ask("a")))] * 8)
+    assert [len(items) for _, items in server.calls] == [8, 8, 8]
+    assert server.calls[1][1] == [f"q{question} turn 1 item 0" for question in range(8)]
+
+
+def test_a_question_that_loops_longer_goes_on_alone():
+    _, server = run([Plan((Ask("a"),)), Plan((Ask("a"),) * 4)])
+    assert [len(items) for _, items in server.calls] == [2, 1, 1, 1]
+
+
+def test_different_keys_are_served_apart_in_the_order_of_their_names():
+    _, server = run([Plan((Ask("b"),)), Plan((Ask("a"),)), Plan((Ask("b"),))])
+    assert [(key, [item[:2] for item in items]) for key, items in server.calls] == [
+        ("a", ["q1"]),
+        ("b", ["q0", "q2"]),
+    ]
+
+
+def ask_each(count: int, key_of: Callable[[int], str], serve) -> list[Outcome]:
+    lockstep = Lockstep()
+    tasks = [lambda q=q: lockstep.ask(key_of(q), [f"q{q}"], serve(key_of(q))) for q in range(count)]
+    return within(5, lambda: lockstep.run(tasks))
+
+
+def test_a_call_that_raises_fails_its_questions_and_not_the_others():
+    def serve(key: str):
+        def served(items: list[str]) -> list[str]:
+            if key == "bad":
+                raise TimeoutError("the server is gone")
+            return [item.upper() for item in items]
+
+        return served
+
+    outcomes = ask_each(4, lambda q: "bad" if q % 2 else "good", serve)
+    assert [outcome.value for outcome in outcomes] == [["Q0"], None, ["Q2"], None]
+    assert [type(outcome.error) for outcome in outcomes[1::2]] == [TimeoutError] * 2
+    assert "the server is gone" in str(outcomes[1].error)
+
+
+@pytest.mark.parametrize("given_back", [0, 1, 3])
+def test_a_call_that_gives_too_few_or_too_many_outcomes_fails_its_questions(given_back):
+    def serve(key: str):
+        return lambda items: (
+            ["x"] * given_back if key == "bad" else [item.upper() for item in items]
+        )
+
+    outcomes = ask_each(4, lambda q: "bad" if q < 2 else "good", serve)
+    assert [outcome.value for outcome in outcomes] == [None, None, ["Q2"], ["Q3"]]
+    message = f"the model gave {given_back} outcomes for 2 asks"
+    assert [str(outcome.error) for outcome in outcomes[:2]] == [message] * 2
+
+
+def test_one_failing_item_fails_its_own_question_alone():
+    outcomes, _ = run([Plan((Ask("a"), Ask("a"))), Plan((Ask("a", fails=True), Ask("a")))])
+    assert outcomes[0].value == [["a answers q0 turn 0 item 0"], ["a answers q0 turn 1 item 0"]]
+    assert str(outcomes[1].error) == "q1 turn 0 item 0 fails"
+
+
+def test_a_question_may_catch_its_error_and_ask_again():
+    lockstep, server = Lockstep(), Server()
+
+    def stubborn() -> list[str]:
+        try:
+            return lockstep.ask("a", ["q0 fails"], server.serve("a"))
+        except Crash:
+            return lockstep.ask("a", ["q0 again"], server.serve("a"))
+
+    def patient() -> list[str]:
+        lockstep.ask("a", ["q1 first"], server.serve("a"))
+        return lockstep.ask("a", ["q1 second"], server.serve("a"))
+
+    outcomes = within(5, lambda: lockstep.run([stubborn, patient]))
+    assert [outcome.value for outcome in outcomes] == [
+        ["a answers q0 again"],
+        ["a answers q1 second"],
+    ]
+    assert server.calls == [("a", ["q0 fails", "q1 first"]), ("a", ["q0 again", "q1 second"])]
+
+
+def test_an_ask_outside_a_run_is_served_at_once():
+    server = Server()
+    assert Lockstep().ask("a", ["x", "y"], server.serve("a")) == ["a answers x", "a answers y"]
+    assert server.calls == [("a", ["x", "y"])]
+
+
+def test_an_ask_outside_a_run_raises_its_error():
+    with pytest.raises(Crash, match="x fails"):
+        Lockstep().ask("a", ["x fails"], Server().serve("a"))
+
+
+def test_a_lockstep_runs_batch_after_batch():
+    lockstep, server = Lockstep(), Server()
+    for batch in range(3):
+        tasks = [
+            lambda q=q, batch=batch: lockstep.ask("a", [f"{batch}.{q}"], server.serve("a"))
+            for q in range(2)
+        ]
+        outcomes = within(5, lambda tasks=tasks: lockstep.run(tasks))
+        assert [outcome.value for outcome in outcomes] == [
+            [f"a answers {batch}.0"],
+            [f"a answers {batch}.1"],
+        ]
+    assert [items for _, items in server.calls] == [["0.0", "0.1"], ["1.0", "1.1"], ["2.0", "2.1"]]
+
+
+def test_no_task_is_no_outcome():
+    assert Lockstep().run([]) == []
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3)])
+def test_an_interrupt_in_a_question_is_its_outcome_and_stops_no_other(error):
+    lockstep, server = Lockstep(), Server()
+
+    def interrupted() -> None:
+        raise error
+
+    tasks = [interrupted, lambda: lockstep.ask("a", ["q1"], server.serve("a"))]
+    outcomes = within(5, lambda: lockstep.run(tasks))
+    assert outcomes[0].error is error
+    assert outcomes[1].value == ["a answers q1"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3)])
+def test_an_interrupt_while_serving_leaves_no_question_with_an_empty_answer(error):
+    def serve(key: str):
+        def served(items: list[str]) -> list[str]:
+            raise error
+
+        return served
+
+    outcomes = ask_each(3, lambda q: "a", serve)
+    assert [outcome.value for outcome in outcomes] == [None] * 3
+    assert all(outcome.error is not None for outcome in outcomes)
