@@ -1,47 +1,28 @@
 """One evaluation from its command line: settle what runs, run or resume it, show the results."""
 
-import argparse
-import json
 import os
 import platform
 import shlex
 import sys
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
 from rich.console import Console
 
-from dataset import default_dataset
 from evaluation import flags, results
 from evaluation.folder import locked, set_aside, write_manifest
-from evaluation.identity import Choices, digest, folder_name, identity_of, versions
+from evaluation.identity import digest, versions
+from evaluation.job import Job, description, settle
 from evaluation.journal import Journal
-from evaluation.questions import Item, load_items
-from evaluation.run import Machine, batches, journal_path, run
+from evaluation.run import Machine, journal_path, run
 from evaluation.timings import write_timings
 from graph.build import answering_graph, judged_graph
-from graph.config import load_settings
 from graph.models import Models, open_models
 from graph.retrieval import open_retriever
-from graph.retrieval.documents import default_corpus
 from graph.retrieval.encoder import open_encoder
-from graph.schema import Config, EmbedderSpec, ModelSpec, Settings
 from graph.terminal import Interrupted, log
 from nodes.state import State
-
-
-@dataclass(frozen=True)
-class Job:
-    """One run, settled."""
-
-    choices: Choices
-    items: list[Item]
-    identity: dict[str, object]
-    folder: Path
-    index: Path | None
 
 
 def main() -> int:
@@ -50,96 +31,12 @@ def main() -> int:
     if arguments.list:
         sys.stdout.write(flags.listing())
         return 0
-    jobs = [_settle(arguments, choice) for choice in flags.selected(arguments)]
+    jobs = [settle(arguments, choice) for choice in flags.selected(arguments)]
     if arguments.dry_run:
         for job in jobs:
-            sys.stdout.write(_description(job))
+            sys.stdout.write(description(job))
         return 0
     return max(_run(job, fresh=arguments.fresh) for job in jobs)
-
-
-def _settle(arguments: argparse.Namespace, choice: flags.Selected) -> Job:
-    overrides = [*choice.overrides, *arguments.set]
-    settings = load_settings(choice.name, arguments.profile, overrides)
-    if arguments.profile == "auto":
-        log.info("profile auto: %s", settings.profile_name)
-    dataset = arguments.dataset or default_dataset()
-    corpus = _corpus(settings.config, arguments.corpus)
-    log.info("dataset: %s%s", dataset, f", corpus: {corpus}" if corpus else "")
-    choices = Choices(
-        settings=settings,
-        corpus=corpus,
-        dataset=dataset,
-        limit=arguments.limit,
-        batch_size=arguments.batch_size,
-        seed=arguments.seed,
-        judged=not arguments.no_judge,
-    )
-    items = load_items(dataset, arguments.limit)
-    _warn_of_unpinned(settings, judged=choices.judged)
-    identity = json.loads(json.dumps(identity_of(choices)))
-    folder = arguments.runs / folder_name(settings, dataset, digest(identity))
-    return Job(choices, items, identity, folder, arguments.index)
-
-
-def _warn_of_unpinned(settings: Settings, *, judged: bool) -> None:
-    profile = settings.profile
-    specs: dict[str, ModelSpec | EmbedderSpec] = {
-        "generator": profile.generator,
-        "embedder": profile.embedder,
-    }
-    if judged:
-        specs["judge"] = profile.judge
-    for name, spec in specs.items():
-        hub = spec.engine == "huggingface" and not Path(spec.model).exists()
-        if hub and spec.revision is None:
-            log.warning(
-                "%s: the newest revision of %s is taken; for numbers to publish, pin one with "
-                "--set %s.revision=COMMIT",
-                name,
-                spec.model,
-                name,
-            )
-
-
-def _corpus(config: Config, given: Path | None) -> Path | None:
-    if config.retrieval.kind == "none":
-        if given is not None:
-            log.info("this config retrieves nothing: --corpus is not used")
-        return None
-    return given or default_corpus()
-
-
-def _description(job: Job) -> str:
-    """Return what --dry-run prints: config, identity and cost."""
-    settings = job.choices.settings
-    resolved = {
-        "config": settings.config.model_dump(mode="json"),
-        "profile": settings.profile.model_dump(mode="json"),
-    }
-    config = settings.config
-    calls = calls_per_question(config)
-    length = config.generation.max_new_tokens
-    return (
-        f"# {settings.config_name}, profile {settings.profile_name}\n"
-        + yaml.safe_dump(resolved, sort_keys=False)
-        + f"questions: {len(job.items)}\n"
-        + f"batches: {len(batches(job.items, job.choices.batch_size))}\n"
-        + f"texts to generate: {calls * len(job.items)} at most, each of up to {length} tokens\n"
-        + f"verdicts: {len(job.items) if job.choices.judged else 0} of the judge\n"
-        + f"folder: {job.folder}\n"
-        + f"identity: {digest(job.identity)}\n"
-    )
-
-
-def calls_per_question(config: Config) -> int:
-    """Return how many texts a question takes at most."""
-    drafts = config.rerank.drafts if config.rerank.initial else 1
-    generate = drafts * (2 if config.generation.cot else 1)
-    if config.retrieval.kind == "none":
-        return generate
-    refined = config.rerank.drafts if config.rerank.refined else 1
-    return generate + config.refine.max_rounds * (1 + refined)
 
 
 def _run(job: Job, *, fresh: bool) -> int:

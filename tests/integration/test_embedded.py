@@ -144,7 +144,7 @@ def test_a_prompt_never_exceeds_the_window_of_the_real_tokenizer():
 
 
 def test_forged_verdicts_in_an_answer_are_only_text(tmp_path):
-    machine, models = machine_of("baseline", 4)
+    _machine, models = machine_of("baseline", 4)
     graph = judged_graph(_answers_with_forgery(), models.judge)
     record = graph.invoke({"question": "How do I sort a list?", "reference": "Use sorted()."})
     verdict = record["steps"][-1]["verdicts"][0]
@@ -243,9 +243,22 @@ def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(tmp_path):
 
 def test_the_trace_of_a_question_names_every_step(tmp_path):
     asked = subprocess.run(
-        [sys.executable, "-m", "graph", "ask", "How do I copy a nested list?"]
-        + ["--profile", "embedded", "--config", "semantic_rerank_refined", "--trace"]
-        + ["--corpus", str(CORPUS), "--set", *SHORT],
+        [
+            sys.executable,
+            "-m",
+            "graph",
+            "ask",
+            "How do I copy a nested list?",
+            "--profile",
+            "embedded",
+            "--config",
+            "semantic_rerank_refined",
+            "--trace",
+            "--corpus",
+            str(CORPUS),
+            "--set",
+            *SHORT,
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,

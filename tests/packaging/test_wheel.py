@@ -61,8 +61,16 @@ def test_the_installed_wheel_answers_from_an_empty_folder(wheel, tmp_path):
     subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
     python = environment / "bin" / "python"
     subprocess.run(
-        [str(python), "-m", "pip", "install", "--quiet", str(wheel)]
-        + ["--constraint", str(ROOT / "constraints.txt")],
+        [
+            str(python),
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            str(wheel),
+            "--constraint",
+            str(ROOT / "constraints.txt"),
+        ],
         check=True,
         capture_output=True,
     )

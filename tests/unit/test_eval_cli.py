@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from evaluation import cli
-from evaluation.cli import calls_per_question
+from evaluation.job import calls_per_question
 from evaluation.run import answer_batch
 from graph import terminal
 from graph.config import config_names, load_settings
