@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
+from pydantic import Field
 
 from nodes.model import Prompt, Reply, Verdict
 from prompts import critique, generate, judge, refine, rerank
@@ -103,8 +104,8 @@ class ScriptedEngine:
 class FakeRetriever(BaseRetriever):
     """Returns the same documents for every question, and records the questions."""
 
-    documents: list[Document] = []
-    asked: list[str] = []
+    documents: list[Document] = Field(default_factory=list)
+    asked: list[str] = Field(default_factory=list)
 
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun
