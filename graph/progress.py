@@ -33,7 +33,7 @@ class _Lines:
             pace = ""
             if rate:
                 left = (self._total - self._done) / rate
-                pace = f", {rate:.2g} a second, {left:.0f} s left"
+                pace = f", {rate:.{0 if rate >= 10 else 2}f} a second, {left:.0f} s left"
             said = f", {note}" if note else ""
             log.info("%s: %d of %d%s%s", self._label, self._done, self._total, pace, said)
 
