@@ -72,7 +72,8 @@ def identity_of(choices: Choices) -> dict[str, object]:
             **profile.embedder.model_dump(mode="json"),
             "revision": _revision(profile.embedder),
         },
-        "prompts": prompts_sha256(),
+        "prompts": sources_sha256("prompts"),
+        "nodes": sources_sha256("nodes"),
         "index": index,
         "dataset_sha256": dataset,
         "limit": choices.limit,
@@ -86,10 +87,10 @@ def digest(identity: dict[str, object]) -> str:
     return sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
-def prompts_sha256() -> str:
-    """Return the digest of all prompt texts."""
+def sources_sha256(package: str) -> str:
+    """Return the digest of a package's modules: what is asked, and how replies are read."""
     modules = sorted(
-        (entry for entry in files("prompts").iterdir() if entry.name.endswith(".py")),
+        (entry for entry in files(package).iterdir() if entry.name.endswith(".py")),
         key=lambda entry: entry.name,
     )
     total = sha256()

@@ -72,6 +72,6 @@ def _foreign(model: BaseLanguageModel[Any], lockstep: Lockstep) -> BatchedModel:
 
 def _unfit(model: object, method: str) -> ConfigError:
     return ConfigError(
-        f"it must be a LangChain language model or have a method {method}; got "
+        f"it must be a LangChain language model or have a method {method}(); got "
         f"{type(model).__name__}"
     )

@@ -181,6 +181,19 @@ def test_the_list_of_configs_needs_no_data(here, monkeypatch, capfd):
     assert capfd.readouterr().out.split() == config_names()
 
 
+def test_a_model_whose_newest_revision_is_taken_is_named(evaluate, caplog):
+    evaluate("--dry-run", "--config", "baseline", "--profile", "gpu")
+    named = [text.split(":")[0] for text in caplog.messages if "newest revision" in text]
+    assert named == ["generator", "embedder", "judge"]
+    caplog.clear()
+    pinned = [f"{model}.revision=c0ffee" for model in ("generator", "embedder")]
+    evaluate(
+        *("--dry-run", "--config", "baseline", "--profile", "gpu", "--no-judge"),
+        *("--set", *pinned),
+    )
+    assert "newest revision" not in caplog.text
+
+
 # What a run leaves behind
 
 
@@ -422,12 +435,20 @@ def test_a_wrong_corpus_is_refused_before_a_run_folder_is_made(mistake, here, co
     path = here / "bad.csv"
     if content is not None:
         path.write_bytes(content)
-    said = mistake(
-        *("--config", "keyword", "--profile", "embedded"),
-        *("--dataset", here / "questions.csv", "--corpus", path),
-    )
-    assert said.startswith(f"{path}: ")
-    assert re.search(message, said)
+    data = ("--profile", "embedded", "--dataset", here / "questions.csv", "--corpus", path)
+    for extra in ([], ["--fresh"]):
+        said = mistake("--config", "keyword", *data, *extra)
+        assert said.startswith(f"{path}: ")
+        assert re.search(message, said)
+
+
+def test_a_fresh_start_that_cannot_start_leaves_the_old_run_where_it_is(evaluate, mistake, here):
+    line = ["--config", "keyword", "--corpus", here / "corpus.csv", "--index", here / "index"]
+    evaluate(*line)
+    path = here / "index" / "posts.jsonl"
+    path.write_bytes(path.read_bytes()[:-1])
+    data = ["--profile", "embedded", "--dataset", here / "questions.csv"]
+    assert "posts.jsonl is missing or damaged" in mistake(*data, *line, "--fresh")
 
 
 def test_a_missing_default_dataset_is_named(mistake):

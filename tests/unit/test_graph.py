@@ -20,7 +20,7 @@ from graph import build_graph, trace
 from graph.build import answering_graph, judged_graph
 from graph.config import config_names, load_config
 from graph.errors import ConfigError, PromptTooLongError
-from graph.models import BatchedModel
+from graph.models import BatchedModel, Models
 from graph.models.lockstep import Lockstep
 from graph.schema import Config, Refine, Rerank, Retrieval
 from nodes.state import State
@@ -604,18 +604,30 @@ def test_the_profiles_model_compares_drafts_of_a_model_that_only_writes(monkeypa
     from graph import build
 
     own = BatchedModel(ScriptedEngine(), Lockstep())
-    opened = build.open_models
-
-    def open_fake(profile, **settings):
-        return opened(profile, **settings).__class__(own, own, Lockstep())
-
-    monkeypatch.setattr(build, "open_models", open_fake)
+    monkeypatch.setattr(build, "open_models", lambda profile, **_: Models(own, own, Lockstep()))
     built = build_graph(
         "semantic_rerank_initial", profile="embedded", model=OnlyWrites(), retriever=retriever()
     )
     assert built.invoke({"question": "why?"})["answer"] == "text"
     assert len(own.engine.calls) == 1
     assert len(own.engine.calls[0]) == 2
+
+
+def test_a_chooser_of_its_own_compares_what_the_profiles_model_wrote(monkeypatch):
+    from graph import build
+
+    own = BatchedModel(ScriptedEngine(lambda prompt: "No problems."), Lockstep())
+    monkeypatch.setattr(build, "open_models", lambda profile, **_: Models(own, own, Lockstep()))
+    chooser = FakeModel(verdicts=[TIE, TIE])
+    built = build_graph(
+        "semantic_rerank_initial", profile="embedded", chooser=chooser, retriever=retriever()
+    )
+    assert built.invoke({"question": "why?"})["answer"] == "No problems."
+    assert len(chooser.chosen) == 2
+    assert [[step_of(prompt) for prompt in call] for call in own.engine.calls] == [
+        ["answer", "answer"],
+        ["critique"],
+    ]
 
 
 def test_an_error_of_the_model_reaches_the_caller_as_it_is():

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from evaluation import identity
 from evaluation.flags import parser
-from evaluation.identity import Choices, digest, folder_name, identity_of, prompts_sha256, versions
+from evaluation.identity import Choices, digest, folder_name, identity_of, sources_sha256, versions
 from graph.config import load_settings
 from graph.errors import DatasetError
 from graph.schema import Config, Profile
@@ -182,27 +182,33 @@ def test_auto_is_the_same_run_as_what_it_means_here(choices):
     assert identity_of(choices())["generator"]["dtype"] == "float32"
 
 
-def test_a_changed_prompt_changes_the_identity(choices, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("package", "module"), [("prompts", "critique.py"), ("nodes", "replies.py")]
+)
+def test_a_changed_prompt_or_node_changes_the_identity(
+    choices, tmp_path, monkeypatch, package, module
+):
     before = named(choices())
-    source = Path(__file__).parents[2] / "prompts"
-    copy = tmp_path / "prompts"
-    copy.mkdir()
-    for module in source.glob("*.py"):
-        (copy / module.name).write_bytes(module.read_bytes())
-    monkeypatch.setattr(identity, "files", lambda _: copy)
+    root = Path(__file__).parents[2]
+    for name in ("prompts", "nodes"):
+        (tmp_path / name).mkdir()
+        for source in (root / name).glob("*.py"):
+            (tmp_path / name / source.name).write_bytes(source.read_bytes())
+    monkeypatch.setattr(identity, "files", lambda name: tmp_path / name)
     assert named(choices()) == before
-    (copy / "critique.py").write_bytes((copy / "critique.py").read_bytes() + b"#")
+    changed = tmp_path / package / module
+    changed.write_bytes(changed.read_bytes() + b"#")
     assert named(choices()) != before
 
 
-def test_the_digest_of_the_prompts_cannot_be_moved_between_files(tmp_path, monkeypatch):
+def test_the_digest_of_sources_cannot_be_moved_between_files(tmp_path, monkeypatch):
     monkeypatch.setattr(identity, "files", lambda _: tmp_path)
     (tmp_path / "a.py").write_bytes(b"xy")
     (tmp_path / "b.py").write_bytes(b"z")
-    first = prompts_sha256()
+    first = sources_sha256("prompts")
     (tmp_path / "a.py").write_bytes(b"x")
     (tmp_path / "b.py").write_bytes(b"yz")
-    assert prompts_sha256() != first
+    assert sources_sha256("prompts") != first
 
 
 def test_an_embedded_model_is_named_with_its_package(choices):

@@ -2,6 +2,7 @@
 
 import io
 import json
+from functools import cache
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,9 @@ from rich.console import Console
 
 from evaluation.metrics import METRICS
 from evaluation.results import headline, notes, results_of, table_of, tokens_of, write_results
+from evaluation.run import Session
 from evaluation.statistics import summarise
+from evaluation.timings import write_timings
 from graph.config import load_settings
 from tests.fakes import reply, verdict
 from tests.properties import examples
@@ -118,13 +121,17 @@ def test_a_sound_run_needs_no_note():
 
 
 RECORDS = [record(n) for n in range(7)] + [failed(7), record(8, answer="")]
-GOLDEN = json.dumps(of(*RECORDS))
+
+
+@cache
+def golden():
+    return json.dumps(of(*RECORDS))
 
 
 @examples(30)
 @given(order=st.permutations(RECORDS))
 def test_the_order_of_the_journal_changes_nothing(order):
-    assert json.dumps(of(*order)) == GOLDEN
+    assert json.dumps(of(*order)) == golden()
 
 
 def test_the_written_file_is_strict_json(tmp_path):
@@ -185,3 +192,36 @@ def test_the_table_shows_mean_interval_and_counts():
         "2",
         "0",
     ]
+
+
+def test_timings_are_kept_apart_session_by_session(tmp_path):
+    session = Session(questions=4, recomputed=1, not_reproduced=0, new_tokens=60, seconds=2.0)
+    commits = {"generator": "c0ffee", "judge": None}
+    write_timings(tmp_path, session, [record(0)], commits)
+    write_timings(tmp_path, session._replace(questions=2), [record(0), record(1)], commits)
+    timings = strict((tmp_path / "timings.json").read_text(encoding="utf-8"))
+    assert timings["sessions"][0] == {
+        "questions": 4,
+        "recomputed": 1,
+        "not_reproduced": 0,
+        "new_tokens": 60,
+        "seconds": 2.0,
+        "commits": commits,
+        "questions_per_second": 2.0,
+        "new_tokens_per_second": 30.0,
+    }
+    assert [each["questions"] for each in timings["sessions"]] == [4, 2]
+    assert timings["nodes"] == {
+        "generate": {"mean_seconds": 0.5, "n": 2},
+        "judge": {"mean_seconds": 0.25, "n": 2},
+    }
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"sessions": 3}', "\x00"])
+def test_damaged_timings_are_no_reason_to_stop(tmp_path, text):
+    (tmp_path / "timings.json").write_text(text, encoding="utf-8")
+    session = Session(1, 0, 0, 3, 1.0)
+    write_timings(tmp_path, session, [], {})
+    timings = strict((tmp_path / "timings.json").read_text(encoding="utf-8"))
+    assert len(timings["sessions"]) == 1
+    assert timings["nodes"] == {}
