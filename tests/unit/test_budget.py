@@ -289,7 +289,7 @@ def numbered_passages(draw):
 
 
 @given(numbered_passages(), st.floats(0.0, 1.0))
-@settings(max_examples=300, derandomize=True, deadline=None)
+@settings(max_examples=200, derandomize=True, deadline=None)
 def test_passages_lose_whole_units_from_the_end_and_no_more_than_needed(passages, share):
     prompt = prompt_of(passages=passages, draft="line a\nline b", points="1. wrong")
     without = words(rendered(prompt_of(draft="line a\nline b", points="1. wrong")))
@@ -308,7 +308,7 @@ def test_passages_lose_whole_units_from_the_end_and_no_more_than_needed(passages
 
 
 @given(prompts, st.floats(0.0, 1.0), st.sampled_from([words, two_bytes_a_token]))
-@settings(max_examples=200, derandomize=True, deadline=None)
+@settings(max_examples=100, derandomize=True, deadline=None)
 def test_a_draft_is_cut_only_when_no_passage_is_left(prompt, share, count):
     needed, most = least(prompt, count), count(rendered(prompt))
     result = fitted(prompt, int(needed + (most - needed) * share), count)
