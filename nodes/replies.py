@@ -8,7 +8,7 @@ import re
 MAX_CHARS = 20_000
 """A reply longer than this is cut: the cap holds whatever the model or its server does."""
 
-_TURNS = ("Instruct:", "Output:", "Question:", "Exercise", "User:", "Assistant:", "Human:")
+_TURNS = ("Instruct:", "Question:", "Exercise", "User:", "Assistant:", "Human:")
 _RUN_ON = re.compile(r"\n[ \t]*(?:" + "|".join(re.escape(turn) for turn in _TURNS) + r")")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _MAX_REPEATS = 3
@@ -22,9 +22,11 @@ def clean(text: str) -> str:
     repeats itself to the end.
     """
     text = _CONTROL.sub("", text[:MAX_CHARS].replace("\r\n", "\n").replace("\r", "\n"))
-    run_on = _RUN_ON.search("\n" + text)
-    if run_on:
-        text = text[: max(run_on.start() - 1, 0)]
+    for run_on in _RUN_ON.finditer("\n" + text):
+        end = max(run_on.start() - 1, 0)
+        if text.count("```", 0, end) % 2 == 0:  # within a code block it is a line of the code
+            text = text[:end]
+            break
     return _without_loop(text).strip()
 
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from langchain_core.language_models import BaseLanguageModel
 from langchain_core.prompt_values import StringPromptValue
+from langchain_core.runnables.config import ensure_config
 
 from graph.models.budget import Fitted, fit
 from graph.models.verdict import parse_choice
@@ -70,7 +71,11 @@ class LangChainEngine:
         start = perf_counter()
         # generate_prompt, not batch: BaseLLM.batch recurses for ever inside a node whose run
         # carries max_concurrency (langchain-core 1.7.2).
-        result = self._model.generate_prompt([StringPromptValue(text=item.text) for item in items])
+        result = self._model.generate_prompt(
+            [StringPromptValue(text=item.text) for item in items],
+            # The run's own callbacks: its traces and events then show the model's calls.
+            callbacks=ensure_config().get("callbacks"),
+        )
         seconds = (perf_counter() - start) / len(items)
         return [
             {

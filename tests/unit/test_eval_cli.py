@@ -16,7 +16,7 @@ from evaluation.job import calls_per_question
 from evaluation.run import answer_batch
 from graph import terminal
 from graph.config import config_names, load_settings
-from graph.errors import ConfigError
+from graph.errors import ConfigError, OpenCoderError
 from tests.corpora import SUBJECTS, row, small_corpus, write_corpus
 from tests.machines import Scripted, answer_for, command, items, without_weights, write_dataset
 from tests.processes import in_child
@@ -50,22 +50,22 @@ def evaluate(here, monkeypatch, capfd):
 
 
 @pytest.fixture
-def mistake(here, monkeypatch):
-    """Run eval.py in a child that must end with code 2; return the one line that says why."""
+def mistake(here, monkeypatch, capfd):
+    """Run eval.py with a mistake that must end it with code 2; return the line that says why.
+
+    How such an error becomes a line and a code is tested with `graph.terminal`.
+    """
 
     def run(*arguments):
         before = everything_in(here)
         command(monkeypatch, *arguments)
-        ended = in_child(lambda: terminal.run(cli.main))
-        assert ended.code == 2, ended.err
-        assert ended.out == ""
-        assert "Traceback" not in ended.err
-        *talk, last = ended.err.removesuffix("\n").split("\n")
-        assert last.startswith("opencoder: error: "), ended.err
-        assert ended.err.count("error: ") == 1
-        assert all(line.startswith("opencoder: ") for line in talk), ended.err
+        capfd.readouterr()
+        with pytest.raises(OpenCoderError) as caught:
+            cli.main()
+        assert caught.value.exit_code == 2
+        assert capfd.readouterr().out == ""
         assert everything_in(here) == before
-        return last.removeprefix("opencoder: error: ")
+        return " ".join(str(caught.value).split())
 
     return run
 

@@ -44,7 +44,10 @@ def read_or_refusal(path):
 @pytest.fixture(scope="module")
 def fifty():
     """Fifty records, one batch of text each, and the bytes of their lines."""
-    records = [record(index, answer=f"line\n{index} é\u2028\ud800 {{}}") for index in range(COUNT)]
+    records = [
+        record(index, answer=f"line\n{index} é\u2028\ud800 {{}}", steps=[])
+        for index in range(COUNT)
+    ]
     return records, [encode(each) for each in records]
 
 

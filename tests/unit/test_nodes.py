@@ -518,6 +518,15 @@ def test_closing_braces_of_nested_code_are_no_endless_repetition(code):
     assert clean(code) == code
 
 
+def test_words_that_close_nested_code_are_no_endless_repetition():
+    code = "\n".join(["f()", *(" " * depth + "end" for depth in range(10, -1, -2))])
+    assert clean(code) == code
+
+
+def test_a_reply_that_is_one_sentence_without_end_is_kept_three_times():
+    assert clean("Go on. " * 500) == "Go on. Go on. Go on."
+
+
 @pytest.mark.parametrize(
     "text",
     [
