@@ -40,13 +40,13 @@ def main() -> int:
 
 
 def _run(job: Job, *, fresh: bool) -> int:
+    # A corpus or an index that is refused leaves no run folder behind, and an old run where it is.
+    ready = _machine(job) if fresh or not job.folder.exists() else None
     if fresh:
         with locked(job.folder):
             aside = set_aside(job.folder)
         if aside:
             log.info("the old run is now in %s", aside)
-    # A corpus or an index that is refused leaves no run folder behind.
-    ready = None if job.folder.exists() else _machine(job)
     with locked(job.folder):
         write_manifest(job.folder, _manifest(job))
         journal = Journal(journal_path(job.folder))

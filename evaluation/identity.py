@@ -71,6 +71,7 @@ def identity_of(choices: Choices) -> dict[str, object]:
         "embedder": {
             **profile.embedder.model_dump(mode="json"),
             "revision": _revision(profile.embedder),
+            "dtype": resolve_dtype(profile.embedder.dtype),
         },
         "prompts": sources_sha256("prompts"),
         "nodes": sources_sha256("nodes"),

@@ -6,6 +6,7 @@ gave no readable verdict. An empty answer is an answer and scores 0.
 
 from collections.abc import Sequence
 from functools import cache
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -64,5 +65,5 @@ def semantic_similarity(
             scores.append(0.0)
         else:
             cosine = float(vectors[row] @ vectors[len(answers) + row])
-            scores.append(min(1.0, max(0.0, cosine)))
+            scores.append(None if isnan(cosine) else min(1.0, max(0.0, cosine)))
     return scores

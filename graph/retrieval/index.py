@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from graph.errors import DatasetError, IndexMismatchError
 from graph.models import embedded
+from graph.models.huggingface import resolve_dtype
 from graph.progress import progress
 from graph.retrieval import keyword, semantic
 from graph.retrieval.documents import Post, read_corpus
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
 log = logging.getLogger("opencoder")
 FORMAT = 1
 """Count up when the files of an index change their meaning."""
+
+FILES = {
+    "keyword": {"posts.jsonl", *keyword.FILES},
+    "semantic": {"posts.jsonl", *semantic.FILES},
+}
+"""What an index of each kind holds beside its manifest."""
 
 Manifest = dict[str, object]
 
@@ -40,7 +47,7 @@ def identity(kind: str, corpus: Path, embedder: EmbedderSpec) -> Manifest:
         "parameters": semantic.PARAMETERS,
         "encoder": embedder.model,
         "encoder_revision": embedded.revision(embedder.model) if local else embedder.revision,
-        "encoder_dtype": embedder.dtype,
+        "encoder_dtype": resolve_dtype(embedder.dtype),
     }
 
 
@@ -87,6 +94,8 @@ def verify(folder: Path, wanted: Manifest) -> None:
     for field, value in wanted.items():
         if found.get(field) != value:
             raise _refused(folder, f"its {field} is {found.get(field)!r}, wanted is {value!r}")
+    if set(files) != FILES[str(wanted["kind"])]:
+        raise _refused(folder, "its list of files is not that of such an index")
     for name, digest in files.items():
         path = folder / Path(str(name)).name
         if not path.is_file() or file_sha256(path) != digest:

@@ -16,6 +16,7 @@ PARAMETERS: dict[str, object] = {"k1": K1, "b": B, "epsilon": EPSILON, "tokenize
 """Part of an index's identity; count `tokenizer` up when `tokenize` changes."""
 
 _ARRAYS = ("data", "indices", "indptr")
+FILES = (*(f"{name}.npy" for name in _ARRAYS), "vocabulary.json")
 _WORD = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*[+#]*")
 
 

@@ -16,6 +16,7 @@ PARAMETERS: dict[str, object] = {"index": "IndexFlatIP", "normalised": True, "te
 """Part of an index's identity; count `text` up when `Post.search_text` changes."""
 
 _FILE = "index.faiss"
+FILES = (_FILE,)
 
 
 class SemanticIndex:

@@ -205,7 +205,7 @@ def test_a_manifest_cannot_point_outside_its_folder(corpus, tmp_path):
     found = manifest_of(folder)
     found["files"] = {"../../../small.csv": index.file_sha256(corpus)}
     (folder / "manifest.json").write_text(json.dumps(found), encoding="utf-8")
-    assert "its file small.csv is missing or damaged" in refusal("keyword", corpus)
+    assert "its list of files is not that of such an index" in refusal("keyword", corpus)
 
 
 def test_a_folder_that_holds_something_else_is_left_alone(corpus, tmp_path):
@@ -286,3 +286,12 @@ def test_without_faiss_the_message_is_the_pip_command(corpus, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "faiss", None)
     with pytest.raises(OpenCoderError, match=r"pip install 'opencoder\[cpu\]'"):
         build_or_verify("semantic", corpus, EMBEDDER)
+
+
+def test_a_file_that_the_manifest_does_not_name_is_not_trusted(corpus):
+    folder = build_or_verify("keyword", corpus, EMBEDDER)
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    del manifest["files"]["data.npy"]
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(IndexMismatchError, match="its list of files"):
+        build_or_verify("keyword", corpus, EMBEDDER)
