@@ -39,6 +39,7 @@ from nodes.state import (
 )
 
 AnsweringGraph = CompiledStateGraph[State, None, QuestionInput, State]
+_Builder = StateGraph[State, None, QuestionInput, State]
 JudgedGraph = CompiledStateGraph[JudgedState, None, JudgedState, JudgedState]
 
 
@@ -64,7 +65,7 @@ def answering_graph(
         config: Which stages run.
         model: Writes drafts, critiques and refinements.
         chooser: Compares drafts.
-        retriever: Finds passages; not needed where retrieval.kind is "none".
+        retriever: Finds passages; None where nothing is retrieved.
         output: The keys that come out; the evaluation asks for the whole state.
     """
     builder = StateGraph(State, input_schema=QuestionInput, output_schema=output)
@@ -84,14 +85,19 @@ def answering_graph(
     builder.add_conditional_edges("critique", has_points, {"points": "refine", "no points": END})
     if config.rerank.refined:
         builder.add_edge("refine", "rerank_refined")
-    last, rounds = "rerank_refined" if config.rerank.refined else "refine", config.refine.max_rounds
-    if rounds == 1:
-        builder.add_edge(last, END)
-    else:
-        again = partial(another_round, max_rounds=rounds)
-        builder.add_conditional_edges(last, again, {"next round": "critique", "last round": END})
+    rounds = config.refine.max_rounds
+    _end_rounds(builder, "rerank_refined" if config.rerank.refined else "refine", rounds)
     # LangGraph's own limit is 10,007 steps: a loop that never ends has to be stopped here.
     return builder.compile(name="opencoder").with_config(recursion_limit=6 + 4 * rounds)
+
+
+def _end_rounds(builder: _Builder, last: str, rounds: int) -> None:
+    """End after the last stage of a round, or go back to the critic for the next one."""
+    if rounds == 1:
+        builder.add_edge(last, END)
+        return
+    again = partial(another_round, max_rounds=rounds)
+    builder.add_conditional_edges(last, again, {"next round": "critique", "last round": END})
 
 
 def _stages(

@@ -1,6 +1,6 @@
 """generate: write one draft, or several to choose from."""
 
-from nodes.model import Reply, TextModel
+from nodes.model import Prompt, Reply, TextModel
 from nodes.prompting import ask
 from nodes.replies import clean
 from nodes.state import Draft, Drafted, State
@@ -18,26 +18,23 @@ def generate(
 ) -> Drafted:
     """Write `drafts` answers.
 
-    With chain of thought the model is asked twice, first for its reasoning, then for the answer
-    that follows from it, so that the two never have to be told apart by parsing
-    (zero-shot-CoT, Kojima et al. 2022, arXiv:2205.11916, section 3).
+    With chain of thought the model is asked twice, for its reasoning and then for the answer, so
+    that nothing has to be parsed apart (zero-shot-CoT, Kojima et al. 2022, arXiv:2205.11916).
     """
     thoughts: list[Reply] = []
+    reasonings = [""] * drafts
     if cot:
-        prompt = ask(state, texts.REASON)
-        thoughts = model.write(
-            [prompt] * drafts, max_new_tokens=max_new_tokens, temperature=temperature
-        )
-        prompts = [ask(state, texts.ANSWER_FROM, reasoning=clean(t["text"])) for t in thoughts]
-    else:
-        template = texts.ANSWER if state.get("passages") else texts.ANSWER_ALONE
-        prompts = [ask(state, template)] * drafts
-    replies = model.write(prompts, max_new_tokens=max_new_tokens, temperature=temperature)
-    reasonings = [clean(thought["text"]) for thought in thoughts] or [""] * drafts
-    candidates: list[Draft] = [
-        {"text": clean(reply["text"]), "reasoning": reasoning}
-        for reply, reasoning in zip(replies, reasonings, strict=True)
-    ]
+        asked = [ask(state, texts.REASON)] * drafts
+        thoughts = model.write(asked, max_new_tokens=max_new_tokens, temperature=temperature)
+        reasonings = [clean(thought["text"]) for thought in thoughts]
+    replies = model.write(
+        [_answer_prompt(state, reasoning, cot=cot) for reasoning in reasonings],
+        max_new_tokens=max_new_tokens,
+        temperature=temperature,
+    )
+    drafted = zip(replies, reasonings, strict=True)
+    candidates: list[Draft] = [{"text": clean(r["text"]), "reasoning": why} for r, why in drafted]
+    spent = [*thoughts, *replies]
     return {
         "passages": state.get("passages", []),
         "candidates": candidates,
@@ -46,10 +43,16 @@ def generate(
         "steps": [
             {
                 "node": "generate",
-                "seconds": sum(reply["seconds"] for reply in [*thoughts, *replies]),
-                "replies": [*thoughts, *replies],
+                "seconds": sum(reply["seconds"] for reply in spent),
+                "replies": spent,
                 "candidates": candidates,
                 "answer": candidates[0]["text"],
             }
         ],
     }
+
+
+def _answer_prompt(state: State, reasoning: str, *, cot: bool) -> Prompt:
+    if cot:
+        return ask(state, texts.ANSWER_FROM, reasoning=reasoning)
+    return ask(state, texts.ANSWER if state.get("passages") else texts.ANSWER_ALONE)

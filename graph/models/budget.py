@@ -59,21 +59,24 @@ def fit(
         return wrap(rendered)
 
     cuttable = dict(safe.cuttable)
-    whole = text(safe.passages, cuttable)
-    tokens = count(whole)
+    tokens = count(text(safe.passages, cuttable))
     if tokens <= limit:
-        return Fitted(whole, tokens, 0)
+        return Fitted(text(safe.passages, cuttable), tokens, 0)
     passages = _cut_passages(safe.passages, limit, lambda shown: count(text(shown, cuttable)))
     if not passages:
         cuttable = _cut_values(cuttable, limit, lambda values: count(text((), values)))
     cut = text(passages, cuttable)
     left = count(cut)
     if left > limit:
-        raise PromptTooLongError(
-            f"the question and the instruction take {left} tokens, the model's window has room "
-            f"for {limit}: shorten the question or lower generation.max_new_tokens"
-        )
+        raise _too_long(left, limit)
     return Fitted(cut, left, tokens - left)
+
+
+def _too_long(tokens: int, limit: int) -> PromptTooLongError:
+    return PromptTooLongError(
+        f"the question and the instruction take {tokens} tokens, the model's window has room for "
+        f"{limit}: shorten the question or lower generation.max_new_tokens"
+    )
 
 
 def _protected(prompt: Prompt, protect: Callable[[str], str]) -> Prompt:

@@ -86,12 +86,31 @@ def load(spec: ModelSpec) -> Loaded:
         ConfigError: there is no such model, or it has no safetensors or no chat template.
         MissingExtraError: an embedded model's package is not installed.
     """
+    from graph.models.pipeline import BatchedPipeline
+
+    model, tokenizer = _read(spec)
+    model.eval()
+    tokenizer.padding_side = "left"
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    if spec.chat_format == "template" and not tokenizer.chat_template:
+        raise ConfigError(f"{spec.model!r} has no chat template: set its chat_format to plain")
+    eos = _eos(model, tokenizer)
+    return Loaded(
+        spec,
+        model,
+        tokenizer,
+        BatchedPipeline.of(model, tokenizer, eos, adds_special=adds_special(spec)),
+        _window(spec, model),
+        _control_tokens(tokenizer),
+    )
+
+
+def _read(spec: ModelSpec) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging as noise
-
-    from graph.models.pipeline import BatchedPipeline
 
     noise.set_verbosity_error()
     noise.disable_progress_bar()
@@ -110,22 +129,7 @@ def load(spec: ModelSpec) -> Loaded:
     except (OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ConfigError(f"cannot load the model {spec.model!r}: {reason}") from None
-    model.eval()
-    tokenizer.padding_side = "left"
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    if spec.chat_format == "template" and not tokenizer.chat_template:
-        raise ConfigError(f"{spec.model!r} has no chat template: set its chat_format to plain")
-    return Loaded(
-        spec,
-        model,
-        tokenizer,
-        BatchedPipeline.of(
-            model, tokenizer, _eos(model, tokenizer), adds_special=adds_special(spec)
-        ),
-        _window(spec, model),
-        _control_tokens(tokenizer),
-    )
+    return model, tokenizer
 
 
 def _window(spec: ModelSpec, model: "PreTrainedModel") -> int:
