@@ -18,7 +18,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 eval: install  ## Run the main job: embedded models, sample data
-	$(BIN)/python eval.py --config semantic_cot --profile embedded --limit 16 --batch_size 16
+	$(BIN)/python eval.py --config semantic_cot --profile embedded --limit 12 --batch_size 12
 
 test: test-unit  ## Run all tests
 	$(BIN)/python -m pytest tests/integration tests/packaging
