@@ -43,7 +43,6 @@ class Lockstep:
         self._changed = Condition()
         self._live = 0
         self._waiting: list[_Ask] = []
-        self._serving = False
         self._on_served: Callable[[], None] | None = None
 
     def run(
@@ -63,6 +62,14 @@ class Lockstep:
         self._live = len(threads)
         for thread in threads:
             thread.start()
+        # The caller's thread serves: a model that runs in ever new threads starts cold in each,
+        # and an interrupt reaches the caller wherever it is.
+        with self._changed:
+            while self._live:
+                if self._waiting and len(self._waiting) == self._live:
+                    self._serve_all()
+                else:
+                    self._changed.wait()
         for thread in threads:
             thread.join()
         return outcomes
@@ -96,15 +103,12 @@ class Lockstep:
             self._waiting.append(mine)
             self._changed.notify_all()
             while not mine.done:
-                if not self._serving and len(self._waiting) == self._live:
-                    self._serve_all()
-                else:
-                    self._changed.wait()
+                self._changed.wait()
         return _unwrap(mine.outcomes)
 
     def _serve_all(self) -> None:
         """Serve everything that waits; called with the lock held, which is released meanwhile."""
-        asks, self._waiting, self._serving = self._waiting, [], True
+        asks, self._waiting = self._waiting, []
         self._changed.release()
         try:
             groups: dict[Hashable, list[_Ask]] = defaultdict(list)
@@ -116,7 +120,6 @@ class Lockstep:
                 self._on_served()
         finally:
             self._changed.acquire()
-            self._serving = False
             for ask in asks:
                 ask.done = True
             self._changed.notify_all()
@@ -128,8 +131,12 @@ def _serve_group(asks: list[_Ask]) -> None:
         outcomes = list(asks[0].serve(items))
         if len(outcomes) != len(items):
             raise RuntimeError(f"the model gave {len(outcomes)} outcomes for {len(items)} asks")
-    except BaseException as error:  # each waiting question gets the error; none waits for ever
+    except Exception as error:  # each waiting question gets the error; none waits for ever
         outcomes = [error] * len(items)
+    except BaseException as error:
+        for ask in asks:
+            ask.outcomes = [error] * len(ask.items)
+        raise
     for ask in asks:
         ask.outcomes, outcomes = outcomes[: len(ask.items)], outcomes[len(ask.items) :]
 

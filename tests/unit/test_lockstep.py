@@ -4,7 +4,8 @@ import random
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from threading import Thread
+from functools import partial
+from threading import Thread, get_ident
 from typing import NamedTuple, TypeVar
 
 import pytest
@@ -284,13 +285,24 @@ def test_an_interrupt_in_a_question_is_its_outcome_and_stops_no_other(error):
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3)])
-def test_an_interrupt_while_serving_leaves_no_question_with_an_empty_answer(error):
+def test_an_interrupt_while_serving_reaches_the_caller(error):
     def serve(key: str):
         def served(items: list[str]) -> list[str]:
             raise error
 
         return served
 
-    outcomes = ask_each(3, lambda q: "a", serve)
-    assert [outcome.value for outcome in outcomes] == [None] * 3
-    assert all(outcome.error is not None for outcome in outcomes)
+    with pytest.raises(type(error)):
+        ask_each(3, lambda q: "a", serve)
+
+
+def test_the_callers_own_thread_serves():
+    lockstep, served = Lockstep(), []
+
+    def serve(items):
+        served.append(get_ident())
+        return items
+
+    task = partial(lockstep.ask, "a", ["x"], serve)
+    assert [outcome.value for outcome in lockstep.run([task, task])] == [["x"], ["x"]]
+    assert served == [get_ident()]
