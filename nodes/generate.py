@@ -3,7 +3,7 @@
 from nodes.model import Prompt, Reply, TextModel
 from nodes.prompting import ask
 from nodes.replies import clean
-from nodes.state import Draft, Drafted, State
+from nodes.state import Draft, Drafted, State, Step
 from prompts import generate as texts
 
 
@@ -40,15 +40,17 @@ def generate(
         "candidates": candidates,
         "answer": candidates[0]["text"],
         "reasoning": candidates[0]["reasoning"],
-        "steps": [
-            {
-                "node": "generate",
-                "seconds": sum(reply["seconds"] for reply in spent),
-                "replies": spent,
-                "candidates": candidates,
-                "answer": candidates[0]["text"],
-            }
-        ],
+        "steps": [_step(spent, candidates)],
+    }
+
+
+def _step(spent: list[Reply], candidates: list[Draft]) -> Step:
+    return {
+        "node": "generate",
+        "seconds": sum(reply["seconds"] for reply in spent),
+        "replies": spent,
+        "candidates": candidates,
+        "answer": candidates[0]["text"],
     }
 
 

@@ -62,8 +62,8 @@ class Lockstep:
         self._live = len(threads)
         for thread in threads:
             thread.start()
-        # The caller's thread serves: a model that runs in ever new threads starts cold in each,
-        # and an interrupt reaches the caller wherever it is.
+        # The caller's thread serves: the model always runs in the same thread, and an interrupt
+        # reaches the caller also in the middle of a call.
         with self._changed:
             while self._live:
                 if self._waiting and len(self._waiting) == self._live:
