@@ -15,14 +15,11 @@ from evaluation.folder import locked, set_aside, write_manifest
 from evaluation.identity import digest, versions
 from evaluation.job import Job, description, settle
 from evaluation.journal import Journal
-from evaluation.run import Machine, journal_path, run
+from evaluation.machine import Machine, open_machine
+from evaluation.run import journal_path, run
 from evaluation.timings import write_timings
-from graph.build import answering_graph, judged_graph
 from graph.models import Models, open_models
-from graph.retrieval import open_retriever
-from graph.retrieval.encoder import open_encoder
 from graph.terminal import Interrupted, log
-from nodes.state import State
 
 
 def main() -> int:
@@ -87,25 +84,16 @@ def _answer(job: Job, journal: Journal, ready: tuple[Machine, Models] | None) ->
 
 
 def _machine(job: Job) -> tuple[Machine, Models]:
-    """Put models, index and graph together; the index is built or opened here, weights later."""
     choices = job.choices
-    config, profile = choices.settings.config, choices.settings.profile
-    retriever = None
-    if choices.corpus is not None:
-        retriever = open_retriever(
-            config.retrieval, profile.embedder, corpus=choices.corpus, folder=job.index
-        )
-        retriever.open()
-    models = open_models(profile, batch_size=choices.batch_size, seed=choices.seed)
-    answering = answering_graph(
-        config,
-        model=models.generator,
-        chooser=models.generator,
-        retriever=retriever,
-        output=State,
+    models = open_models(choices.settings.profile, batch_size=choices.batch_size, seed=choices.seed)
+    machine = open_machine(
+        choices.settings,
+        models,
+        corpus=choices.corpus,
+        index=job.index,
+        judged=choices.judged,
     )
-    graph = judged_graph(answering, models.judge if choices.judged else None)
-    return Machine(graph, models.lockstep, open_encoder(profile.embedder)), models
+    return machine, models
 
 
 def _manifest(job: Job) -> dict[str, Any]:

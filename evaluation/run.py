@@ -8,25 +8,17 @@ from time import perf_counter
 from typing import NamedTuple, cast
 
 from evaluation.journal import Journal, Record
+from evaluation.machine import Machine
 from evaluation.metrics import lexical, semantic_similarity
 from evaluation.questions import Item
 from evaluation.results import tokens_of
 from graph.build import JudgedGraph
-from graph.models.lockstep import Lockstep, Outcome
+from graph.models.lockstep import Outcome
 from graph.progress import Progress, progress
-from graph.retrieval.encoder import Encoder
 from nodes.state import JudgedState
 
 log = logging.getLogger("opencoder")
 _MESSAGE_CHARS = 1_000
-
-
-class Machine(NamedTuple):
-    """What answers and scores questions."""
-
-    graph: JudgedGraph
-    lockstep: Lockstep
-    encoder: Encoder
 
 
 class Session(NamedTuple):

@@ -7,8 +7,8 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 from evaluation import cli
+from evaluation.machine import Machine
 from evaluation.questions import Item
-from evaluation.run import Machine
 from graph.build import answering_graph, judged_graph
 from graph.config import load_config
 from graph.models import Models
@@ -86,7 +86,7 @@ def without_weights(monkeypatch, answer: Callable[[str], str] = answer_for) -> N
     torch.cuda = SimpleNamespace(is_available=lambda: False)
     monkeypatch.setitem(sys.modules, "torch", torch)
     monkeypatch.setattr(cli, "open_models", open_models)
-    monkeypatch.setattr(cli, "open_encoder", FakeEncoder)
+    monkeypatch.setattr("evaluation.machine.open_encoder", FakeEncoder)
     monkeypatch.setattr("graph.retrieval.index.open_encoder", FakeEncoder)
     monkeypatch.setattr(cli, "versions", dict)
     # Bootstrap intervals are tested elsewhere, and would take most of a sweep's time.

@@ -13,16 +13,15 @@ import pytest
 from langchain_core.prompts import PromptTemplate
 
 from evaluation.journal import Journal
+from evaluation.machine import open_machine
 from evaluation.questions import load_items
-from evaluation.run import Machine, run
+from evaluation.run import run
 from graph.build import answering_graph, judged_graph
 from graph.config import config_names, load_settings
 from graph.errors import PromptTooLongError
 from graph.models import open_models
 from graph.models.budget import fit
 from graph.models.huggingface import load
-from graph.retrieval import open_retriever
-from graph.retrieval.encoder import open_encoder
 from nodes.model import Prompt, Quote
 from nodes.state import State
 from tests.integration.conftest import ROOT, SAMPLE
@@ -36,20 +35,8 @@ SHORT = ["generation.max_new_tokens=8", "generator.window=640", "judge.window=64
 
 def machine_of(config, batch_size, models=None):
     settings = load_settings(config, "embedded", SHORT)
-    profile = settings.profile
-    models = models or open_models(profile, batch_size=batch_size)
-    retriever = None
-    if settings.config.retrieval.kind != "none":
-        retriever = open_retriever(settings.config.retrieval, profile.embedder, corpus=CORPUS)
-    answering = answering_graph(
-        settings.config,
-        model=models.generator,
-        chooser=models.generator,
-        retriever=retriever,
-        output=State,
-    )
-    graph = judged_graph(answering, models.judge)
-    return Machine(graph, models.lockstep, open_encoder(profile.embedder)), models
+    models = models or open_models(settings.profile, batch_size=batch_size)
+    return open_machine(settings, models, corpus=CORPUS), models
 
 
 def test_all_thirteen_configs_answer_and_are_judged(tmp_path):

@@ -137,7 +137,7 @@ def test_a_dry_run_touches_no_weights_and_leaves_nothing_behind(evaluate, here, 
     def refuse(*_, **__):
         raise AssertionError("a dry run opens nothing")
 
-    for name in ("open_models", "open_encoder", "open_retriever"):
+    for name in ("open_models", "open_machine"):
         monkeypatch.setattr(cli, name, refuse)
     before = everything_in(here)
     code, text = evaluate("--dry-run", "--config", "semantic", "--corpus", here / "corpus.csv")
