@@ -1,11 +1,12 @@
 """What the pipeline costs over bare generation: python -m bench.efficiency.
 
-Runs `semantic` over the sample with the embedded models and gives the same batches to bare
-`model.generate`: same tensors, same settings, tokenised beforehand. The first run of the pipeline is
-not timed: it records the batches, and every shape of matrix is prepared once for both sides. Then
-both sides are timed in the same process, in turn, and the side that goes first changes each round.
-The ratio of tokens per second is printed for each round, then its median and range. 1.0 would mean
-that retrieval, prompting, LangGraph, LangChain, parsing, metrics and the journal cost nothing.
+Runs `semantic` over the sample with the embedded models - retrieval, prompting, LangGraph, LangChain,
+parsing, metrics, journal. Each batch that reaches `model.generate` is also given to it bare: the same
+tensors and settings, in `torch.inference_mode`, right before or right after the pipeline's own call, in
+turn. On a shared machine the speed of a whole minute can change by half; the two calls of a pair
+meet nearly the same conditions. The time of the bare calls is not counted as the pipeline's. The
+ratio of tokens per second is printed for each round, then its median and range: 1.0 would mean that
+everything around the calls, and what the pipeline changes inside them, costs nothing.
 """
 
 import argparse
@@ -29,12 +30,15 @@ from graph.models import open_models
 SAMPLE = Path(__file__).parents[1] / "dataset" / "sample"
 
 
-class Whole(NamedTuple):
-    """One run of the pipeline."""
+class Round(NamedTuple):
+    """Seconds of one run."""
 
-    seconds: float
+    pipeline: float
+    """The whole run, without the bare calls."""
     inside: float
-    """Of these, the seconds inside `model.generate`."""
+    """Of these, the pipeline's own calls of `model.generate`."""
+    bare: float
+    calls: int
     new_tokens: int
 
 
@@ -47,27 +51,25 @@ def main() -> None:
     corpus = SAMPLE / "question_answer.csv"
     machine = open_machine(settings, models, corpus=corpus, judged=False)
     model = models.generator.engine.loaded.model  # type: ignore[attr-defined]
-    batches: list[dict[str, Any]] = []
-    _pipeline(machine, model, items, arguments.batch_size, batches)
+    # Weights, index and encoder are warm before anything is timed.
+    _round(machine, model, items[:1], 1)
 
-    ratios = []
-    print(f"{'round':>5} {'first':>9} {'pipeline':>10} {'bare':>8} {'inside':>8} {'ratio':>7}")
+    rounds = []
+    print(f"{'round':>5} {'pipeline':>10} {'bare':>8} {'inside':>8} {'ratio':>7}")
     for number in range(1, arguments.rounds + 1):
-        bare_first = number % 2 == 1
-        bare = _bare(model, batches) if bare_first else 0.0
-        whole = _pipeline(machine, model, items, arguments.batch_size, [])
-        bare = bare or _bare(model, batches)
-        ratios.append(bare / whole.seconds)
+        timed = _round(machine, model, items, arguments.batch_size, bare_first=number % 2 == 1)
+        rounds.append(timed)
         print(
-            f"{number:>5} {'bare' if bare_first else 'pipeline':>9} "
-            f"{whole.new_tokens / whole.seconds:>10.1f} {whole.new_tokens / bare:>8.1f} "
-            f"{whole.inside / whole.seconds:>7.1%} {ratios[-1]:>7.3f}",
+            f"{number:>5} {timed.new_tokens / timed.pipeline:>10.1f} "
+            f"{timed.new_tokens / timed.bare:>8.1f} {timed.inside / timed.pipeline:>8.1%} "
+            f"{timed.bare / timed.pipeline:>7.3f}",
             flush=True,
         )
-    print("pipeline, bare: new tokens a second; inside: share of the run inside model.generate")
+    ratios = [timed.bare / timed.pipeline for timed in rounds]
+    print("pipeline, bare: new tokens a second; inside: share of the run in model.generate")
     print(
         f"ratio: median {statistics.median(ratios):.3f}, range {min(ratios):.3f} to "
-        f"{max(ratios):.3f}; {len(batches)} batches, n={len(ratios)} rounds"
+        f"{max(ratios):.3f}; n={len(rounds)} rounds, {rounds[0].calls} calls each"
     )
 
 
@@ -80,45 +82,57 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _pipeline(
-    machine: Machine, model: Any, items: list[Item], batch_size: int, batches: list[dict[str, Any]]
-) -> Whole:
-    """Time a whole run, metrics and journal included, and note what reaches the model."""
-    spent: list[float] = []
-    with tempfile.TemporaryDirectory() as folder, _noted(model, batches, spent):
+def _round(
+    machine: Machine, model: Any, items: list[Item], batch_size: int, *, bare_first: bool = True
+) -> Round:
+    """Time a whole run, metrics and journal included, with a bare twin of each call."""
+    twins = _Twins(model, bare_first=bare_first)
+    with tempfile.TemporaryDirectory() as folder, twins.watching():
         journal = Journal(Path(folder) / "journal.jsonl")
         start = perf_counter()
         session = run(machine, items, batch_size, journal)
         seconds = perf_counter() - start
         journal.close()
-    return Whole(seconds, sum(spent), session.new_tokens)
+    pipeline = seconds - twins.bare
+    return Round(pipeline, twins.inside, twins.bare, twins.calls, session.new_tokens)
 
 
-@contextmanager
-def _noted(model: Any, batches: list[dict[str, Any]], spent: list[float]) -> Iterator[None]:
-    real = model.generate
+class _Twins:
+    """Watches `model.generate`, and repeats each call bare; who goes first changes each time."""
 
-    def generate(**arguments: Any) -> Any:
-        batches.append(arguments)
-        start = perf_counter()
+    def __init__(self, model: Any, *, bare_first: bool) -> None:
+        self.inside = self.bare = 0.0
+        self.calls = 0
+        self._model, self._bare_first = model, bare_first
+        self._generate = model.generate
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        self._model.generate = self._both
         try:
-            return real(**arguments)
+            yield
         finally:
-            spent.append(perf_counter() - start)
+            self._model.generate = self._generate
 
-    model.generate = generate
-    try:
-        yield
-    finally:
-        model.generate = real
+    def _both(self, **arguments: Any) -> Any:
+        # A streamer or a criterion with a memory would have to be new for each call.
+        assert not {"streamer", "stopping_criteria"} & arguments.keys()
+        if self._bare_first:
+            self._call_bare(arguments)
+        start = perf_counter()
+        made = self._generate(**arguments)
+        self.inside += perf_counter() - start
+        if not self._bare_first:
+            self._call_bare(arguments)
+        self._bare_first = not self._bare_first
+        self.calls += 1
+        return made
 
-
-def _bare(model: Any, batches: list[dict[str, Any]]) -> float:
-    start = perf_counter()
-    with torch.inference_mode():
-        for batch in batches:
-            model.generate(**batch)
-    return perf_counter() - start
+    def _call_bare(self, arguments: dict[str, Any]) -> None:
+        start = perf_counter()
+        with torch.inference_mode():
+            self._generate(**arguments)
+        self.bare += perf_counter() - start
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ def identity_of(choices: Choices) -> dict[str, object]:
     retrieval = settings.config.retrieval
     index = None
     if retrieval.kind != "none" and choices.corpus:
-        index = index_identity(retrieval.kind, choices.corpus, profile.embedder)
+        index = index_identity(retrieval, choices.corpus, profile.embedder)
     try:
         dataset = file_sha256(choices.dataset)
     except OSError as error:

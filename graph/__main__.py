@@ -13,7 +13,7 @@ from graph.errors import ConfigError
 from graph.models import open_models
 from graph.retrieval import open_retriever
 from graph.retrieval.documents import default_corpus
-from graph.retrieval.index import build_or_verify
+from graph.retrieval.index import build_or_verify, rows_of
 from graph.schema import Settings
 from graph.storage import write_bytes_atomically
 from graph.tracing import trace
@@ -158,9 +158,11 @@ def _index(arguments: argparse.Namespace) -> int:
     if kind == "none":
         raise ConfigError(f"config {settings.config_name} retrieves nothing: it needs no index")
     corpus = arguments.corpus or default_corpus()
-    folder = build_or_verify(kind, corpus, settings.profile.embedder, arguments.index)
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    sys.stdout.write(f"{kind} index of {manifest['rows']} posts of {corpus}: {folder}\n")
+    folder = build_or_verify(
+        settings.config.retrieval, corpus, settings.profile.embedder, arguments.index
+    )
+    rows = rows_of(folder)
+    sys.stdout.write(f"{kind} index of {rows} posts of {corpus}: {folder}\n")
     return 0
 
 

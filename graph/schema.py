@@ -9,14 +9,57 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+def _bonus() -> Any:
+    return Field(default=0.0, ge=0.0, le=1.0, allow_inf_nan=False)
+
+
+def _with_tuple(value: Any, name: str) -> Any:
+    """YAML has lists only; strict models take tuples only."""
+    if isinstance(value, dict) and isinstance(value.get(name), list):
+        return {**value, name: tuple(value[name])}
+    return value
+
+
 class Retrieval(_Strict):
     """How passages are found."""
 
-    kind: Literal["none", "semantic", "keyword"] = "none"
+    kind: Literal["none", "semantic", "keyword", "hybrid"] = "none"
     top_k: int = Field(default=5, ge=1, le=100)
     """Passages given to the model."""
-    tag_bonus: float = Field(default=0.0, ge=0.0, le=1.0, allow_inf_nan=False)
+    vectors: tuple[Literal["question", "title", "answer"], ...] = ("question",)
+    """Fields of a post whose vectors are compared with the question's: `semantic` takes the mean of
+    their cosines, `hybrid` weighs them. `question` is title and body together."""
+    tag_bonus: float = _bonus()
     """Added to a score of at most 1, times the share of the post's tags that the question names."""
+    score_bonus: float = _bonus()
+    """Added times log(1 + votes of the answer) / log(101), at most once."""
+    accepted_bonus: float = _bonus()
+    """Added where the asker accepted the answer."""
+    answers_per_question: int = Field(default=1, ge=1, le=100)
+    """Passages of one Stack Overflow question at most."""
+    drop_near_duplicates: bool = True
+    """Of posts with nearly the same text, only the best is taken."""
+    diversity: float = Field(default=0.0, ge=0.0, lt=1.0, allow_inf_nan=False)
+    """Share of novelty in maximal marginal relevance; 0 takes the best as they are."""
+    cross_encoder: str | None = None
+    """A sentence-transformers cross-encoder that reorders the best: a repository or a folder."""
+    cross_encoder_depth: int = Field(default=50, ge=1, le=1000)
+    """How many of the best it reads."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists_are_tuples(cls, value: Any) -> Any:
+        return _with_tuple(value, "vectors")
+
+    @model_validator(mode="after")
+    def _fields_fit_the_kind(self) -> "Retrieval":
+        if not self.vectors or len(set(self.vectors)) < len(self.vectors):
+            raise ValueError("vectors must name one field or more, none of them twice")
+        if self.diversity and self.kind == "keyword":
+            raise ValueError(
+                "diversity compares vectors: retrieval.kind must be semantic or hybrid"
+            )
+        return self
 
 
 class Generation(_Strict):
@@ -64,7 +107,9 @@ class Config(_Strict):
     def _stages_need_retrieval(self) -> "Config":
         rerank = self.rerank.initial or self.rerank.refined
         if self.retrieval.kind == "none" and (self.generation.cot or rerank):
-            raise ValueError("chain of thought and reranking need retrieval.kind semantic|keyword")
+            raise ValueError(
+                "chain of thought and reranking need retrieval.kind semantic|keyword|hybrid"
+            )
         return self
 
 
@@ -89,9 +134,7 @@ class ModelSpec(_Strict):
     @model_validator(mode="before")
     @classmethod
     def _lists_are_tuples(cls, value: Any) -> Any:
-        if isinstance(value, dict) and isinstance(value.get("stop"), list):
-            return {**value, "stop": tuple(value["stop"])}
-        return value
+        return _with_tuple(value, "stop")
 
 
 class EmbedderSpec(_Strict):

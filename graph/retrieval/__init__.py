@@ -13,13 +13,21 @@ def open_retriever(
     *,
     corpus: Path | None = None,
     folder: Path | None = None,
+    excluded: frozenset[str] = frozenset(),
 ) -> PostRetriever:
-    """Return a retriever over a corpus; its index is built or opened at the first question."""
+    """Return a retriever over a corpus; its index is built or opened at the first question.
+
+    Args:
+        retrieval: What is searched, and how the best are chosen.
+        embedder: The sentence encoder, where vectors are compared.
+        corpus: A table of posts; your own or the sample without.
+        folder: Where the index is; a folder in the cache without.
+        excluded: Ids of questions that are never returned.
+    """
     return PostRetriever(
-        kind=retrieval.kind,
-        top_k=retrieval.top_k,
-        tag_bonus=retrieval.tag_bonus,
+        retrieval=retrieval,
         corpus=corpus or default_corpus(),
         folder=folder,
         embedder=embedder,
+        excluded=excluded,
     )

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 from langchain_core.documents import Document
 
@@ -20,7 +21,10 @@ COLUMNS = (
     "answer_body",
     "answer_score",
 )
-"""What a corpus must have; `question_url` and `licence` are kept where they are."""
+"""What a corpus must have; `is_accepted`, `question_url` and `licence` are used where they are."""
+
+Field = Literal["question", "title", "answer"]
+_TRUE = ("true", "1", "1.0", "yes", "t")
 
 _OWN = Path("dataset/question_answer.csv")
 _SAMPLE = Path("dataset/sample/question_answer.csv")
@@ -37,13 +41,23 @@ class Post:
     answer_id: str
     answer: str
     answer_score: str
+    accepted: bool
     url: str
     licence: str
 
+    def field_text(self, field: Field) -> str:
+        """Return what the sentence encoder reads of a field: `question` is title and body."""
+        texts: dict[Field, str] = {
+            "question": f"{self.title}\n{self.question}",
+            "title": self.title,
+            "answer": self.answer,
+        }
+        return texts[field]
+
     @property
-    def search_text(self) -> str:
-        """What the indexes see: a question is found by what another one asks."""
-        return f"{self.title}\n{self.question}"
+    def full_text(self) -> str:
+        """Question and answer, for models that read both."""
+        return f"{self.title}\n{self.question}\n\n{self.answer}"
 
     def to_json(self) -> str:
         """Return the post as one line."""
@@ -67,6 +81,7 @@ class Post:
                 "title": self.title,
                 "tags": list(self.tags),
                 "answer_score": self.answer_score,
+                "accepted": self.accepted,
                 "url": self.url,
                 "licence": self.licence,
                 "score": score,
@@ -103,6 +118,7 @@ def read_corpus(path: Path) -> Iterator[Post]:
             answer_id=row["answer_id"].strip(),
             answer=to_markdown(row["answer_body"]),
             answer_score=row["answer_score"].strip(),
+            accepted=row.get("is_accepted", "").strip().lower() in _TRUE,
             url=row.get("question_url", ""),
             licence=row.get("licence", ""),
         )

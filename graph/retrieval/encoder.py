@@ -16,9 +16,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from sentence_transformers import SentenceTransformer
+    from torch import Tensor
+
+    from graph.retrieval.chunks import Chunks
 
 CHUNK = 512
-"""Texts between two signs of life."""
+"""Texts between two signs of life, and between two savings to disk."""
+_BATCH_TOKENS = 2048
+"""Tokens in one forward pass: what fits into a CPU's caches. Larger batches were slower."""
 
 
 @cache
@@ -37,34 +42,73 @@ class Encoder:
         self._lock = Lock()
 
     def encode(
-        self, texts: Sequence[str], progress: Progress | None = None
+        self,
+        texts: Sequence[str],
+        progress: Progress | None = None,
+        kept: "Chunks | None" = None,
     ) -> "NDArray[np.float32]":
-        """Return vectors of length 1, shape [texts, dimension]."""
+        """Return vectors of length 1, shape [texts, dimension].
+
+        Texts are encoded in chunks of like length, which follow from the texts alone; with `kept`,
+        finished chunks are kept on disk, and those that are there are not encoded again.
+        """
         import numpy as np
 
-        with self._lock:
-            model = self._load()
-            # Longest first, over all texts: a batch then pads little.
-            order = sorted(range(len(texts)), key=lambda i: (-len(texts[i]), i))
-            parts = []
-            for start in range(0, len(texts), CHUNK):
-                chunk = [_clean(texts[i]) for i in order[start : start + CHUNK]]
-                parts.append(
-                    model.encode(
-                        chunk,
-                        batch_size=32,
-                        normalize_embeddings=True,
-                        convert_to_numpy=True,
-                        show_progress_bar=False,
-                    ).astype(np.float32)
-                )
-                if progress:
-                    progress.advance(len(chunk))
-            dimension = model.get_embedding_dimension() or 0
-            vectors = np.empty((len(texts), dimension), dtype=np.float32)
-            if parts:
-                vectors[order] = np.concatenate(parts)
-            return vectors
+        order = sorted(range(len(texts)), key=lambda i: (-len(texts[i]), i))
+        cleaned = [_clean(texts[i]) for i in order]
+        parts = []
+        for start in range(0, len(texts), CHUNK):
+            chunk = cleaned[start : start + CHUNK]
+            vectors = kept.read(chunk) if kept else None
+            if vectors is None:
+                with self._lock:
+                    vectors = self._encode_chunk(self._load(), chunk)
+                if kept:
+                    kept.write(chunk, vectors)
+            parts.append(vectors)
+            if progress:
+                progress.advance(len(chunk))
+        if not parts:
+            return np.empty((0, 0), dtype=np.float32)
+        found = np.empty((len(texts), parts[0].shape[1]), dtype=np.float32)
+        found[order] = np.concatenate(parts)
+        return found
+
+    def _encode_chunk(
+        self, model: "SentenceTransformer", texts: Sequence[str]
+    ) -> "NDArray[np.float32]":
+        import numpy as np
+        import torch
+
+        tokenizer = model.tokenizer
+        tokens = tokenizer(list(texts), truncation=True, max_length=model.max_seq_length)
+        lengths = [len(ids) for ids in tokens["input_ids"]]
+        parts, order = [], []
+        for rows in _batches(lengths):
+            batch = tokenizer.pad(
+                {name: [values[row] for row in rows] for name, values in tokens.items()},
+                return_tensors="pt",
+            )
+            with torch.inference_mode():
+                parts.append(self._forward(model, dict(batch)))
+            order.extend(rows)
+        found = np.empty((len(texts), parts[0].shape[1]), dtype=np.float32)
+        found[order] = np.concatenate(parts)
+        return found
+
+    @staticmethod
+    def _forward(model: "SentenceTransformer", batch: "dict[str, Tensor]") -> "NDArray[np.float32]":
+        """Run the transformer in its own precision, and pooling and the rest in 32 bits."""
+        import torch
+
+        transformer, *rest = model
+        features = transformer({name: ids.to(model.device) for name, ids in batch.items()})
+        features["token_embeddings"] = features["token_embeddings"].float()
+        for module in rest:
+            features = module.float()(features)
+        vectors = torch.nn.functional.normalize(features["sentence_embedding"], dim=1)
+        found: NDArray[np.float32] = vectors.cpu().numpy()
+        return found
 
     def _load(self) -> "SentenceTransformer":
         if self._model is None:
@@ -95,3 +139,14 @@ class Encoder:
 
 def _clean(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _batches(lengths: Sequence[int]) -> list[list[int]]:
+    """Put texts of like length together, the longest first: a batch then pads little."""
+    order = sorted(range(len(lengths)), key=lambda row: (-lengths[row], row))
+    found: list[list[int]] = []
+    while order:
+        size = max(1, _BATCH_TOKENS // max(1, lengths[order[0]]))
+        found.append(order[:size])
+        order = order[size:]
+    return found

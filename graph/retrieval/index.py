@@ -2,6 +2,7 @@
 
 import json
 import logging
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,42 +10,53 @@ from graph.errors import DatasetError, IndexMismatchError
 from graph.models import embedded
 from graph.models.huggingface import resolve_dtype
 from graph.progress import progress
-from graph.retrieval import keyword, semantic
-from graph.retrieval.documents import Post, read_corpus
+from graph.retrieval import fingerprints, keyword, vectors
+from graph.retrieval.chunks import Chunks
+from graph.retrieval.documents import Field, Post, read_corpus
 from graph.retrieval.encoder import open_encoder
-from graph.schema import EmbedderSpec
+from graph.retrieval.posts import Posts
+from graph.schema import EmbedderSpec, Retrieval
 from graph.storage import cache_folder, file_sha256, folder_atomically
 
 if TYPE_CHECKING:
-    from graph.retrieval.keyword import KeywordIndex
-    from graph.retrieval.semantic import SemanticIndex
+    from graph.retrieval.vectors import VectorIndex
 
 log = logging.getLogger("opencoder")
-FORMAT = 1
+FORMAT = 2
 """Count up when the files of an index change their meaning."""
-
-FILES = {
-    "keyword": {"posts.jsonl", *keyword.FILES},
-    "semantic": {"posts.jsonl", *semantic.FILES},
-}
-"""What an index of each kind holds beside its manifest."""
 
 Manifest = dict[str, object]
 
 
-def identity(kind: str, corpus: Path, embedder: EmbedderSpec) -> Manifest:
+def has_keywords(retrieval: Retrieval) -> bool:
+    """Whether a retriever scores by words."""
+    return retrieval.kind in ("keyword", "hybrid")
+
+
+def vector_fields(retrieval: Retrieval) -> tuple[Field, ...]:
+    """Return the fields whose vectors a retriever compares."""
+    return retrieval.vectors if retrieval.kind in ("semantic", "hybrid") else ()
+
+
+def identity(retrieval: Retrieval, corpus: Path, embedder: EmbedderSpec) -> Manifest:
     """Return what an index of this corpus must be: every field is compared when it is opened."""
-    common: Manifest = {
+    found: Manifest = {
         "format": FORMAT,
-        "kind": kind,
+        "kind": retrieval.kind,
         "corpus_sha256": _corpus_sha256(corpus),
+        "fingerprints": fingerprints.PARAMETERS,
     }
-    if kind == "keyword":
-        return {**common, "parameters": keyword.PARAMETERS}
+    if has_keywords(retrieval):
+        found["keyword"] = keyword.PARAMETERS
+    if fields := vector_fields(retrieval):
+        found["vectors"] = {**vectors.PARAMETERS, "fields": list(fields)}
+        found.update(_encoder(embedder))
+    return found
+
+
+def _encoder(embedder: EmbedderSpec) -> Manifest:
     local = embedder.engine == "embedded"
     return {
-        **common,
-        "parameters": semantic.PARAMETERS,
         "encoder": embedder.model,
         "encoder_revision": embedded.revision(embedder.model) if local else embedder.revision,
         "encoder_dtype": resolve_dtype(embedder.dtype),
@@ -53,23 +65,23 @@ def identity(kind: str, corpus: Path, embedder: EmbedderSpec) -> Manifest:
 
 def default_folder(wanted: Manifest, corpus: Path) -> Path:
     """Return where an index is kept: its name says what it is of."""
-    from hashlib import sha256
-
     digest = sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:12]
     stem = "".join(c if c.isascii() and c.isalnum() else "_" for c in corpus.name.split(".")[0])
     return cache_folder() / "indexes" / f"{stem[:40]}-{wanted['kind']}-{digest}"
 
 
 def build_or_verify(
-    kind: str, corpus: Path, embedder: EmbedderSpec, folder: Path | None = None
+    retrieval: Retrieval, corpus: Path, embedder: EmbedderSpec, folder: Path | None = None
 ) -> Path:
     """Return the folder of a whole index of this corpus, building it if there is none.
+
+    A build that was cut off keeps the vectors it had, and the next one goes on from there.
 
     Raises:
         IndexMismatchError: there is one, but of something else, or it is damaged.
         DatasetError: the corpus cannot be read.
     """
-    wanted = identity(kind, corpus, embedder)
+    wanted = identity(retrieval, corpus, embedder)
     folder = folder or default_folder(wanted, corpus)
     if folder.exists() and not folder.is_dir():
         raise IndexMismatchError(f"{folder} is a file: name a folder for the index")
@@ -80,7 +92,7 @@ def build_or_verify(
     else:
         if folder.is_dir():
             folder.rmdir()
-        _build(folder, wanted, corpus, embedder)
+        _build(folder, wanted, retrieval, corpus, embedder)
     return folder
 
 
@@ -94,7 +106,7 @@ def verify(folder: Path, wanted: Manifest) -> None:
     for field, value in wanted.items():
         if found.get(field) != value:
             raise _refused(folder, f"its {field} is {found.get(field)!r}, wanted is {value!r}")
-    if set(files) != FILES[str(wanted["kind"])]:
+    if not _files(wanted) <= set(files) <= _files(wanted) | _optional(wanted):
         raise _refused(folder, "its list of files is not that of such an index")
     for name, digest in files.items():
         path = folder / Path(str(name)).name
@@ -102,16 +114,24 @@ def verify(folder: Path, wanted: Manifest) -> None:
             raise _refused(folder, f"its file {path.name} is missing or damaged")
 
 
-def read_posts(folder: Path) -> list[bytes]:
-    """Return the stored posts as lines, to be parsed when they are needed."""
-    return (folder / "posts.jsonl").read_bytes().split(b"\n")[:-1]
+def rows_of(folder: Path) -> int:
+    """Return how many posts a verified index holds."""
+    return int(json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["rows"])
 
 
-def open_search(kind: str, folder: Path, embedder: EmbedderSpec) -> "KeywordIndex | SemanticIndex":
-    """Open a verified index for searching."""
-    if kind == "keyword":
-        return keyword.KeywordIndex.open(folder)
-    return semantic.SemanticIndex.open(folder, open_encoder(embedder))
+def _fields(wanted: Manifest) -> list[str]:
+    stated = wanted.get("vectors")
+    return list(stated["fields"]) if isinstance(stated, dict) else []
+
+
+def _files(wanted: Manifest) -> set[str]:
+    words = keyword.FILES if "keyword" in wanted else ()
+    arrays = (f"{field}.npy" for field in _fields(wanted))
+    return {*Posts.FILES, fingerprints.FILE, *words, *arrays}
+
+
+def _optional(wanted: Manifest) -> set[str]:
+    return {f"{field}.faiss" for field in _fields(wanted)}
 
 
 def _refused(folder: Path, why: str) -> IndexMismatchError:
@@ -125,29 +145,39 @@ def _corpus_sha256(corpus: Path) -> str:
         raise DatasetError(f"{corpus}: cannot be read: {error.strerror}") from None
 
 
-def _build(folder: Path, wanted: Manifest, corpus: Path, embedder: EmbedderSpec) -> None:
-    log.info("building a %s index of %s", wanted["kind"], corpus)
+def _build(
+    folder: Path, wanted: Manifest, retrieval: Retrieval, corpus: Path, embedder: EmbedderSpec
+) -> None:
+    log.info("building a %s index of %s", retrieval.kind, corpus)
     posts = _read_all(corpus)
-    texts = [post.search_text for post in posts]
-    built: KeywordIndex | SemanticIndex
-    if wanted["kind"] == "keyword":
-        built = keyword.KeywordIndex.build(texts)
-    else:
-        built = semantic.SemanticIndex.build(texts, open_encoder(embedder))
+    words = None
+    if has_keywords(retrieval):
+        words = keyword.KeywordIndex.build([keyword.document_terms(post) for post in posts])
+    encoded = {field: _encode(field, posts, embedder) for field in vector_fields(retrieval)}
     try:
         with folder_atomically(folder) as work:
-            _write(work, built, posts, {**wanted, "corpus": corpus.name, "rows": len(posts)})
+            Posts.save(work, posts)
+            fingerprints.save(work, fingerprints.of(posts))
+            if words:
+                words.save(work)
+            for field, index in encoded.items():
+                index.save(work, field)
+            _write_manifest(work, {**wanted, "corpus": corpus.name, "rows": len(posts)})
     except (NotADirectoryError, FileExistsError) as error:
         raise IndexMismatchError(f"no index can be kept at {folder}: {error.strerror}") from None
     log.info("index of %d posts: %s", len(posts), folder)
 
 
-def _write(
-    work: Path, built: "KeywordIndex | SemanticIndex", posts: list[Post], manifest: Manifest
-) -> None:
-    built.save(work)
-    lines = "".join(post.to_json() + "\n" for post in posts)
-    (work / "posts.jsonl").write_text(lines, encoding="utf-8")
+def _encode(field: Field, posts: list[Post], embedder: EmbedderSpec) -> "VectorIndex":
+    """Encode a field of all posts; minutes for tens of thousands on a CPU, so progress is shown."""
+    name = sha256(json.dumps(_encoder(embedder), sort_keys=True).encode()).hexdigest()[:12]
+    kept = Chunks(cache_folder() / "vectors" / name)
+    with progress(f"encoding the {field} of posts", len(posts)) as bar:
+        texts = [post.field_text(field) for post in posts]
+        return vectors.VectorIndex.build(open_encoder(embedder).encode(texts, bar, kept))
+
+
+def _write_manifest(work: Path, manifest: Manifest) -> None:
     manifest["files"] = {file.name: file_sha256(file) for file in sorted(work.iterdir())}
     (work / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
 

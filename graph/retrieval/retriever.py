@@ -1,79 +1,105 @@
-"""The retriever of both kinds: scores from an index, a bounded bonus for tags, the best posts."""
+"""The retriever: from a question to the posts that fit it best, as LangChain documents."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from pydantic import PrivateAttr
 
-from graph.retrieval.documents import Post
-from graph.retrieval.index import build_or_verify, open_search, read_posts
-from graph.retrieval.keyword import KeywordIndex, tokenize
-from graph.schema import EmbedderSpec
+from graph.retrieval import selection
+from graph.retrieval.cross_encoder import CrossEncoder
+from graph.retrieval.index import build_or_verify
+from graph.retrieval.question import Question
+from graph.retrieval.searching import Candidates, OpenIndex
+from graph.schema import EmbedderSpec, Retrieval
 
-if TYPE_CHECKING:
-    from graph.retrieval.semantic import SemanticIndex
-
-_CANDIDATES = 10
-"""The tag bonus reorders this many times `top_k` posts."""
+_WIDER = 10
+"""What reorders or drops posts gets this many times as many as are wanted."""
 
 
-class _Open(NamedTuple):
-    search: "KeywordIndex | SemanticIndex"
-    posts: list[bytes]
+class Ranked(NamedTuple):
+    """A question of the corpus at its place in a ranking."""
+
+    question_id: str
+    score: float
 
 
 class PostRetriever(BaseRetriever):
-    """Finds posts by meaning (`semantic`) or by words (`keyword`)."""
+    """Finds posts by meaning (`semantic`), by words (`keyword`) or by both (`hybrid`)."""
 
-    kind: str
-    top_k: int
-    tag_bonus: float
+    retrieval: Retrieval
     corpus: Path
     folder: Path | None
     embedder: EmbedderSpec
-    _open: _Open | None = PrivateAttr(None)
+    excluded: frozenset[str] = frozenset()
+    """Ids of questions that are never returned: leaks of the dataset into the corpus."""
+    _index: OpenIndex | None = PrivateAttr(None)
+    _excluded_rows: list[int] = PrivateAttr(default_factory=list)
+    _cross_encoder: CrossEncoder | None = PrivateAttr(None)
     _lock: Lock = PrivateAttr(default_factory=Lock)
 
     def open(self) -> int:
         """Build or open the index now; return how many posts it holds."""
         return len(self._opened().posts)
 
-    def _opened(self) -> _Open:
+    def _opened(self) -> OpenIndex:
         with self._lock:
-            if self._open is None:
-                folder = build_or_verify(self.kind, self.corpus, self.embedder, self.folder)
-                search = open_search(self.kind, folder, self.embedder)
-                self._open = _Open(search, read_posts(folder))
-            return self._open
+            if self._index is None:
+                folder = build_or_verify(self.retrieval, self.corpus, self.embedder, self.folder)
+                index = OpenIndex.open(self.retrieval, folder, self.embedder)
+                ids = index.posts.question_ids
+                self._excluded_rows = [r for r, name in enumerate(ids) if name in self.excluded]
+                if self.retrieval.cross_encoder:
+                    self._cross_encoder = CrossEncoder(self.retrieval.cross_encoder)
+                self._index = index
+            return self._index
 
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun
     ) -> list[Document]:
-        import numpy as np
+        posts = self._opened().posts
+        found = self._find([query], self.retrieval.top_k)[0]
+        return [
+            posts.read(int(row)).to_document(float(score))
+            for row, score in zip(found.rows, found.scores, strict=True)
+        ]
 
-        opened = self._opened()
-        scores = opened.search.scores(query)
-        if self.kind == "keyword" and self.tag_bonus and scores.max() > 0:
-            # The bonus is measured against a best score of 1; a cosine is that already.
-            scores = scores / scores.max()
-        count = self.top_k * (_CANDIDATES if self.tag_bonus else 1)
-        # Stable: of equal scores the earlier row comes first, on every run.
-        rows = np.argsort(-scores, kind="stable")[:count]
-        found = [(float(scores[row]), Post.from_json(opened.posts[row])) for row in rows]
-        if self.kind == "keyword":
-            found = [(score, post) for score, post in found if score > 0]
-        if self.tag_bonus:
-            terms = set(tokenize(query))
-            found = [(s + self.tag_bonus * tag_share(post, terms), post) for s, post in found]
-            found.sort(key=lambda pair: -pair[0])
-        return [post.to_document(score) for score, post in found[: self.top_k]]
+    def rank(self, queries: Sequence[str], depth: int) -> list[list[Ranked]]:
+        """Return for each query at most `depth` questions, best first, none of them twice."""
+        ids = self._opened().posts.question_ids
+        rankings = []
+        for found in self._find(queries, depth * self.retrieval.answers_per_question):
+            best: dict[str, float] = {}
+            for row, score in zip(found.rows, found.scores, strict=True):
+                best.setdefault(ids[row], float(score))
+            rankings.append([Ranked(name, score) for name, score in best.items()][:depth])
+        return rankings
 
+    def _find(self, queries: Sequence[str], depth: int) -> list[Candidates]:
+        index = self._opened()
+        questions = [Question.of(query) for query in queries]
+        candidates = index.search(questions, depth * _WIDER, self._excluded_rows)
+        return [
+            self._select(found, question, max(depth, 1))
+            for found, question in zip(candidates, questions, strict=True)
+        ]
 
-def tag_share(post: Post, terms: set[str]) -> float:
-    """Return the share of a post's tags, in [0, 1], that a query names as whole terms."""
-    named = [bool(parts) and parts <= terms for parts in (set(tokenize(tag)) for tag in post.tags)]
-    return sum(named) / len(named) if named else 0.0
+    def _select(self, found: Candidates, question: Question, depth: int) -> Candidates:
+        index, retrieval = self._opened(), self.retrieval
+        found = selection.with_bonuses(found, question, index.posts, retrieval)
+        wider = depth * _WIDER if retrieval.diversity else depth
+        if self._cross_encoder:
+            wider = max(wider, retrieval.cross_encoder_depth)
+        ids, prints = index.posts.question_ids, index.fingerprints
+        found = selection.without_repeats(found, ids, prints, retrieval, wider)
+        if self._cross_encoder:
+            found = self._cross_encoder.reorder(found, question, index.posts)
+        if retrieval.diversity:
+            vectors = index.vectors[retrieval.vectors[0]].vectors[found.rows]
+            query = index.encode([question])[0]
+            found = selection.diverse(found, query, vectors, retrieval.diversity, depth)
+        return Candidates(found.rows[:depth], found.scores[:depth])

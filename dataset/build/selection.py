@@ -1,0 +1,38 @@
+"""Which posts are taken: the selection of the original's query, as options."""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+
+_IN_BRACKETS = re.compile(r"<([^<>]+)>")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a question and an answer must have; the defaults are the original's."""
+
+    since: date = date(2020, 1, 1)
+    """The day from which on a question was asked (UTC)."""
+    min_question_score: int = 5
+    min_answer_score: int = 5
+    tags: tuple[str, ...] = ("python", "javascript", "java")
+    """A question needs one of them; lower case."""
+    like_original: bool = False
+    """Whether a part of a tag's name is enough, as with LIKE '%java%'."""
+    limit: int | None = 20_000
+    """Answers at most: those with the highest scores, ties by question id, then answer id."""
+
+    def wants(self, tags: Collection[str]) -> bool:
+        """Tell whether a question with these tags is taken."""
+        if self.like_original:
+            joined = "|".join(tags)
+            return any(tag in joined for tag in self.tags)
+        return any(tag in tags for tag in self.tags)
+
+
+def parse_tags(text: str) -> list[str]:
+    """Return the names in `<a><b>`, `|a|b|` or `a|b`, in lower case."""
+    text = text.strip().lower()
+    names = _IN_BRACKETS.findall(text) if text.startswith("<") else text.split("|")
+    return [name for part in names if (name := part.strip())]

@@ -1,0 +1,1 @@
+"""Check a corpus or a dataset: fields, encodings, ids, duplicates, and leaks into a corpus."""

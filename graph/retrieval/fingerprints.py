@@ -1,0 +1,66 @@
+"""Fingerprints of posts: nearly the same text gives nearly the same 64 bits."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from graph.retrieval import terms
+from graph.retrieval.documents import Post
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+FILE = "fingerprints.npy"
+NEAR = 3
+"""Bits in which the fingerprints of near-duplicates differ at most (Manku et al. 2007)."""
+PARAMETERS: dict[str, object] = {"bits": 64, "terms": terms.VERSION}
+"""Part of an index's identity."""
+
+
+def of(posts: Sequence[Post]) -> "NDArray[np.uint64]":
+    """Return the SimHash of each post's question and answer (Charikar 2002), shape [posts]."""
+    import numpy as np
+
+    found = np.empty(len(posts), dtype=np.uint64)
+    for row, post in enumerate(posts):
+        text = f"{post.title}\n{post.question}\n{post.answer}"
+        # A post without a term is only near to posts of the very same text.
+        features = set(terms.tokenize(text)) or {text}
+        hashes = np.array([_hash(feature) for feature in features], dtype=np.uint64)
+        bits = np.unpackbits(hashes.view(np.uint8).reshape(-1, 8), axis=1)
+        majority = bits.sum(axis=0) * 2 > len(hashes)
+        found[row] = np.packbits(majority).view(np.uint64)[0]
+    return found
+
+
+def near(one: "np.uint64", others: "NDArray[np.uint64]") -> "NDArray[np.bool_]":
+    """Return which of the others are near-duplicates of one."""
+    import numpy as np
+
+    close: NDArray[np.bool_] = np.bitwise_count(others ^ one) <= NEAR
+    return close
+
+
+def save(folder: Path, values: "NDArray[np.uint64]") -> None:
+    """Write fingerprints."""
+    import numpy as np
+
+    np.save(folder / FILE, values, allow_pickle=False)
+
+
+def load(folder: Path) -> "NDArray[np.uint64]":
+    """Read what `save` wrote."""
+    import numpy as np
+
+    found: NDArray[np.uint64] = np.load(folder / FILE, allow_pickle=False)
+    return found
+
+
+@lru_cache(maxsize=1 << 18)
+def _hash(term: str) -> int:
+    return int.from_bytes(
+        blake2b(term.encode("utf-8", "replace"), digest_size=8).digest(), "little"
+    )

@@ -1,0 +1,192 @@
+"""The text inside one block of Markdown: emphasis, links, code and pictures in a sentence."""
+
+import re
+from itertools import groupby
+
+MARKS = {"strong": "**", "em": "*", "del": "~~"}
+
+_SPACES = re.compile(r"[ \t\n\f\r]{2,}|[\t\n\f\r]")
+_PAIRED = re.compile(r"[^`\\]+(?:`[^`\\]+`[^`\\]+)*+")
+_BACKTICKS = re.compile(r"`+")
+# What would make a reader of Markdown take the lines after a paragraph for code or for HTML.
+_BLOCK_START = re.compile(
+    r"^((?:[^\S\n]|>|[-+*][^\S\n]|\d{1,9}[.)][^\S\n])*)"
+    r"(?=`{3,}[^`\n]*$|~~~|<(?:script|pre|style|textarea)(?:[\s>]|$)|<[!?])",
+    re.MULTILINE | re.IGNORECASE,
+)
+# Places in a text that spells a link, its definition or a picture: links to the web, to a part of
+# the page and to a plain name may stand.
+_SPELT_LINK = re.compile(
+    r"(?<=\])(?=\((?!\s*<?(?:https?://|mailto:|[/#]|[^:&\\()\n]*\))))"
+    r"|^[^\S\n]*(?=\[(?:[^\]\\\n]|\\.)*\]:\s*<?(?!https?://|mailto:|[/#])\S*[:&\\])"
+    r"|(?<=<)(?=(?:javascript|vbscript|data|file):)"
+    r"|(?<=!)(?=\[)",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+class Verbatim(str):
+    """A piece that is Markdown already."""
+
+    __slots__ = ()
+
+
+def longest_run(code: str) -> int:
+    """Return the length of the longest run of backticks."""
+    return max(map(len, _BACKTICKS.findall(code)), default=0) if "`" in code else 0
+
+
+def code_span(code: str) -> str:
+    """Return code of one line as a code span that keeps its characters."""
+    if "\n" in code or "\r" in code:  # HTML shows a line break as a space
+        lines = code.replace("\r", "\n").split("\n")
+        code = " ".join(line for line in map(str.strip, lines) if line)
+    if not code:
+        return ""
+    # Only as many backticks as the code has nowhere close it.
+    taken = set(map(len, _BACKTICKS.findall(code))) if "`" in code else set()
+    fence = "`" * next(length for length in range(1, len(taken) + 2) if length not in taken)
+    # Markdown takes one space off both ends, where there is one at both.
+    both = code[0] == code[-1] == " " and not code.isspace()
+    pad = " " if both or code[0] == "`" or code[-1] == "`" else ""
+    return f"{fence}{pad}{code}{pad}{fence}"
+
+
+def _fold(space: re.Match[str]) -> str:
+    # HTML shows a line end as a space, and so does Markdown: writers break lines for a reason.
+    return "\n" if "\n" in space[0] else " "
+
+
+class Inlines:
+    """The pieces of a block as they come; white space is folded as HTML folds it."""
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        # Kind, link target, and the piece that waits for the opening mark.
+        self._open: list[tuple[str, str, int]] = []
+        self._depth: dict[str, int] = {}
+        self._spaced = True
+
+    def text(self, text: str) -> None:
+        """Add text."""
+        text = _SPACES.sub(_fold, text)
+        if self._spaced and text[:1] in {" ", "\n"}:
+            text = text[1:]
+        if text:
+            self._pieces.append(text)
+            self._spaced = text[-1] in {" ", "\n"}
+
+    def code(self, code: str) -> None:
+        """Add code of one line."""
+        if span := code_span(code):
+            # Two spans side by side would read as one.
+            if self._pieces and self._pieces[-1].endswith("`"):
+                self._pieces.append(" ")
+            self._pieces.append(Verbatim(span))
+            self._spaced = False
+
+    def line_break(self) -> None:
+        """End the line."""
+        if self._pieces and type(self._pieces[-1]) is not Verbatim:
+            self._pieces[-1] = self._pieces[-1].rstrip(" \n")
+        self._pieces.append(Verbatim("\n"))
+        self._spaced = True
+
+    def superscript(self) -> None:
+        """Keep 2 to the 32nd apart from 232."""
+        if self._pieces and (self._pieces[-1][-1:].isalnum() or self._pieces[-1][-1:] == ")"):
+            self._pieces.append("^")
+
+    def open(self, kind: str, target: str = "") -> None:
+        """Begin emphasis (see `MARKS`) or, with a target, a link; within the same kind it is none."""
+        self._depth[kind] = self._depth.get(kind, 0) + 1
+        if self._depth[kind] > 1:
+            return
+        self._open.append((kind, target, len(self._pieces)))
+        self._pieces.append("")
+
+    def close(self, kind: str) -> None:
+        """End what was begun, and what was begun within."""
+        self._depth[kind] = max(0, self._depth.get(kind, 0) - 1)
+        if self._depth[kind] == 0:
+            while any(name == kind for name, _, _ in self._open):
+                self._wrap(*self._open.pop())
+
+    def take(self) -> str:
+        """Return the text of the block and begin the next one; what is open goes on in it."""
+        opened = self._open
+        if len(self._pieces) == len(opened):
+            return ""
+        for frame in reversed(opened):
+            self._wrap(*frame)
+        text = _joined(self._pieces)
+        self._pieces = [""] * len(opened)
+        self._open = [(kind, target, place) for place, (kind, target, _) in enumerate(opened)]
+        self._spaced = True
+        return text
+
+    def _wrap(self, kind: str, target: str, start: int) -> None:
+        inner = self._pieces[start + 1 :]
+        del self._pieces[start:]
+        before, after = _trim(inner)
+        if inner:
+            self._pieces += [before, *_marked(inner, kind, target), after]
+        else:
+            self._pieces += [before + after]
+
+
+def _trim(pieces: list[str]) -> tuple[str, str]:
+    """Take the white space off both ends and return it: marks stand close to their text."""
+    before = after = ""
+    first = 0
+    while first < len(pieces) and not pieces[first].strip(" \n"):
+        first += 1
+    before = "".join(pieces[:first])
+    del pieces[:first]
+    while pieces and not pieces[-1].strip(" \n"):
+        after = pieces.pop() + after
+    if pieces and pieces[0][0] in {" ", "\n"}:
+        before, pieces[0] = pieces[0][0], pieces[0][1:]
+    if pieces and pieces[-1][-1] in {" ", "\n"}:
+        after, pieces[-1] = pieces[-1][-1], pieces[-1][:-1]
+    return before, after
+
+
+def _marked(pieces: list[str], kind: str, target: str) -> list[str]:
+    if not target:
+        return [MARKS[kind], *pieces, MARKS[kind]]
+    if "".join(pieces) == target and ":" in target:
+        return [Verbatim(f"<{target}>")]
+    linked = [" " if piece == "\n" else piece for piece in pieces]
+    return [Verbatim("["), *linked, Verbatim(f"]({target})")]
+
+
+def _joined(pieces: list[str]) -> str:
+    """Join the pieces; nothing in a text may open a block of code or make up a link."""
+    text = "".join(pieces)
+    spans = "`" in text and any(type(piece) is Verbatim and piece[0] == "`" for piece in pieces)
+    if spans or "\\" in text or _SPELT_LINK.search(text):
+        runs: list[str] = []
+        for verbatim, group in groupby(pieces, lambda piece: type(piece) is Verbatim):
+            run = "".join(group)
+            if verbatim and runs:
+                runs[-1] = _before(runs[-1], run)
+            runs.append(run if verbatim else _plain(run, spans))
+        text = "".join(runs)
+    return _BLOCK_START.sub(r"\1\\", text.strip())
+
+
+def _before(text: str, verbatim: str) -> str:
+    """Return the text before a code span or a link, so that it does not change what follows."""
+    if (len(text) - len(text.rstrip("\\"))) % 2:
+        return text + "\\"
+    if verbatim[0] == "[" and text.endswith("!"):
+        return text[:-1] + "&#33;"  # a link after this mark would be a picture
+    return text
+
+
+def _plain(text: str, spans: bool) -> str:
+    # A stray backtick would pair with one of a code span.
+    if spans and "`" in text and not _PAIRED.fullmatch(text):
+        text = text.replace("\\", "\\\\").replace("`", "\\`")
+    return _SPELT_LINK.sub(r"\g<0>\\", text)

@@ -1,0 +1,82 @@
+"""From text and code to the terms of keyword retrieval."""
+
+import re
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nltk.stem.snowball import SnowballStemmer
+
+VERSION = 2
+"""Part of an index's identity: count it up when any text gives other terms."""
+
+_WORD = re.compile(
+    r"(?<![\w-])--?[^\W\d_][\w-]*"  # --flag, -m
+    r"|(?<!\w)\.[^\W\d_]\w*"  # .NET, .gitignore
+    r"|\w+(?:[.\-]\w+)*(?:\+\+|\#)?"  # word, os.path.join, scikit-learn, C++, C#
+)
+_PIECES = re.compile(r"[^\W_]+")
+_CAMEL = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\WA-Z\d_]+|\d+")
+_MAX_CHARS = 80
+"""A longer run of letters is a blob, not a word."""
+
+_STOP_WORDS = """
+    a about again all also am an and another any anyone are as at be because been before being both
+    but by can cannot code could did do does doing done each either else error etc even ever every
+    example few following for from get gets getting give go going good got had has have having help
+    here how i if in instead into is it its just kind know let like look looking lot made make
+    makes making many may maybe me mean might more most much must my need needed needs neither no
+    not now of on one only or other our out over own please possible problem question quite rather
+    really same say see seem seems shall she should show simple since so some somehow someone
+    something still such sure take tell than thank thanks that the their them then there these they
+    thing think this those though through to too tried try trying two under understand until up us
+    use used useful uses using very want wanted wants was way we well were what when where whether
+    which while who whole why will wish with within without wonder wondering work working works
+    would wrong yes yet you your
+"""
+_STOP = frozenset(_STOP_WORDS.split())
+
+
+def tokenize(text: str) -> list[str]:
+    """Split text and code into terms.
+
+    Names of code are kept whole and in parts (`os.path.join`, `snake_case`, `camelCase`,
+    `KeyError`, `scikit-learn`, `--no-cache`); `C++`, `C#` and `.NET` are terms of their own. Words
+    are lower-cased and stemmed (Porter's second stemmer, "Snowball", in nltk); words that a
+    question holds whatever it asks are dropped.
+    """
+    terms: list[str] = []
+    for word in _WORD.findall(text):
+        terms.extend(_terms(word))
+    return terms
+
+
+@lru_cache(maxsize=1 << 17)
+def _terms(word: str) -> tuple[str, ...]:
+    if len(word) > _MAX_CHARS:
+        return ()
+    whole = word.lower()
+    parts = [
+        part.lower()
+        for piece in _PIECES.findall(word)
+        for part in _split_camel(piece)
+        if len(part) > 1
+    ]
+    return tuple(_stem(term) for term in dict.fromkeys([whole, *parts]) if term not in _STOP)
+
+
+def _split_camel(piece: str) -> list[str]:
+    parts = _CAMEL.findall(piece)
+    # The piece itself is a part too, of a longer name: `my.camelCase`.
+    return parts if len(parts) < 2 else [piece, *parts]
+
+
+def _stem(term: str) -> str:
+    return str(_stemmer().stem(term)) if term.isalpha() else term
+
+
+@cache
+def _stemmer() -> "SnowballStemmer":
+    from nltk.stem.snowball import SnowballStemmer
+
+    return SnowballStemmer("english")
