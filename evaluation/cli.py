@@ -6,15 +6,17 @@ import shlex
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 
+from dataset.check.leaks import LeaksData
 from evaluation import flags, results
 from evaluation.folder import locked, set_aside, write_manifest
 from evaluation.identity import digest, versions
 from evaluation.job import Job, description, settle
 from evaluation.journal import Journal
+from evaluation.leaks import excluded_ids, find_leaks, recorded_leaks
 from evaluation.machine import Machine, open_machine
 from evaluation.run import journal_path, run
 from evaluation.timings import write_timings
@@ -36,16 +38,24 @@ def main() -> int:
     return max(_run(job, fresh=arguments.fresh) for job in jobs)
 
 
+class _Ready(NamedTuple):
+    machine: Machine
+    models: Models
+    leaks: LeaksData | None
+
+
 def _run(job: Job, *, fresh: bool) -> int:
     # A corpus or an index that is refused leaves no run folder behind, and an old run where it is.
-    ready = _machine(job) if fresh or not job.folder.exists() else None
+    ready = _ready(job) if fresh or not job.folder.exists() else None
     if fresh:
         with locked(job.folder):
             aside = set_aside(job.folder)
         if aside:
             log.info("the old run is now in %s", aside)
     with locked(job.folder):
-        write_manifest(job.folder, _manifest(job))
+        if ready is None and not (job.folder / "manifest.json").exists():
+            ready = _ready(job)
+        write_manifest(job.folder, _manifest(job, ready.leaks if ready else None))
         journal = Journal(journal_path(job.folder))
         try:
             _answer(job, journal, ready)
@@ -57,7 +67,7 @@ def _run(job: Job, *, fresh: bool) -> int:
     return 1 if found["failed"] == found["n"] else 0
 
 
-def _answer(job: Job, journal: Journal, ready: tuple[Machine, Models] | None) -> None:
+def _answer(job: Job, journal: Journal, ready: _Ready | None) -> None:
     missing = len([item for item in job.items if item.index not in journal.records])
     if not missing:
         log.info("this run is finished: showing its result (--fresh starts over)")
@@ -65,8 +75,8 @@ def _answer(job: Job, journal: Journal, ready: tuple[Machine, Models] | None) ->
     if missing < len(job.items):
         log.info("going on: %d of %d questions are done", len(job.items) - missing, len(job.items))
     try:
-        machine, models = ready or _machine(job)
-        session = run(machine, job.items, job.choices.batch_size, journal)
+        ready = ready or _ready(job)
+        session = run(ready.machine, job.items, job.choices.batch_size, journal)
     except Interrupted:
         done = sum(item.index in journal.records for item in job.items)
         command = shlex.join(["python", *sys.argv])
@@ -79,24 +89,45 @@ def _answer(job: Job, journal: Journal, ready: tuple[Machine, Models] | None) ->
             session.recomputed,
             session.not_reproduced,
         )
-    commits = {"generator": models.generator.engine.commit, "judge": models.judge.engine.commit}
+    engines = {"generator": ready.models.generator.engine, "judge": ready.models.judge.engine}
+    commits = {name: engine.commit for name, engine in engines.items()}
     write_timings(job.folder, session, list(journal.records.values()), commits)
 
 
-def _machine(job: Job) -> tuple[Machine, Models]:
+def _ready(job: Job) -> _Ready:
+    """Look for leaks, and put models, index and graph together."""
     choices = job.choices
+    leaks = _leaks(job)
     models = open_models(choices.settings.profile, batch_size=choices.batch_size, seed=choices.seed)
     machine = open_machine(
         choices.settings,
         models,
         corpus=choices.corpus,
         index=job.index,
+        excluded=excluded_ids(leaks),
         judged=choices.judged,
     )
-    return machine, models
+    return _Ready(machine, models, leaks)
 
 
-def _manifest(job: Job) -> dict[str, Any]:
+def _leaks(job: Job) -> LeaksData | None:
+    """Return which posts are left out, from the run's manifest where it is known already."""
+    choices = job.choices
+    if choices.corpus is None or choices.keep_leaks:
+        return None
+    leaks = recorded_leaks(job.folder / "manifest.json")
+    if leaks is None:
+        leaks = find_leaks(job.items, choices.corpus, choices.dataset).to_data()
+    if leaks["leaks"]:
+        log.info(
+            "%d questions of the corpus stand in the dataset too and are left out of retrieval "
+            "(--keep-leaks keeps them)",
+            leaks["corpus_questions"],
+        )
+    return leaks
+
+
+def _manifest(job: Job, leaks: LeaksData | None) -> dict[str, Any]:
     return {
         "digest": digest(job.identity),
         "identity": job.identity,
@@ -105,6 +136,7 @@ def _manifest(job: Job) -> dict[str, Any]:
         "questions": len(job.items),
         "corpus": str(job.choices.corpus) if job.choices.corpus else None,
         "dataset": str(job.choices.dataset),
+        "leaks": leaks,
         "command": shlex.join(["python", *sys.argv]),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),

@@ -76,6 +76,12 @@ def _add_data(made: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--limit", type=_positive, metavar="N", help="the first N questions; never cuts the corpus"
     )
+    group.add_argument(
+        "--keep-leaks",
+        action="store_true",
+        help="search also posts of the corpus that are questions of the dataset (default: they are "
+        "found, counted and left out)",
+    )
 
 
 def _add_how(made: argparse.ArgumentParser) -> None:

@@ -46,6 +46,7 @@ class Choices(NamedTuple):
     batch_size: int
     seed: int
     judged: bool
+    keep_leaks: bool = False
 
 
 def identity_of(choices: Choices) -> dict[str, object]:
@@ -76,6 +77,7 @@ def identity_of(choices: Choices) -> dict[str, object]:
         "prompts": sources_sha256("prompts"),
         "nodes": sources_sha256("nodes"),
         "index": index,
+        "leaks": sources_sha256("dataset.check") if index and not choices.keep_leaks else None,
         "dataset_sha256": dataset,
         "limit": choices.limit,
         "batch_size": choices.batch_size,

@@ -46,6 +46,7 @@ def settle(arguments: argparse.Namespace, choice: flags.Selected) -> Job:
         batch_size=arguments.batch_size,
         seed=arguments.seed,
         judged=not arguments.no_judge,
+        keep_leaks=arguments.keep_leaks,
     )
     items = load_items(dataset, arguments.limit)
     _warn_of_unpinned(settings, judged=choices.judged)

@@ -1,9 +1,19 @@
 """Leaks of an evaluation: questions of its dataset that stand in the corpus it retrieves from."""
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
-from dataset.check.leaks import Leaks, Probe, ids_of, probe_of_markdown, probe_of_row, search
+from dataset.check.leaks import (
+    Leaks,
+    LeaksData,
+    Probe,
+    ids_of,
+    probe_of_markdown,
+    probe_of_row,
+    search,
+)
 from evaluation.questions import Item
 from graph.errors import DatasetError
 from graph.progress import progress
@@ -27,6 +37,21 @@ def find_leaks(items: Sequence[Item], corpus: Path, dataset: Path | None = None)
     """
     probes = _probes_of_file(items, dataset) if dataset else [_probe(item) for item in items]
     return search(probes, _rows(corpus))
+
+
+def recorded_leaks(manifest: Path) -> LeaksData | None:
+    """Return what a run's manifest says of leaks; None where it cannot be read or says nothing."""
+    try:
+        found = json.loads(manifest.read_text(encoding="utf-8"))["leaks"]
+        excluded_ids(found)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return cast(LeaksData, found)
+
+
+def excluded_ids(leaks: LeaksData | None) -> frozenset[str]:
+    """Return the ids of the corpus questions that are left out of retrieval."""
+    return frozenset(leak["question_id"] for leak in leaks["leaks"]) if leaks else frozenset()
 
 
 def _probe(item: Item) -> Probe:

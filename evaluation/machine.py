@@ -26,13 +26,19 @@ def open_machine(
     *,
     corpus: Path | None,
     index: Path | None = None,
+    excluded: frozenset[str] = frozenset(),
     judged: bool = True,
 ) -> Machine:
-    """Put a machine together; the index is built or opened here, weights load when first asked."""
+    """Put a machine together; the index is built or opened here, weights load when first asked.
+
+    `excluded` are ids of corpus questions that are never retrieved.
+    """
     config, embedder = settings.config, settings.profile.embedder
     retriever = None
     if config.retrieval.kind != "none":
-        retriever = open_retriever(config.retrieval, embedder, corpus=corpus, folder=index)
+        retriever = open_retriever(
+            config.retrieval, embedder, corpus=corpus, folder=index, excluded=excluded
+        )
         retriever.open()
     answering = answering_graph(
         config,

@@ -7,6 +7,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 from dataset.check.overlap import Overlap
 from dataset.check.words import html_words, markdown_words, title_key
@@ -19,6 +20,24 @@ SHORTEST_TITLE = 9
 _POST = re.compile(r"/(?:questions|q)/(\d+)")
 _WHOLE = re.compile(r"(\d+)\.0+")
 _SCHEME = re.compile(r"^https?://(?:www\.)?")
+
+
+class LeakData(TypedDict):
+    """One corpus question that repeats one question of a dataset, for JSON."""
+
+    question_id: str
+    eval_id: str
+    reasons: list[str]
+    share: float
+
+
+class LeaksData(TypedDict):
+    """All of them, counted."""
+
+    corpus_questions: int
+    eval_questions: int
+    by_reason: dict[str, int]
+    leaks: list[LeakData]
 
 
 @dataclass(frozen=True)
@@ -68,7 +87,7 @@ class Leaks:
         counted = Counter(reason for _, reason in pairs)
         return {reason: counted[reason] for reason in REASONS}
 
-    def to_data(self) -> dict[str, object]:
+    def to_data(self) -> LeaksData:
         """Return ids, reasons and counts as plain data, for JSON."""
         return {
             "corpus_questions": len(self.question_ids),

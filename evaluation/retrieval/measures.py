@@ -71,7 +71,7 @@ def library_measures() -> dict[str, "Measure"]:
         from ir_measures import RR, R, nDCG
     except ImportError:
         raise MissingExtraError(
-            "measuring retrieval needs ir-measures: pip install ir-measures"
+            "measuring retrieval needs ir-measures: pip install 'opencoder[measure]'"
         ) from None
     found = (nDCG @ 10, R @ 1, R @ 5, R @ 10, R @ 100, RR)
     return dict(zip(METRICS, found, strict=True))
