@@ -10,6 +10,7 @@ from typing import NamedTuple
 from graph.errors import DatasetError
 from graph.models import embedded
 from graph.models.huggingface import resolve_dtype
+from graph.retrieval import fusion
 from graph.retrieval.index import identity as index_identity
 from graph.schema import EmbedderSpec, ModelSpec, Settings
 from graph.storage import file_sha256
@@ -77,6 +78,7 @@ def identity_of(choices: Choices) -> dict[str, object]:
         "prompts": sources_sha256("prompts"),
         "nodes": sources_sha256("nodes"),
         "index": index,
+        "weights": fusion.weights(retrieval) if index else None,
         "leaks": sources_sha256("dataset.check") if index and not choices.keep_leaks else None,
         "dataset_sha256": dataset,
         "limit": choices.limit,

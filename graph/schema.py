@@ -45,6 +45,8 @@ class Retrieval(_Strict):
     """A sentence-transformers cross-encoder that reorders the best: a repository or a folder."""
     cross_encoder_depth: int = Field(default=50, ge=1, le=1000)
     """How many of the best it reads."""
+    store: Literal["local", "postgres"] = "local"
+    """Where vectors are searched: on this machine, or on the server of `OPENCODER_POSTGRES`."""
 
     @model_validator(mode="before")
     @classmethod

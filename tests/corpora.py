@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import ClassVar
 from zlib import crc32
 
+from graph.retrieval import index, searching
 from graph.retrieval.documents import COLUMNS, Post
-from graph.retrieval.keyword import tokenize
+from graph.retrieval.terms import tokenize
 from graph.schema import EmbedderSpec
 
 EMBEDDER = EmbedderSpec(model="all-MiniLM-L6-v2", engine="embedded")
@@ -63,6 +64,7 @@ def post(number: int = 1, **changes) -> Post:
         "answer_id": str(number + 1000),
         "answer": "because",
         "answer_score": "3",
+        "accepted": False,
         "url": "https://example.org/1",
         "licence": "CC BY-SA 4.0",
     }
@@ -78,7 +80,7 @@ class FakeEncoder:
     def __init__(self, spec: EmbedderSpec) -> None:
         self.spec = spec
 
-    def encode(self, texts, progress=None):
+    def encode(self, texts, progress=None, kept=None):
         import numpy as np
 
         self.texts.extend(texts)
@@ -89,3 +91,9 @@ class FakeEncoder:
         if progress:
             progress.advance(len(texts))
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def encode_without_weights(monkeypatch) -> None:
+    """Let indexes be built and searched with the fake encoder."""
+    for module in (index, searching):
+        monkeypatch.setattr(module, "open_encoder", FakeEncoder)

@@ -16,7 +16,7 @@ from graph.models.batching import BatchedModel
 from graph.models.lockstep import Lockstep
 from graph.schema import Config
 from nodes.state import State
-from tests.corpora import EMBEDDER, FakeEncoder
+from tests.corpora import EMBEDDER, FakeEncoder, encode_without_weights
 from tests.fakes import FakeRetriever, ScriptedEngine, documents
 
 
@@ -87,7 +87,7 @@ def without_weights(monkeypatch, answer: Callable[[str], str] = answer_for) -> N
     monkeypatch.setitem(sys.modules, "torch", torch)
     monkeypatch.setattr(cli, "open_models", open_models)
     monkeypatch.setattr("evaluation.machine.open_encoder", FakeEncoder)
-    monkeypatch.setattr("graph.retrieval.index.open_encoder", FakeEncoder)
+    encode_without_weights(monkeypatch)
     monkeypatch.setattr(cli, "versions", dict)
     # Bootstrap intervals are tested elsewhere, and would take most of a sweep's time.
     monkeypatch.setattr("evaluation.statistics.RESAMPLES", 50)

@@ -30,7 +30,7 @@ class Chunks:
         except OSError:
             return None
         digest, data = content[:32], content[32:]
-        if sha256(data).digest() != digest or len(data) % (4 * len(texts)):
+        if not data or sha256(data).digest() != digest or len(data) % (4 * len(texts)):
             return None
         return np.frombuffer(data, dtype="<f4").reshape(len(texts), -1)
 

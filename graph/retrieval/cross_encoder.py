@@ -5,12 +5,16 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from graph.errors import ConfigError
+from graph.retrieval.encoder import clean
 from graph.retrieval.posts import Posts
 from graph.retrieval.question import Question
 from graph.retrieval.searching import Candidates
 
 if TYPE_CHECKING:
     import sentence_transformers
+
+_CHARS = 20_000
+"""Of a text that it gets: it reads far less, and the time to cut two long ones is their product."""
 
 
 class CrossEncoder:
@@ -22,14 +26,25 @@ class CrossEncoder:
         self._lock = Lock()
 
     def reorder(self, found: Candidates, question: Question, posts: Posts) -> Candidates:
-        """Order candidates by the model's scores; of equal ones the better candidate stays first."""
+        """Order candidates by the model's scores; of equal ones the better candidate stays first.
+
+        A sigmoid brings the scores into [0, 1], where those of the other parts are.
+
+        Raises:
+            ConfigError: there is no such model, or it does not give one finite score a pair.
+        """
         import numpy as np
+        from torch.nn import Sigmoid
 
         if not len(found.rows):
             return found
-        pairs = [(question.text, posts.read(int(row)).full_text) for row in found.rows]
+        asked = clean(question.text[:_CHARS])
+        texts = (posts.read(int(row)).full_text[:_CHARS] for row in found.rows)
+        pairs = [(asked, clean(text)) for text in texts]
+        model = self.load()
         with self._lock:
-            scores = np.asarray(self._load().predict(pairs, show_progress_bar=False))
+            scores = model.predict(pairs, show_progress_bar=False, activation_fn=Sigmoid())
+        scores = np.asarray(scores)
         if scores.shape != (len(pairs),) or not np.isfinite(scores).all():
             raise ConfigError(
                 f"retrieval.cross_encoder {self._name!r}: it must give one finite score a pair"
@@ -37,16 +52,30 @@ class CrossEncoder:
         order = np.argsort(-scores, kind="stable")
         return Candidates(found.rows[order], scores[order].astype(np.float64))
 
-    def _load(self) -> "sentence_transformers.CrossEncoder":
-        if self._model is None:
-            os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-            from sentence_transformers import CrossEncoder as Model
+    def load(self) -> "sentence_transformers.CrossEncoder":
+        """Return the model, which the first call loads.
 
-            try:
-                self._model = Model(self._name, model_kwargs={"use_safetensors": True})
-            except (OSError, ValueError) as error:
-                reason = " ".join(str(error).split())[:300]
-                raise ConfigError(
-                    f"cannot load retrieval.cross_encoder {self._name!r}: {reason}"
-                ) from None
-        return self._model
+        Raises:
+            ConfigError: there is no such model.
+        """
+        with self._lock:
+            if self._model is None:
+                self._model = self._read()
+            return self._model
+
+    def _read(self) -> "sentence_transformers.CrossEncoder":
+        os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+        from sentence_transformers import CrossEncoder as Model
+        from transformers.utils import logging as noise
+
+        noise.set_verbosity_error()
+        noise.disable_progress_bar()
+        model: sentence_transformers.CrossEncoder
+        try:
+            model = Model(self._name, model_kwargs={"use_safetensors": True})
+        except (OSError, ValueError) as error:
+            reason = " ".join(str(error).split())[:300]
+            raise ConfigError(
+                f"cannot load retrieval.cross_encoder {self._name!r}: {reason}"
+            ) from None
+        return model

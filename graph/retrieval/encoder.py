@@ -55,7 +55,7 @@ class Encoder:
         import numpy as np
 
         order = sorted(range(len(texts)), key=lambda i: (-len(texts[i]), i))
-        cleaned = [_clean(texts[i]) for i in order]
+        cleaned = [clean(texts[i]) for i in order]
         parts = []
         for start in range(0, len(texts), CHUNK):
             chunk = cleaned[start : start + CHUNK]
@@ -137,7 +137,8 @@ class Encoder:
         return self._model
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
+    """Replace lone surrogates, which no tokenizer takes."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 

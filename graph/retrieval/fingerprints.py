@@ -16,23 +16,33 @@ if TYPE_CHECKING:
 FILE = "fingerprints.npy"
 NEAR = 3
 """Bits in which the fingerprints of near-duplicates differ at most (Manku et al. 2007)."""
-PARAMETERS: dict[str, object] = {"bits": 64, "terms": terms.VERSION}
+PARAMETERS: dict[str, object] = {"bits": 64, "texts": 2, "terms": terms.VERSION}
 """Part of an index's identity."""
 
 
 def of(posts: Sequence[Post]) -> "NDArray[np.uint64]":
-    """Return the SimHash of each post's question and answer (Charikar 2002), shape [posts]."""
+    """Return the SimHash of each post (Charikar 2002), shape [posts].
+
+    Question and answer weigh the same: two short answers to one long question are no duplicates.
+    """
     import numpy as np
 
     found = np.empty(len(posts), dtype=np.uint64)
     for row, post in enumerate(posts):
-        text = f"{post.title}\n{post.question}\n{post.answer}"
-        # A post without a term is only near to posts of the very same text.
-        features = set(terms.tokenize(text)) or {text}
-        hashes = np.array([_hash(feature) for feature in features], dtype=np.uint64)
-        bits = np.unpackbits(hashes.view(np.uint8).reshape(-1, 8), axis=1)
-        majority = bits.sum(axis=0) * 2 > len(hashes)
-        found[row] = np.packbits(majority).view(np.uint64)[0]
+        bits = _leaning(f"{post.title}\n{post.question}") + _leaning(post.answer) > 0
+        found[row] = np.packbits(bits).view(np.uint64)[0]
+    return found
+
+
+def _leaning(text: str) -> "NDArray[np.float64]":
+    """Return how far the hashes of a text's terms lean to 1 in each bit, shape [64]."""
+    import numpy as np
+
+    # A text without a term is only near to the very same text.
+    features = set(terms.tokenize(text)) or {text}
+    hashes = np.array([_hash(feature) for feature in features], dtype=np.uint64)
+    bits = np.unpackbits(hashes.view(np.uint8).reshape(-1, 8), axis=1)
+    found: NDArray[np.float64] = (2.0 * bits.sum(axis=0) - len(hashes)) / np.sqrt(len(hashes))
     return found
 
 

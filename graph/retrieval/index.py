@@ -100,18 +100,25 @@ def verify(folder: Path, wanted: Manifest) -> None:
     """Refuse an index that is not exactly the wanted one, or that is damaged."""
     try:
         found = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        files = dict(found["files"])
-    except (OSError, ValueError, KeyError, TypeError):
+        files, _ = dict(found["files"]), int(found["rows"])
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise _refused(folder, "its manifest cannot be read") from None
     for field, value in wanted.items():
         if found.get(field) != value:
             raise _refused(folder, f"its {field} is {found.get(field)!r}, wanted is {value!r}")
+    _check_files(folder, wanted, files)
+
+
+def _check_files(folder: Path, wanted: Manifest, files: dict[str, str]) -> None:
     if not _files(wanted) <= set(files) <= _files(wanted) | _optional(wanted):
         raise _refused(folder, "its list of files is not that of such an index")
+    for name in _optional(wanted) - set(files):
+        if (folder / name).exists():
+            raise _refused(folder, f"its file {name} is not in its manifest")
     for name, digest in files.items():
-        path = folder / Path(str(name)).name
+        path = folder / name
         if not path.is_file() or file_sha256(path) != digest:
-            raise _refused(folder, f"its file {path.name} is missing or damaged")
+            raise _refused(folder, f"its file {name} is missing or damaged")
 
 
 def rows_of(folder: Path) -> int:
@@ -189,6 +196,7 @@ def _read_all(corpus: Path) -> list[Post]:
             posts.append(post)
             if len(posts) % 500 == 0:
                 bar.advance(500)
+        bar.advance(len(posts) % 500)
     return posts
 
 

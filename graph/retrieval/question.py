@@ -1,8 +1,10 @@
 """What is asked: a question's text, taken apart as posts are."""
 
+import re
 from typing import NamedTuple
 
 _TITLE_CHARS = 300
+_BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
 
 
 class Question(NamedTuple):
@@ -14,10 +16,11 @@ class Question(NamedTuple):
     @classmethod
     def of(cls, text: str) -> "Question":
         """Take a text apart at its first blank line; a long first paragraph is no title."""
-        first, _, rest = text.strip().partition("\n\n")
+        text = text.strip()
+        first, *rest = _BLANK_LINE.split(text, maxsplit=1)
         if len(first) > _TITLE_CHARS:
-            return cls("", text.strip())
-        return cls(" ".join(first.split()), rest.strip())
+            return cls("", text)
+        return cls(" ".join(first.split()), "".join(rest).strip())
 
     @property
     def text(self) -> str:

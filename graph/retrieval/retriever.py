@@ -55,6 +55,7 @@ class PostRetriever(BaseRetriever):
                 self._excluded_rows = [r for r, name in enumerate(ids) if name in self.excluded]
                 if self.retrieval.cross_encoder:
                     self._cross_encoder = CrossEncoder(self.retrieval.cross_encoder)
+                    self._cross_encoder.load()
                 self._index = index
             return self._index
 
@@ -82,11 +83,23 @@ class PostRetriever(BaseRetriever):
     def _find(self, queries: Sequence[str], depth: int) -> list[Candidates]:
         index = self._opened()
         questions = [Question.of(query) for query in queries]
-        candidates = index.search(questions, depth * _WIDER, self._excluded_rows)
+        wanted = depth * _WIDER
+        if self._cross_encoder:
+            wanted = max(wanted, self.retrieval.cross_encoder_depth)
+        candidates = index.search(questions, wanted, self._excluded_rows)
         return [
-            self._select(found, question, max(depth, 1))
+            self._filled(found, question, depth, wanted)
             for found, question in zip(candidates, questions, strict=True)
         ]
+
+    def _filled(self, found: Candidates, question: Question, depth: int, wanted: int) -> Candidates:
+        """Select, and look further where so many are repeats that too few are left."""
+        chosen = self._select(found, question, depth)
+        while len(chosen.rows) < depth and len(found.rows) >= wanted:
+            wanted *= _WIDER
+            found = self._opened().search([question], wanted, self._excluded_rows)[0]
+            chosen = self._select(found, question, depth)
+        return chosen
 
     def _select(self, found: Candidates, question: Question, depth: int) -> Candidates:
         index, retrieval = self._opened(), self.retrieval
@@ -100,6 +113,5 @@ class PostRetriever(BaseRetriever):
             found = self._cross_encoder.reorder(found, question, index.posts)
         if retrieval.diversity:
             vectors = index.vectors[retrieval.vectors[0]].vectors[found.rows]
-            query = index.encode([question])[0]
-            found = selection.diverse(found, query, vectors, retrieval.diversity, depth)
+            found = selection.diverse(found, vectors, retrieval.diversity, depth)
         return Candidates(found.rows[:depth], found.scores[:depth])

@@ -1,6 +1,6 @@
 """An open index: the posts that fit a question best, by the weighed scores of all its parts."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -8,6 +8,7 @@ from graph.retrieval import fingerprints, fusion, keyword
 from graph.retrieval.encoder import Encoder, open_encoder
 from graph.retrieval.index import has_keywords, vector_fields
 from graph.retrieval.keyword import KeywordIndex
+from graph.retrieval.postgres import PostgresIndex
 from graph.retrieval.posts import Posts
 from graph.retrieval.question import Question
 from graph.retrieval.vectors import VectorIndex
@@ -47,7 +48,7 @@ class OpenIndex:
         posts: Posts,
         prints: "NDArray[np.uint64]",
         words: KeywordIndex | None,
-        vectors: dict[str, VectorIndex],
+        vectors: Mapping[str, VectorIndex | PostgresIndex],
         encoder: Encoder | None,
     ) -> None:
         self.posts, self.fingerprints = posts, prints
@@ -60,12 +61,13 @@ class OpenIndex:
     def open(cls, retrieval: Retrieval, folder: Path, embedder: EmbedderSpec) -> "OpenIndex":
         """Open a verified index; nothing is encoded."""
         fields = vector_fields(retrieval)
+        store = PostgresIndex if retrieval.store == "postgres" else VectorIndex
         return cls(
             retrieval,
             Posts.open(folder),
             fingerprints.load(folder),
             KeywordIndex.open(folder) if has_keywords(retrieval) else None,
-            {field: VectorIndex.open(folder, field) for field in fields},
+            {field: store.open(folder, field) for field in fields},
             open_encoder(embedder) if fields else None,
         )
 
@@ -80,7 +82,9 @@ class OpenIndex:
         self, questions: Sequence[Question], pool: int, excluded: Collection[int] = ()
     ) -> list[Nominated]:
         """Let each part name its `pool` best posts for each question, and score the union by all."""
-        words = self._word_scores(questions)
+        if not questions:
+            return []
+        words = self._word_scores(questions, excluded)
         asked = self.encode(questions)
         nearest = {name: index.search(asked, pool).rows for name, index in self.vectors.items()}
         found = []
@@ -106,10 +110,15 @@ class OpenIndex:
             return np.empty((0, 0), dtype=np.float32)
         return self._encoder.encode([question.text for question in questions])
 
-    def _word_scores(self, questions: Sequence[Question]) -> "NDArray[np.float64] | None":
+    def _word_scores(
+        self, questions: Sequence[Question], excluded: Collection[int]
+    ) -> "NDArray[np.float64] | None":
         if self._words is None:
             return None
-        return self._words.scores([keyword.query_terms(question) for question in questions])
+        scores = self._words.scores([keyword.query_terms(question) for question in questions])
+        # Else the best score, against which all are measured, would be that of a leak.
+        scores[:, list(excluded)] = 0.0
+        return scores
 
     def _ranked(self, nominated: Nominated) -> Candidates:
         import numpy as np

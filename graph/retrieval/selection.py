@@ -94,20 +94,23 @@ def without_repeats(
 
 
 def diverse(
-    found: Candidates,
-    query: "NDArray[np.float32]",
-    vectors: "NDArray[np.float32]",
-    diversity: float,
-    depth: int,
+    found: Candidates, vectors: "NDArray[np.float32]", diversity: float, depth: int
 ) -> Candidates:
-    """Return `depth` posts by maximal marginal relevance (Carbonell and Goldstein 1998)."""
-    import numpy as np
-    from langchain_core.vectorstores.utils import maximal_marginal_relevance
+    """Return `depth` posts by maximal marginal relevance (Carbonell and Goldstein 1998).
 
-    if not diversity or not len(found.rows):
-        return found
-    chosen = maximal_marginal_relevance(
-        query, list(vectors), lambda_mult=1 - diversity, k=min(depth, len(found.rows))
-    )
-    places = np.array(chosen, dtype=np.int64)
+    A post's relevance is its score, whatever gave it; how alike two posts are is the cosine of
+    their vectors, shape [posts, dimension].
+    """
+    import numpy as np
+
+    relevance = (1 - diversity) * found.scores
+    alike = diversity * (vectors.astype(np.float64) @ vectors.T)
+    gain, nearest = relevance.copy(), np.full(len(relevance), -np.inf)
+    taken: list[int] = []
+    while len(taken) < min(depth, len(relevance)):
+        taken.append(int(gain.argmax()))
+        nearest = np.maximum(nearest, alike[taken[-1]])
+        gain = relevance - nearest
+        gain[taken] = -np.inf
+    places = np.array(taken, dtype=np.int64)
     return Candidates(found.rows[places], found.scores[places])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from nltk.stem.snowball import SnowballStemmer
 
-VERSION = 2
+VERSION = 3
 """Part of an index's identity: count it up when any text gives other terms."""
 
 _WORD = re.compile(
@@ -18,12 +18,12 @@ _WORD = re.compile(
 _PIECES = re.compile(r"[^\W_]+")
 _CAMEL = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\WA-Z\d_]+|\d+")
 _MAX_CHARS = 80
-"""A longer run of letters is a blob, not a word."""
+"""A longer name counts by its parts alone; a longer part is a blob, not a word."""
 
 _STOP_WORDS = """
     a about again all also am an and another any anyone are as at be because been before being both
     but by can cannot code could did do does doing done each either else error etc even ever every
-    example few following for from get gets getting give go going good got had has have having help
+    example few following for from get gets getting give going good got had has have having help
     here how i if in instead into is it its just kind know let like look looking lot made make
     makes making many may maybe me mean might more most much must my need needed needs neither no
     not now of on one only or other our out over own please possible problem question quite rather
@@ -47,14 +47,15 @@ def tokenize(text: str) -> list[str]:
     """
     terms: list[str] = []
     for word in _WORD.findall(text):
-        terms.extend(_terms(word))
+        names = [word] if len(word) <= _MAX_CHARS else _PIECES.findall(word)
+        for name in names:
+            if len(name) <= _MAX_CHARS:
+                terms.extend(_terms(name))
     return terms
 
 
 @lru_cache(maxsize=1 << 17)
 def _terms(word: str) -> tuple[str, ...]:
-    if len(word) > _MAX_CHARS:
-        return ()
     whole = word.lower()
     parts = [
         part.lower()

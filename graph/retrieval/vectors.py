@@ -59,7 +59,8 @@ class VectorIndex:
         """Return the cosine of a query with each of some posts, in [-1, 1]."""
         import numpy as np
 
-        found: NDArray[np.float64] = (self.vectors[rows] @ query).astype(np.float64)
+        # In 32 bits, equal vectors get unequal products: the order of a sum depends on the row.
+        found: NDArray[np.float64] = self.vectors[rows].astype(np.float64) @ query
         return found
 
     def save(self, folder: Path, name: str) -> None:

@@ -34,7 +34,7 @@ NAMES = [
     "baseline",
     *(
         f"{kind}{cot}{rerank}"
-        for kind in ("keyword", "semantic")
+        for kind in ("hybrid", "keyword", "semantic")
         for cot in ("", "_cot")
         for rerank in ("", "_rerank_initial", "_rerank_refined")
     ),
@@ -58,7 +58,8 @@ def unstated(model: BaseModel, given: dict, path: str = "") -> list[str]:
     return missing
 
 
-def test_the_thirteen_configs_come_with_the_package_baseline_first():
+def test_the_nineteen_configs_come_with_the_package_baseline_first():
+    assert len(NAMES) == 19
     assert config_names()[0] == "baseline"
     assert sorted(config_names()) == sorted(NAMES)
     assert config_names()[1:] == sorted(config_names()[1:])
@@ -81,8 +82,9 @@ def test_each_profile_file_states_every_field(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_each_config_switches_on_what_its_name_says_and_nothing_else(name):
     kind = name.split("_")[0].replace("baseline", "none")
+    every = {"vectors": ("question", "title", "answer")} if kind == "hybrid" else {}
     assert load_config(name) == Config(
-        retrieval=Retrieval(kind=kind),
+        retrieval=Retrieval(kind=kind, **every),
         generation=Generation(cot="_cot" in name),
         rerank=Rerank(initial=name.endswith("_initial"), refined=name.endswith("_refined")),
     )
@@ -90,7 +92,20 @@ def test_each_config_switches_on_what_its_name_says_and_nothing_else(name):
 
 def test_defaults_are_those_of_the_design():
     assert Config().model_dump() == {
-        "retrieval": {"kind": "none", "top_k": 5, "tag_bonus": 0.0},
+        "retrieval": {
+            "kind": "none",
+            "top_k": 5,
+            "vectors": ("question",),
+            "tag_bonus": 0.0,
+            "score_bonus": 0.0,
+            "accepted_bonus": 0.0,
+            "answers_per_question": 1,
+            "drop_near_duplicates": True,
+            "diversity": 0.0,
+            "cross_encoder": None,
+            "cross_encoder_depth": 50,
+            "store": "local",
+        },
         "generation": {"cot": False, "max_new_tokens": 256, "temperature": 0.0},
         "rerank": {
             "initial": False,

@@ -33,6 +33,7 @@ def test_a_row_becomes_a_post_in_markdown(tmp_path):
             answer_id="1007",
             answer="```python\na < b\n```",
             answer_score="0",
+            accepted=False,
             url="https://example.org/q/7",
             licence="CC BY-SA 4.0",
         )
@@ -41,7 +42,27 @@ def test_a_row_becomes_a_post_in_markdown(tmp_path):
 
 def test_link_and_licence_are_empty_where_a_corpus_has_none(tmp_path):
     (read,) = read_corpus(write_corpus(tmp_path / "c.csv", [row(1, "t")]))
-    assert (read.url, read.licence, read.tags) == ("", "", ())
+    assert (read.url, read.licence, read.tags, read.accepted) == ("", "", (), False)
+
+
+@pytest.mark.parametrize(
+    ("mark", "accepted"),
+    [
+        ("True", True),
+        (" 1 ", True),
+        ("1.0", True),
+        ("yes", True),
+        ("t", True),
+        ("False", False),
+        ("0", False),
+        ("", False),
+        ("None", False),
+        ("2", False),
+    ],
+)
+def test_the_accepted_mark_is_read_as_tables_write_it(tmp_path, mark, accepted):
+    (read,) = read_corpus(write_corpus(tmp_path / "c.csv", [row(1, "t", is_accepted=mark)]))
+    assert read.accepted is accepted
 
 
 @pytest.mark.parametrize("missing", COLUMNS)
@@ -65,8 +86,12 @@ def test_a_json_row_that_lacks_a_column_is_a_mistake_of_the_data(tmp_path):
         assert [read.answer for read in read_corpus(corpus)] == ["answer 1", ""]
 
 
-def test_the_indexes_see_title_and_question_and_no_answer():
-    assert post(title="t", question="q", answer="a").search_text == "t\nq"
+def test_each_field_has_its_text_and_question_is_title_and_body():
+    whole = post(title="t", question="q", answer="a")
+    assert whole.field_text("question") == "t\nq"
+    assert whole.field_text("title") == "t"
+    assert whole.field_text("answer") == "a"
+    assert whole.full_text == "t\nq\n\na"
 
 
 def test_a_document_has_its_answer_first_and_its_attribution():
@@ -78,6 +103,7 @@ def test_a_document_has_its_answer_first_and_its_attribution():
         "title": "a title",
         "tags": ["python", "list"],
         "answer_score": "3",
+        "accepted": False,
         "url": "https://example.org/1",
         "licence": "CC BY-SA 4.0",
         "score": 0.25,

@@ -102,7 +102,7 @@ def test_all_configs_are_different_runs(evaluate, here):
         identity_in(evaluate("--dry-run", "--config", name, *corpus_for(name, here))[1])
         for name in config_names()
     ]
-    assert len(set(digests)) == len(digests) == 13
+    assert len(set(digests)) == len(digests) == 19
 
 
 def test_where_results_go_and_whether_they_are_fresh_is_not_part_of_a_run(evaluate, here):
@@ -122,7 +122,8 @@ def test_a_dry_run_says_what_would_run_and_what_it_would_cost(evaluate, here):
     assert code == 0
     assert text.startswith("# keyword_cot, profile embedded\n")
     said = yaml.safe_load(text)
-    assert said["config"]["retrieval"] == {"kind": "keyword", "top_k": 5, "tag_bonus": 0.0}
+    expected = load_settings("keyword_cot", "embedded", []).config.retrieval
+    assert said["config"]["retrieval"] == expected.model_dump(mode="json")
     assert said["config"]["generation"]["max_new_tokens"] == 77
     assert said["profile"]["judge"]["window"] == 999
     assert (said["questions"], said["batches"]) == (5, 3)

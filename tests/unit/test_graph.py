@@ -1,6 +1,7 @@
 """The wiring: which nodes run, in which order, and what reaches them."""
 
 import asyncio
+import re
 
 import pytest
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
@@ -38,6 +39,12 @@ INITIAL = ["retrieve", "generate", "rerank_drafts", "critique", "refine"]
 REFINED = ["retrieve", "generate", "critique", "refine", "rerank_refined"]
 ORDERS = {
     "baseline": ["generate"],
+    "hybrid": PLAIN,
+    "hybrid_cot": PLAIN,
+    "hybrid_cot_rerank_initial": INITIAL,
+    "hybrid_cot_rerank_refined": REFINED,
+    "hybrid_rerank_initial": INITIAL,
+    "hybrid_rerank_refined": REFINED,
     "keyword": PLAIN,
     "keyword_cot": PLAIN,
     "keyword_cot_rerank_initial": INITIAL,
@@ -72,7 +79,7 @@ TIE = {"A": 0.5, "B": 0.5}
 
 
 def writes_of(name: str) -> list[str]:
-    return WRITES[name.removeprefix("semantic").removeprefix("keyword")]
+    return WRITES[re.sub("^(hybrid|keyword|semantic)", "", name)]
 
 
 def retriever(*texts: str) -> FakeRetriever:
@@ -101,9 +108,9 @@ def test_semantic_runs_its_stages_in_order():
     assert steps[-1]["answer"] == "a better answer"
 
 
-def test_all_thirteen_configs_have_an_expected_order():
+def test_all_nineteen_configs_have_an_expected_order():
     assert sorted(config_names()) == sorted(ORDERS)
-    assert len(ORDERS) == 13
+    assert len(ORDERS) == 19
 
 
 @pytest.mark.parametrize("name", ORDERS)

@@ -12,7 +12,7 @@ from graph.config import config_names
 from graph.models import Models
 from graph.models.batching import BatchedModel
 from graph.models.lockstep import Lockstep
-from tests.corpora import SUBJECTS, FakeEncoder, row, small_corpus, write_corpus
+from tests.corpora import SUBJECTS, encode_without_weights, row, small_corpus, write_corpus
 from tests.fakes import ScriptedEngine
 from tests.processes import in_child
 
@@ -30,7 +30,7 @@ def engine(monkeypatch):
         return Models(model, model, lockstep)
 
     monkeypatch.setattr(cli, "open_models", open_models)
-    monkeypatch.setattr("graph.retrieval.index.open_encoder", FakeEncoder)
+    encode_without_weights(monkeypatch)
     return made
 
 
@@ -73,8 +73,9 @@ def ask(*arguments):
     return ("ask", "how to merge two git branches?", "--profile", "embedded", *arguments)
 
 
-def test_an_answer_comes_with_its_sources(run, corpus):
-    ended = run(*ask("--config", "keyword", "--corpus", corpus))
+@pytest.mark.parametrize("config", ["keyword", "semantic", "hybrid"])
+def test_an_answer_comes_with_its_sources(run, corpus, config):
+    ended = run(*ask("--config", config, "--corpus", corpus))
     assert ended.code == 0, ended.err
     assert "1. an answer [1]" in ended.out
     assert "[1]" in ended.out
@@ -196,12 +197,14 @@ def test_help_is_no_mistake(run):
     assert ended.err == ""
 
 
-def test_an_index_is_built_then_verified(run, corpus, tmp_path, monkeypatch):
-    command = ("index", "--config", "keyword", "--profile", "embedded", "--corpus", corpus)
+@pytest.mark.parametrize("kind", ["keyword", "hybrid"])
+def test_an_index_is_built_then_verified(run, corpus, tmp_path, monkeypatch, kind):
+    command = ("index", "--config", kind, "--profile", "embedded", "--corpus", corpus)
     first = run(*command, "--index", tmp_path / "index")
-    expected = f"keyword index of {len(SUBJECTS)} posts of {corpus}: {tmp_path / 'index'}\n"
+    expected = f"{kind} index of {len(SUBJECTS)} posts of {corpus}: {tmp_path / 'index'}\n"
     assert (first.code, first.out) == (0, expected)
-    assert "building a keyword index" in first.err
+    assert f"building a {kind} index" in first.err
+    assert ("encoding the answer of posts: 8 of 8" in first.err) is (kind == "hybrid")
     monkeypatch.setattr("graph.retrieval.index._build", lambda *_: 1 / 0)
     assert run(*command, "--index", tmp_path / "index") == (0, expected, "")
 

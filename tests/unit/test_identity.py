@@ -18,7 +18,16 @@ from tests.machines import write_dataset
 CONFIG = {
     "retrieval.kind": "semantic",
     "retrieval.top_k": "7",
+    "retrieval.vectors": "[title, answer]",
     "retrieval.tag_bonus": "0.5",
+    "retrieval.score_bonus": "0.5",
+    "retrieval.accepted_bonus": "0.5",
+    "retrieval.answers_per_question": "2",
+    "retrieval.drop_near_duplicates": "false",
+    "retrieval.diversity": "0.5",
+    "retrieval.cross_encoder": "some/cross-encoder",
+    "retrieval.cross_encoder_depth": "7",
+    "retrieval.store": "postgres",
     "generation.cot": "false",
     "generation.max_new_tokens": "99",
     "generation.temperature": "0.5",
@@ -29,7 +38,7 @@ CONFIG = {
     "critique.max_points": "3",
     "refine.max_rounds": "2",
 }
-"""Another value for each field of config keyword_cot."""
+"""Another value for each field of config hybrid_cot."""
 ONE_VALUE = {"rerank.method", "refine.accept"}
 """Fields that have only one value as yet."""
 MODEL = {
@@ -49,7 +58,7 @@ PROFILE = {
     },
     "embedder.model": "some/encoder",
     "embedder.revision": "c0ffee",
-    "embedder.dtype": "bfloat16",
+    "embedder.dtype": "float16",
 }
 """Another value for each field of profile gpu; an engine is tested by itself."""
 
@@ -63,7 +72,7 @@ def _no_torch(monkeypatch):
 
 @pytest.fixture
 def choices(tmp_path):
-    def make(config="keyword_cot", profile="gpu", overrides=(), **changes):
+    def make(config="hybrid_cot", profile="gpu", overrides=(), **changes):
         made = Choices(
             settings=load_settings(config, profile, list(overrides)),
             corpus=tmp_path / "corpus.csv",
@@ -125,12 +134,13 @@ def test_equal_choices_have_equal_identities_of_64_hex_digits(choices):
 
 def test_every_choice_is_classified_as_part_of_the_identity():
     classified = {"settings", "corpus", "dataset", "limit", "batch_size", "seed", "judged"}
+    classified |= {"keep_leaks"}
     assert set(Choices._fields) == classified, "say whether the new field changes a number"
 
 
 def test_every_flag_is_classified():
     changes_numbers = {"config", "config_file", "profile", "set", "no_judge", "corpus", "dataset"}
-    changes_numbers |= {"limit", "batch_size", "seed"}
+    changes_numbers |= {"limit", "batch_size", "seed", "keep_leaks"}
     changes_numbers |= {"baseline", "semantic_rag", "keyword_rag", "cot"}
     changes_numbers |= {"rerank_initial", "rerank_refined"}
     changes_nothing = {"list", "index", "runs", "fresh", "dry_run"}
@@ -142,7 +152,9 @@ def test_every_flag_is_classified():
 
 
 @pytest.mark.parametrize(
-    "change", [{"limit": 3}, {"batch_size": 4}, {"seed": 1}, {"judged": False}], ids=str
+    "change",
+    [{"limit": 3}, {"batch_size": 4}, {"seed": 1}, {"judged": False}, {"keep_leaks": True}],
+    ids=str,
 )
 def test_each_choice_changes_the_identity(choices, change):
     assert named(choices(**change)) != named(choices())
@@ -183,16 +195,17 @@ def test_auto_is_the_same_run_as_what_it_means_here(choices):
 
 
 @pytest.mark.parametrize(
-    ("package", "module"), [("prompts", "critique.py"), ("nodes", "replies.py")]
+    ("package", "module"),
+    [("prompts", "critique.py"), ("nodes", "replies.py"), ("dataset.check", "leaks.py")],
 )
 def test_a_changed_prompt_or_node_changes_the_identity(
     choices, tmp_path, monkeypatch, package, module
 ):
     before = named(choices())
     root = Path(__file__).parents[2]
-    for name in ("prompts", "nodes"):
+    for name in ("prompts", "nodes", "dataset.check"):
         (tmp_path / name).mkdir()
-        for source in (root / name).glob("*.py"):
+        for source in (root / name.replace(".", "/")).glob("*.py"):
             (tmp_path / name / source.name).write_bytes(source.read_bytes())
     monkeypatch.setattr(identity, "files", lambda name: tmp_path / name)
     assert named(choices()) == before

