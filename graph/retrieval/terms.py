@@ -2,13 +2,15 @@
 
 import re
 from functools import cache, lru_cache
+from threading import Lock
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nltk.stem.snowball import SnowballStemmer
+    from snowballstemmer.english_stemmer import EnglishStemmer as Stemmer
 
-VERSION = 3
+VERSION = 4
 """Part of an index's identity: count it up when any text gives other terms."""
+_lock = Lock()
 
 _WORD = re.compile(
     r"(?<![\w-])--?[^\W\d_][\w-]*"  # --flag, -m
@@ -42,7 +44,7 @@ def tokenize(text: str) -> list[str]:
 
     Names of code are kept whole and in parts (`os.path.join`, `snake_case`, `camelCase`,
     `KeyError`, `scikit-learn`, `--no-cache`); `C++`, `C#` and `.NET` are terms of their own. Words
-    are lower-cased and stemmed (Porter's second stemmer, "Snowball", in nltk); words that a
+    are lower-cased and stemmed (Porter's second stemmer, "Snowball"); words that a
     question holds whatever it asks are dropped.
     """
     terms: list[str] = []
@@ -73,11 +75,15 @@ def _split_camel(piece: str) -> list[str]:
 
 
 def _stem(term: str) -> str:
-    return str(_stemmer().stem(term)) if term.isalpha() else term
+    if not term.isalpha():
+        return term
+    # A stemmer keeps the word that it works on: two threads must not share it at once.
+    with _lock:
+        return str(_stemmer().stemWord(term))
 
 
 @cache
-def _stemmer() -> "SnowballStemmer":
-    from nltk.stem.snowball import SnowballStemmer
+def _stemmer() -> "Stemmer":
+    import snowballstemmer
 
-    return SnowballStemmer("english")
+    return snowballstemmer.stemmer("english")
