@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _POOL = 200
 """Posts that each part of an index nominates at least."""
+_SCORES_AT_ONCE = 1 << 24
+"""Keyword scores in memory at a time, for questions times posts: 128 MB."""
 _DECIMALS = 9
 """Scores are rounded to this: what differs only by the order of a sum is equal."""
 
@@ -76,7 +78,11 @@ class OpenIndex:
     ) -> list[Candidates]:
         """Return at least `depth` posts for each question where there are as many."""
         pool = max(_POOL, depth) + len(excluded)
-        return [self._ranked(each) for each in self.nominate(questions, pool, excluded)]
+        step = max(1, _SCORES_AT_ONCE // max(1, len(self.posts)))
+        parts = (questions[start : start + step] for start in range(0, len(questions), step))
+        return [
+            self._ranked(each) for part in parts for each in self.nominate(part, pool, excluded)
+        ]
 
     def nominate(
         self, questions: Sequence[Question], pool: int, excluded: Collection[int] = ()
