@@ -13,7 +13,7 @@ from graph.errors import ConfigError
 from graph.models import open_models
 from graph.retrieval import open_retriever
 from graph.retrieval.documents import default_corpus
-from graph.retrieval.index import build_or_verify, rows_of
+from graph.retrieval.index import build_or_verify
 from graph.schema import Settings
 from graph.storage import write_bytes_atomically
 from graph.tracing import trace
@@ -161,7 +161,10 @@ def _index(arguments: argparse.Namespace) -> int:
     folder = build_or_verify(
         settings.config.retrieval, corpus, settings.profile.embedder, arguments.index
     )
-    rows = rows_of(folder)
+    # Opening fills the tables of a server, where the vectors are to be kept on one.
+    rows = open_retriever(
+        settings.config.retrieval, settings.profile.embedder, corpus=corpus, folder=folder
+    ).open()
     sys.stdout.write(f"{kind} index of {rows} posts of {corpus}: {folder}\n")
     return 0
 

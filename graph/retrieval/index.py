@@ -121,11 +121,6 @@ def _check_files(folder: Path, wanted: Manifest, files: dict[str, str]) -> None:
             raise _refused(folder, f"its file {name} is missing or damaged")
 
 
-def rows_of(folder: Path) -> int:
-    """Return how many posts a verified index holds."""
-    return int(json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["rows"])
-
-
 def _fields(wanted: Manifest) -> list[str]:
     stated = wanted.get("vectors")
     return list(stated["fields"]) if isinstance(stated, dict) else []

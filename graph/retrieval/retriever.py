@@ -12,7 +12,8 @@ from pydantic import PrivateAttr
 
 from graph.retrieval import selection
 from graph.retrieval.cross_encoder import CrossEncoder
-from graph.retrieval.index import build_or_verify
+from graph.retrieval.index import build_or_verify, vector_fields
+from graph.retrieval.postgres_server import Server
 from graph.retrieval.question import Question
 from graph.retrieval.searching import Candidates, OpenIndex
 from graph.schema import EmbedderSpec, Retrieval
@@ -49,6 +50,8 @@ class PostRetriever(BaseRetriever):
     def _opened(self) -> OpenIndex:
         with self._lock:
             if self._index is None:
+                if self.retrieval.store == "postgres" and vector_fields(self.retrieval):
+                    Server()  # one that cannot be reached is said before minutes of encoding
                 folder = build_or_verify(self.retrieval, self.corpus, self.embedder, self.folder)
                 index = OpenIndex.open(self.retrieval, folder, self.embedder)
                 ids = index.posts.question_ids

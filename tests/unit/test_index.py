@@ -10,7 +10,7 @@ import pytest
 from graph.errors import DatasetError, IndexMismatchError, OpenCoderError
 from graph.retrieval import encoder, fingerprints, index, keyword, searching, vectors
 from graph.retrieval.encoder import Encoder
-from graph.retrieval.index import build_or_verify, default_folder, identity, rows_of
+from graph.retrieval.index import build_or_verify, default_folder, identity
 from graph.retrieval.posts import Posts
 from graph.retrieval.question import Question
 from graph.retrieval.searching import OpenIndex
@@ -69,6 +69,10 @@ def refusal(kind, corpus, folder=None, embedder=EMBEDDER):
         built(kind, corpus, folder, embedder)
     assert "\n" not in str(caught.value)
     return str(caught.value)
+
+
+def rows_of(folder):
+    return manifest_of(folder)["rows"]
 
 
 def manifest_of(folder):
