@@ -24,7 +24,7 @@ test: test-unit  ## Run all tests
 	$(BIN)/python -m pytest tests/integration tests/packaging
 
 test-unit: install  ## Run the unit tests alone: no network, no weights
-	$(BIN)/python -m pytest tests/unit -n 2
+	$(BIN)/python -m pytest tests/unit -n 2 --dist worksteal
 
 check: install  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .
