@@ -2,9 +2,11 @@
 
 import os
 import socket
+from itertools import count
 
 import pytest
 
+_numbers = count()
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 for _name in ("LANGSMITH_TRACING", "LANGCHAIN_TRACING_V2"):
@@ -26,7 +28,9 @@ def _no_network(monkeypatch):
 
 
 @pytest.fixture(autouse=True)
-def _own_cache(request, tmp_path, monkeypatch):
+def _own_cache(request, tmp_path_factory, monkeypatch):
     """Unit tests never touch the user's cache; integration tests share the converted model."""
     if "unit" in request.path.parts:
-        monkeypatch.setenv("OPENCODER_CACHE", str(tmp_path / "cache"))
+        # Named, not made: a folder for each of some thousand tests takes a good part of their time.
+        folder = tmp_path_factory.getbasetemp() / f"cache-{next(_numbers)}"
+        monkeypatch.setenv("OPENCODER_CACHE", str(folder))

@@ -9,6 +9,7 @@ import pytest
 
 from graph.errors import ConfigError, MissingExtraError
 from graph.models import embedded
+from graph.storage import cache_folder
 
 SMOLLM = "SmolLM2-135M-Instruct"
 MINILM = "all-MiniLM-L6-v2"
@@ -108,7 +109,7 @@ def test_a_model_that_is_a_folder_is_used_where_it_is(monkeypatch, tmp_path, con
 def test_a_gguf_file_is_converted_once_into_the_cache(tmp_path, package, converted):
     first = embedded.model_folder(SMOLLM)
     second = embedded.model_folder(SMOLLM)
-    assert first == second == tmp_path / "cache" / "models" / f"{SMOLLM}-9.9.9"
+    assert first == second == cache_folder() / "models" / f"{SMOLLM}-9.9.9"
     assert converted == [package / "SmolLM2-135M-Instruct.Q4_1.gguf"]
     assert (first / "model.safetensors").read_bytes() == b"weights of GGUF"
     assert sorted(path.name for path in first.iterdir()) == [
@@ -198,7 +199,7 @@ def test_a_conversion_that_fails_leaves_nothing_behind(tmp_path, package, monkey
     monkeypatch.setattr(embedded, "_convert_gguf", fail)
     with pytest.raises(RuntimeError, match="no memory"):
         embedded.model_folder(SMOLLM)
-    assert list((tmp_path / "cache" / "models").iterdir()) == []
+    assert list((cache_folder() / "models").iterdir()) == []
 
 
 def test_the_cache_is_where_the_user_says(tmp_path, package, converted, monkeypatch):

@@ -231,7 +231,7 @@ def test_a_limit_cuts_the_questions_and_never_the_corpus(evaluate, here):
     (folder,) = (here / "work" / "runs").iterdir()
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["n"] == 2
-    (index,) = (here / "cache" / "indexes").iterdir()
+    (index,) = (Path(os.environ["OPENCODER_CACHE"]) / "indexes").iterdir()
     manifest = json.loads((index / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["rows"] == len(SUBJECTS)
 
