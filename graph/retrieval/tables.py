@@ -62,7 +62,7 @@ def _clear_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except csv.Error as error:
-        raise DatasetError(f"{path}: line 1: {error}") from None
+        raise DatasetError(f"{path}: line 1: {_reason(error)}") from None
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
         raise DatasetError(
@@ -70,6 +70,11 @@ def _clear_errors(path: Path) -> Iterator[None]:
         ) from None
     except (OSError, EOFError, zlib.error) as error:
         raise DatasetError(f"{path}: cannot be read: {error}") from None
+
+
+def _reason(error: csv.Error) -> str:
+    said = str(error)
+    return "the file ends inside quotes: one is not closed" if "end of data" in said else said
 
 
 def _check_columns(path: Path, columns: Sequence[str], required: Sequence[str]) -> None:
@@ -112,7 +117,7 @@ def _csv_rows(path: Path, header: list[str]) -> Iterator[Row]:
                     )
                 yield dict(zip(header, values, strict=True))
         except csv.Error as error:
-            raise DatasetError(f"{path}: line {reader.line_num}: {error}") from None
+            raise DatasetError(f"{path}: line {reader.line_num}: {_reason(error)}") from None
 
 
 def _read_jsonl(path: Path) -> tuple[list[str], Iterator[Row]]:

@@ -127,7 +127,7 @@ def test_an_export_that_leaves_nothing_or_is_damaged_is_refused(tmp_path):
         build(export(tmp_path, [ROW | {"question_id": "x"}]))
     path = export(tmp_path, [ROW])
     path.write_text(path.read_text(encoding="utf-8") + '7,"unclosed\n', encoding="utf-8")
-    with pytest.raises(DatasetError, match="unexpected end of data"):
+    with pytest.raises(DatasetError, match="the file ends inside quotes: one is not closed"):
         build(path)
     assert target.read_text(encoding="utf-8") == "old"
     assert {entry.name for entry in tmp_path.iterdir()} == {"out.csv", "export.csv"}

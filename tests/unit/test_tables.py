@@ -88,7 +88,7 @@ def test_a_field_above_the_limit_is_refused_with_its_line(tmp_path):
 
 def test_an_unclosed_quote_is_refused(tmp_path):
     path = table(tmp_path, "t.csv", b'a,b\n1,"2\n3,4\n')
-    assert refusal(path) == "line 3: unexpected end of data"
+    assert refusal(path) == "line 3: the file ends inside quotes: one is not closed"
 
 
 @pytest.mark.parametrize(
