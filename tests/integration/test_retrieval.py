@@ -39,6 +39,12 @@ TEXTS = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def _own_indexes(tmp_path, monkeypatch):
+    """Indexes of made-up posts stay out of the user's cache; the encoder comes from its package."""
+    monkeypatch.setenv("OPENCODER_CACHE", str(tmp_path / "cache"))
+
+
 @pytest.fixture(scope="module")
 def expected():
     """The vectors that sentence-transformers itself gives, in 32 bits."""
