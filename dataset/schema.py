@@ -1,6 +1,17 @@
-"""The shape of one evaluation question."""
+"""The shapes of data: the columns of a corpus, one evaluation question."""
 
 from dataclasses import dataclass
+
+CORPUS = (
+    "question_id",
+    "question_title",
+    "question_body",
+    "question_tags",
+    "answer_id",
+    "answer_body",
+    "answer_score",
+)
+"""The columns that a corpus has, those of the original."""
 
 
 @dataclass(frozen=True)

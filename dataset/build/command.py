@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import TypeAlias
 
 from dataset.build import bigquery, coderepoqa, huggingface, stackexchange
 from dataset.build.counts import Counts
@@ -14,6 +15,7 @@ from dataset.build.progress import Progress
 from dataset.build.selection import Selection
 from dataset.errors import InputError
 
+_Sources: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 _SITE = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 
@@ -21,7 +23,12 @@ _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the sources and their options to the command `build`."""
     sources = parser.add_subparsers(dest="source", required=True, metavar="SOURCE")
+    _add_posts(sources)
+    _add_export(sources)
+    _add_issues(sources)
 
+
+def _add_posts(sources: _Sources) -> None:
     dump = sources.add_parser(
         "stackexchange", help="a Stack Exchange dump -> questions with answers"
     )
@@ -38,6 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     posts.add_argument("--split", default="train", help="of a dataset on the hub (default train)")
     _add_selection(posts)
 
+
+def _add_export(sources: _Sources) -> None:
     export = sources.add_parser(
         "bigquery", help="the export of the BigQuery selection -> questions with answers"
     )
@@ -45,6 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     export.add_argument("--print-sql", action="store_true", help="print the query to export")
     _add_output(export)
 
+
+def _add_issues(sources: _Sources) -> None:
     issues = sources.add_parser(
         "coderepoqa", help="CodeRepoQA's GitHub issues -> evaluation questions"
     )

@@ -16,18 +16,13 @@ from dataset.build.parts import Parts, spool
 from dataset.build.posts import Sorter
 from dataset.build.selection import Selection
 from dataset.errors import InputError
+from dataset.schema import CORPUS
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 COLUMNS = (
-    "question_id",
-    "question_title",
-    "question_body",
-    "question_tags",
-    "answer_id",
-    "answer_body",
-    "answer_score",
+    *CORPUS,
     "is_accepted",
     "question_score",
     "question_url",

@@ -9,12 +9,13 @@ from typing import NamedTuple, Protocol
 
 from dataset.build.progress import Progress
 from dataset.check.duplicates import Ids, Place, Texts
-from dataset.check.fields import CORPUS, Shape, check_row, id_of, shape_of
+from dataset.check.fields import Shape, check_row, id_of, shape_of
 from dataset.check.findings import Findings
 from dataset.check.leaks import Leaks, Probe, probe_of_row, search
 from dataset.check.report import Report, show
 from dataset.check.words import html_words, markdown_words
 from dataset.errors import InputError
+from dataset.schema import CORPUS
 
 Row = dict[str, str]
 _STEP = 500

@@ -7,17 +7,9 @@ from dataclasses import dataclass
 from dataset.check.findings import Example, Findings, Kind
 from dataset.errors import InputError
 from dataset.load import HTML, PLAIN
+from dataset.schema import CORPUS
 
 Row = Mapping[str, str]
-CORPUS = (
-    "question_id",
-    "question_title",
-    "question_body",
-    "question_tags",
-    "answer_id",
-    "answer_body",
-    "answer_score",
-)
 MAX_CHARACTERS = 65_536
 """The longest body that GitHub takes; Stack Overflow takes 30,000 characters."""
 MAX_TITLE = 256

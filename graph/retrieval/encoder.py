@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 CHUNK = 512
 """Texts between two signs of life, and between two savings to disk."""
 _BATCH_TOKENS = 2048
-"""Tokens in one forward pass: what fits into a CPU's caches. Larger batches were slower."""
+"""Tokens in one forward pass."""
 
 
 @cache

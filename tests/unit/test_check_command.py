@@ -7,8 +7,8 @@ import json
 import pytest
 
 from dataset.check.command import Tools, add_arguments, run
-from dataset.check.fields import CORPUS
 from dataset.errors import InputError
+from dataset.schema import CORPUS
 from graph.errors import DatasetError
 from graph.retrieval.documents import COLUMNS
 from graph.retrieval.tables import read_rows
