@@ -120,7 +120,7 @@ def _timed(
 def _scores(
     encode: Encode, vectors: NDArray[np.float32], posts: Sequence[Post], queries: Sequence[Query]
 ) -> Scores:
-    asked = encode([Question.of(query.text).text for query in queries])
+    asked = encode([Question.of(query.text).plain_text for query in queries])
     found = VectorIndex.build(vectors).search(asked, DEPTH)
     rankings = [
         [Ranked(posts[row].question_id, float(value)) for row, value in zip(*each, strict=True)]

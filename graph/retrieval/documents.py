@@ -10,6 +10,7 @@ from langchain_core.documents import Document
 
 from graph.errors import DatasetError
 from graph.retrieval.markdown import to_markdown
+from graph.retrieval.plain import plain_text
 from graph.retrieval.tables import read_rows
 
 COLUMNS = (
@@ -47,12 +48,11 @@ class Post:
 
     def field_text(self, field: Field) -> str:
         """Return what the sentence encoder reads of a field: `question` is title and body."""
-        texts: dict[Field, str] = {
-            "question": f"{self.title}\n{self.question}",
-            "title": self.title,
-            "answer": self.answer,
-        }
-        return texts[field]
+        if field == "title":
+            return self.title
+        if field == "answer":
+            return plain_text(self.answer)
+        return f"{self.title}\n{plain_text(self.question)}"
 
     @property
     def full_text(self) -> str:

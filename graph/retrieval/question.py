@@ -3,6 +3,8 @@
 import re
 from typing import NamedTuple
 
+from graph.retrieval.plain import plain_text
+
 _TITLE_CHARS = 300
 _BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
 
@@ -24,5 +26,10 @@ class Question(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The whole, built as the text of a post is."""
+        """The whole, as Markdown."""
         return f"{self.title}\n{self.body}".strip()
+
+    @property
+    def plain_text(self) -> str:
+        """What the sentence encoder reads, built as the text of a post is."""
+        return f"{self.title}\n{plain_text(self.body)}".strip()

@@ -114,7 +114,7 @@ class OpenIndex:
 
         if self._encoder is None:
             return np.empty((0, 0), dtype=np.float32)
-        return self._encoder.encode([question.text for question in questions])
+        return self._encoder.encode([question.plain_text for question in questions])
 
     def _word_scores(
         self, questions: Sequence[Question], excluded: Collection[int]

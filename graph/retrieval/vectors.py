@@ -17,9 +17,9 @@ _TRAINING_PER_LIST = 64
 PARAMETERS: dict[str, object] = {
     "normalised": True,
     "approximate_above": APPROXIMATE_ABOVE,
-    "text": 2,
+    "text": 3,
 }
-"""Part of an index's identity; count `text` up when `documents.field_text` changes."""
+"""Part of an index's identity; count `text` up when what the encoder reads of a post changes."""
 
 
 class Nearest(NamedTuple):

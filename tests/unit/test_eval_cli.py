@@ -13,6 +13,7 @@ import yaml
 
 from evaluation import cli
 from evaluation.job import calls_per_question
+from evaluation.journal import Journal
 from evaluation.run import answer_batch
 from graph import terminal
 from graph.config import config_names, load_settings
@@ -181,6 +182,26 @@ def test_the_list_of_configs_needs_no_data(here, monkeypatch, capfd):
     command(monkeypatch, "--list")
     assert cli.main() == 0
     assert capfd.readouterr().out.split() == config_names()
+
+
+def test_posts_that_are_questions_of_the_dataset_are_left_out_and_counted(evaluate, here):
+    asked = "How to copy a nested list?\n\nThis is question <0>: I want to copy a nested list."
+    dataset = here / "leaking.csv"
+    dataset.write_text(f'question,answer\n"{asked}",Use deepcopy.\n', encoding="utf-8")
+    found = {}
+    for flags in ((), ("--keep-leaks",)):
+        data = ("--dataset", dataset, "--corpus", here / "corpus.csv")
+        code, text = evaluate("--config", "keyword", *data, *flags)
+        assert code == 0
+        folder = Path(text.rsplit("run: ", 1)[1].strip())
+        leaks = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["leaks"]
+        (record,) = Journal(folder / "journal.jsonl").records.values()
+        found[flags] = (leaks, [passage["question_id"] for passage in record["passages"]])
+    leaks, passages = found[()]
+    assert (leaks["corpus_questions"], leaks["by_reason"]["title"]) == (1, 1)
+    assert "1" not in passages
+    assert found[("--keep-leaks",)][0] is None
+    assert found[("--keep-leaks",)][1][0] == "1"
 
 
 def test_a_model_whose_newest_revision_is_taken_is_named(evaluate, caplog):
