@@ -1,0 +1,75 @@
+"""What each bonus brings: python -m bench.bonuses [--corpus PATH --dataset PATH] [--config NAME].
+
+Ranks the questions of a dataset that names relevant posts (`relevant_question_ids`), with each bonus
+alone at growing sizes, and prints nDCG@10 and recall@1 with the paired difference from no bonus. The
+default is the sample, whose posts have tags and votes; a corpus without them cannot show anything.
+"""
+
+import argparse
+from pathlib import Path
+
+from evaluation.questions import Item, load_items
+from evaluation.retrieval.differences import differences, means
+from evaluation.retrieval.measures import DEPTH, Scores, score
+from evaluation.retrieval.queries import Query, group_by_relevant
+from graph.config import load_settings
+from graph.retrieval import open_retriever
+
+SAMPLE = Path("dataset/sample")
+BONUSES = ("tag_bonus", "score_bonus", "accepted_bonus")
+SIZES = (0.02, 0.05, 0.1, 0.2)
+
+
+def main() -> None:
+    """Measure and print."""
+    arguments = _arguments()
+    items = [item for item in load_items(arguments.dataset, None) if item.relevant_question_ids]
+    queries = _queries(items)
+    scores = {"none": _scores(arguments, queries, [])}
+    for bonus in BONUSES:
+        for size in SIZES:
+            name = f"{bonus} {size}"
+            scores[name] = _scores(arguments, queries, [f"retrieval.{bonus}={size}"])
+    gains = {
+        found["a"]: found
+        for found in differences(queries, scores)
+        if found["b"] == "none" and found["metric"] == "nDCG@10" and found["kind"] == "all"
+    }
+    print(f"{arguments.config}, {len(queries)} questions of {arguments.dataset}")
+    for name, values in scores.items():
+        row = means(queries, values)["all"]
+        shown = f"{name:<20} nDCG@10 {row['nDCG@10']['mean']:.3f}  R@1 {row['R@1']['mean']:.3f}"
+        if name in gains:
+            low, high = gains[name]["ci95"] or (float("nan"), float("nan"))
+            shown += f"  difference {gains[name]['mean']:+.3f}, 95 % {low:+.3f} to {high:+.3f}"
+        print(shown)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--corpus", type=Path, default=SAMPLE / "question_answer.csv")
+    parser.add_argument("--dataset", type=Path, default=SAMPLE / "coderepoqa_python.csv")
+    parser.add_argument("--config", default="hybrid")
+    return parser.parse_args()
+
+
+def _queries(items: list[Item]) -> list[Query]:
+    relevant = [dict.fromkeys(item.relevant_question_ids, 1) for item in items]
+    groups = group_by_relevant(relevant)
+    return [
+        Query(item.eval_id, item.question, "all of them", judged, group)
+        for item, judged, group in zip(items, relevant, groups, strict=True)
+    ]
+
+
+def _scores(arguments: argparse.Namespace, queries: list[Query], overrides: list[str]) -> Scores:
+    settings = load_settings(arguments.config, "embedded", overrides)
+    retriever = open_retriever(
+        settings.config.retrieval, settings.profile.embedder, corpus=arguments.corpus
+    )
+    rankings = retriever.rank([query.text for query in queries], DEPTH)
+    return score(rankings, [query.relevant for query in queries])
+
+
+if __name__ == "__main__":
+    main()
