@@ -106,6 +106,8 @@ def _ready(job: Job) -> _Ready:
         index=job.index,
         excluded=excluded_ids(leaks),
         judged=choices.judged,
+        items=job.items,
+        seed=choices.seed,
     )
     return _Ready(machine, models, leaks)
 

@@ -11,6 +11,7 @@ from graph.errors import DatasetError
 from graph.models import embedded
 from graph.models.huggingface import resolve_dtype
 from graph.retrieval import fusion
+from graph.retrieval.controls import searched
 from graph.retrieval.index import identity as index_identity
 from graph.schema import EmbedderSpec, ModelSpec, Settings
 from graph.storage import file_sha256
@@ -57,7 +58,7 @@ def identity_of(choices: Choices) -> dict[str, object]:
     """
     settings = choices.settings
     profile = settings.profile
-    retrieval = settings.config.retrieval
+    retrieval = searched(settings.config.retrieval)
     index = None
     if retrieval.kind != "none" and choices.corpus:
         index = index_identity(retrieval, choices.corpus, profile.embedder)
@@ -78,7 +79,7 @@ def identity_of(choices: Choices) -> dict[str, object]:
         "prompts": sources_sha256("prompts"),
         "nodes": sources_sha256("nodes"),
         "index": index,
-        "weights": fusion.weights(retrieval) if index else None,
+        "weights": fusion.weights(retrieval) if index and retrieval.kind != "oracle" else None,
         "leaks": sources_sha256("dataset.check") if index and not choices.keep_leaks else None,
         "dataset_sha256": dataset,
         "limit": choices.limit,

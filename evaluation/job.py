@@ -107,6 +107,8 @@ def description(job: Job) -> str:
 
 def calls_per_question(config: Config) -> int:
     """Return how many texts a question takes at most."""
+    if config.generation.method == "extract":
+        return 0
     drafts = config.rerank.drafts if config.rerank.initial else 1
     generate = drafts * (2 if config.generation.cot else 1)
     if config.retrieval.kind == "none":

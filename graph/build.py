@@ -20,6 +20,7 @@ from graph.models.batching import BatchedModel
 from graph.models.lockstep import Lockstep
 from graph.schema import Config
 from nodes.critique import critique
+from nodes.extract import extract
 from nodes.generate import generate
 from nodes.judge import judge
 from nodes.model import Chooser, TextModel
@@ -78,6 +79,11 @@ def answering_graph(
         return builder.compile(name="opencoder")
 
     builder.add_edge(START, "retrieve")
+    if config.generation.method == "extract":
+        builder.add_edge("retrieve", "extract")
+        builder.add_edge("extract", END)
+        return builder.compile(name="opencoder")
+
     builder.add_edge("retrieve", "generate")
     if config.rerank.initial:
         builder.add_edge("generate", "rerank_drafts")
@@ -116,8 +122,11 @@ def _stages(
         return {"generate": drafting}
     if retriever is None:
         raise ConfigError(f"retrieval.kind {config.retrieval.kind} needs a retriever or a corpus")
+    retrieving = partial(retrieve, retriever=retriever, top_k=config.retrieval.top_k)
+    if config.generation.method == "extract":
+        return {"retrieve": retrieving, "extract": extract}
     stages: dict[str, Stage] = {
-        "retrieve": partial(retrieve, retriever=retriever, top_k=config.retrieval.top_k),
+        "retrieve": retrieving,
         "generate": drafting,
         "critique": partial(
             critique, model=model, max_new_tokens=length, max_points=config.critique.max_points

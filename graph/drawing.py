@@ -91,6 +91,7 @@ def _details(config: Config) -> list[tuple[str, str]]:
         "generate": [*thought, *several],
         "refine": [drafts] if config.rerank.refined else [],
         "retrieve": [f"{config.retrieval.kind}, top {config.retrieval.top_k}"],
+        "extract": ["the first passage's answer"],
     }
     return [
         (f"({node})", f"({'<br/>'.join([node, *details])})")

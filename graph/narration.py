@@ -35,7 +35,7 @@ def _narrate_passages(step: Step) -> None:
 
 
 def _narrate_drafts(step: Step) -> None:
-    drafting = step["node"] == "generate"
+    drafting = step["node"] in ("generate", "extract")
     for number, draft in enumerate(step.get("candidates", []), 1):
         if draft["reasoning"] and drafting:
             _print(f"reasoning {number}", "dim")

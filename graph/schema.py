@@ -23,7 +23,9 @@ def _with_tuple(value: Any, name: str) -> Any:
 class Retrieval(_Strict):
     """How passages are found."""
 
-    kind: Literal["none", "semantic", "keyword", "hybrid"] = "none"
+    kind: Literal["none", "semantic", "keyword", "hybrid", "oracle", "shuffled"] = "none"
+    """`oracle` takes the posts that the dataset names as relevant, `shuffled` what `semantic` finds for
+    another question: the best and the worst that retrieval could do."""
     top_k: int = Field(default=5, ge=1, le=100)
     """Passages given to the model."""
     vectors: tuple[Literal["question", "title", "answer"], ...] = ("question",)
@@ -57,7 +59,7 @@ class Retrieval(_Strict):
     def _fields_fit_the_kind(self) -> "Retrieval":
         if not self.vectors or len(set(self.vectors)) < len(self.vectors):
             raise ValueError("vectors must name one field or more, none of them twice")
-        if self.diversity and self.kind == "keyword":
+        if self.diversity and self.kind in ("keyword", "oracle"):
             raise ValueError(
                 "diversity compares vectors: retrieval.kind must be semantic or hybrid"
             )
@@ -67,6 +69,8 @@ class Retrieval(_Strict):
 class Generation(_Strict):
     """How drafts are written."""
 
+    method: Literal["model", "extract"] = "model"
+    """`extract` asks no model: the answer of the first passage is the answer, word for word."""
     cot: bool = False
     max_new_tokens: int = Field(default=256, ge=1, le=8192)
     temperature: float = Field(default=0.0, ge=0.0, le=5.0, allow_inf_nan=False)
@@ -111,6 +115,13 @@ class Config(_Strict):
         if self.retrieval.kind == "none" and (self.generation.cot or rerank):
             raise ValueError(
                 "chain of thought and reranking need retrieval.kind semantic|keyword|hybrid"
+            )
+        if self.generation.method == "extract" and self.retrieval.kind == "none":
+            raise ValueError("generation.method extract needs passages: set retrieval.kind")
+        if self.generation.method == "extract" and (self.generation.cot or rerank):
+            raise ValueError(
+                "generation.method extract asks no model: it goes with neither chain of thought "
+                "nor reranking"
             )
         return self
 

@@ -24,11 +24,13 @@ def retrieve(state: State, *, retriever: BaseRetriever, top_k: int) -> Retrieved
 def as_passage(number: int, document: Document) -> Passage:
     """Read a passage from a LangChain document; a foreign retriever may lack the metadata."""
     meta = document.metadata
+    text = document.page_content
     return {
         "number": number,
         "question_id": str(meta.get("question_id", meta.get("id", ""))),
         "title": str(meta.get("title", meta.get("source", ""))),
-        "text": document.page_content,
+        "text": text,
+        "answer_chars": int(meta.get("answer_chars", len(text))),
         "score": float(meta.get("score", 0.0)),
         "url": str(meta.get("url", meta.get("source", ""))),
         "licence": str(meta.get("licence", "")),

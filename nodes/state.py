@@ -21,6 +21,8 @@ class Passage(TypedDict):
     title: str
     text: str
     """Markdown; code stands in fences."""
+    answer_chars: int
+    """How much of the text is the post's answer, which comes first; the rest is what was asked."""
     score: float
     """The retriever's score; comparable within one retriever only."""
     url: str
@@ -85,7 +87,7 @@ class State(QuestionInput, total=False):
     passages: list[Passage]
     """Written by retrieve; by generate as an empty list where nothing is retrieved."""
     answer: str
-    """The current answer. Written by generate, rerank and refine."""
+    """The current answer. Written by generate, extract, rerank and refine."""
     reasoning: str
     """Of the current answer. Written by generate, refine and rerank."""
     candidates: list[Draft]
@@ -115,7 +117,7 @@ class Retrieved(TypedDict):
 
 
 class Drafted(TypedDict):
-    """Update of generate; the passages pass through, an empty list where nothing was retrieved."""
+    """Update of generate and extract; passages pass through, none where nothing was retrieved."""
 
     passages: list[Passage]
     candidates: list[Draft]

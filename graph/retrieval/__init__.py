@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from graph.errors import ConfigError
 from graph.retrieval.documents import default_corpus
 from graph.retrieval.retriever import PostRetriever
 from graph.schema import EmbedderSpec, Retrieval
@@ -23,7 +24,14 @@ def open_retriever(
         corpus: A table of posts; your own or the sample without.
         folder: Where the index is; a folder in the cache without.
         excluded: Ids of questions that are never returned.
+
+    Raises:
+        ConfigError: a kind that needs a dataset's questions (`controls.py`).
     """
+    if retrieval.kind in ("oracle", "shuffled"):
+        raise ConfigError(
+            f"retrieval.kind {retrieval.kind} needs the questions of a dataset: use eval.py"
+        )
     return PostRetriever(
         retrieval=retrieval,
         corpus=corpus or default_corpus(),

@@ -82,6 +82,7 @@ class Post:
                 "tags": list(self.tags),
                 "answer_score": self.answer_score,
                 "accepted": self.accepted,
+                "answer_chars": len(self.answer),
                 "url": self.url,
                 "licence": self.licence,
                 "score": score,

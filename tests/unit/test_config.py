@@ -32,6 +32,9 @@ from graph.schema import (
 
 NAMES = [
     "baseline",
+    "extract",
+    "oracle",
+    "shuffled",
     *(
         f"{kind}{cot}{rerank}"
         for kind in ("hybrid", "keyword", "semantic")
@@ -58,8 +61,8 @@ def unstated(model: BaseModel, given: dict, path: str = "") -> list[str]:
     return missing
 
 
-def test_the_nineteen_configs_come_with_the_package_baseline_first():
-    assert len(NAMES) == 19
+def test_the_configs_come_with_the_package_baseline_first():
+    assert len(NAMES) == 22
     assert config_names()[0] == "baseline"
     assert sorted(config_names()) == sorted(NAMES)
     assert config_names()[1:] == sorted(config_names()[1:])
@@ -81,13 +84,29 @@ def test_each_profile_file_states_every_field(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_config_switches_on_what_its_name_says_and_nothing_else(name):
-    kind = name.split("_")[0].replace("baseline", "none")
+    kind = {"baseline": "none", "extract": "semantic"}.get(name, name.split("_")[0])
+    method = "extract" if name == "extract" else "model"
     every = {"vectors": ("question", "title", "answer")} if kind == "hybrid" else {}
     assert load_config(name) == Config(
         retrieval=Retrieval(kind=kind, **every),
-        generation=Generation(cot="_cot" in name),
+        generation=Generation(method=method, cot="_cot" in name),
         rerank=Rerank(initial=name.endswith("_initial"), refined=name.endswith("_refined")),
     )
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["retrieval.kind=none"], "generation.method extract needs passages"),
+        (["generation.cot=true"], "generation.method extract asks no model"),
+        (["rerank.initial=true"], "generation.method extract asks no model"),
+        (["rerank.refined=true"], "generation.method extract asks no model"),
+        (["retrieval.kind=oracle", "retrieval.diversity=0.5"], "diversity compares vectors"),
+    ],
+)
+def test_what_asks_no_model_goes_with_no_stage_that_does(overrides, message):
+    with pytest.raises(ConfigError, match=message):
+        overridden(*overrides, config="extract")
 
 
 def test_defaults_are_those_of_the_design():
@@ -106,7 +125,7 @@ def test_defaults_are_those_of_the_design():
             "cross_encoder_depth": 50,
             "store": "local",
         },
-        "generation": {"cot": False, "max_new_tokens": 256, "temperature": 0.0},
+        "generation": {"method": "model", "cot": False, "max_new_tokens": 256, "temperature": 0.0},
         "rerank": {
             "initial": False,
             "refined": False,

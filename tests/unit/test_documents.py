@@ -104,6 +104,7 @@ def test_a_document_has_its_answer_first_and_its_attribution():
         "tags": ["python", "list"],
         "answer_score": "3",
         "accepted": False,
+        "answer_chars": 7,
         "url": "https://example.org/1",
         "licence": "CC BY-SA 4.0",
         "score": 0.25,

@@ -39,8 +39,8 @@ CONFIG = {
     "refine.max_rounds": "2",
 }
 """Another value for each field of config hybrid_cot."""
-ONE_VALUE = {"rerank.method", "refine.accept"}
-"""Fields that have only one value as yet."""
+ONE_VALUE = {"generation.method", "rerank.method", "refine.accept"}
+"""Fields with only one value that goes with this config."""
 MODEL = {
     "model": "some/other",
     "revision": "c0ffee",

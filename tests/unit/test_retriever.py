@@ -121,6 +121,7 @@ def test_documents_carry_their_metadata(tmp_path):
         "tags": ["a", "b"],
         "answer_score": "1",
         "accepted": True,
+        "answer_chars": 8,
         "url": "https://x/1",
         "licence": "CC0",
         "score": document.metadata["score"],
