@@ -29,13 +29,14 @@ from graph.retrieval.vectors import VectorIndex
 
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 DEPTH = 100
+"""Posts of a ranking that are looked at."""
 
 
 def main() -> None:
     """Measure and print."""
     arguments = _arguments()
     judged = load_judged(arguments.queries, arguments.qrels, arguments.corpus)
-    posts = _sample(arguments.corpus, judged.queries, arguments.documents)
+    posts = sample(arguments.corpus, judged.queries, arguments.documents)
     ids = {post.question_id for post in posts}
     queries = [query for query in judged.queries if set(query.relevant) <= ids]
     texts = [post.field_text("question") for post in posts]
@@ -73,7 +74,7 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _sample(corpus: Path, queries: Sequence[Query], count: int) -> list[Post]:
+def sample(corpus: Path, queries: Sequence[Query], count: int) -> list[Post]:
     """Return posts that some query is for, half of them at most, and others at random."""
     draw = random.Random(0)
     posts = list(read_corpus(corpus))

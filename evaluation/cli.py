@@ -165,6 +165,8 @@ def _show(found: results.Results, folder: Path) -> None:
     console.print(
         "Each metric is in [0, 1], higher is better; intervals are 95 % bootstrap intervals."
     )
+    if found["retrieval"]:
+        console.print(results.outcomes_line(found["retrieval"]), markup=False, highlight=False)
     for note in results.notes(found):
         console.print(f"note: {note}", markup=False, highlight=False)
     sys.stdout.write(f"run: {folder}\n")

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from evaluation.journal import Record
 from evaluation.metrics import METRICS
+from evaluation.retrieval_quality import RetrievalQuality, retrieval_quality
 from evaluation.statistics import Summary, summarise
 from graph.schema import Settings
 from graph.storage import write_atomically
@@ -33,6 +34,8 @@ class Results(TypedDict):
     failed: int
     empty_answers: int
     metrics: dict[str, Summary]
+    retrieval: RetrievalQuality | None
+    """None where nothing is retrieved, or no question names relevant posts."""
     judge_mass: Summary
     """What the judge's grades got together before normalising: low means it did not understand."""
     critique_formats: dict[str, int]
@@ -56,6 +59,9 @@ def results_of(settings: Settings, records: Sequence[Record]) -> Results:
         "metrics": {
             name: summarise([record["metrics"][name] for record in sound]) for name in METRICS
         },
+        "retrieval": (
+            None if settings.config.retrieval.kind == "none" else retrieval_quality(sound)
+        ),
         "judge_mass": summarise(
             [
                 v["mass"]
@@ -111,6 +117,7 @@ def _summary(results: Results) -> str:
         lines.append(f"| {name} | {mean} | {interval} | {summary['n']} | {summary['unscored']} |")
     tokens = results["tokens"]
     lines += [
+        *_retrieval_lines(results["retrieval"]),
         "",
         f"Tokens: {tokens['prompt']} in prompts, {tokens['new']} generated, {tokens['cut']} of "
         "passages and drafts cut to fit the window.",
@@ -118,6 +125,35 @@ def _summary(results: Results) -> str:
         *(f"- {note}" for note in notes(results)),
     ]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _retrieval_lines(found: RetrievalQuality | None) -> list[str]:
+    if found is None:
+        return []
+    lines = ["", "| retrieval | mean | 95 % interval | n | unscored |", "|---|---|---|---|---|"]
+    for name, summary in retrieval_rows(found):
+        mean, interval = shown(summary)
+        lines.append(f"| {name} | {mean} | {interval} | {summary['n']} | {found['unscored']} |")
+    return [*lines, "", outcomes_line(found)]
+
+
+def retrieval_rows(found: RetrievalQuality) -> list[tuple[str, Summary]]:
+    """Return the rows of the retrieval table."""
+    return [
+        ("hit rate", found["hit_rate"]),
+        ("recall of the passages", found["recall"]),
+        ("MRR", found["MRR"]),
+    ]
+
+
+def outcomes_line(found: RetrievalQuality) -> str:
+    """Return what became of relevant passages, and how well the answers then did."""
+    parts = []
+    for name, group in found["outcomes"].items():
+        mean = group["metrics"]["ROUGE-1"]["mean"]
+        scored = "" if mean is None else f" (ROUGE-1 {mean:.3f})"
+        parts.append(f"{name} {group['n']}{scored}")
+    return f"Of {found['n']} questions with known relevant posts: " + "; ".join(parts) + "."
 
 
 def shown(summary: Summary) -> tuple[str, str]:
@@ -166,4 +202,8 @@ def table_of(results: Results) -> Table:
         table.add_column(name, justify="right")
     for name, summary in results["metrics"].items():
         table.add_row(name, *shown(summary), str(summary["n"]), str(summary["unscored"]))
+    if found := results["retrieval"]:
+        table.add_section()
+        for name, summary in retrieval_rows(found):
+            table.add_row(name, *shown(summary), str(summary["n"]), str(found["unscored"]))
     return table
