@@ -3,6 +3,8 @@
 import argparse
 from typing import Protocol
 
+from evaluation import verify
+from evaluation.comparison import command as compare
 from evaluation.retrieval import command as retrieval
 from graph import terminal
 
@@ -21,7 +23,7 @@ class Command(Protocol):
         ...
 
 
-COMMANDS: dict[str, Command] = {"retrieval": retrieval}
+COMMANDS: dict[str, Command] = {"retrieval": retrieval, "compare": compare, "verify": verify}
 
 
 def main() -> int:

@@ -35,7 +35,10 @@ def main() -> int:
         for job in jobs:
             sys.stdout.write(description(job))
         return 0
-    return max(_run(job, fresh=arguments.fresh) for job in jobs)
+    finished = [_run(job, fresh=arguments.fresh) for job in jobs]
+    if len(jobs) > 1:
+        _show_grid(jobs, finished)
+    return max(found["failed"] == found["n"] for found in finished)
 
 
 class _Ready(NamedTuple):
@@ -44,7 +47,7 @@ class _Ready(NamedTuple):
     leaks: LeaksData | None
 
 
-def _run(job: Job, *, fresh: bool) -> int:
+def _run(job: Job, *, fresh: bool) -> results.Results:
     # A corpus or an index that is refused leaves no run folder behind, and an old run where it is.
     ready = _ready(job) if fresh or not job.folder.exists() else None
     if fresh:
@@ -64,7 +67,7 @@ def _run(job: Job, *, fresh: bool) -> int:
         found = results.results_of(job.choices.settings, list(journal.records.values()))
         results.write_results(job.folder, found)
     _show(found, job.folder)
-    return 1 if found["failed"] == found["n"] else 0
+    return found
 
 
 def _answer(job: Job, journal: Journal, ready: _Ready | None) -> None:
@@ -170,3 +173,23 @@ def _show(found: results.Results, folder: Path) -> None:
     for note in results.notes(found):
         console.print(f"note: {note}", markup=False, highlight=False)
     sys.stdout.write(f"run: {folder}\n")
+
+
+def _show_grid(jobs: list[Job], finished: list[results.Results]) -> None:
+    from evaluation import grid
+
+    folders = {job.choices.settings.config_name: job.folder for job in jobs}
+    console = Console(width=None if sys.stdout.isatty() else 100)
+    console.print(grid.grid_table(finished))
+    compared = grid.compare_with_control(folders)
+    for line in grid.verdicts(compared):
+        console.print(line, markup=False, highlight=False)
+    console.print(
+        "Paired permutation tests, Holm's adjustment over this list. All pairs, with intervals and "
+        "effect sizes: python -m evaluation compare " + shlex.join(map(str, folders.values())),
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+    # What ran is on the last line, as after a single run.
+    sys.stdout.write(f"run: {jobs[-1].folder}\n")

@@ -1,0 +1,96 @@
+"""Several configs over the same questions: one table at the end, and what beats the control."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from evaluation.comparison.inference import holm
+from evaluation.comparison.pairing import Difference, difference, pairs
+from evaluation.comparison.table import verdict
+from evaluation.metrics import METRICS
+from evaluation.recorded import RecordedRun, read_run
+from evaluation.results import Results
+from evaluation.retrieval.table import number
+from evaluation.statistics import Summary
+
+_CONTROLS = ("extract", "baseline")
+"""What the others are compared with: the first of these that was run, else the first run."""
+_SHORT = {
+    "edit_similarity": "edit",
+    "semantic_similarity": "semantic",
+    "LLM_judge": "judge",
+}
+
+
+class Grid(NamedTuple):
+    """What a table of several configs says besides their means."""
+
+    control: str
+    differences: list[Difference]
+
+
+def compare_with_control(folders: Mapping[str, Path]) -> Grid:
+    """Compare each run with the control, question by question; Holm's adjustment over all tests."""
+    runs: dict[str, RecordedRun] = {name: read_run(folder) for name, folder in folders.items()}
+    control = next((name for name in _CONTROLS if name in runs), next(iter(runs)))
+    found = [
+        difference(pairs(run, runs[control]), metric, name, control)
+        for name, run in runs.items()
+        if name != control
+        for metric in METRICS
+    ]
+    for each, value in zip(found, holm([each["p"] for each in found]), strict=True):
+        each["p_holm"] = value
+        each["distinguishable"] = value is not None and value < 0.05
+    return Grid(control, found)
+
+
+def grid_table(results: Sequence[Results]) -> Table:
+    """Return a row per config: means with their intervals, and tokens a question."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("config\nn, failed", overflow="fold")
+    for name in METRICS:
+        table.add_column(f"{_SHORT.get(name, name)}\n95 %", justify="right", no_wrap=True)
+    table.add_column("tokens a\nquestion", justify="right", no_wrap=True)
+    for each in results:
+        tokens = each["tokens"]["prompt"] + each["tokens"]["new"]
+        table.add_row(
+            f"{each['config']}\n{each['n']}, {each['failed']}",
+            *(_cell(each["metrics"][name]) for name in METRICS),
+            f"{tokens / max(1, each['n']):,.0f}",
+        )
+    return table
+
+
+def verdicts(grid: Grid) -> list[str]:
+    """Return a line for each config: on which metrics it is better or worse than the control."""
+    lines = []
+    for name in dict.fromkeys(each["a"] for each in grid.differences):
+        said: dict[str, list[str]] = {"better": [], "worse": []}
+        for each in grid.differences:
+            if each["a"] == name and verdict(each) in said:
+                said[verdict(each)].append(each["metric"])
+        parts = [f"{word} in {', '.join(metrics)}" for word, metrics in said.items() if metrics]
+        lines.append(
+            f"{name} against {grid.control}: {'; '.join(parts) or 'not distinguishable'}"
+            + _worth(grid.control, said["better"])
+        )
+    return lines
+
+
+def _worth(control: str, better: Sequence[str]) -> str:
+    if control != "extract" or better:
+        return "."
+    return ": not shown to be worth its tokens."
+
+
+def _cell(summary: Summary) -> str:
+    if summary["mean"] is None:
+        return "none"
+    mean, ends = number(summary["mean"]), summary["ci95"]
+    interval = "" if ends is None else f"{number(ends[0])}-{number(ends[1])}"
+    unscored = f" ({summary['unscored']} un.)" if summary["unscored"] else ""
+    return f"{mean}{unscored}\n{interval}"

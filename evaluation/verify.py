@@ -1,0 +1,206 @@
+"""Recompute every figure of a run from its journal, and say what differs.
+
+What differs goes to stdout, one line each; all else is said on stderr. Exit code 1 if anything
+differs.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from pydantic import ValidationError
+
+from evaluation.identity import digest, versions
+from evaluation.journal import Record
+from evaluation.metrics import METRICS, lexical, semantic_similarity
+from evaluation.recorded import RecordedRun, read_run
+from evaluation.results import results_of, write_results
+from graph.errors import DatasetError
+from graph.retrieval.encoder import open_encoder
+from graph.schema import Config, EmbedderSpec, Settings
+from graph.terminal import log, safe_text
+from nodes.judge import expected_score
+
+TOLERANCE = 1e-9
+"""Sums of the same numbers may differ in their last digits from machine to machine."""
+ENCODER_TOLERANCE = 1e-3
+"""A batch's shape and 16-bit arithmetic change a cosine by less."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("folder", type=Path, metavar="RUN", help="a run folder")
+    parser.add_argument(
+        "--no-encoder",
+        action="store_true",
+        help="leave out semantic_similarity: no weights are loaded",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Verify a run; return 0 if nothing differs, else 1."""
+    found = read_run(arguments.folder, tail=False)
+    _say_what_is_left_out(found, encoder=not arguments.no_encoder)
+    count = 0
+    for line in differences(found, encoder=not arguments.no_encoder):
+        count += 1
+        sys.stdout.write(" ".join(safe_text(line).split()) + "\n")
+    if count:
+        log.warning("%d figures differ", count)
+        return 1
+    log.info("no difference: %d records, %d failed", len(found.records), found.failed)
+    return 0
+
+
+def _say_what_is_left_out(found: RecordedRun, *, encoder: bool) -> None:
+    if not found.finished:
+        done = len(found.records)
+        log.warning("unfinished: %d of %d questions are done", done, found.questions)
+    if not encoder:
+        log.info("semantic_similarity is not recomputed (--no-encoder)")
+    else:
+        log.info("semantic_similarity may differ by %g: 16-bit arithmetic", ENCODER_TOLERANCE)
+    now = versions()
+    changed = [name for name in now if found.versions.get(name) != now[name]]
+    if changed:
+        log.warning("other versions than at the run's start: %s", ", ".join(changed))
+
+
+def differences(found: RecordedRun, *, encoder: bool) -> Iterator[str]:
+    """Yield a line for each figure of a run that is not what its journal gives."""
+    if found.digest != digest(found.identity):
+        yield _line("manifest.json", "digest", found.digest, digest(found.identity))
+    if len(found.records) > found.questions:
+        yield _line("manifest.json", "questions", found.questions, len(found.records))
+    similarities = _similarities(found) if encoder else {}
+    for record in found.records:
+        yield from _of_record(record, similarities)
+    yield from _of_results(found)
+
+
+def _of_record(record: Record, similarities: dict[int, float | None]) -> Iterator[str]:
+    where = f"question {record['index']}"
+    stored = record["metrics"]
+    made: dict[str, float | None] = {}
+    if record["error"] is None:
+        made = {**lexical(record["answer"], record["reference"]), "LLM_judge": judged(record)}
+        # Without the encoder there is nothing to hold against it; that it is there is checked.
+        name = "semantic_similarity"
+        made[name] = similarities.get(record["index"], stored.get(name))
+    for name in (*METRICS, *(name for name in stored if name not in METRICS)):
+        if (name in stored) != (name in made):
+            yield _line(where, name, stored.get(name, "nothing"), made.get(name, "nothing"))
+        elif name in stored and not _near(
+            stored[name],
+            made[name],
+            ENCODER_TOLERANCE if name == "semantic_similarity" else TOLERANCE,
+        ):
+            yield _line(where, name, stored[name], made[name])
+    for step in record["steps"]:
+        if step["node"] == "judge" and not _near(step.get("score"), judged(record)):
+            yield _line(where, "score of the judge's step", step.get("score"), judged(record))
+
+
+def judged(record: Record) -> float | None:
+    """Return what the judge's verdict in a record amounts to; None where there is none."""
+    verdicts = [
+        verdict
+        for step in record["steps"]
+        if step["node"] == "judge"
+        for verdict in step.get("verdicts", [])
+    ]
+    return expected_score(verdicts[-1]) if verdicts else None
+
+
+def _similarities(found: RecordedRun) -> dict[int, float | None]:
+    try:
+        spec = EmbedderSpec.model_validate(found.identity.get("embedder"))
+    except ValidationError:
+        raise DatasetError(
+            f"{found.folder}: the manifest names no encoder that this version knows; leave it out "
+            "with --no-encoder"
+        ) from None
+    sound = [record for record in found.records if record["error"] is None]
+    scores = semantic_similarity(
+        open_encoder(spec), [r["answer"] for r in sound], [r["reference"] for r in sound]
+    )
+    return {record["index"]: score for record, score in zip(sound, scores, strict=True)}
+
+
+def _of_results(found: RecordedRun) -> Iterator[str]:
+    for record in found.records:
+        if record["error"] is None and not record["metrics"].keys() >= {*METRICS}:
+            yield f"metrics.json: not recomputed: question {record['index']} lacks a metric"
+            return
+    settings = _settings(found)
+    with TemporaryDirectory() as folder:
+        write_results(Path(folder), results_of(settings, found.records))
+        for name in ("metrics.json", "summary.md"):
+            path = found.folder / name
+            if not found.finished and not path.exists():
+                log.warning("%s is not there: it is written at the run's end", name)
+                continue
+            yield from _of_file(path, (Path(folder) / name).read_text(encoding="utf-8"))
+
+
+def _settings(found: RecordedRun) -> Settings:
+    try:
+        config = Config.model_validate(found.identity.get("config"))
+    except ValidationError:
+        raise DatasetError(
+            f"{found.folder}: this version does not know the manifest's config: use the version "
+            "that wrote it"
+        ) from None
+    # Results name the profile; which models those are changes none of them.
+    return Settings.model_construct(
+        config_name=found.config, profile_name=found.profile, config=config
+    )
+
+
+def _of_file(path: Path, made: str) -> Iterator[str]:
+    try:
+        stored = path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        yield f"{path.name}: cannot be read; the run's own command writes it again"
+        return
+    if path.suffix == ".json":
+        try:
+            yield from _of_values(path.name, json.loads(stored), json.loads(made))
+        except (ValueError, RecursionError):
+            yield f"{path.name}: is not JSON; the run's own command writes it again"
+        return
+    olds, news = stored.splitlines(), made.splitlines()
+    for number in range(max(len(olds), len(news))):
+        old, new = _at(olds, number), _at(news, number)
+        if old != new:
+            yield _line(path.name, f"line {number + 1}", old, new)
+
+
+def _of_values(where: str, stored: object, made: object) -> Iterator[str]:
+    """Yield what differs between two JSON values, with its path."""
+    if isinstance(stored, dict) and isinstance(made, dict):
+        for key in {**made, **stored}:
+            old, new = stored.get(key, "nothing"), made.get(key, "nothing")
+            yield from _of_values(f"{where}: {key}", old, new)
+    elif isinstance(stored, list) and isinstance(made, list) and len(stored) == len(made):
+        for number, (old, new) in enumerate(zip(stored, made, strict=True)):
+            yield from _of_values(f"{where}: {number}", old, new)
+    elif not _near(stored, made):
+        yield _line(where, "", stored, made)
+
+
+def _at(lines: Sequence[str], number: int) -> str:
+    return lines[number] if number < len(lines) else "nothing"
+
+
+def _near(stored: object, made: object, tolerance: float = TOLERANCE) -> bool:
+    if isinstance(stored, int | float) and isinstance(made, int | float):
+        return abs(stored - made) <= tolerance
+    return stored == made
+
+
+def _line(where: str, what: str, stored: object, made: object) -> str:
+    return f"{where}: {what}{': ' if what else ''}stored {stored}, recomputed {made}"
