@@ -5,7 +5,6 @@ import platform
 import shlex
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from rich.console import Console
@@ -38,7 +37,9 @@ def main() -> int:
     finished = [_run(job, fresh=arguments.fresh) for job in jobs]
     if len(jobs) > 1:
         _show_grid(jobs, finished)
-    return max(found["failed"] == found["n"] for found in finished)
+    else:
+        sys.stdout.write(f"run: {jobs[0].folder}\n")
+    return int(any(found["failed"] == found["n"] for found in finished))
 
 
 class _Ready(NamedTuple):
@@ -66,7 +67,8 @@ def _run(job: Job, *, fresh: bool) -> results.Results:
             journal.close()
         found = results.results_of(job.choices.settings, list(journal.records.values()))
         results.write_results(job.folder, found)
-    _show(found, job.folder)
+    _show(found)
+    log.info("finished: %s", job.folder)
     return found
 
 
@@ -161,7 +163,7 @@ def _gpu() -> str | None:
     return torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
 
 
-def _show(found: results.Results, folder: Path) -> None:
+def _show(found: results.Results) -> None:
     console = Console(width=None if sys.stdout.isatty() else 100)
     console.print(results.headline(found), markup=False, highlight=False)
     console.print(results.table_of(found))
@@ -172,7 +174,6 @@ def _show(found: results.Results, folder: Path) -> None:
         console.print(results.outcomes_line(found["retrieval"]), markup=False, highlight=False)
     for note in results.notes(found):
         console.print(f"note: {note}", markup=False, highlight=False)
-    sys.stdout.write(f"run: {folder}\n")
 
 
 def _show_grid(jobs: list[Job], finished: list[results.Results]) -> None:
@@ -180,8 +181,8 @@ def _show_grid(jobs: list[Job], finished: list[results.Results]) -> None:
 
     folders = {job.choices.settings.config_name: job.folder for job in jobs}
     console = Console(width=None if sys.stdout.isatty() else 100)
-    console.print(grid.grid_table(finished))
     compared = grid.compare_with_control(folders)
+    console.print(grid.grid_table(finished, compared.tokens))
     for line in grid.verdicts(compared):
         console.print(line, markup=False, highlight=False)
     console.print(
@@ -191,5 +192,5 @@ def _show_grid(jobs: list[Job], finished: list[results.Results]) -> None:
         highlight=False,
         soft_wrap=True,
     )
-    # What ran is on the last line, as after a single run.
-    sys.stdout.write(f"run: {jobs[-1].folder}\n")
+    for folder in folders.values():
+        sys.stdout.write(f"run: {folder}\n")

@@ -10,9 +10,10 @@ from rich.table import Table
 from evaluation.comparison.inference import holm
 from evaluation.comparison.pairing import Difference, difference, pairs
 from evaluation.comparison.table import verdict
+from evaluation.journal import Record
 from evaluation.metrics import METRICS
 from evaluation.recorded import RecordedRun, read_run
-from evaluation.results import Results
+from evaluation.results import Results, tokens_of
 from evaluation.retrieval.table import number
 from evaluation.statistics import Summary
 
@@ -30,6 +31,8 @@ class Grid(NamedTuple):
 
     control: str
     differences: list[Difference]
+    tokens: dict[str, int]
+    """Read and written by each run for its answers; those of the judge are no cost of a config."""
 
 
 def compare_with_control(folders: Mapping[str, Path]) -> Grid:
@@ -45,10 +48,19 @@ def compare_with_control(folders: Mapping[str, Path]) -> Grid:
     for each, value in zip(found, holm([each["p"] for each in found]), strict=True):
         each["p_holm"] = value
         each["distinguishable"] = value is not None and value < 0.05
-    return Grid(control, found)
+    return Grid(control, found, {name: _tokens(run) for name, run in runs.items()})
 
 
-def grid_table(results: Sequence[Results]) -> Table:
+def _tokens(run: RecordedRun) -> int:
+    answering: list[Record] = [
+        {**record, "steps": [step for step in record["steps"] if step["node"] != "judge"]}
+        for record in run.records
+    ]
+    spent = tokens_of(answering)
+    return spent["prompt"] + spent["new"]
+
+
+def grid_table(results: Sequence[Results], tokens: Mapping[str, int]) -> Table:
     """Return a row per config: means with their intervals, and tokens a question."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("config\nn, failed", overflow="fold")
@@ -56,11 +68,10 @@ def grid_table(results: Sequence[Results]) -> Table:
         table.add_column(f"{_SHORT.get(name, name)}\n95 %", justify="right", no_wrap=True)
     table.add_column("tokens a\nquestion", justify="right", no_wrap=True)
     for each in results:
-        tokens = each["tokens"]["prompt"] + each["tokens"]["new"]
         table.add_row(
             f"{each['config']}\n{each['n']}, {each['failed']}",
             *(_cell(each["metrics"][name]) for name in METRICS),
-            f"{tokens / max(1, each['n']):,.0f}",
+            f"{tokens[each['config']] / max(1, each['n']):,.0f}",
         )
     return table
 
@@ -84,7 +95,7 @@ def verdicts(grid: Grid) -> list[str]:
 def _worth(control: str, better: Sequence[str]) -> str:
     if control != "extract" or better:
         return "."
-    return ": not shown to be worth its tokens."
+    return "; not shown to be worth its tokens."
 
 
 def _cell(summary: Summary) -> str:
