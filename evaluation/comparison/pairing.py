@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _MEASURED_BY = {"LLM_judge": "judge", "semantic_similarity": "embedder"}
 """The model behind a metric: another one measures something else."""
+_OF_RETRIEVAL = ("index", "leaks", "weights")
+"""Fields of an identity that are there, or not, because of the config."""
+_OF_EVERY_INDEX = ("corpus_sha256", "encoder", "encoder_revision", "encoder_dtype")
 _DIGITS = 9
 """Differences are rounded to it: what two equal scores differ by in their last bits is 0."""
 
@@ -160,10 +163,12 @@ def _unpaired(a: RecordedRun, b: RecordedRun, shared: int) -> str:
 
 
 def unlike_fields(a: RecordedRun, b: RecordedRun) -> list[str]:
-    """Return the fields of the identity, bar the config, in which two runs differ."""
+    """Return the fields of the identity, bar the config and its consequences, in which runs differ."""
     found = []
     for field in sorted({*a.identity, *b.identity} - {"config"}):
         ours, theirs = a.identity.get(field), b.identity.get(field)
+        if field in _OF_RETRIEVAL and _retrieval_kind(a) != _retrieval_kind(b):
+            ours, theirs = _beyond_the_kind(ours, theirs)
         if ours == theirs:
             continue
         if isinstance(ours, dict) and isinstance(theirs, dict):
@@ -174,6 +179,22 @@ def unlike_fields(a: RecordedRun, b: RecordedRun) -> list[str]:
         else:
             found.append(field)
     return found
+
+
+def _retrieval_kind(run: RecordedRun) -> object:
+    config = run.identity.get("config")
+    retrieval = config.get("retrieval") if isinstance(config, dict) else None
+    return retrieval.get("kind") if isinstance(retrieval, dict) else None
+
+
+def _beyond_the_kind(ours: object, theirs: object) -> tuple[object, object]:
+    """Return what can be compared of two indexes when another kind of retrieval is in each."""
+    if ours is None or theirs is None:
+        return None, None
+    if not (isinstance(ours, dict) and isinstance(theirs, dict)):
+        return ours, theirs
+    shared = [name for name in _OF_EVERY_INDEX if name in ours and name in theirs]
+    return {name: ours[name] for name in shared}, {name: theirs[name] for name in shared}
 
 
 def _doubts(found: Difference) -> list[str]:

@@ -2,12 +2,14 @@
 
 import json
 import sys
+from dataclasses import replace
 from time import perf_counter
 
 import pytest
 from scipy.stats import t
 
 from evaluation import __main__ as cli
+from evaluation.comparison.pairing import unlike_fields
 from evaluation.identity import SCHEMA
 from evaluation.metrics import METRICS
 from evaluation.recorded import read_run
@@ -504,3 +506,41 @@ def test_ten_thousand_questions_take_seconds(compared, tmp_path):
     # Two independent uniform scores: the difference has a variance of 1/6.
     half = t.ppf(0.975, 9_999) * (1 / 6) ** 0.5 / 100
     assert high - low == pytest.approx(2 * half, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "index", "other", "said"),
+    [
+        (("none", "semantic"), None, {"corpus_sha256": "1"}, []),
+        (("keyword", "semantic"), {"kind": "k"}, {"kind": "s", "vectors": 1}, []),
+        (
+            ("keyword", "semantic"),
+            {"corpus_sha256": "1"},
+            {"corpus_sha256": "1", "encoder": "e"},
+            [],
+        ),
+        (
+            ("keyword", "semantic"),
+            {"corpus_sha256": "1"},
+            {"corpus_sha256": "2"},
+            ["index.corpus_sha256"],
+        ),
+        (
+            ("hybrid", "semantic"),
+            {"encoder": "e", "corpus_sha256": "1"},
+            {"encoder": "f", "corpus_sha256": "1"},
+            ["index.encoder"],
+        ),
+        (("semantic", "semantic"), {"vectors": 1}, {"vectors": 2}, ["index.vectors"]),
+        (("semantic", "semantic"), None, {"vectors": 2}, ["index"]),
+    ],
+)
+def test_what_follows_from_the_kind_of_retrieval_is_no_difference_of_its_own(
+    tmp_path, kinds, index, other, said
+):
+    run = read_run(make_run(tmp_path / "run", scored([0.1])))
+    made = [
+        replace(run, identity={"config": {"retrieval": {"kind": name}}, "index": each})
+        for name, each in zip(kinds, (index, other), strict=True)
+    ]
+    assert unlike_fields(*made) == said

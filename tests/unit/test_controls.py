@@ -21,7 +21,12 @@ from nodes.retrieve import as_passage
 from tests.corpora import row, write_corpus
 from tests.fakes import FakeModel, FakeRetriever, ScriptedEngine, documents
 
-ROWS = [row(1, "red"), row(2, "green"), row(2, "olive", answer_id="99"), row(3, "blue", "<p>why blue?</p>")]
+ROWS = [
+    row(1, "red"),
+    row(2, "green"),
+    row(2, "olive", answer_id="99"),
+    row(3, "blue", "<p>why blue?</p>"),
+]
 
 
 @pytest.fixture
