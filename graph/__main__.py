@@ -158,13 +158,11 @@ def _index(arguments: argparse.Namespace) -> int:
     if kind == "none":
         raise ConfigError(f"config {settings.config_name} retrieves nothing: it needs no index")
     corpus = arguments.corpus or default_corpus()
-    folder = build_or_verify(
-        settings.config.retrieval, corpus, settings.profile.embedder, arguments.index
-    )
+    retrieval, embedder = settings.config.retrieval, settings.profile.embedder
+    retriever = open_retriever(retrieval, embedder, corpus=corpus, folder=arguments.index)
+    folder = build_or_verify(retrieval, corpus, embedder, arguments.index)
     # Opening fills the tables of a server, where the vectors are to be kept on one.
-    rows = open_retriever(
-        settings.config.retrieval, settings.profile.embedder, corpus=corpus, folder=folder
-    ).open()
+    rows = retriever.open()
     sys.stdout.write(f"{kind} index of {rows} posts of {corpus}: {folder}\n")
     return 0
 

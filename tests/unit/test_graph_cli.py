@@ -226,6 +226,18 @@ def test_a_config_that_retrieves_nothing_needs_no_index(mistake, corpus):
     assert message == "config baseline retrieves nothing: it needs no index"
 
 
+@pytest.mark.parametrize("name", ["oracle", "shuffled"])
+@pytest.mark.parametrize("command", [("index",), ("ask", "why?")], ids=lambda words: words[0])
+def test_a_control_that_needs_a_dataset_builds_nothing(
+    mistake, corpus, monkeypatch, tmp_path, name, command
+):
+    monkeypatch.setenv("OPENCODER_CACHE", str(tmp_path / "cache"))
+    flags = ("--config", name, "--profile", "embedded", "--corpus", corpus)
+    message = mistake(*command, *flags)
+    assert message == f"retrieval.kind {name} needs the questions of a dataset: use eval.py"
+    assert not (tmp_path / "cache").exists()
+
+
 def test_drawing_prints_mermaid(run):
     ended = run("draw", "keyword_cot_rerank_initial", "--no-judge")
     assert (ended.code, ended.err) == (0, "")
