@@ -39,6 +39,8 @@ class Results(TypedDict):
     judge_mass: Summary
     """What the judge's grades got together before normalising: low means it did not understand."""
     critique_formats: dict[str, int]
+    refinements: dict[str, int]
+    """Where `refine.accept` is `preferred`: how many were kept, not kept, and not readable."""
     halved_replies: int
     tokens: Tokens
     seconds: dict[str, str]
@@ -71,6 +73,7 @@ def results_of(settings: Settings, records: Sequence[Record]) -> Results:
             ]
         ),
         "critique_formats": _count(steps),
+        "refinements": _refinements(steps),
         "halved_replies": sum(r["halvings"] > 0 for step in steps for r in step.get("replies", [])),
         "tokens": tokens_of(ordered),
         "seconds": {"file": "timings.json"},
@@ -80,6 +83,16 @@ def results_of(settings: Settings, records: Sequence[Record]) -> Results:
 def _count(steps: Sequence[Step]) -> dict[str, int]:
     forms = [step["critique_format"] for step in steps if "critique_format" in step]
     return {form: forms.count(form) for form in sorted(set(forms))}
+
+
+def _refinements(steps: Sequence[Step]) -> dict[str, int]:
+    found = {"accepted": 0, "not preferred": 0, "unreadable": 0}
+    accepting = [step for step in steps if step["node"] == "accept"]
+    for step in accepting:
+        unread = any(each["first_wins"] is None for each in step["preferences"])
+        kept = "accepted" if step["chosen"] else "not preferred"
+        found["unreadable" if unread else kept] += 1
+    return found if accepting else {}
 
 
 def tokens_of(records: Sequence[Record]) -> Tokens:
@@ -178,6 +191,12 @@ def notes(results: Results) -> list[str]:
     if free:
         total = sum(results["critique_formats"].values())
         found.append(f"{free} of {total} critiques were not numbered: read as free text.")
+    if refinements := results["refinements"]:
+        total = sum(refinements.values())
+        found.append(
+            f"{refinements['accepted']} of {total} refinements were preferred in both orders and "
+            f"kept; {refinements['unreadable']} verdicts could not be read: the draft stayed."
+        )
     if results["halved_replies"]:
         found.append(
             f"{results['halved_replies']} replies came from batches that were halved for lack of "

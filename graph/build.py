@@ -1,6 +1,6 @@
 """START READING HERE: the whole flow in one function.
 
-    retrieve -> generate -> [rerank drafts] -> critique -> refine -> [rerank refined] -> answer
+    retrieve -> generate -> [rerank drafts] -> critique -> refine -> [rerank refined] -> [accept] -> answer
 
 `answering_graph` wires it; `build_graph` and `build_judged_graph` put real models behind it.
 """
@@ -19,6 +19,7 @@ from graph.models import adapt_chooser, adapt_writer, open_models
 from graph.models.batching import BatchedModel
 from graph.models.lockstep import Lockstep
 from graph.schema import Config
+from nodes.accept import accept
 from nodes.critique import critique
 from nodes.extract import extract
 from nodes.generate import generate
@@ -28,6 +29,7 @@ from nodes.refine import refine
 from nodes.rerank import rerank
 from nodes.retrieve import retrieve
 from nodes.state import (
+    Accepted,
     AnswerOutput,
     Critiqued,
     Drafted,
@@ -47,7 +49,9 @@ JudgedGraph = CompiledStateGraph[JudgedState, None, JudgedState, JudgedState]
 class Stage(Protocol):
     """A node with everything it needs but the state."""
 
-    def __call__(self, state: State) -> Retrieved | Drafted | Reranked | Critiqued | Refined:
+    def __call__(
+        self, state: State
+    ) -> Retrieved | Drafted | Reranked | Critiqued | Refined | Accepted:
         """Return the node's update of the state."""
         ...
 
@@ -91,8 +95,12 @@ def answering_graph(
     builder.add_conditional_edges("critique", has_points, {"points": "refine", "no points": END})
     if config.rerank.refined:
         builder.add_edge("refine", "rerank_refined")
+    last = "rerank_refined" if config.rerank.refined else "refine"
+    if config.refine.accept == "preferred":
+        builder.add_edge(last, "accept")
+        last = "accept"
     rounds = config.refine.max_rounds
-    _end_rounds(builder, "rerank_refined" if config.rerank.refined else "refine", rounds)
+    _end_rounds(builder, last, rounds)
     # LangGraph's own limit is 10,007 steps: a loop that never ends has to be stopped here.
     return builder.compile(name="opencoder").with_config(recursion_limit=6 + 4 * rounds)
 
@@ -141,6 +149,8 @@ def _stages(
     ):
         if runs:
             stages[name] = partial(rerank, chooser=chooser, step=name)
+    if config.refine.accept == "preferred":
+        stages["accept"] = partial(accept, chooser=chooser)
     return stages
 
 

@@ -92,6 +92,7 @@ def _details(config: Config) -> list[tuple[str, str]]:
         "refine": [drafts] if config.rerank.refined else [],
         "retrieve": [f"{config.retrieval.kind}, top {config.retrieval.top_k}"],
         "extract": ["the first passage's answer"],
+        "accept": ["if preferred in both orders"],
     }
     return [
         (f"({node})", f"({'<br/>'.join([node, *details])})")

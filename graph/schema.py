@@ -97,7 +97,8 @@ class Refine(_Strict):
     """How often the answer is rewritten."""
 
     max_rounds: int = Field(default=1, ge=1, le=10)
-    accept: Literal["always"] = "always"
+    accept: Literal["always", "preferred"] = "always"
+    """`preferred` keeps a refinement only if it is chosen over what it was made of in both orders."""
 
 
 class Config(_Strict):

@@ -26,6 +26,7 @@ def refine(
         "candidates": candidates,
         "answer": candidates[0]["text"],
         "reasoning": candidates[0]["reasoning"],
+        "reviewed": state["answer"],
         "rounds": state.get("rounds", 0) + 1,
         "steps": [
             {

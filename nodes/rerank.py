@@ -16,17 +16,7 @@ def rerank(state: State, *, chooser: Chooser, step: str) -> Reranked:
     goes to the earlier draft.
     """
     candidates = state["candidates"]
-    pairs = list(combinations(range(len(candidates)), 2))
-    prompts = [
-        prompt
-        for first, second in pairs
-        for prompt in _both_orders(state, candidates[first], candidates[second])
-    ]
-    verdicts = chooser.choose(prompts, texts.OPTIONS)
-    preferences = [
-        parse_preference(pair, verdicts[2 * index], verdicts[2 * index + 1])
-        for index, pair in enumerate(pairs)
-    ]
+    verdicts, preferences = compare(state, candidates, chooser)
     chosen = strongest(len(candidates), preferences)
     return {
         "answer": candidates[chosen]["text"],
@@ -42,6 +32,24 @@ def rerank(state: State, *, chooser: Chooser, step: str) -> Reranked:
             }
         ],
     }
+
+
+def compare(
+    state: State, candidates: list[Draft], chooser: Chooser
+) -> tuple[list[Verdict], list[Preference]]:
+    """Ask for every pair of candidates in both orders: two verdicts and a preference a pair."""
+    pairs = list(combinations(range(len(candidates)), 2))
+    prompts = [
+        prompt
+        for first, second in pairs
+        for prompt in _both_orders(state, candidates[first], candidates[second])
+    ]
+    verdicts = chooser.choose(prompts, texts.OPTIONS)
+    preferences = [
+        parse_preference(pair, verdicts[2 * index], verdicts[2 * index + 1])
+        for index, pair in enumerate(pairs)
+    ]
+    return verdicts, preferences
 
 
 def _both_orders(state: State, first: Draft, second: Draft) -> list[Prompt]:

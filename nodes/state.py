@@ -87,7 +87,9 @@ class State(QuestionInput, total=False):
     passages: list[Passage]
     """Written by retrieve; by generate as an empty list where nothing is retrieved."""
     answer: str
-    """The current answer. Written by generate, extract, rerank and refine."""
+    """The current answer. Written by generate, extract, rerank, refine and accept."""
+    reviewed: str
+    """What the current answer was refined from. Written by refine."""
     reasoning: str
     """Of the current answer. Written by generate, refine and rerank."""
     candidates: list[Draft]
@@ -147,7 +149,15 @@ class Refined(TypedDict):
     candidates: list[Draft]
     answer: str
     reasoning: str
+    reviewed: str
     rounds: int
+    steps: list[Step]
+
+
+class Accepted(TypedDict):
+    """Update of accept."""
+
+    answer: str
     steps: list[Step]
 
 

@@ -37,9 +37,10 @@ CONFIG = {
     "rerank.temperature": "0.9",
     "critique.max_points": "3",
     "refine.max_rounds": "2",
+    "refine.accept": "preferred",
 }
 """Another value for each field of config hybrid_cot."""
-ONE_VALUE = {"generation.method", "rerank.method", "refine.accept"}
+ONE_VALUE = {"generation.method", "rerank.method"}
 """Fields with only one value that goes with this config."""
 MODEL = {
     "model": "some/other",
