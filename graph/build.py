@@ -20,6 +20,7 @@ from graph.models.batching import BatchedModel
 from graph.models.lockstep import Lockstep
 from graph.schema import Config
 from nodes.accept import accept
+from nodes.consensus import consensus
 from nodes.critique import critique
 from nodes.extract import extract
 from nodes.generate import generate
@@ -148,7 +149,11 @@ def _stages(
         ("rerank_refined", rerank_config.refined),
     ):
         if runs:
-            stages[name] = partial(rerank, chooser=chooser, step=name)
+            stages[name] = (
+                partial(consensus, step=name)
+                if rerank_config.method == "consensus"
+                else partial(rerank, chooser=chooser, step=name)
+            )
     if config.refine.accept == "preferred":
         stages["accept"] = partial(accept, chooser=chooser)
     return stages

@@ -87,12 +87,15 @@ def _details(config: Config) -> list[tuple[str, str]]:
     drafts = f"{config.rerank.drafts} drafts"
     thought = ["chain of thought"] if config.generation.cot else []
     several = [drafts] if config.rerank.initial else []
+    by_consensus = ["by consensus"] if config.rerank.method == "consensus" else []
     said = {
         "generate": [*thought, *several],
         "refine": [drafts] if config.rerank.refined else [],
         "retrieve": [f"{config.retrieval.kind}, top {config.retrieval.top_k}"],
         "extract": ["the first passage's answer"],
         "accept": ["if preferred in both orders"],
+        "rerank_drafts": by_consensus,
+        "rerank_refined": by_consensus,
     }
     return [
         (f"({node})", f"({'<br/>'.join([node, *details])})")

@@ -84,7 +84,16 @@ class Rerank(_Strict):
     refined: bool = False
     drafts: int = Field(default=2, ge=2, le=16)
     temperature: float = Field(default=0.7, gt=0.0, le=5.0, allow_inf_nan=False)
-    method: Literal["pairwise"] = "pairwise"
+    method: Literal["pairwise", "consensus"] = "pairwise"
+    """The model compares them in pairs, or the one that the others agree with most is taken."""
+
+    @model_validator(mode="after")
+    def _consensus_needs_three(self) -> "Rerank":
+        if self.method == "consensus" and self.drafts < 3:
+            raise ValueError(
+                "method consensus needs drafts of 3 or more: two agree with each other alike"
+            )
+        return self
 
 
 class Critique(_Strict):

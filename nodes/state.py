@@ -59,6 +59,8 @@ class Step(TypedDict, total=False):
     passages: list[Passage]
     candidates: list[Draft]
     preferences: list[Preference]
+    agreements: list[float]
+    """Mean similarity of each candidate to the others, where consensus chose."""
     chosen: int
     points: list[str]
     critique_format: str
