@@ -144,16 +144,17 @@ def _stages(
             refine, model=model, max_new_tokens=length, **_drafts(config, rerank_config.refined)
         ),
     }
-    for name, runs in (
-        ("rerank_drafts", rerank_config.initial),
-        ("rerank_refined", rerank_config.refined),
-    ):
-        if runs:
-            stages[name] = (
-                partial(consensus, step=name)
-                if rerank_config.method == "consensus"
-                else partial(rerank, chooser=chooser, step=name)
-            )
+    return {**stages, **_choosing(config, chooser)}
+
+
+def _choosing(config: Config, chooser: Chooser) -> dict[str, Stage]:
+    """Return the nodes that choose among drafts, and between a draft and its refinement."""
+    runs = {"rerank_drafts": config.rerank.initial, "rerank_refined": config.rerank.refined}
+    by_consensus = config.rerank.method == "consensus"
+    stages: dict[str, Stage] = {}
+    for name in (name for name, wanted in runs.items() if wanted):
+        comparing = partial(rerank, chooser=chooser, step=name)
+        stages[name] = partial(consensus, step=name) if by_consensus else comparing
     if config.refine.accept == "preferred":
         stages["accept"] = partial(accept, chooser=chooser)
     return stages
