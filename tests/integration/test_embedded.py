@@ -33,10 +33,10 @@ DATASET = SAMPLE / "coderepoqa_python.csv"
 SHORT = ["generation.max_new_tokens=8", "generator.window=640", "judge.window=640"]
 
 
-def machine_of(config, batch_size, models=None):
+def machine_of(config, batch_size, models=None, items=()):
     settings = load_settings(config, "embedded", SHORT)
     models = models or open_models(settings.profile, batch_size=batch_size)
-    return open_machine(settings, models, corpus=CORPUS), models
+    return open_machine(settings, models, corpus=CORPUS, items=items), models
 
 
 def test_all_configs_answer_and_are_judged(tmp_path):
@@ -45,15 +45,18 @@ def test_all_configs_answer_and_are_judged(tmp_path):
     items = load_items(DATASET, 2)
     models = None
     for name in names:
-        machine, models = machine_of(name, 2, models)
+        machine, models = machine_of(name, 2, models, items)
         journal = Journal(tmp_path / f"{name}.jsonl")
         run(machine, items, 2, journal)
         for record in journal.records.values():
             assert record["error"] is None, (name, record["error"])
             assert 0.0 <= record["metrics"]["LLM_judge"] <= 1.0
             assert record["steps"][-1]["node"] == "judge"
-            expected = 0 if name == "baseline" else 5
+            relevant = record["relevant_question_ids"]
+            expected = {"baseline": 0, "oracle": len(relevant)}.get(name, 5)
             assert len(record["passages"]) == expected
+            if name == "oracle":
+                assert [each["question_id"] for each in record["passages"]] == relevant
             picked = [step["node"] for step in record["steps"] if "chosen" in step]
             wanted = re.findall("rerank_(initial|refined)", name)
             finished_early = record["steps"][-2]["node"] == "critique"
