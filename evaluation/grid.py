@@ -7,8 +7,7 @@ from typing import NamedTuple
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from evaluation.comparison.inference import holm
-from evaluation.comparison.pairing import Difference, difference, pairs
+from evaluation.comparison.pairing import Difference, adjust, difference, pairs
 from evaluation.comparison.table import verdict
 from evaluation.journal import Record
 from evaluation.metrics import METRICS
@@ -45,9 +44,7 @@ def compare_with_control(folders: Mapping[str, Path]) -> Grid:
         if name != control
         for metric in METRICS
     ]
-    for each, value in zip(found, holm([each["p"] for each in found]), strict=True):
-        each["p_holm"] = value
-        each["distinguishable"] = value is not None and value < 0.05
+    adjust(found)
     return Grid(control, found, {name: _tokens(run) for name, run in runs.items()})
 
 

@@ -82,10 +82,15 @@ def compare(runs: dict[str, RecordedRun]) -> Compared:
                 found = difference(paired, metric, second, first)
                 notes += [f"{name}, {metric}: {note}" for note in _doubts(found)]
                 differences.append(found)
+    adjust(differences)
+    return Compared(differences, notes)
+
+
+def adjust(differences: list[Difference]) -> None:
+    """Fill in Holm's p and the verdict, for all tests of one table together."""
     for each, value in zip(differences, holm([each["p"] for each in differences]), strict=True):
         each["p_holm"] = value
         each["distinguishable"] = value is not None and value < ALPHA
-    return Compared(differences, notes)
 
 
 def pairs(a: RecordedRun, b: RecordedRun) -> Pairs:
