@@ -45,16 +45,16 @@ def retrieval_quality(records: Sequence[Record]) -> RetrievalQuality | None:
     if not known:
         return None
     places = [_places(record) for record in known]
-    sorted_by = {
-        name: [record for record in known if outcome_of(record) == name] for name in OUTCOMES
-    }
+    by_outcome: dict[Outcome, list[Record]] = {name: [] for name in OUTCOMES}
+    for record in known:
+        by_outcome[outcome_of(record)].append(record)
     return {
         "n": len(known),
         "unscored": len(records) - len(known),
         "hit_rate": summarise([float(bool(found)) for found in places]),
         "recall": summarise([_recall(record) for record in known]),
         "MRR": summarise([1 / found[0] if found else 0.0 for found in places]),
-        "outcomes": {name: _by_outcome(group) for name, group in sorted_by.items()},
+        "outcomes": {name: _by_outcome(group) for name, group in by_outcome.items()},
     }
 
 

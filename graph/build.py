@@ -89,6 +89,14 @@ def answering_graph(
         builder.add_edge("extract", END)
         return builder.compile(name="opencoder")
 
+    _wire_refinement(builder, config)
+    # LangGraph's own limit is 10,007 steps: a loop that never ends has to be stopped here.
+    limit = 6 + 4 * config.refine.max_rounds
+    return builder.compile(name="opencoder").with_config(recursion_limit=limit)
+
+
+def _wire_refinement(builder: _Builder, config: Config) -> None:
+    """Wire what follows the passages: drafts, critique, refinement, and the choices between them."""
     builder.add_edge("retrieve", "generate")
     if config.rerank.initial:
         builder.add_edge("generate", "rerank_drafts")
@@ -100,10 +108,7 @@ def answering_graph(
     if config.refine.accept == "preferred":
         builder.add_edge(last, "accept")
         last = "accept"
-    rounds = config.refine.max_rounds
-    _end_rounds(builder, last, rounds)
-    # LangGraph's own limit is 10,007 steps: a loop that never ends has to be stopped here.
-    return builder.compile(name="opencoder").with_config(recursion_limit=6 + 4 * rounds)
+    _end_rounds(builder, last, config.refine.max_rounds)
 
 
 def _end_rounds(builder: _Builder, last: str, rounds: int) -> None:
