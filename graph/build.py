@@ -108,15 +108,10 @@ def _wire_refinement(builder: _Builder, config: Config) -> None:
     if config.refine.accept == "preferred":
         builder.add_edge(last, "accept")
         last = "accept"
-    _end_rounds(builder, last, config.refine.max_rounds)
-
-
-def _end_rounds(builder: _Builder, last: str, rounds: int) -> None:
-    """End after the last stage of a round, or go back to the critic for the next one."""
-    if rounds == 1:
+    if config.refine.max_rounds == 1:
         builder.add_edge(last, END)
         return
-    again = partial(another_round, max_rounds=rounds)
+    again = partial(another_round, max_rounds=config.refine.max_rounds)
     builder.add_conditional_edges(last, again, {"next round": "critique", "last round": END})
 
 
