@@ -28,6 +28,8 @@ def preferring(name, **changes):
         (FIRST, FIRST, "the draft"),
         (SECOND, SECOND, "the draft"),
         (TIE, TIE, "the draft"),
+        # The mean is for the refinement, but one order is not.
+        ({"A": 0.05, "B": 0.95}, {"A": 0.4, "B": 0.6}, "the draft"),
         (SECOND, None, "the draft"),
         (None, FIRST, "the draft"),
     ],

@@ -1,5 +1,7 @@
 """The control configs: passages that are right, passages that are wrong, and no model at all."""
 
+from functools import partial
+
 import pytest
 
 from evaluation.machine import open_machine
@@ -18,7 +20,7 @@ from graph.retrieval.controls import (
 from graph.schema import Retrieval
 from nodes.extract import extract
 from nodes.retrieve import as_passage
-from tests.corpora import row, write_corpus
+from tests.corpora import encode_without_weights, row, write_corpus
 from tests.fakes import FakeModel, FakeRetriever, ScriptedEngine, documents
 
 ROWS = [
@@ -145,3 +147,12 @@ def test_a_run_of_the_oracle_says_how_many_questions_get_no_passages(corpus, cap
     assert "oracle: 2 of 3 questions have no relevant post in the corpus" in caplog.text
     (state,) = (o.value for o in made.lockstep.run([lambda: made.graph.invoke({"question": "a"})]))
     assert [passage["question_id"] for passage in state["passages"]] == ["3"]
+
+
+def test_a_shuffled_run_searches_for_another_question(corpus, monkeypatch, tmp_path):
+    monkeypatch.setenv("OPENCODER_CACHE", str(tmp_path / "cache"))
+    encode_without_weights(monkeypatch)
+    made = machine("shuffled", corpus, [item(0, "red"), item(1, "blue")])
+    ask = partial(made.graph.invoke, {"question": "red"})
+    (state,) = (outcome.value for outcome in made.lockstep.run([ask]))
+    assert state["passages"][0]["question_id"] == "3"
