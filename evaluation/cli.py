@@ -4,7 +4,9 @@ import os
 import platform
 import shlex
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, NamedTuple
 
 from rich.console import Console
@@ -20,6 +22,7 @@ from evaluation.machine import Machine, open_machine
 from evaluation.run import journal_path, run
 from evaluation.timings import write_timings
 from graph.models import Models, open_models
+from graph.models.cache import default_cache
 from graph.terminal import Interrupted, log
 
 
@@ -34,7 +37,9 @@ def main() -> int:
         for job in jobs:
             sys.stdout.write(description(job))
         return 0
-    finished = [_run(job, fresh=arguments.fresh) for job in jobs]
+    # The configs of one command share their models and the cache of what those replied.
+    models = cache(lambda: _open_models(jobs[0], cached=not arguments.no_cache))
+    finished = [_run(job, models, fresh=arguments.fresh) for job in jobs]
     if len(jobs) > 1:
         _show_grid(jobs, finished)
     else:
@@ -48,9 +53,18 @@ class _Ready(NamedTuple):
     leaks: LeaksData | None
 
 
-def _run(job: Job, *, fresh: bool) -> results.Results:
+def _open_models(job: Job, *, cached: bool) -> Models:
+    return open_models(
+        job.choices.settings.profile,
+        batch_size=job.choices.batch_size,
+        seed=job.choices.seed,
+        cache=default_cache() if cached else None,
+    )
+
+
+def _run(job: Job, models: Callable[[], Models], *, fresh: bool) -> results.Results:
     # A corpus or an index that is refused leaves no run folder behind, and an old run where it is.
-    ready = _ready(job) if fresh or not job.folder.exists() else None
+    ready = _ready(job, models) if fresh or not job.folder.exists() else None
     if fresh:
         with locked(job.folder):
             aside = set_aside(job.folder)
@@ -58,11 +72,11 @@ def _run(job: Job, *, fresh: bool) -> results.Results:
             log.info("the old run is now in %s", aside)
     with locked(job.folder):
         if ready is None and not (job.folder / "manifest.json").exists():
-            ready = _ready(job)
+            ready = _ready(job, models)
         write_manifest(job.folder, _manifest(job, ready.leaks if ready else None))
         journal = Journal(journal_path(job.folder))
         try:
-            _answer(job, journal, ready)
+            _answer(job, journal, models, ready)
         finally:
             journal.close()
         found = results.results_of(job.choices.settings, list(journal.records.values()))
@@ -72,7 +86,7 @@ def _run(job: Job, *, fresh: bool) -> results.Results:
     return found
 
 
-def _answer(job: Job, journal: Journal, ready: _Ready | None) -> None:
+def _answer(job: Job, journal: Journal, models: Callable[[], Models], ready: _Ready | None) -> None:
     missing = len([item for item in job.items if item.index not in journal.records])
     if not missing:
         log.info("this run is finished: showing its result (--fresh starts over)")
@@ -80,7 +94,7 @@ def _answer(job: Job, journal: Journal, ready: _Ready | None) -> None:
     if missing < len(job.items):
         log.info("going on: %d of %d questions are done", len(job.items) - missing, len(job.items))
     try:
-        ready = ready or _ready(job)
+        ready = ready or _ready(job, models)
         session = run(ready.machine, job.items, job.choices.batch_size, journal)
     except Interrupted:
         done = sum(item.index in journal.records for item in job.items)
@@ -88,6 +102,7 @@ def _answer(job: Job, journal: Journal, ready: _Ready | None) -> None:
         log.warning("interrupted: %d of %d questions are done and kept", done, len(job.items))
         log.warning("to go on: %s", command)
         raise
+    log.info("model calls: %s", session.calls)
     if session.recomputed:
         log.info(
             "%d questions of an interrupted batch were computed again, %d came out differently",
@@ -99,14 +114,14 @@ def _answer(job: Job, journal: Journal, ready: _Ready | None) -> None:
     write_timings(job.folder, session, list(journal.records.values()), commits)
 
 
-def _ready(job: Job) -> _Ready:
+def _ready(job: Job, models: Callable[[], Models]) -> _Ready:
     """Look for leaks, and put models, index and graph together."""
     choices = job.choices
     leaks = _leaks(job)
-    models = open_models(choices.settings.profile, batch_size=choices.batch_size, seed=choices.seed)
+    opened = models()
     machine = open_machine(
         choices.settings,
-        models,
+        opened,
         corpus=choices.corpus,
         index=job.index,
         excluded=excluded_ids(leaks),
@@ -114,7 +129,7 @@ def _ready(job: Job) -> _Ready:
         items=job.items,
         seed=choices.seed,
     )
-    return _Ready(machine, models, leaks)
+    return _Ready(machine, opened, leaks)
 
 
 def _leaks(job: Job) -> LeaksData | None:

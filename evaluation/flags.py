@@ -42,7 +42,7 @@ def _add_what(made: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--config",
         metavar="NAME[,NAME...]",
-        help=f"which stages run (default {DEFAULT}); --list shows all names",
+        help=f"which stages run (default {DEFAULT}); all runs every one; --list shows the names",
     )
     group.add_argument("--config-file", type=Path, metavar="PATH", help="a config of your own")
     group.add_argument(
@@ -99,6 +99,11 @@ def _add_how(made: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="run folders")
     group.add_argument(
+        "--no-cache",
+        action="store_true",
+        help="ask the models everything, also what they were asked before with the same settings",
+    )
+    group.add_argument(
         "--fresh", action="store_true", help="start over; the old run is moved aside, not deleted"
     )
     group.add_argument(
@@ -137,8 +142,10 @@ def selected(arguments: argparse.Namespace) -> list[Selected]:
         return [Selected(arguments.config_file, [])]
     if used:
         return [_from_original(arguments, used)]
-    names = (arguments.config if arguments.config is not None else DEFAULT).split(",")
-    return [Selected(name.strip(), []) for name in names]
+    given = arguments.config if arguments.config is not None else DEFAULT
+    names = [name.strip() for name in given.split(",")]
+    chosen = config_names() if names == ["all"] else names
+    return [Selected(name, []) for name in dict.fromkeys(chosen)]
 
 
 def _from_original(arguments: argparse.Namespace, used: list[str]) -> Selected:

@@ -16,7 +16,7 @@ from graph.retrieval.index import identity as index_identity
 from graph.schema import EmbedderSpec, ModelSpec, Settings
 from graph.storage import file_sha256
 
-SCHEMA = 1
+SCHEMA = 2
 """Count up when records or metrics change their meaning: older runs are then not resumed."""
 
 PACKAGES = (

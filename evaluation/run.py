@@ -7,11 +7,11 @@ from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple, cast
 
+from evaluation.calls import Calls, calls_of
 from evaluation.journal import Journal, Record
 from evaluation.machine import Machine
 from evaluation.metrics import lexical, semantic_similarity
 from evaluation.questions import Item
-from evaluation.results import tokens_of
 from graph.build import JudgedGraph
 from graph.models.lockstep import Outcome
 from graph.progress import Progress, progress
@@ -31,7 +31,9 @@ class Session(NamedTuple):
     not_reproduced: int
     """Of those, how many came out differently than the record that was kept."""
     new_tokens: int
+    """Generated now: those that came from the cache are not among them."""
     seconds: float
+    calls: Calls
 
 
 def batches(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
@@ -46,7 +48,8 @@ def run(machine: Machine, items: Sequence[Item], batch_size: int, journal: Journ
     it every text stays the same, but only the missing records are written.
     """
     start = perf_counter()
-    written = recomputed = differing = new_tokens = 0
+    written = recomputed = differing = 0
+    calls = Calls(0, 0, 0)
     done = sum(item.index in journal.records for item in items)
     with progress("answering questions", len(items), done=done) as bar:
         plan = batches(items, batch_size)
@@ -64,10 +67,11 @@ def run(machine: Machine, items: Sequence[Item], batch_size: int, journal: Journ
             )
             journal.append(fresh)
             written += len(fresh)
-            new_tokens += tokens_of(records)["new"]
-            rate = new_tokens / (perf_counter() - start)
+            calls = calls.plus(calls_of(records))
+            rate = calls.new_tokens / (perf_counter() - start)
             bar.advance(len(fresh), f"{rate:.0f} tokens/s")
-    return Session(written, recomputed, differing, new_tokens, perf_counter() - start)
+    seconds = perf_counter() - start
+    return Session(written, recomputed, differing, calls.new_tokens, seconds, calls)
 
 
 class _Rounds:

@@ -9,6 +9,7 @@ from typing import Any
 from evaluation.journal import Record
 from evaluation.run import Session
 from graph.storage import write_atomically
+from nodes.state import Step
 
 
 def write_timings(
@@ -23,6 +24,7 @@ def write_timings(
     sessions.append(
         {
             **session._asdict(),
+            "calls": session.calls._asdict(),
             "commits": commits,
             "questions_per_second": session.questions / session.seconds,
             "new_tokens_per_second": session.new_tokens / session.seconds,
@@ -31,13 +33,20 @@ def write_timings(
     seconds: dict[str, list[float]] = defaultdict(list)
     for record in records:
         for step in record["steps"]:
-            if "seconds" in step:
+            # What came from the cache took no time, which says nothing about the node.
+            if "seconds" in step and not is_cached(step):
                 seconds[step["node"]].append(step["seconds"])
     nodes = {
         node: {"mean_seconds": sum(values) / len(values), "n": len(values)}
         for node, values in seconds.items()
     }
     write_atomically(path, json.dumps({"sessions": sessions, "nodes": nodes}, indent=1) + "\n")
+
+
+def is_cached(step: Step) -> bool:
+    """Whether a model call of a step came from the cache."""
+    replies, verdicts = step.get("replies", []), step.get("verdicts", [])
+    return any(reply["cached"] for reply in replies) or any(each["cached"] for each in verdicts)
 
 
 def _earlier(path: Path) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from hashlib import file_digest
+from hashlib import file_digest, sha256
 from pathlib import Path
 
 
@@ -23,6 +23,14 @@ def file_sha256(path: Path) -> str:
     """Return the hex SHA-256 of a file's bytes."""
     with path.open("rb") as file:
         return file_digest(file, "sha256").hexdigest()
+
+
+def folder_sha256(folder: Path) -> str:
+    """Return the hex SHA-256 of the names and bytes of the files in a folder, not of those below."""
+    total = sha256()
+    for path in sorted(path for path in folder.iterdir() if path.is_file()):
+        total.update(f"{path.name}\0{file_sha256(path)}\0".encode("utf-8", "surrogateescape"))
+    return total.hexdigest()
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -49,6 +49,8 @@ class Reply(TypedDict):
     """This row's equal share of its batch's wall time."""
     halvings: int
     """How often its batch was halved for lack of memory; such a batch's numerics may differ."""
+    cached: bool
+    """Whether it was kept from an earlier call; its seconds are then 0."""
 
 
 class Verdict(TypedDict):
@@ -66,6 +68,8 @@ class Verdict(TypedDict):
     reply: str | None
     """The raw text, where the model was asked in text."""
     seconds: float
+    cached: bool
+    """Whether it was kept from an earlier call; its seconds are then 0."""
 
 
 class TextModel(Protocol):

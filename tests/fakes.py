@@ -26,6 +26,7 @@ def reply(text: str, **changes) -> Reply:
         "cut_tokens": 0,
         "seconds": 0.5,
         "halvings": 0,
+        "cached": False,
     }
     return {**made, **changes}
 
@@ -42,6 +43,7 @@ def verdict(probabilities: dict[str, float] | None, choice: str | None = "?", ma
         "cut_tokens": 0,
         "reply": None,
         "seconds": 0.25,
+        "cached": False,
     }
 
 

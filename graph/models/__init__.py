@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Any, cast
 
+from langchain_core.caches import BaseCache
 from langchain_core.language_models import BaseLanguageModel
 
 from graph.errors import ConfigError
-from graph.models.batching import BatchedModel, Engine
+from graph.models.batching import BatchedModel
 from graph.models.lockstep import Lockstep
 from graph.schema import ModelSpec, Profile
 from nodes.model import Chooser, TextModel
@@ -21,21 +22,24 @@ class Models:
     lockstep: Lockstep
 
 
-def open_models(profile: Profile, *, batch_size: int = 8, seed: int = 0) -> Models:
-    """Set up a profile's models; weights load when a model is first asked."""
-    lockstep = Lockstep()
-    generator = BatchedModel(_engine(profile.generator, batch_size, seed), lockstep)
-    if profile.judge == profile.generator:
-        return Models(generator, generator, lockstep)
-    return Models(
-        generator, BatchedModel(_engine(profile.judge, batch_size, seed), lockstep), lockstep
-    )
+def open_models(
+    profile: Profile, *, batch_size: int = 8, seed: int = 0, cache: BaseCache | None = None
+) -> Models:
+    """Set up a profile's models; weights load when a model is first asked.
 
-
-def _engine(spec: ModelSpec, batch_size: int, seed: int) -> Engine:
+    `cache` keeps what they reply, and is asked first.
+    """
     from graph.models.engine import HuggingFaceEngine
 
-    return HuggingFaceEngine(spec, batch_size=batch_size, seed=seed)
+    lockstep = Lockstep()
+
+    def opened(spec: ModelSpec) -> BatchedModel:
+        engine = HuggingFaceEngine(spec, batch_size=batch_size, seed=seed, cache=cache)
+        return BatchedModel(engine, lockstep)
+
+    generator = opened(profile.generator)
+    same = profile.judge == profile.generator
+    return Models(generator, generator if same else opened(profile.judge), lockstep)
 
 
 def adapt_writer(model: object, lockstep: Lockstep) -> TextModel:

@@ -1,14 +1,18 @@
 """The engine of a Hugging Face model: many prompts in, batches through the model, outcomes out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from hashlib import sha256
 from threading import Lock
 from time import perf_counter
 from typing import TypeVar
 
+from langchain_core.caches import BaseCache
+
 from graph.models.budget import Fitted, fit
 from graph.models.huggingface import Loaded, load
 from graph.models.memory import halving
+from graph.models.recall import Recall
 from graph.models.verdict import Scoring, normalise, plan
 from graph.schema import ModelSpec
 from nodes.model import Prompt, Reply, Verdict
@@ -19,13 +23,21 @@ _T = TypeVar("_T")
 class HuggingFaceEngine:
     """Writes and chooses in batches of at most `batch_size` rows; loads its weights at first use."""
 
-    def __init__(self, spec: ModelSpec, *, batch_size: int = 8, seed: int = 0) -> None:
+    def __init__(
+        self,
+        spec: ModelSpec,
+        *,
+        batch_size: int = 8,
+        seed: int = 0,
+        cache: BaseCache | None = None,
+    ) -> None:
         self.spec = spec
         self.name = f"{spec.model}@{spec.revision}"
         self._batch_size = batch_size
         self._seed = seed
         self._lock = Lock()
         self._loaded: Loaded | None = None
+        self._recall = Recall(cache)
 
     @property
     def loaded(self) -> Loaded:
@@ -44,10 +56,20 @@ class HuggingFaceEngine:
         self, prompts: Sequence[Prompt], max_new_tokens: int, temperature: float
     ) -> list[Reply | Exception]:
         """Answer each prompt, in order."""
+        asked = {
+            "max_new_tokens": max_new_tokens,
+            "temperature": temperature,
+            "repetition_penalty": self.spec.repetition_penalty,
+            "stop": list(self.spec.stop),
+            # Greedy decoding draws nothing.
+            "seed": self._seed if temperature else None,
+        }
         with self._lock:
             return self._in_batches(
                 [self._fit(prompt, max_new_tokens) for prompt in prompts],
                 lambda batch, halvings: self._write(batch, halvings, max_new_tokens, temperature),
+                asked,
+                Reply,
             )
 
     def choose_all(
@@ -59,6 +81,8 @@ class HuggingFaceEngine:
             return self._in_batches(
                 [self._fit(prompt, room) for prompt in prompts],
                 lambda batch, _: self._choose(batch, options),
+                {"options": list(options)},
+                Verdict,
             )
 
     def _fit(self, prompt: Prompt, new_tokens: int) -> Fitted | Exception:
@@ -78,6 +102,8 @@ class HuggingFaceEngine:
         self,
         fitted: Sequence[Fitted | Exception],
         run: Callable[[Sequence[Fitted], int], Sequence[_T | Exception]],
+        asked: Mapping[str, object],
+        kind: type[_T],
     ) -> list[_T | Exception]:
         """Run the longest prompts first, so that a batch pads little; keep the caller's order."""
         outcomes: dict[int, _T | Exception] = {}
@@ -90,7 +116,10 @@ class HuggingFaceEngine:
         sound.sort(key=lambda pair: (-pair[1].tokens, pair[0]))
         for start in range(0, len(sound), self._batch_size):
             batch = sound[start : start + self._batch_size]
-            results = halving([item for _, item in batch], run)
+            rows = [item for _, item in batch]
+            results = self._recall.batch(
+                self.loaded, asked, rows, partial(halving, rows, run), kind
+            )
             outcomes.update((index, r) for (index, _), r in zip(batch, results, strict=True))
         return [outcomes[index] for index in range(len(fitted))]
 
@@ -117,6 +146,7 @@ class HuggingFaceEngine:
                 "cut_tokens": item.cut_tokens,
                 "seconds": seconds,
                 "halvings": halvings,
+                "cached": False,
             }
             for item, (text, new_tokens) in zip(batch, written, strict=True)
         ]
@@ -192,6 +222,7 @@ def _verdict(
         "cut_tokens": item.cut_tokens,
         "reply": None,
         "seconds": seconds,
+        "cached": False,
     }
 
 

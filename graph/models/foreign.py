@@ -86,6 +86,7 @@ class LangChainEngine:
                 "cut_tokens": item.cut_tokens,
                 "seconds": seconds,
                 "halvings": 0,
+                "cached": False,
             }
             for item, row in zip(items, result.generations, strict=True)
         ]
@@ -101,4 +102,5 @@ def _verdict(reply: Reply, options: Sequence[str]) -> Verdict:
         "cut_tokens": reply["cut_tokens"],
         "reply": reply["text"],
         "seconds": reply["seconds"],
+        "cached": False,
     }
