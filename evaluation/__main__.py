@@ -4,8 +4,13 @@ import argparse
 from typing import Protocol
 
 from evaluation import verify
+from evaluation.calibration import command as calibrate
 from evaluation.comparison import command as compare
+from evaluation.headroom import command as headroom
+from evaluation.report import command as report
 from evaluation.retrieval import command as retrieval
+from evaluation.scoring import command as judge
+from evaluation.scoring import ragas_command as ragas
 from graph import terminal
 
 
@@ -23,7 +28,16 @@ class Command(Protocol):
         ...
 
 
-COMMANDS: dict[str, Command] = {"retrieval": retrieval, "compare": compare, "verify": verify}
+COMMANDS: dict[str, Command] = {
+    "retrieval": retrieval,
+    "compare": compare,
+    "calibrate": calibrate,
+    "headroom": headroom,
+    "judge": judge,
+    "ragas": ragas,
+    "report": report,
+    "verify": verify,
+}
 
 
 def main() -> int:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from evaluation.journal import Record
+from nodes.state import calls_of as asked_in
 
 
 class Calls(NamedTuple):
@@ -25,8 +26,8 @@ class Calls(NamedTuple):
 def calls_of(records: Sequence[Record]) -> Calls:
     """Count the calls of records; a run's own count belongs to its session, not to its results."""
     steps = [step for record in records for step in record["steps"]]
+    asked = [call for step in steps for call in asked_in(step)]
+    cached = sum(call["cached"] for call in asked)
     replies = [reply for step in steps for reply in step.get("replies", [])]
-    verdicts = [verdict for step in steps for verdict in step.get("verdicts", [])]
-    cached = sum(each["cached"] for each in [*replies, *verdicts])
     fresh_tokens = sum(reply["new_tokens"] for reply in replies if not reply["cached"])
-    return Calls(len(replies) + len(verdicts) - cached, cached, fresh_tokens)
+    return Calls(len(asked) - cached, cached, fresh_tokens)

@@ -12,14 +12,18 @@ from typing import Any, NamedTuple
 from rich.console import Console
 
 from dataset.check.leaks import LeaksData
-from evaluation import flags, results
+from evaluation import flags, results, summary
+from evaluation.calibration.known import calibration_of
 from evaluation.folder import locked, set_aside, write_manifest
 from evaluation.identity import digest, versions
 from evaluation.job import Job, description, settle
 from evaluation.journal import Journal
 from evaluation.leaks import excluded_ids, find_leaks, recorded_leaks
 from evaluation.machine import Machine, open_machine
+from evaluation.report.command import page_of, report_on
 from evaluation.run import journal_path, run
+from evaluation.scoring import ragas_command
+from evaluation.scoring.ragas_metrics import open_ragas
 from evaluation.timings import write_timings
 from graph.models import Models, open_models
 from graph.models.cache import default_cache
@@ -39,12 +43,28 @@ def main() -> int:
         return 0
     # The configs of one command share their models and the cache of what those replied.
     models = cache(lambda: _open_models(jobs[0], cached=not arguments.no_cache))
+    if arguments.ragas:
+        # What is not installed is said before the work and not after it.
+        open_ragas()
     finished = [_run(job, models, fresh=arguments.fresh) for job in jobs]
+    if arguments.ragas:
+        _score_with_ragas(jobs, finished, models)
+    if not arguments.no_report:
+        _report(jobs)
     if len(jobs) > 1:
         _show_grid(jobs, finished)
     else:
         sys.stdout.write(f"run: {jobs[0].folder}\n")
     return int(any(found["failed"] == found["n"] for found in finished))
+
+
+def _score_with_ragas(
+    jobs: list[Job], finished: list[results.Results], models: Callable[[], Models]
+) -> None:
+    for job, found in zip(jobs, finished, strict=True):
+        if found["failed"] < found["n"]:
+            profile, engine = job.choices.settings.profile, models().judge.engine
+            ragas_command.show(ragas_command.score(job.folder, profile, engine))
 
 
 class _Ready(NamedTuple):
@@ -79,8 +99,9 @@ def _run(job: Job, models: Callable[[], Models], *, fresh: bool) -> results.Resu
             _answer(job, journal, models, ready)
         finally:
             journal.close()
-        found = results.results_of(job.choices.settings, list(journal.records.values()))
-        results.write_results(job.folder, found)
+        known = calibration_of(job.identity)
+        found = results.results_of(job.choices.settings, list(journal.records.values()), known)
+        summary.write_results(job.folder, found)
     _show(found)
     log.info("finished: %s", job.folder)
     return found
@@ -128,6 +149,7 @@ def _ready(job: Job, models: Callable[[], Models]) -> _Ready:
         judged=choices.judged,
         items=job.items,
         seed=choices.seed,
+        calibrated=choices.calibrated.calibrated if choices.calibrated else None,
     )
     return _Ready(machine, opened, leaks)
 
@@ -178,16 +200,27 @@ def _gpu() -> str | None:
     return torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
 
 
+def _report(jobs: list[Job]) -> None:
+    folders = [job.folder for job in jobs]
+    for folder in folders:
+        report_on([folder], folder / "report.html")
+    if len(folders) > 1:
+        report_on(folders, page_of(folders))
+
+
 def _show(found: results.Results) -> None:
     console = Console(width=None if sys.stdout.isatty() else 100)
-    console.print(results.headline(found), markup=False, highlight=False)
-    console.print(results.table_of(found))
+    console.print(summary.headline(found), markup=False, highlight=False)
+    console.print(summary.table_of(found))
     console.print(
         "Each metric is in [0, 1], higher is better; intervals are 95 % bootstrap intervals."
     )
     if found["retrieval"]:
-        console.print(results.outcomes_line(found["retrieval"]), markup=False, highlight=False)
-    for note in results.notes(found):
+        console.print(summary.outcomes_line(found["retrieval"]), markup=False, highlight=False)
+    if found["added"]:
+        console.print("What each stage added to the answers where it ran:")
+        console.print(summary.stages_table(found["added"]))
+    for note in summary.notes(found):
         console.print(f"note: {note}", markup=False, highlight=False)
 
 

@@ -60,7 +60,18 @@ def _add_what(made: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="override fields of the config or profile, as in retrieval.top_k=8",
     )
-    group.add_argument("--no-judge", action="store_true", help="leave out the judge")
+    group.add_argument(
+        "--judge",
+        metavar="NAME",
+        help="model: the profile's judge (default); calibrated: a formula of metrics, fitted on "
+        "people's grades, that asks no model; FILE.json: such a formula of your own; none",
+    )
+    group.add_argument("--no-judge", action="store_true", help="leave out the judge: --judge none")
+    group.add_argument(
+        "--ragas",
+        action="store_true",
+        help="then score the answers with ragas too, asking the profile's judge; nothing is sent",
+    )
     group.add_argument(
         "--list", action="store_true", help="print the names of the configs, and end"
     )
@@ -105,6 +116,9 @@ def _add_how(made: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--fresh", action="store_true", help="start over; the old run is moved aside, not deleted"
+    )
+    group.add_argument(
+        "--no-report", action="store_true", help="write no report.html at the end of the run"
     )
     group.add_argument(
         "--dry-run",

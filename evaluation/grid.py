@@ -10,19 +10,15 @@ from rich.table import Table
 from evaluation.comparison.pairing import Difference, adjust, difference, pairs
 from evaluation.comparison.table import verdict
 from evaluation.journal import Record
-from evaluation.metrics import METRICS
+from evaluation.metrics import metric_names
 from evaluation.recorded import RecordedRun, read_run
 from evaluation.results import Results, tokens_of
 from evaluation.retrieval.table import number
 from evaluation.statistics import Summary
+from evaluation.summary import SHORT
 
-_CONTROLS = ("extract", "baseline")
+CONTROLS = ("extract", "baseline")
 """What the others are compared with: the first of these that was run, else the first run."""
-_SHORT = {
-    "edit_similarity": "edit",
-    "semantic_similarity": "semantic",
-    "LLM_judge": "judge",
-}
 
 
 class Grid(NamedTuple):
@@ -37,12 +33,12 @@ class Grid(NamedTuple):
 def compare_with_control(folders: Mapping[str, Path]) -> Grid:
     """Compare each run with the control, question by question; Holm's adjustment over all tests."""
     runs: dict[str, RecordedRun] = {name: read_run(folder) for name, folder in folders.items()}
-    control = next((name for name in _CONTROLS if name in runs), next(iter(runs)))
+    control = next((name for name in CONTROLS if name in runs), next(iter(runs)))
     found = [
         difference(pairs(run, runs[control]), metric, name, control)
         for name, run in runs.items()
         if name != control
-        for metric in METRICS
+        for metric in metric_names(r["metrics"] for each in runs.values() for r in each.records)
     ]
     adjust(found)
     return Grid(control, found, {name: _tokens(run) for name, run in runs.items()})
@@ -61,13 +57,14 @@ def grid_table(results: Sequence[Results], tokens: Mapping[str, int]) -> Table:
     """Return a row per config: means with their intervals, and tokens a question."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("config\nn, failed", overflow="fold")
-    for name in METRICS:
-        table.add_column(f"{_SHORT.get(name, name)}\n95 %", justify="right", no_wrap=True)
+    names = metric_names(each["metrics"] for each in results)
+    for name in names:
+        table.add_column(f"{SHORT.get(name, name)}\n95 %", justify="right", no_wrap=True)
     table.add_column("tokens a\nquestion", justify="right", no_wrap=True)
     for each in results:
         table.add_row(
             f"{each['config']}\n{each['n']}, {each['failed']}",
-            *(_cell(each["metrics"][name]) for name in METRICS),
+            *(_cell(each["metrics"][name]) for name in names),
             f"{tokens[each['config']] / max(1, each['n']):,.0f}",
         )
     return table

@@ -7,12 +7,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
+from evaluation.calibration.calibrated import Loaded
 from graph.errors import DatasetError
 from graph.models import embedded
 from graph.models.huggingface import resolve_dtype
 from graph.retrieval import fusion
 from graph.retrieval.controls import searched
 from graph.retrieval.index import identity as index_identity
+from graph.retrieval.quantised import resolve_encoder_dtype
 from graph.schema import EmbedderSpec, ModelSpec, Settings
 from graph.storage import file_sha256
 
@@ -28,6 +30,7 @@ PACKAGES = (
     "langgraph",
     "nltk",
     "numpy",
+    "openvino",
     "rank-bm25",
     "rouge-score",
     "scipy",
@@ -49,6 +52,8 @@ class Choices(NamedTuple):
     seed: int
     judged: bool
     keep_leaks: bool = False
+    calibrated: Loaded | None = None
+    """The calibrated judge, where it is asked for."""
 
 
 def identity_of(choices: Choices) -> dict[str, object]:
@@ -66,16 +71,17 @@ def identity_of(choices: Choices) -> dict[str, object]:
         dataset = file_sha256(choices.dataset)
     except OSError as error:
         raise DatasetError(f"{choices.dataset}: cannot be read: {error.strerror}") from None
+    calibrated = {}
+    if choices.calibrated:
+        formula = choices.calibrated.identity
+        calibrated["calibrated_judge"] = {**formula, "encoder": embedder_of(profile.embedder)}
     return {
         "schema": SCHEMA,
         "config": settings.config.model_dump(mode="json"),
-        "generator": _model(profile.generator),
-        "judge": _model(profile.judge) if choices.judged else None,
-        "embedder": {
-            **profile.embedder.model_dump(mode="json"),
-            "revision": _revision(profile.embedder),
-            "dtype": resolve_dtype(profile.embedder.dtype),
-        },
+        "generator": model_of(profile.generator),
+        "judge": model_of(profile.judge) if choices.judged else None,
+        **calibrated,
+        "embedder": embedder_of(profile.embedder),
         "prompts": sources_sha256("prompts"),
         "nodes": sources_sha256("nodes"),
         "index": index,
@@ -126,11 +132,21 @@ def folder_name(settings: Settings, dataset: Path, full_digest: str) -> str:
     return f"{name[:64]}-{settings.profile_name}-{data}-{full_digest[:12]}"
 
 
-def _model(spec: ModelSpec) -> dict[str, object]:
+def model_of(spec: ModelSpec) -> dict[str, object]:
+    """Return what makes a model this model: its spec with the revision and the dtype that are meant."""
     return {
         **spec.model_dump(mode="json"),
         "revision": _revision(spec),
         "dtype": resolve_dtype(spec.dtype),
+    }
+
+
+def embedder_of(spec: EmbedderSpec) -> dict[str, object]:
+    """Return an encoder as an identity holds it."""
+    return {
+        **spec.model_dump(mode="json"),
+        "revision": _revision(spec),
+        "dtype": resolve_encoder_dtype(spec.dtype),
     }
 
 

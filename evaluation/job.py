@@ -9,10 +9,14 @@ import yaml
 
 from dataset import default_dataset
 from evaluation import flags
+from evaluation.calibration.calibrated import NAME as CALIBRATED_JUDGE
+from evaluation.calibration.calibrated import SHIPPED, Loaded
+from evaluation.calibration.calibrated import load as load_calibrated
 from evaluation.identity import Choices, digest, folder_name, identity_of
 from evaluation.questions import Item, load_items
 from evaluation.run import batches
 from graph.config import load_settings
+from graph.errors import ConfigError
 from graph.retrieval.documents import default_corpus
 from graph.schema import Config, EmbedderSpec, ModelSpec, Settings
 from graph.terminal import log
@@ -35,6 +39,7 @@ def settle(arguments: argparse.Namespace, choice: flags.Selected) -> Job:
     settings = load_settings(choice.name, arguments.profile, overrides)
     if arguments.profile == "auto":
         log.info("profile auto: %s", settings.profile_name)
+    judged, calibrated = _judge(arguments)
     dataset = arguments.dataset or default_dataset()
     corpus = _corpus(settings.config, arguments.corpus)
     log.info("dataset: %s%s", dataset, f", corpus: {corpus}" if corpus else "")
@@ -45,14 +50,31 @@ def settle(arguments: argparse.Namespace, choice: flags.Selected) -> Job:
         limit=arguments.limit,
         batch_size=arguments.batch_size,
         seed=arguments.seed,
-        judged=not arguments.no_judge,
+        judged=judged,
         keep_leaks=arguments.keep_leaks,
+        calibrated=calibrated,
     )
     items = load_items(dataset, arguments.limit)
     _warn_of_unpinned(settings, judged=choices.judged)
     identity = json.loads(json.dumps(identity_of(choices)))
     folder = arguments.runs / folder_name(settings, dataset, digest(identity))
     return Job(choices, items, identity, folder, arguments.index)
+
+
+def _judge(arguments: argparse.Namespace) -> tuple[bool, Loaded | None]:
+    """Return whether the profile's judge is asked, and the calibrated judge, if it is asked for."""
+    if arguments.no_judge and arguments.judge not in (None, "none"):
+        raise ConfigError(f"give --no-judge or --judge {arguments.judge}, not both")
+    name = "none" if arguments.no_judge else arguments.judge or "model"
+    if name in ("model", "none"):
+        return name == "model", None
+    if name != CALIBRATED_JUDGE and not name.endswith(".json"):
+        raise ConfigError(
+            f"--judge {name!r} is unknown: give model, {CALIBRATED_JUDGE}, none or the .json file "
+            "of a calibrated judge"
+        )
+    loaded = load_calibrated(SHIPPED if name == CALIBRATED_JUDGE else Path(name))
+    return loaded.calibrated.needs_judge, loaded
 
 
 def _warn_of_unpinned(settings: Settings, *, judged: bool) -> None:
@@ -114,4 +136,5 @@ def calls_per_question(config: Config) -> int:
     if config.retrieval.kind == "none":
         return generate
     refined = config.rerank.drafts if config.rerank.refined else 1
+    generate += "baseline" in config.rerank.candidates
     return generate + config.refine.max_rounds * (1 + refined)

@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypedDict
 
@@ -26,6 +27,16 @@ class Failure(TypedDict):
     message: str
 
 
+class CandidateScore(TypedDict):
+    """The metrics of one text that the answer was chosen from or made of; the judge saw none."""
+
+    step: int
+    """Its place in the record's steps."""
+    candidate: int
+    """Its place in that step's candidates."""
+    metrics: dict[str, float | None]
+
+
 class Record(TypedDict):
     """Everything that happened to one question."""
 
@@ -41,10 +52,15 @@ class Record(TypedDict):
     error: Failure | None
     metrics: dict[str, float | None]
     """By name; None is unscored. Empty for a failed question."""
+    candidates: list[CandidateScore]
+    """Of every draft and refinement. Empty for a failed question."""
 
 
 class Journal:
     """An append-only file of records."""
+
+    start_over = "start over with --fresh (the old run is kept)"
+    """What helps where the file is damaged."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -82,12 +98,12 @@ class Journal:
             if record is None:
                 raise DatasetError(
                     f"{self._path}: line {number} is damaged, and good lines follow it; restore "
-                    "the file from a copy, or start over with --fresh (the old run is kept)"
+                    f"the file from a copy, or {self.start_over}"
                 )
             if record["index"] in self.records:
                 raise DatasetError(
                     f"{self._path}: line {number}: question {record['index']} stands there twice; "
-                    "start over with --fresh (the old run is kept)"
+                    f"{self.start_over}"
                 )
             self.records[record["index"]] = record
         good = sum(len(line) + 1 for line in lines[:sound])
@@ -95,19 +111,21 @@ class Journal:
             self._cut_tail(content[good:], good)
 
     def _cut_tail(self, torn: bytes, keep: int) -> None:
+        kept = self._path.with_suffix(".torn")
         log.warning(
-            "%s: the last %d bytes are of an interrupted write; kept in journal.torn",
+            "%s: the last %d bytes are of an interrupted write; kept in %s",
             self._path,
             len(torn),
+            kept.name,
         )
-        with (self._path.parent / "journal.torn").open("ab") as file:
+        with kept.open("ab") as file:
             file.write(torn + b"\n")
         with self._path.open("r+b") as file:
             file.truncate(keep)
             os.fsync(file.fileno())
 
 
-def encode(record: Record) -> bytes:
+def encode(record: Mapping[str, object]) -> bytes:
     """Return a record's line; equal records give equal bytes."""
     body = json.dumps(record, ensure_ascii=True, allow_nan=False, sort_keys=True)
     return f'{{"crc32": "{zlib.crc32(body.encode()):08x}", "record": {body}}}\n'.encode()

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from langchain_core.retrievers import BaseRetriever
 
+from evaluation.calibration.formula import Calibrated
 from evaluation.questions import Item
 from graph.build import JudgedGraph, answering_graph, judged_graph
 from graph.models import Models
@@ -30,6 +31,8 @@ class Machine(NamedTuple):
     graph: JudgedGraph
     lockstep: Lockstep
     encoder: Encoder
+    calibrated: Calibrated | None = None
+    """The judge of cheap signals, where it is asked for."""
 
 
 def open_machine(
@@ -42,6 +45,7 @@ def open_machine(
     judged: bool = True,
     items: Sequence[Item] = (),
     seed: int = 0,
+    calibrated: Calibrated | None = None,
 ) -> Machine:
     """Put a machine together; the index is built or opened here, weights load when first asked.
 
@@ -69,7 +73,7 @@ def open_machine(
         output=State,
     )
     graph = judged_graph(answering, models.judge if judged else None)
-    return Machine(graph, models.lockstep, open_encoder(embedder))
+    return Machine(graph, models.lockstep, open_encoder(embedder), calibrated)
 
 
 def _oracle(settings: Settings, items: Sequence[Item], corpus: Path) -> OracleRetriever:

@@ -4,7 +4,7 @@ All are in [0, 1], on the answer alone. None means unscored: there is no referen
 gave no readable verdict. An empty answer is an answer and scores 0.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from math import isnan
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from graph.retrieval.encoder import Encoder
 
 METRICS = ("BLEU", "ROUGE-1", "ROUGE-L", "edit_similarity", "semantic_similarity", "LLM_judge")
+CALIBRATED = "calibrated_judge"
+"""Measured where a run asks for it."""
+
+
+def metric_names(measured: Iterable[Mapping[str, object]]) -> list[str]:
+    """Return `METRICS`, and then whatever else was measured of some answer."""
+    further = {name for metrics in measured for name in metrics}
+    return [*METRICS, *sorted(further - {*METRICS})]
 
 
 def lexical(answer: str, reference: str) -> dict[str, float | None]:

@@ -116,7 +116,7 @@ def _is(value: object, kind: type) -> bool:
     return isinstance(value, kind) and not lone
 
 
-class _Reader(Journal):
+class Reader(Journal):
     """A journal that is read alone: no file is opened for writing, no torn end is cut off."""
 
     def __init__(self, path: Path, *, tail: bool) -> None:
@@ -144,7 +144,7 @@ def _records(path: Path, *, tail: bool) -> list[Record]:
     if not path.exists():
         raise DatasetError(f"{path}: there is no such file: run eval.py again, nothing is kept")
     try:
-        records = _Reader(path, tail=tail).records
+        records = Reader(path, tail=tail).records
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read: {error.strerror}") from None
     except (KeyError, TypeError):

@@ -7,10 +7,11 @@ from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple, cast
 
+from evaluation.calibration.records import score_records
 from evaluation.calls import Calls, calls_of
+from evaluation.drafts import score_texts
 from evaluation.journal import Journal, Record
 from evaluation.machine import Machine
-from evaluation.metrics import lexical, semantic_similarity
 from evaluation.questions import Item
 from graph.build import JudgedGraph
 from graph.models.lockstep import Outcome
@@ -95,15 +96,9 @@ def answer_batch(
     outcomes = machine.lockstep.run(tasks, on_served)
     records = [_record(item, outcome) for item, outcome in zip(batch, outcomes, strict=True)]
     sound = [record for record in records if record["error"] is None]
-    similarities = semantic_similarity(
-        machine.encoder, [r["answer"] for r in sound], [r["reference"] for r in sound]
-    )
-    for record, similarity in zip(sound, similarities, strict=True):
-        record["metrics"] = {
-            **lexical(record["answer"], record["reference"]),
-            "semantic_similarity": similarity,
-            "LLM_judge": record["metrics"]["LLM_judge"],
-        }
+    score_texts(machine.encoder, sound)
+    if machine.calibrated:
+        score_records(machine.calibrated, machine.encoder, sound)
     return records
 
 
@@ -128,6 +123,7 @@ def _record(item: Item, outcome: Outcome[JudgedState]) -> Record:
         "steps": state.get("steps", []) if state else [],
         "error": None,
         "metrics": {"LLM_judge": state.get("score")} if state else {},
+        "candidates": [],
     }
     if outcome.error is not None:
         name, message = type(outcome.error).__name__, str(outcome.error)[:_MESSAGE_CHARS]

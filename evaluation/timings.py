@@ -9,7 +9,7 @@ from typing import Any
 from evaluation.journal import Record
 from evaluation.run import Session
 from graph.storage import write_atomically
-from nodes.state import Step
+from nodes.state import calls_of
 
 
 def write_timings(
@@ -34,19 +34,13 @@ def write_timings(
     for record in records:
         for step in record["steps"]:
             # What came from the cache took no time, which says nothing about the node.
-            if "seconds" in step and not is_cached(step):
+            if "seconds" in step and not any(call["cached"] for call in calls_of(step)):
                 seconds[step["node"]].append(step["seconds"])
     nodes = {
         node: {"mean_seconds": sum(values) / len(values), "n": len(values)}
         for node, values in seconds.items()
     }
     write_atomically(path, json.dumps({"sessions": sessions, "nodes": nodes}, indent=1) + "\n")
-
-
-def is_cached(step: Step) -> bool:
-    """Whether a model call of a step came from the cache."""
-    replies, verdicts = step.get("replies", []), step.get("verdicts", [])
-    return any(reply["cached"] for reply in replies) or any(each["cached"] for each in verdicts)
 
 
 def _earlier(path: Path) -> list[dict[str, Any]]:

@@ -7,17 +7,21 @@ differs.
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from pydantic import ValidationError
 
+from evaluation.calibration.calibrated import formula_of
+from evaluation.calibration.known import stored_calibration
+from evaluation.calibration.records import scores_for
 from evaluation.identity import digest, versions
 from evaluation.journal import Record
-from evaluation.metrics import METRICS, lexical, semantic_similarity
+from evaluation.metrics import CALIBRATED, METRICS, lexical, semantic_similarity
 from evaluation.recorded import RecordedRun, read_run
-from evaluation.results import results_of, write_results
+from evaluation.results import results_of
+from evaluation.summary import write_results
 from graph.errors import DatasetError
 from graph.retrieval.encoder import open_encoder
 from graph.schema import Config, EmbedderSpec, Settings
@@ -75,28 +79,31 @@ def differences(found: RecordedRun, *, encoder: bool) -> Iterator[str]:
         yield _line("manifest.json", "digest", found.digest, digest(found.identity))
     if len(found.records) > found.questions:
         yield _line("manifest.json", "questions", found.questions, len(found.records))
-    similarities = _similarities(found) if encoder else {}
+    encoded = _encoded(found) if encoder else {}
+    formula = found.identity.get("calibrated_judge")
     for record in found.records:
-        yield from _of_record(record, similarities)
+        names = ["semantic_similarity", *([CALIBRATED] if formula else [])]
+        yield from _of_record(record, names, encoded.get(record["index"], {}))
     yield from _of_results(found)
 
 
-def _of_record(record: Record, similarities: dict[int, float | None]) -> Iterator[str]:
+def _of_record(
+    record: Record, encoded_names: Sequence[str], encoded: Mapping[str, float | None]
+) -> Iterator[str]:
     where = f"question {record['index']}"
     stored = record["metrics"]
     made: dict[str, float | None] = {}
     if record["error"] is None:
         made = {**lexical(record["answer"], record["reference"]), "LLM_judge": judged(record)}
         # Without the encoder there is nothing to hold against it; that it is there is checked.
-        name = "semantic_similarity"
-        made[name] = similarities.get(record["index"], stored.get(name))
+        made |= {name: encoded.get(name, stored.get(name)) for name in encoded_names}
     for name in (*METRICS, *(name for name in stored if name not in METRICS)):
         if (name in stored) != (name in made):
             yield _line(where, name, stored.get(name, "nothing"), made.get(name, "nothing"))
         elif name in stored and not _near(
             stored[name],
             made[name],
-            ENCODER_TOLERANCE if name == "semantic_similarity" else TOLERANCE,
+            ENCODER_TOLERANCE if name in encoded_names else TOLERANCE,
         ):
             yield _line(where, name, stored[name], made[name])
     for step in record["steps"]:
@@ -115,7 +122,8 @@ def judged(record: Record) -> float | None:
     return expected_score(verdicts[-1]) if verdicts else None
 
 
-def _similarities(found: RecordedRun) -> dict[int, float | None]:
+def _encoded(found: RecordedRun) -> dict[int, dict[str, float | None]]:
+    """Return, by question, the metrics that need the encoder."""
     try:
         spec = EmbedderSpec.model_validate(found.identity.get("embedder"))
     except ValidationError:
@@ -124,10 +132,19 @@ def _similarities(found: RecordedRun) -> dict[int, float | None]:
             "with --no-encoder"
         ) from None
     sound = [record for record in found.records if record["error"] is None]
+    opened = open_encoder(spec)
     scores = semantic_similarity(
-        open_encoder(spec), [r["answer"] for r in sound], [r["reference"] for r in sound]
+        opened, [r["answer"] for r in sound], [r["reference"] for r in sound]
     )
-    return {record["index"]: score for record, score in zip(sound, scores, strict=True)}
+    made: dict[int, dict[str, float | None]] = {
+        record["index"]: {"semantic_similarity": score}
+        for record, score in zip(sound, scores, strict=True)
+    }
+    if (fields := found.identity.get("calibrated_judge")) is not None:
+        formula = formula_of(fields)
+        for record, score in zip(sound, scores_for(formula, opened, sound), strict=True):
+            made[record["index"]][CALIBRATED] = score
+    return made
 
 
 def _of_results(found: RecordedRun) -> Iterator[str]:
@@ -137,7 +154,9 @@ def _of_results(found: RecordedRun) -> Iterator[str]:
             return
     settings = _settings(found)
     with TemporaryDirectory() as folder:
-        write_results(Path(folder), results_of(settings, found.records))
+        # What was known of a judge then is no figure of this run.
+        known = stored_calibration(found.folder / "metrics.json")
+        write_results(Path(folder), results_of(settings, found.records, known))
         for name in ("metrics.json", "summary.md"):
             path = found.folder / name
             if not found.finished and not path.exists():

@@ -1,12 +1,13 @@
 """START READING HERE: the whole flow in one function.
 
-    retrieve -> generate -> [rerank drafts] -> critique -> refine -> [rerank refined] -> [accept] -> answer
+    retrieve -> [controls] -> generate -> [rerank drafts]
+        -> critique -> refine -> [rerank refined] -> [accept] -> answer
 
-`answering_graph` wires it; `build_graph` and `build_judged_graph` put real models behind it.
+`answering_graph` wires it, `graph/stages.py` gives each node what it needs; `build_graph` and `build_judged_graph` put real models behind it.
 """
 
 from functools import partial
-from typing import Any, Literal, Protocol, TypedDict
+from typing import Any, Literal
 
 from langchain_core.language_models import BaseLanguageModel
 from langchain_core.retrievers import BaseRetriever
@@ -14,47 +15,18 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
 from graph.config import load_config, load_profile
-from graph.errors import ConfigError
 from graph.models import adapt_chooser, adapt_writer, open_models
 from graph.models.batching import BatchedModel
 from graph.models.lockstep import Lockstep
 from graph.schema import Config
-from nodes.accept import accept
-from nodes.consensus import consensus
-from nodes.critique import critique
-from nodes.extract import extract
-from nodes.generate import generate
+from graph.stages import stages
 from nodes.judge import judge
 from nodes.model import Chooser, TextModel
-from nodes.refine import refine
-from nodes.rerank import rerank
-from nodes.retrieve import retrieve
-from nodes.state import (
-    Accepted,
-    AnswerOutput,
-    Critiqued,
-    Drafted,
-    JudgedState,
-    QuestionInput,
-    Refined,
-    Reranked,
-    Retrieved,
-    State,
-)
+from nodes.state import AnswerOutput, JudgedState, QuestionInput, State
 
 AnsweringGraph = CompiledStateGraph[State, None, QuestionInput, State]
 _Builder = StateGraph[State, None, QuestionInput, State]
 JudgedGraph = CompiledStateGraph[JudgedState, None, JudgedState, JudgedState]
-
-
-class Stage(Protocol):
-    """A node with everything it needs but the state."""
-
-    def __call__(
-        self, state: State
-    ) -> Retrieved | Drafted | Reranked | Critiqued | Refined | Accepted:
-        """Return the node's update of the state."""
-        ...
 
 
 def answering_graph(
@@ -75,7 +47,7 @@ def answering_graph(
         output: The keys that come out; the evaluation asks for the whole state.
     """
     builder = StateGraph(State, input_schema=QuestionInput, output_schema=output)
-    for name, node in _stages(config, model, chooser, retriever).items():
+    for name, node in stages(config, model, chooser, retriever).items():
         builder.add_node(name, node)
 
     if config.retrieval.kind == "none":
@@ -91,13 +63,15 @@ def answering_graph(
 
     _wire_refinement(builder, config)
     # LangGraph's own limit is 10,007 steps: a loop that never ends has to be stopped here.
-    limit = 6 + 4 * config.refine.max_rounds
+    limit = 7 + 4 * config.refine.max_rounds
     return builder.compile(name="opencoder").with_config(recursion_limit=limit)
 
 
 def _wire_refinement(builder: _Builder, config: Config) -> None:
     """Wire what follows the passages: drafts, critique, refinement, and the choices between them."""
-    builder.add_edge("retrieve", "generate")
+    if config.rerank.candidates:
+        builder.add_edge("retrieve", "controls")
+    builder.add_edge("controls" if config.rerank.candidates else "retrieve", "generate")
     if config.rerank.initial:
         builder.add_edge("generate", "rerank_drafts")
     builder.add_edge("rerank_drafts" if config.rerank.initial else "generate", "critique")
@@ -115,51 +89,6 @@ def _wire_refinement(builder: _Builder, config: Config) -> None:
     builder.add_conditional_edges(last, again, {"next round": "critique", "last round": END})
 
 
-def _stages(
-    config: Config, model: TextModel, chooser: Chooser, retriever: BaseRetriever | None
-) -> dict[str, Stage]:
-    """Return the nodes that run, by name, each with what it needs."""
-    length, rerank_config = config.generation.max_new_tokens, config.rerank
-    drafting = partial(
-        generate,
-        model=model,
-        max_new_tokens=length,
-        cot=config.generation.cot,
-        **_drafts(config, rerank_config.initial),
-    )
-    if config.retrieval.kind == "none":
-        return {"generate": drafting}
-    if retriever is None:
-        raise ConfigError(f"retrieval.kind {config.retrieval.kind} needs a retriever or a corpus")
-    retrieving = partial(retrieve, retriever=retriever, top_k=config.retrieval.top_k)
-    if config.generation.method == "extract":
-        return {"retrieve": retrieving, "extract": extract}
-    stages: dict[str, Stage] = {
-        "retrieve": retrieving,
-        "generate": drafting,
-        "critique": partial(
-            critique, model=model, max_new_tokens=length, max_points=config.critique.max_points
-        ),
-        "refine": partial(
-            refine, model=model, max_new_tokens=length, **_drafts(config, rerank_config.refined)
-        ),
-    }
-    return {**stages, **_choosing(config, chooser)}
-
-
-def _choosing(config: Config, chooser: Chooser) -> dict[str, Stage]:
-    """Return the nodes that choose among drafts, and between a draft and its refinement."""
-    runs = {"rerank_drafts": config.rerank.initial, "rerank_refined": config.rerank.refined}
-    by_consensus = config.rerank.method == "consensus"
-    stages: dict[str, Stage] = {}
-    for name in (name for name, wanted in runs.items() if wanted):
-        comparing = partial(rerank, chooser=chooser, step=name)
-        stages[name] = partial(consensus, step=name) if by_consensus else comparing
-    if config.refine.accept == "preferred":
-        stages["accept"] = partial(accept, chooser=chooser)
-    return stages
-
-
 def has_points(state: State) -> Literal["points", "no points"]:
     """Refine while the critic has something to say."""
     return "points" if state["points"] else "no points"
@@ -168,18 +97,6 @@ def has_points(state: State) -> Literal["points", "no points"]:
 def another_round(state: State, *, max_rounds: int) -> Literal["next round", "last round"]:
     """Review again until the rounds are used up."""
     return "next round" if state["rounds"] < max_rounds else "last round"
-
-
-class _Drafting(TypedDict):
-    drafts: int
-    temperature: float
-
-
-def _drafts(config: Config, reranked: bool) -> _Drafting:
-    """One greedy draft, or several sampled ones to choose from."""
-    if reranked:
-        return {"drafts": config.rerank.drafts, "temperature": config.rerank.temperature}
-    return {"drafts": 1, "temperature": config.generation.temperature}
 
 
 def judged_graph(answering: AnsweringGraph, judge_chooser: Chooser | None) -> JudgedGraph:
@@ -218,14 +135,14 @@ def build_graph(
     Raises:
         ConfigError: an unknown name, or a model that can neither write nor choose.
     """
-    stages = load_config(config)
+    loaded = load_config(config)
     writer, comparer = _models(profile, model, chooser)
-    if retriever is None and stages.retrieval.kind != "none":
+    if retriever is None and loaded.retrieval.kind != "none":
         from graph.retrieval import open_retriever
 
         embedder = load_profile(profile).embedder
-        retriever = open_retriever(stages.retrieval, embedder)
-    return answering_graph(stages, model=writer, chooser=comparer, retriever=retriever)
+        retriever = open_retriever(loaded.retrieval, embedder)
+    return answering_graph(loaded, model=writer, chooser=comparer, retriever=retriever)
 
 
 def _models(

@@ -11,7 +11,7 @@ from graph.build import answering_graph, judged_graph
 from graph.config import load_config
 from graph.errors import MissingExtraError
 from graph.schema import Config
-from nodes.model import Prompt, Reply, Verdict
+from nodes.model import Continued, Likelihood, Prompt, Reply, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,6 +54,9 @@ class _Never(BaseRetriever):
     def choose(self, prompts: "Sequence[Prompt]", options: "Sequence[str]") -> list[Verdict]:
         raise NotImplementedError
 
+    def likelihoods(self, asked: "Sequence[Continued]") -> list[Likelihood]:
+        raise NotImplementedError
+
 
 def draw(
     config: str | Config = "semantic_cot",
@@ -87,15 +90,17 @@ def _details(config: Config) -> list[tuple[str, str]]:
     drafts = f"{config.rerank.drafts} drafts"
     thought = ["chain of thought"] if config.generation.cot else []
     several = [drafts] if config.rerank.initial else []
-    by_consensus = ["by consensus"] if config.rerank.method == "consensus" else []
-    said = {
+    method = config.rerank.method
+    how = [] if method == "pairwise" else [f"by {method}"]
+    said: dict[str, list[str]] = {
         "generate": [*thought, *several],
         "refine": [drafts] if config.rerank.refined else [],
         "retrieve": [f"{config.retrieval.kind}, top {config.retrieval.top_k}"],
         "extract": ["the first passage's answer"],
         "accept": ["if preferred in both orders"],
-        "rerank_drafts": by_consensus,
-        "rerank_refined": by_consensus,
+        "controls": [*config.rerank.candidates],
+        "rerank_drafts": how,
+        "rerank_refined": how,
     }
     return [
         (f"({node})", f"({'<br/>'.join([node, *details])})")

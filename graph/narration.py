@@ -5,7 +5,7 @@ from rich.text import Text
 
 from graph.terminal import safe_text
 from nodes.model import Verdict
-from nodes.state import Passage, Step
+from nodes.state import Passage, Step, calls_of
 
 _console = Console(highlight=False, soft_wrap=False)
 _SHOWN_CHARS = 700
@@ -35,12 +35,15 @@ def _narrate_passages(step: Step) -> None:
 
 
 def _narrate_drafts(step: Step) -> None:
+    if "chosen" in step:  # the drafts were shown where they were written
+        return
     drafting = step["node"] in ("generate", "extract")
+    names = {"refine": "refined", "controls": "control"}
     for number, draft in enumerate(step.get("candidates", []), 1):
         if draft["reasoning"] and drafting:
             _print(f"reasoning {number}", "dim")
             _print(_short(draft["reasoning"]), "dim", indent=2)
-        _print(f"draft {number}" if drafting else f"refined {number}", "green")
+        _print(f"{names.get(step['node'], 'draft')} {number}", "green")
         _print(_short(draft["text"]) or "(empty)", indent=2)
 
 
@@ -55,6 +58,10 @@ def _narrate_choice(step: Step) -> None:
         for one, other, each in ((first, second, 0), (second, first, 1)):
             line = _verdict_line(verdicts[2 * pair + each])
             _print(f"asked with {one} as A, {other} as B: {line}", "dim", indent=2)
+    for number, score in enumerate(step.get("likelihoods", []), 1):
+        mean = score["mean_logprob"]
+        said = "empty" if mean is None else f"{mean:.3f} a token"
+        _print(f"candidate {number}: log-probability {said}")
     if "chosen" in step:
         _print(f"chosen: candidate {step['chosen'] + 1}", "green")
 
@@ -82,7 +89,7 @@ def _headline(step: Step) -> str:
     parts = [step["node"]]
     if "seconds" in step:
         parts.append(f"{step['seconds']:.1f} s")
-    asked = [*step.get("replies", []), *step.get("verdicts", [])]
+    asked = calls_of(step)
     if asked:
         parts.append(f"{sum(item['prompt_tokens'] for item in asked)} prompt tokens")
     if step.get("replies"):

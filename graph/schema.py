@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from nodes.state import Control
+
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -84,12 +86,29 @@ class Rerank(_Strict):
     refined: bool = False
     drafts: int = Field(default=2, ge=2, le=16)
     temperature: float = Field(default=0.7, gt=0.0, le=5.0, allow_inf_nan=False)
-    method: Literal["pairwise", "consensus"] = "pairwise"
-    """The model compares them in pairs, or the one that the others agree with most is taken."""
+    method: Literal["pairwise", "consensus", "likelihood"] = "pairwise"
+    """The model compares them in pairs, or the one that the others agree with most is taken, or the
+    one that the model finds most probable."""
+    candidates: tuple[Control, ...] = ()
+    """Chosen from beside the drafts: `extract` is the answer of the first passage, `baseline` a draft
+    written without passages."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists_are_tuples(cls, value: Any) -> Any:
+        return _with_tuple(value, "candidates")
+
+    @model_validator(mode="after")
+    def _candidates_are_reranked(self) -> "Rerank":
+        if len(set(self.candidates)) < len(self.candidates):
+            raise ValueError("candidates must not name one twice")
+        if self.candidates and not (self.initial or self.refined):
+            raise ValueError("candidates needs reranking: set initial or refined to true")
+        return self
 
     @model_validator(mode="after")
     def _consensus_needs_three(self) -> "Rerank":
-        if self.method == "consensus" and self.drafts < 3:
+        if self.method == "consensus" and self.drafts + len(self.candidates) < 3:
             raise ValueError(
                 "method consensus needs drafts of 3 or more: two agree with each other alike"
             )
@@ -166,7 +185,10 @@ class EmbedderSpec(_Strict):
     model: str
     revision: str | None = None
     engine: Literal["huggingface", "embedded"] = "huggingface"
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "float32"
+    dtype: Literal["auto", "float32", "bfloat16", "float16", "int8_float32", "int8_bfloat16"] = (
+        "float32"
+    )
+    """The last two multiply in 8 bits, by OpenVINO, and compute the rest as they say."""
 
 
 class Profile(_Strict):

@@ -2,8 +2,10 @@
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from time import perf_counter
 
+from nodes.controls import pool
 from nodes.state import Reranked, State
 
 _WORD = re.compile(r"\w+")
@@ -16,9 +18,9 @@ def consensus(state: State, *, step: str) -> Reranked:
     arXiv:2310.01387), with the F-score of shared words as the gain. A tie goes to the earlier draft.
     """
     start = perf_counter()
-    candidates = state["candidates"]
+    candidates = pool(state)
     agreements = agreement([draft["text"] for draft in candidates])
-    chosen = max(range(len(candidates)), key=lambda index: (round(agreements[index], 9), -index))
+    chosen = most_agreed(agreements)
     answer = candidates[chosen]
     return {
         "answer": answer["text"],
@@ -28,11 +30,17 @@ def consensus(state: State, *, step: str) -> Reranked:
                 "node": step,
                 "seconds": perf_counter() - start,
                 "agreements": agreements,
+                "candidates": candidates,
                 "chosen": chosen,
                 "answer": answer["text"],
             }
         ],
     }
+
+
+def most_agreed(agreements: Sequence[float]) -> int:
+    """Return the index of the highest; the first of equals."""
+    return max(range(len(agreements)), key=lambda index: (round(agreements[index], 9), -index))
 
 
 def agreement(texts: list[str]) -> list[float]:

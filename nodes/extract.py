@@ -1,8 +1,9 @@
 """extract: answer with what stands there, and ask no model."""
 
+from collections.abc import Sequence
 from time import perf_counter
 
-from nodes.state import Draft, Drafted, State
+from nodes.state import Draft, Drafted, Passage, State
 
 
 def extract(state: State) -> Drafted:
@@ -12,8 +13,7 @@ def extract(state: State) -> Drafted:
     """
     start = perf_counter()
     passages = state["passages"]
-    text = passages[0]["text"][: passages[0]["answer_chars"]] if passages else ""
-    draft: Draft = {"text": text.strip(), "reasoning": ""}
+    draft: Draft = {"text": first_answer(passages), "reasoning": ""}
     return {
         "passages": passages,
         "candidates": [draft],
@@ -28,3 +28,8 @@ def extract(state: State) -> Drafted:
             }
         ],
     }
+
+
+def first_answer(passages: Sequence[Passage]) -> str:
+    """Return the answer in the first passage; empty where there is none."""
+    return passages[0]["text"][: passages[0]["answer_chars"]].strip() if passages else ""

@@ -44,6 +44,15 @@ def generate(
     }
 
 
+def draft_alone(
+    state: State, *, model: TextModel, temperature: float, max_new_tokens: int
+) -> tuple[Reply, Draft]:
+    """Write one draft as if no passage had been found."""
+    prompt = ask({"question": state["question"]}, texts.ANSWER_ALONE)
+    reply = model.write([prompt], max_new_tokens=max_new_tokens, temperature=temperature)[0]
+    return reply, {"text": clean(reply["text"]), "reasoning": ""}
+
+
 def _step(spent: list[Reply], candidates: list[Draft]) -> Step:
     return {
         "node": "generate",

@@ -6,7 +6,7 @@ Whatever fulfils `TextModel` or `Chooser` can be passed to a node, a test's fake
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from langchain_core.prompts import PromptTemplate
 from typing_extensions import TypedDict
@@ -72,6 +72,27 @@ class Verdict(TypedDict):
     """Whether it was kept from an earlier call; its seconds are then 0."""
 
 
+class Likelihood(TypedDict):
+    """How likely a model is to write a given text after a prompt."""
+
+    mean_logprob: float | None
+    """Mean log-probability of a token, at most 0; None for an empty text."""
+    scored_tokens: int
+    """A long text is scored by its start."""
+    prompt: str
+    prompt_tokens: int
+    cut_tokens: int
+    seconds: float
+    cached: bool
+
+
+class Continued(NamedTuple):
+    """A prompt and a text that may follow it."""
+
+    prompt: Prompt
+    text: str
+
+
 class TextModel(Protocol):
     """Writes text."""
 
@@ -87,4 +108,13 @@ class Chooser(Protocol):
 
     def choose(self, prompts: Sequence[Prompt], options: Sequence[str]) -> list[Verdict]:
         """Give one verdict for each prompt, in order."""
+        ...
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """Says how likely it is to write a given text."""
+
+    def likelihoods(self, asked: Sequence[Continued]) -> list[Likelihood]:
+        """Score each text after its prompt, in order."""
         ...

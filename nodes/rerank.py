@@ -2,6 +2,7 @@
 
 from itertools import combinations
 
+from nodes.controls import pool
 from nodes.model import Chooser, Prompt, Verdict
 from nodes.prompting import ask
 from nodes.state import Draft, Preference, Reranked, State
@@ -15,7 +16,7 @@ def rerank(state: State, *, chooser: Chooser, step: str) -> Reranked:
     in both orders, since judges favour a position (Zheng et al. 2023, arXiv:2306.05685). A tie
     goes to the earlier draft.
     """
-    candidates = state["candidates"]
+    candidates = pool(state)
     verdicts, preferences = compare(state, candidates, chooser)
     chosen = strongest(len(candidates), preferences)
     return {
@@ -27,6 +28,7 @@ def rerank(state: State, *, chooser: Chooser, step: str) -> Reranked:
                 "seconds": sum(verdict["seconds"] for verdict in verdicts),
                 "verdicts": verdicts,
                 "preferences": preferences,
+                "candidates": candidates,
                 "chosen": chosen,
                 "answer": candidates[chosen]["text"],
             }
@@ -61,7 +63,7 @@ def _both_orders(state: State, first: Draft, second: Draft) -> list[Prompt]:
 
 def parse_preference(pair: tuple[int, int], straight: Verdict, swapped: Verdict) -> Preference:
     """Average the two orders of one pair; unreadable if either verdict is."""
-    forward, backward = _probability(straight, "A"), _probability(swapped, "B")
+    forward, backward = probability(straight, "A"), probability(swapped, "B")
     if forward is None or backward is None:
         return {
             "first": pair[0],
@@ -77,7 +79,8 @@ def parse_preference(pair: tuple[int, int], straight: Verdict, swapped: Verdict)
     }
 
 
-def _probability(verdict: Verdict, option: str) -> float | None:
+def probability(verdict: Verdict, option: str) -> float | None:
+    """Return how probable an option is by a verdict; None if that could not be read."""
     if verdict["choice"] is None:
         return None
     if verdict["probabilities"] is None:

@@ -5,11 +5,14 @@ read back unchanged. Each field of `State` says which node writes it.
 """
 
 import operator
-from typing import Annotated
+from typing import Annotated, Literal
 
 from typing_extensions import TypedDict
 
-from nodes.model import Reply, Verdict
+from nodes.model import Likelihood, Reply, Verdict
+
+Control = Literal["extract", "baseline"]
+"""A kind of answer that a pipeline has to beat."""
 
 
 class Passage(TypedDict):
@@ -61,13 +64,22 @@ class Step(TypedDict, total=False):
     preferences: list[Preference]
     agreements: list[float]
     """Mean similarity of each candidate to the others, where consensus chose."""
+    likelihoods: list[Likelihood]
+    """Of each candidate, where likelihood chose."""
     chosen: int
     points: list[str]
     critique_format: str
+    critique_flaws: list[str]
+    """What was wrong with the critique itself; see nodes/critique.py."""
     answer: str
     score: float | None
     error: str
     """Why there is no score."""
+
+
+def calls_of(step: Step) -> list[Reply | Verdict | Likelihood]:
+    """Return what a step asked of models."""
+    return [*step.get("replies", []), *step.get("verdicts", []), *step.get("likelihoods", [])]
 
 
 class QuestionInput(TypedDict):
@@ -96,6 +108,8 @@ class State(QuestionInput, total=False):
     """Of the current answer. Written by generate, refine and rerank."""
     candidates: list[Draft]
     """The newest drafts. Written by generate and refine."""
+    controls: list[Draft]
+    """Answers that reranking may choose instead of a draft. Written by controls."""
     points: list[str]
     """What is wrong with the current answer. Written by critique."""
     rounds: int
@@ -130,8 +144,15 @@ class Drafted(TypedDict):
     steps: list[Step]
 
 
+class Controlled(TypedDict):
+    """Update of controls."""
+
+    controls: list[Draft]
+    steps: list[Step]
+
+
 class Reranked(TypedDict):
-    """Update of rerank."""
+    """Update of rerank, consensus and likelihood."""
 
     answer: str
     reasoning: str

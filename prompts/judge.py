@@ -27,3 +27,10 @@ How acceptable is the answer, measured by the reference?
 Reply with one digit from 0 to 4."""
 )
 """Variables: question, reference, answer."""
+
+_BEFORE, *_SCALE, _ORDER = JUDGE.template.rsplit("\n", len(GRADES) + 1)
+
+JUDGE_DESCENDING = PromptTemplate.from_template(
+    "\n".join([_BEFORE, *reversed(_SCALE), _ORDER.replace("from 0 to 4", "from 4 to 0")])
+)
+"""The same with the grades named from the best to the worst: a judge should not mind."""

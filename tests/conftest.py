@@ -8,6 +8,7 @@ import pytest
 
 _numbers = count()
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["RAGAS_DO_NOT_TRACK"] = "true"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 for _name in ("LANGSMITH_TRACING", "LANGCHAIN_TRACING_V2"):
     os.environ.pop(_name, None)

@@ -76,7 +76,7 @@ def write_dataset(path: Path, count: int) -> Path:
 def without_weights(monkeypatch, answer: Callable[[str], str] = answer_for) -> None:
     """Make eval.py's command line run on scripted models, with no torch and no encoder."""
 
-    def open_models(profile, *, batch_size=8, seed=0):
+    def open_models(profile, *, batch_size=8, seed=0, cache=None):
         lockstep = Lockstep()
         model = BatchedModel(ScriptedEngine(answer), lockstep)
         return Models(model, model, lockstep)
@@ -91,6 +91,8 @@ def without_weights(monkeypatch, answer: Callable[[str], str] = answer_for) -> N
     monkeypatch.setattr(cli, "versions", dict)
     # Bootstrap intervals are tested elsewhere, and would take most of a sweep's time.
     monkeypatch.setattr("evaluation.statistics.RESAMPLES", 50)
+    # So is the drawing of graphs, of which each takes a second.
+    monkeypatch.setattr("evaluation.report.pictures._source", lambda mermaid: None)
 
 
 def command(monkeypatch, *arguments: object) -> None:

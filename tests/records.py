@@ -22,6 +22,7 @@ def record(index: int = 0, **changes) -> Record:
         ],
         "error": None,
         "metrics": dict.fromkeys(METRICS, index / 10),
+        "candidates": [],
     }
     return {**made, **changes}
 

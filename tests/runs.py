@@ -7,7 +7,8 @@ from evaluation.folder import write_manifest
 from evaluation.identity import SCHEMA, digest, versions
 from evaluation.journal import Journal, Record
 from evaluation.metrics import METRICS
-from evaluation.results import results_of, write_results
+from evaluation.results import results_of
+from evaluation.summary import write_results
 from graph.config import config_names, load_settings
 from graph.schema import Config
 from tests.records import record

@@ -17,6 +17,7 @@ from evaluation.comparison.inference import ALPHA, PERMUTATIONS
 from evaluation.comparison.pairing import Difference, compare
 from evaluation.comparison.table import EXPLANATION, differences_table
 from evaluation.recorded import RecordedRun, read_run
+from evaluation.scoring.summary import with_shared_scores
 from graph.errors import ConfigError, DatasetError
 from graph.terminal import log, safe_text
 
@@ -59,7 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Compare the runs, and print what was found."""
     if len(arguments.runs) < 2:
         raise ConfigError("compare needs two run folders or more: name another")
-    runs = _named([read_run(folder) for folder in arguments.runs])
+    read, scored = with_shared_scores([read_run(folder) for folder in arguments.runs])
+    runs = named(read)
     for name, each in runs.items():
         if not each.records:
             raise DatasetError(f"{each.folder} holds no finished question: nothing to compare")
@@ -72,6 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
         "notes": [
             *(f"{name}: {_unfinished(each)}" for name, each in runs.items() if not each.finished),
             *notes,
+            *scored,
             *_too_many(differences),
         ],
     }
@@ -82,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _named(runs: list[RecordedRun]) -> dict[str, RecordedRun]:
+def named(runs: list[RecordedRun]) -> dict[str, RecordedRun]:
     """Return the runs by config name, with the digest behind it where that is not one run's alone.
 
     Raises:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from evaluation.comparison.inference import ALPHA, Inference, holm, infer
 from evaluation.journal import Record
-from evaluation.metrics import METRICS
+from evaluation.metrics import metric_names
 from evaluation.recorded import RecordedRun
 from graph.errors import DatasetError
 from graph.terminal import log
@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from numpy import float64
     from numpy.typing import NDArray
 
-_MEASURED_BY = {"LLM_judge": "judge", "semantic_similarity": "embedder"}
+_MEASURED_BY = {
+    "LLM_judge": "judge",
+    "semantic_similarity": "embedder",
+    "calibrated_judge": "calibrated_judge",
+}
 """The model behind a metric: another one measures something else."""
 _OF_RETRIEVAL = ("index", "leaks", "weights")
 """Fields of an identity that are there, or not, because of the config."""
@@ -77,7 +81,7 @@ def compare(runs: dict[str, RecordedRun]) -> Compared:
             log.warning("%s: %s", " ".join(name.split()), _unpaired(a, b, len(paired)))
         refused = unlike_metrics(a, b)
         notes += [f"{name}: {note}" for note in _notes(a, b, len(paired), refused)]
-        for metric in METRICS:
+        for metric in metric_names(r["metrics"] for run in (a, b) for r in run.records):
             if metric not in refused:
                 found = difference(paired, metric, second, first)
                 notes += [f"{name}, {metric}: {note}" for note in _doubts(found)]

@@ -7,7 +7,7 @@ from langchain_core.caches import BaseCache
 from langchain_core.language_models import BaseLanguageModel
 
 from graph.errors import ConfigError
-from graph.models.batching import BatchedModel
+from graph.models.batching import BatchedModel, ScoringModel
 from graph.models.lockstep import Lockstep
 from graph.schema import ModelSpec, Profile
 from nodes.model import Chooser, TextModel
@@ -17,7 +17,7 @@ from nodes.model import Chooser, TextModel
 class Models:
     """The models of a run; one lockstep joins what their questions ask."""
 
-    generator: BatchedModel
+    generator: ScoringModel
     judge: BatchedModel
     lockstep: Lockstep
 
@@ -33,9 +33,9 @@ def open_models(
 
     lockstep = Lockstep()
 
-    def opened(spec: ModelSpec) -> BatchedModel:
+    def opened(spec: ModelSpec) -> ScoringModel:
         engine = HuggingFaceEngine(spec, batch_size=batch_size, seed=seed, cache=cache)
-        return BatchedModel(engine, lockstep)
+        return ScoringModel(engine, lockstep)
 
     generator = opened(profile.generator)
     same = profile.judge == profile.generator

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from graph.models.lockstep import Lockstep
 from graph.models.verdict import check_options
-from nodes.model import Prompt, Reply, Verdict
+from nodes.model import Continued, Likelihood, Prompt, Reply, Verdict
 
 
 class Engine(Protocol):
@@ -56,3 +56,23 @@ class BatchedModel:
             prompts,
             lambda together: self.engine.choose_all(together, options),
         )
+
+
+class ScoringEngine(Engine, Protocol):
+    """An engine that gives the probabilities of given texts too."""
+
+    def score_all(self, asked: Sequence[Continued]) -> Sequence[Likelihood | Exception]:
+        """Say how likely the model is to write each text after its prompt, in order."""
+        ...
+
+
+class ScoringModel(BatchedModel):
+    """A `BatchedModel` that is a `Scorer` too."""
+
+    def __init__(self, engine: ScoringEngine, lockstep: Lockstep) -> None:
+        super().__init__(engine, lockstep)
+        self._scoring = engine
+
+    def likelihoods(self, asked: Sequence[Continued]) -> list[Likelihood]:
+        """Say how likely the model is to write each text after its prompt, in order."""
+        return self._lockstep.ask(("score", self.engine.name), asked, self._scoring.score_all)

@@ -29,6 +29,8 @@ class Fitted:
     text: str
     tokens: int
     cut_tokens: int
+    continuation: str = ""
+    """What is scored after it, where a given text is scored."""
 
 
 def fit(

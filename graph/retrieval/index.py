@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from graph.errors import DatasetError, IndexMismatchError
 from graph.models import embedded
-from graph.models.huggingface import resolve_dtype
 from graph.progress import progress
 from graph.retrieval import fingerprints, keyword, vectors
 from graph.retrieval.chunks import Chunks
 from graph.retrieval.documents import Field, Post, read_corpus
 from graph.retrieval.encoder import open_encoder
 from graph.retrieval.posts import Posts
+from graph.retrieval.quantised import resolve_encoder_dtype
 from graph.schema import EmbedderSpec, Retrieval
 from graph.storage import cache_folder, file_sha256, folder_atomically
 
@@ -59,7 +59,7 @@ def _encoder(embedder: EmbedderSpec) -> Manifest:
     return {
         "encoder": embedder.model,
         "encoder_revision": embedded.revision(embedder.model) if local else embedder.revision,
-        "encoder_dtype": resolve_dtype(embedder.dtype),
+        "encoder_dtype": resolve_encoder_dtype(embedder.dtype),
     }
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from evaluation.results import notes, results_of
+from evaluation.results import results_of
+from evaluation.summary import notes
 from graph import build_graph, trace
 from graph.config import load_config, load_settings
 from graph.schema import Refine

@@ -132,6 +132,7 @@ def test_defaults_are_those_of_the_design():
             "drafts": 2,
             "temperature": 0.7,
             "method": "pairwise",
+            "candidates": (),
         },
         "critique": {"max_points": 5},
         "refine": {"max_rounds": 1, "accept": "always"},

@@ -7,6 +7,8 @@ import pytest
 from pydantic import BaseModel
 
 from evaluation import identity
+from evaluation.calibration.calibrated import SHIPPED, load
+from evaluation.calibration.formula import Formula
 from evaluation.flags import parser
 from evaluation.identity import Choices, digest, folder_name, identity_of, sources_sha256, versions
 from graph.config import load_settings
@@ -35,12 +37,13 @@ CONFIG = {
     "rerank.refined": "true",
     "rerank.drafts": "3",
     "rerank.temperature": "0.9",
+    "rerank.method": "likelihood",
     "critique.max_points": "3",
     "refine.max_rounds": "2",
     "refine.accept": "preferred",
 }
 """Another value for each field of config hybrid_cot."""
-ONE_VALUE = {"generation.method", "rerank.method"}
+ONE_VALUE = {"generation.method", "rerank.candidates"}
 """Fields with only one value that goes with this config."""
 MODEL = {
     "model": "some/other",
@@ -66,9 +69,8 @@ PROFILE = {
 
 @pytest.fixture(autouse=True)
 def _no_torch(monkeypatch):
-    monkeypatch.setattr(
-        identity, "resolve_dtype", lambda dtype: "float32" if dtype == "auto" else dtype
-    )
+    for name in ("resolve_dtype", "resolve_encoder_dtype"):
+        monkeypatch.setattr(identity, name, lambda dtype: "float32" if dtype == "auto" else dtype)
 
 
 @pytest.fixture
@@ -135,21 +137,35 @@ def test_equal_choices_have_equal_identities_of_64_hex_digits(choices):
 
 def test_every_choice_is_classified_as_part_of_the_identity():
     classified = {"settings", "corpus", "dataset", "limit", "batch_size", "seed", "judged"}
-    classified |= {"keep_leaks"}
+    classified |= {"keep_leaks", "calibrated"}
     assert set(Choices._fields) == classified, "say whether the new field changes a number"
 
 
 def test_every_flag_is_classified():
     changes_numbers = {"config", "config_file", "profile", "set", "no_judge", "corpus", "dataset"}
-    changes_numbers |= {"limit", "batch_size", "seed", "keep_leaks"}
+    changes_numbers |= {"limit", "batch_size", "seed", "keep_leaks", "judge"}
     changes_numbers |= {"baseline", "semantic_rag", "keyword_rag", "cot"}
     changes_numbers |= {"rerank_initial", "rerank_refined"}
-    changes_nothing = {"list", "index", "runs", "fresh", "dry_run"}
+    changes_nothing = {"list", "index", "runs", "fresh", "dry_run", "no_cache"}
+    changes_nothing |= {"no_report", "ragas"}
     flags = {
         action.dest for action in parser()._actions if not isinstance(action, argparse._HelpAction)
     }
     assert flags == changes_numbers | changes_nothing, "say whether the new flag changes a number"
     assert not changes_numbers & changes_nothing
+
+
+def test_the_calibrated_judge_is_in_the_identity_with_its_formula_and_encoder(choices):
+    loaded = load(SHIPPED)
+    other = Formula(0.5, {"ROUGE-1": 2.0})
+    mine = loaded._replace(calibrated=loaded.calibrated._replace(formula=other))
+    found = identity_of(choices(calibrated=mine, judged=False))
+    assert found["judge"] is None
+    assert found["calibrated_judge"]["weights"] == {"ROUGE-1": 2.0}
+    assert found["calibrated_judge"]["encoder"] == found["embedder"]
+    assert "calibrated_judge" not in identity_of(choices())
+    names = {named(choices(calibrated=each)) for each in (None, loaded, mine)}
+    assert len(names) == 3
 
 
 @pytest.mark.parametrize(

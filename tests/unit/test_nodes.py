@@ -130,7 +130,7 @@ def test_raw_reply_stays_in_the_step_when_the_answer_is_trimmed():
     ],
 )
 def test_numbered_points_are_read_one_a_line(reply, points):
-    assert parse_points(reply, 5) == (points, "numbered")
+    assert parse_points(reply, 5)[:2] == (points, "numbered")
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_numbered_points_are_read_one_a_line(reply, points):
     ],
 )
 def test_paragraphs_are_points_where_the_numbers_are_missing(reply, points):
-    assert parse_points(reply, 5) == (points, "free")
+    assert parse_points(reply, 5)[:2] == (points, "free")
 
 
 @pytest.mark.parametrize(
@@ -162,12 +162,12 @@ def test_paragraphs_are_points_where_the_numbers_are_missing(reply, points):
     ],
 )
 def test_a_critique_without_a_problem_has_no_points(reply):
-    assert parse_points(reply, 5) == ([], "none")
+    assert parse_points(reply, 5) == ([], "none", [])
 
 
 @pytest.mark.parametrize("reply", ["", "  \n\t ", "\x00\x07", "Question: what next?"])
 def test_an_empty_critique_has_no_points(reply):
-    assert parse_points(reply, 5) == ([], "empty")
+    assert parse_points(reply, 5) == ([], "empty", ["empty"])
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,8 @@ def test_a_problem_that_starts_with_no_is_a_point(reply, point):
 
 
 def test_a_numbered_no_problems_is_no_point():
-    assert parse_points("1. No problems.\n2. wrong", 5) == (["wrong"], "numbered")
+    found = parse_points("1. No problems.\n2. wrong", 5)
+    assert found == (["wrong"], "numbered", ["contradictory"])
 
 
 @pytest.mark.parametrize("limit", [1, 3, 5])
@@ -200,10 +201,37 @@ def test_a_huge_critique_is_read_in_part():
     assert parse_points(reply, 3).points == ["point 0", "point 1", "point 2"]
 
 
+@pytest.mark.parametrize(
+    ("reply", "flaws"),
+    [
+        ("1. the loop never ends", []),
+        ("The loop never ends.", ["unnumbered"]),
+        ("1. one\n2. two\n3. three\n4. four", ["too many"]),
+        ("1. wrong\nNo problems.", ["contradictory"]),
+        ("1. Why does my loop never end", ["repeats the prompt"]),
+        ("1. why does MY loop: never end?!", ["repeats the prompt"]),
+        ("1. my loop never", []),  # three words stand in many a text by chance
+        ("1. loop never end with", []),  # no whole words of the prompt
+        ("Why does my loop never end", ["unnumbered", "repeats the prompt"]),
+    ],
+)
+def test_what_is_wrong_with_a_critique_is_named(reply, flaws):
+    prompt = "Question: Why does my loop never end without a break? List problems."
+    assert parse_points(reply, 3, prompt).flaws == flaws
+
+
+def test_the_critique_step_names_its_flaws():
+    model = FakeModel(["1. why does it fail here\n2. and no test"])
+    state = {"question": "why does it fail here?", "answer": "draft"}
+    step = critique(state, model=model, max_points=5, max_new_tokens=9)["steps"][0]
+    assert step["critique_flaws"] == ["repeats the prompt"]
+    assert step["points"] == ["why does it fail here", "and no test"]
+
+
 @given(st.one_of(any_text, loop_pieces), st.integers(1, 20))
 @settings(max_examples=300, derandomize=True, deadline=None)
 def test_points_of_any_text_are_few_and_not_blank(reply, limit):
-    points, form = parse_points(reply, limit)
+    points, form, _ = parse_points(reply, limit)
     assert form in {"numbered", "free", "none", "empty"}
     assert len(points) <= limit
     assert all(point.strip() for point in points)

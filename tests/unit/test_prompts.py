@@ -235,4 +235,4 @@ def test_rerank_and_judge_offer_their_options_in_words():
 
 def test_critique_names_the_words_that_end_the_refining():
     asked = critique.CRITIQUE.template.rsplit("write only: ", 1)[1]
-    assert parse_points(asked, 5) == ([], "none")
+    assert parse_points(asked, 5) == ([], "none", [])

@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from evaluation.calls import Calls
 from evaluation.metrics import METRICS
-from evaluation.results import headline, notes, results_of, table_of, tokens_of, write_results
+from evaluation.results import results_of, tokens_of
 from evaluation.run import Session
 from evaluation.statistics import summarise
+from evaluation.summary import headline, notes, table_of, write_results
 from evaluation.timings import write_timings
 from graph.config import load_settings
 from tests.fakes import reply, verdict
@@ -88,7 +90,14 @@ def test_the_mass_is_that_of_the_judge_alone():
 
 def test_critique_formats_and_halved_replies_are_counted():
     def critique(form, **changes):
-        return {"node": "critique", "critique_format": form, "replies": [reply("x", **changes)]}
+        flaws = ["unnumbered", "too many"] if form == "free" else []
+        replies = [reply("x", **changes)]
+        return {
+            "node": "critique",
+            "critique_format": form,
+            "critique_flaws": flaws,
+            "replies": replies,
+        }
 
     found = of(
         record(0, steps=[critique("numbered"), critique("free", halvings=2)]),
@@ -96,7 +105,8 @@ def test_critique_formats_and_halved_replies_are_counted():
     )
     assert found["critique_formats"] == {"free": 2, "numbered": 1}
     assert found["halved_replies"] == 1
-    assert any(note.startswith("2 of 3 critiques were not numbered") for note in notes(found))
+    assert found["critique_flaws"] == {"too many": 2, "unnumbered": 2}
+    assert any(note.startswith("Of 3 critiques: 2 too many, 2 unnumbered") for note in notes(found))
     assert any(
         note.startswith("1 replies came from batches that were halved") for note in notes(found)
     )
@@ -195,7 +205,7 @@ def test_the_table_shows_mean_interval_and_counts():
 
 
 def test_timings_are_kept_apart_session_by_session(tmp_path):
-    session = Session(questions=4, recomputed=1, not_reproduced=0, new_tokens=60, seconds=2.0)
+    session = Session(4, 1, 0, new_tokens=60, seconds=2.0, calls=Calls(7, 3, 60))
     commits = {"generator": "c0ffee", "judge": None}
     write_timings(tmp_path, session, [record(0)], commits)
     write_timings(tmp_path, session._replace(questions=2), [record(0), record(1)], commits)
@@ -206,6 +216,7 @@ def test_timings_are_kept_apart_session_by_session(tmp_path):
         "not_reproduced": 0,
         "new_tokens": 60,
         "seconds": 2.0,
+        "calls": {"fresh": 7, "cached": 3, "new_tokens": 60},
         "commits": commits,
         "questions_per_second": 2.0,
         "new_tokens_per_second": 30.0,
@@ -220,7 +231,7 @@ def test_timings_are_kept_apart_session_by_session(tmp_path):
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"sessions": 3}', "\x00"])
 def test_damaged_timings_are_no_reason_to_stop(tmp_path, text):
     (tmp_path / "timings.json").write_text(text, encoding="utf-8")
-    session = Session(1, 0, 0, 3, 1.0)
+    session = Session(1, 0, 0, 3, 1.0, Calls(1, 0, 3))
     write_timings(tmp_path, session, [], {})
     timings = strict((tmp_path / "timings.json").read_text(encoding="utf-8"))
     assert len(timings["sessions"]) == 1

@@ -2,9 +2,10 @@
 
 import pytest
 
-from evaluation.results import outcomes_line, results_of, table_of, write_results
+from evaluation.results import results_of
 from evaluation.retrieval_quality import outcome_of, retrieval_quality
 from evaluation.statistics import summarise
+from evaluation.summary import outcomes_line, table_of, write_results
 from graph.config import load_settings
 from tests.records import failed, record
 

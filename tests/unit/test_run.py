@@ -175,6 +175,7 @@ def test_a_question_that_raises_is_a_record_with_its_error(clean):
         "steps": [],
         "error": {"type": "ValueError", "message": "no\nanswer"},
         "metrics": {},
+        "candidates": [],
     }
 
 

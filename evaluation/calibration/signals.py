@@ -1,0 +1,145 @@
+"""What scores an answer, each in [0, 1]: the metrics of a run, two more, and a judge in both orders."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from evaluation.calibration.formula import JUDGE as JUDGE_SCORE
+from evaluation.calibration.formula import SIGNALS
+from evaluation.calibration.grades import Graded
+from evaluation.metrics import lexical, semantic_similarity
+from graph.models.batching import Engine
+from graph.progress import progress
+from nodes.judge import expected_score
+from nodes.model import Prompt, Verdict
+from prompts.context import quoted
+from prompts.judge import GRADES, JUDGE, JUDGE_DESCENDING
+
+if TYPE_CHECKING:
+    from graph.retrieval.encoder import Encoder
+
+CHEAP = SIGNALS[:-1]
+ASCENDING, DESCENDING, BOTH = JUDGE_SCORE, "LLM_judge_descending", "LLM_judge_both_orders"
+"""Grades named from 0 to 4, as in a run; from 4 to 0; the mean of the two."""
+CHUNK = 256
+"""Rows scored at once: large enough for batched encoding, small enough to show progress."""
+_LONGEST = 6
+BATCHES = 4
+"""Batches asked of a judge at once."""
+
+Scores = dict[str, list[float | None]]
+"""By signal, one score a row; None is unscored."""
+
+
+def chrf(answer: str, reference: str) -> float | None:
+    """Return the character F-score: n-grams of 1 to 6 characters, recall weighted 3 times.
+
+    Popović 2015, "chrF: character n-gram F-score for automatic MT evaluation", WMT; nltk. White
+    space is left out. None without a reference.
+    """
+    if not reference:
+        return None
+    length = len("".join(reference.split()))
+    if not answer.strip() or not length:
+        return 0.0
+    from nltk.translate.chrf_score import sentence_chrf
+
+    # nltk counts an n-gram that is longer than the reference as one that was missed.
+    longest = min(_LONGEST, length)
+    return min(1.0, float(sentence_chrf(reference, answer, max_len=longest)))
+
+
+def further(
+    encoder: "Encoder", questions: Sequence[str], answers: Sequence[str], references: Sequence[str]
+) -> list[dict[str, float | None]]:
+    """Return what a run does not measure by itself: chrF, and similarity of answer and question.
+
+    Without a reference neither is given: a question alone says too little about its answer.
+    """
+    near = semantic_similarity(encoder, answers, questions)
+    return [
+        {
+            "chrF": chrf(answer, reference),
+            "question_similarity": value if reference else None,
+        }
+        for answer, reference, value in zip(answers, references, near, strict=True)
+    ]
+
+
+def cheap(encoder: "Encoder", rows: Sequence[Graded]) -> Scores:
+    """Return the scores that need no judge."""
+    found: Scores = {name: [] for name in CHEAP}
+    with progress("scoring answers", len(rows), unit="answers") as bar:
+        for start in range(0, len(rows), CHUNK):
+            part = rows[start : start + CHUNK]
+            answers, references = [r.candidate for r in part], [r.reference for r in part]
+            near = semantic_similarity(encoder, answers, references)
+            more = further(encoder, [r.question for r in part], answers, references)
+            for row, value, others in zip(part, near, more, strict=True):
+                scores = {
+                    **lexical(row.candidate, row.reference),
+                    **others,
+                    "semantic_similarity": value,
+                }
+                for name in CHEAP:
+                    found[name].append(scores[name])
+            bar.advance(len(part))
+    return found
+
+
+class Judged(NamedTuple):
+    """What a judge said about each row; None where it failed, and where there is no reference."""
+
+    ascending: list[Verdict | None]
+    descending: list[Verdict | None]
+    errors: list[str]
+
+    def scores(self) -> Scores:
+        """Return the expected grade / 4, in each order and their mean."""
+        first, second = _expected(self.ascending), _expected(self.descending)
+        both = [
+            None if a is None or b is None else (a + b) / 2
+            for a, b in zip(first, second, strict=True)
+        ]
+        return {ASCENDING: first, DESCENDING: second, BOTH: both}
+
+
+def _expected(verdicts: Sequence[Verdict | None]) -> list[float | None]:
+    return [None if verdict is None else expected_score(verdict) for verdict in verdicts]
+
+
+def ask(engine: Engine, rows: Sequence[Graded], batch_size: int) -> Judged:
+    """Ask a judge about every row in both orders; equal answers to a question are asked once.
+
+    An answer without a reference is not asked about, as in a run.
+    """
+    keys = [(row.question, row.reference, row.candidate) for row in rows]
+    asked = list(dict.fromkeys(key for key in keys if key[1]))
+    found: list[dict[tuple[str, str, str], Verdict]] = [{}, {}]
+    errors: list[str] = []
+    label = f"asking the judge {engine.name}"
+    with progress(label, 2 * len(asked), unit="verdicts") as bar:
+        for part in _chunks(asked, batch_size * BATCHES):
+            for order, template in enumerate((JUDGE, JUDGE_DESCENDING)):
+                prompts = [
+                    Prompt(
+                        template=template,
+                        whole={"question": quoted(question)},
+                        cuttable={"reference": quoted(reference), "answer": quoted(answer)},
+                    )
+                    for question, reference, answer in part
+                ]
+                for key, outcome in zip(part, engine.choose_all(prompts, GRADES), strict=True):
+                    if isinstance(outcome, Exception):
+                        errors.append(f"{type(outcome).__name__}: {outcome}")
+                    else:
+                        found[order][key] = outcome
+                bar.advance(len(part))
+    ascending, descending = ([verdicts.get(key) for key in keys] for verdicts in found)
+    return Judged(ascending, descending, errors)
+
+
+def _chunks(
+    items: Sequence[tuple[str, str, str]], size: int
+) -> Iterator[Sequence[tuple[str, str, str]]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

@@ -1,0 +1,233 @@
+"""What the page says in figures: each run's means, what tells it from the control, its cost."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from evaluation.calibration.known import calibration_of
+from evaluation.comparison.pairing import Difference, adjust, compare
+from evaluation.grid import CONTROLS, Grid, verdicts
+from evaluation.journal import Record
+from evaluation.metrics import metric_names
+from evaluation.recorded import RecordedRun
+from evaluation.report.further import Agreement, agreements
+from evaluation.results import Results, results_of, tokens_of
+from evaluation.retrieval_quality import OUTCOMES, outcome_of
+from evaluation.stages import Added
+from evaluation.statistics import Summary, summarise
+from evaluation.summary import notes
+from graph.errors import DatasetError
+from graph.schema import Config, Settings
+from nodes.model import Likelihood, Reply, Verdict
+from nodes.state import calls_of
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a question's answer cost a run; the judge is no cost of a config."""
+
+    tokens: Summary
+    seconds: Summary | None
+    """Of model calls; None where some came from a cache, which takes no time."""
+    calls: int
+    cached: int
+
+
+@dataclass(frozen=True)
+class Reported:
+    """One run, as the page shows it."""
+
+    key: str
+    """A, B, C: stands for it wherever its name is too long."""
+    name: str
+    run: RecordedRun
+    config: Config
+    results: Results
+    metrics: dict[str, Summary]
+    by_outcome: dict[str, dict[str, Summary]]
+    """Metric by metric for what became of relevant passages; empty where none are known."""
+    stages: dict[str, dict[str, Summary]]
+    """Metric by metric, of the answer as it stood after each stage."""
+    added: dict[str, Added]
+    """What each stage but the first added, where it ran."""
+    agreements: list[Agreement]
+    cost: Cost
+
+
+@dataclass(frozen=True)
+class Figures:
+    """All runs and what is between them."""
+
+    runs: list[Reported]
+    metrics: list[str]
+    control: str
+    differences: list[Difference]
+    """Of each run to the control, adjusted for all tests of this list."""
+    verdicts: list[str]
+    notes: list[str]
+
+    def difference(self, name: str, metric: str) -> Difference | None:
+        """Return what is between a run and the control."""
+        for each in self.differences:
+            if each["a"] == name and each["metric"] == metric:
+                return each
+        return None
+
+
+def figures_of(
+    runs: Mapping[str, RecordedRun], further: Mapping[str, Sequence[str]] | None = None
+) -> Figures:
+    """Compute everything that the page says in figures.
+
+    Args:
+        runs: By name, the scores that were made of them later among their metrics.
+        further: What those scores are, by the run's name.
+
+    Raises:
+        DatasetError: a run holds no finished question, shares none with the control, or its
+            records are not those that this version writes.
+    """
+    for run in runs.values():
+        if not run.records:
+            raise DatasetError(f"{run.folder} holds no finished question: nothing to report")
+    names = metric_names(record["metrics"] for run in runs.values() for record in run.records)
+    reported = [
+        _reported(key_of(place), name, run, names) for place, (name, run) in enumerate(runs.items())
+    ]
+    control = control_of(runs)
+    differences, found = _against(control, runs)
+    lines = verdicts(Grid(control, differences, {})) if len(runs) > 1 else []
+    return Figures(
+        runs=reported,
+        metrics=names,
+        control=control,
+        differences=differences,
+        verdicts=lines,
+        notes=[*_notes(reported, further or {}), *found],
+    )
+
+
+def key_of(place: int) -> str:
+    """Return the letter of a run: A to Z, then A2 and so on."""
+    return chr(ord("A") + place % 26) + (str(place // 26 + 1) if place >= 26 else "")
+
+
+def control_of(runs: Mapping[str, RecordedRun]) -> str:
+    """Return the run that the others are compared with."""
+    for wanted in CONTROLS:
+        for name, run in runs.items():
+            if run.config == wanted:
+                return name
+    return next(iter(runs))
+
+
+def _against(control: str, runs: Mapping[str, RecordedRun]) -> tuple[list[Difference], list[str]]:
+    differences: list[Difference] = []
+    found: list[str] = []
+    for name, run in runs.items():
+        if name != control:
+            compared = compare({control: runs[control], name: run})
+            differences += compared.differences
+            found += compared.notes
+    adjust(differences)
+    return differences, found
+
+
+def _reported(key: str, name: str, run: RecordedRun, names: Sequence[str]) -> Reported:
+    settings = _settings(run)
+    whole: list[Record] = [
+        {**record, "metrics": {each: record["metrics"].get(each) for each in names}}
+        for record in run.records
+    ]
+    sound = [record for record in whole if record["error"] is None]
+    try:
+        results = results_of(settings, whole, calibration_of(run.identity))
+        return Reported(
+            key=key,
+            name=name,
+            run=run,
+            config=settings.config,
+            results=results,
+            metrics=_means(sound, names, results["metrics"]),
+            by_outcome=_by_outcome(sound, names) if results["retrieval"] else {},
+            stages=results["stages"],
+            added=results["added"],
+            agreements=agreements(run, names),
+            cost=_cost(sound),
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DatasetError(
+            f"{run.folder}: its records are not as this version writes them ({error!r}): use the "
+            "version that wrote them"
+        ) from None
+
+
+def _settings(run: RecordedRun) -> Settings:
+    try:
+        config = Config.model_validate(run.identity.get("config"))
+    except ValidationError:
+        raise DatasetError(
+            f"{run.folder}: this version does not know the manifest's config: use the version "
+            "that wrote it"
+        ) from None
+    # Results name the profile; which models those are changes none of them.
+    return Settings.model_construct(config_name=run.config, profile_name=run.profile, config=config)
+
+
+def _means(
+    records: Sequence[Record], names: Sequence[str], known: Mapping[str, Summary]
+) -> dict[str, Summary]:
+    return {
+        name: known.get(name) or summarise([record["metrics"][name] for record in records])
+        for name in names
+    }
+
+
+def _by_outcome(records: Sequence[Record], names: Sequence[str]) -> dict[str, dict[str, Summary]]:
+    groups: dict[str, list[Record]] = {name: [] for name in OUTCOMES}
+    for record in records:
+        if record["relevant_question_ids"]:
+            groups[outcome_of(record)].append(record)
+    return {name: _means(group, names, {}) for name, group in groups.items()}
+
+
+def _cost(records: Sequence[Record]) -> Cost:
+    answering: list[Record] = [
+        {**record, "steps": [step for step in record["steps"] if step["node"] != "judge"]}
+        for record in records
+    ]
+    calls = [call for record in answering for call in _calls(record)]
+    cached = sum(bool(call.get("cached")) for call in calls)
+    return Cost(
+        tokens=summarise([_spent(record) for record in answering]),
+        seconds=None if cached else summarise([_seconds(record) for record in answering]),
+        calls=len(calls),
+        cached=cached,
+    )
+
+
+def _spent(record: Record) -> float:
+    found = tokens_of([record])
+    return float(found["prompt"] + found["new"])
+
+
+def _seconds(record: Record) -> float:
+    return sum(call["seconds"] for call in _calls(record))
+
+
+def _calls(record: Record) -> list[Reply | Verdict | Likelihood]:
+    return [call for step in record["steps"] for call in calls_of(step)]
+
+
+def _notes(runs: Sequence[Reported], further: Mapping[str, Sequence[str]]) -> list[str]:
+    found = []
+    for each in runs:
+        if not each.run.finished:
+            found.append(
+                f"{each.name}: unfinished, {len(each.run.records)} of {each.run.questions} "
+                "questions are done: every figure is of those alone."
+            )
+        said = [*notes(each.results), *further.get(each.name, ())]
+        found += [f"{each.name}: {note}" for note in said]
+    return found

@@ -1,0 +1,79 @@
+"""The calibrated judge over a finished run: cheap signals in a fitted formula, no language model."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from pydantic import ValidationError
+
+from evaluation.calibration.calibrated import NAME, SHIPPED, Loaded, load
+from evaluation.calibration.formula import Calibrated
+from evaluation.calibration.records import scores_for
+from evaluation.journal import Record
+from evaluation.metrics import CALIBRATED, METRICS
+from evaluation.recorded import RecordedRun
+from evaluation.scoring.sidecar import Plan, Score, fingerprint
+from graph.errors import DatasetError
+from graph.schema import EmbedderSpec
+
+if TYPE_CHECKING:
+    from graph.retrieval.encoder import Encoder
+
+
+class CalibratedJudge(NamedTuple):
+    """Reads the run's own metrics, and measures what they lack."""
+
+    loaded: Loaded
+    encoder: "Encoder"
+
+    def __call__(self, batch: Sequence[Record], on_served: Callable[[], None]) -> list[Score]:
+        """Score a batch."""
+        del on_served  # no model is called
+        used = self.loaded.calibrated
+        values = scores_for(used, self.encoder, batch)
+        return [_score(r, value, used) for r, value in zip(batch, values, strict=True)]
+
+
+def _score(record: Record, value: float | None, used: Calibrated) -> Score:
+    known = {name: record["metrics"].get(name) for name in used.signals if name in METRICS}
+    lacking = [name for name, signal in known.items() if signal is None]
+    why = f"the run has no {', '.join(lacking)}" if record["reference"] else "no reference"
+    return {
+        "index": record["index"],
+        "of": fingerprint(record),
+        "scores": {CALIBRATED: value},
+        "reasons": {CALIBRATED: why} if value is None else {},
+        "evidence": [known],
+    }
+
+
+def open_calibrated(run: RecordedRun, path: Path = SHIPPED) -> CalibratedJudge:
+    """Return the calibrated judge of a file, with the encoder of a run.
+
+    Raises:
+        DatasetError: the file holds none, or the run's manifest names no encoder.
+    """
+    from graph.retrieval.encoder import open_encoder
+
+    try:
+        spec = EmbedderSpec.model_validate(run.identity.get("embedder"))
+    except ValidationError:
+        raise DatasetError(
+            f"{run.folder}: the manifest names no encoder that this version knows: the calibrated "
+            "judge needs it"
+        ) from None
+    return CalibratedJudge(load(path), open_encoder(spec))
+
+
+def calibrated_plan(run: RecordedRun, made: CalibratedJudge) -> Plan:
+    """Return what its scores depend on."""
+    needs_judge = made.loaded.calibrated.needs_judge
+    identity = {
+        "kind": "judge",
+        "judge": NAME,
+        "formula": made.loaded.identity,
+        "embedder": run.identity.get("embedder"),
+        "judge_of_the_run": run.identity.get("judge") if needs_judge else None,
+    }
+    return Plan("judge", NAME, (CALIBRATED,), json.loads(json.dumps(identity)))

@@ -1,0 +1,86 @@
+"""Browser tests drive Debian's Chromium with Playwright; without one of the two they are skipped."""
+
+from pathlib import Path
+
+import pytest
+
+from bench.fake_runs import make_runs
+from evaluation.report.command import write_report
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "browser" in item.path.parts:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    if not CHROMIUM.exists():
+        pytest.skip("there is no /usr/bin/chromium: apt-get install chromium")
+    with api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield started
+        started.close()
+
+
+class Tab:
+    """A tab that notes what a page does besides being shown."""
+
+    def __init__(self, browser, **options):
+        self.context = browser.new_context(**options)
+        self.page = self.context.new_page()
+        self.requests, self.dialogs, self.errors = [], [], []
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on(
+            "console", lambda said: self.errors.append(said.text) if said.type == "error" else None
+        )
+        self.page.on("dialog", self._dismiss)
+
+    def _dismiss(self, dialog):
+        self.dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    def open(self, path, fragment=""):
+        self.page.goto(path.resolve().as_uri() + fragment)
+        self.page.wait_for_selector("html[data-ready]", state="attached")
+        return self.page
+
+    def asked(self):
+        """Return what was asked of anything but the file itself and what it carries."""
+        return [url for url in self.requests if not url.startswith(("file:", "data:"))]
+
+
+@pytest.fixture
+def tab(browser):
+    """Open tabs, and close them when the test ends."""
+    opened = []
+
+    def start(**options):
+        opened.append(Tab(browser, **options))
+        return opened[-1]
+
+    yield start
+    for each in opened:
+        each.context.close()
+
+
+@pytest.fixture(scope="session")
+def report(browser, tmp_path_factory):
+    """The report of four runs of 60 questions."""
+    folder = tmp_path_factory.mktemp("runs")
+    write_report(make_runs(folder, 60), folder / "report.html")
+    return folder / "report.html"

@@ -1,0 +1,320 @@
+"""The report in a real browser: what it does, what it asks for, and that no text of a run runs."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from evaluation.report.command import write_report
+from tests.pages import hostile
+from tests.records import record
+from tests.runs import make_run
+
+LIST = ".list li"
+SHOWN = """document.querySelector(".status").textContent"""
+COUNT = """document.querySelectorAll("*").length"""
+
+VISIT = """
+async (expected) => {
+  const wanted = JSON.parse(expected), wrong = [], counts = [];
+  const shown = (selector) => [...document.querySelectorAll(selector)].map((each) => each.textContent);
+  for (let place = 0; place < wanted.length; place++) {
+    location.hash = `#question-${place}`;
+    const title = `Question ${place} `;
+    while (!(document.querySelector("#question-title") || {textContent: ""}).textContent.startsWith(title)) {
+      await new Promise((done) => setTimeout(done, 2));
+    }
+    const found = {
+      pre: shown(".question pre.text"),
+      title: shown("#question-title .inline"),
+      passage: shown(".passages .inline"),
+      node: shown(".trace > li > details > summary > b > .inline"),
+    };
+    for (const [name, texts] of Object.entries(found)) {
+      if (JSON.stringify(texts) !== JSON.stringify(wanted[place][name])) {
+        wrong.push([place, name, texts, wanted[place][name]]);
+      }
+    }
+    counts.push(document.querySelectorAll("*").length);
+  }
+  return [wrong, counts];
+}
+"""
+
+
+def choose(page, label, value):
+    page.locator("#app").get_by_label(label, exact=True).select_option(str(value))
+
+
+def wait_for_focus(page, selector):
+    page.locator(f"{selector}:focus").wait_for()
+
+
+def question(number):
+    return f".list a[href='#question-{number}']"
+
+
+def wait_for_status(page, text):
+    page.locator(".status").filter(has_text=text).wait_for()
+
+
+def test_it_opens_from_disk_and_asks_for_nothing(tab, report):
+    opened = tab()
+    page = opened.open(report)
+    assert page.evaluate(SHOWN) == "60 questions of 60, page 1 of 2"
+    assert page.locator(LIST).count() == 50
+    page.locator("#graphs").scroll_into_view_if_needed()
+    assert page.evaluate("[...document.images].every((image) => image.naturalWidth > 0)")
+    assert (opened.asked(), opened.errors, opened.dialogs) == ([], [], [])
+
+
+def test_questions_are_filtered_searched_and_sorted(tab, report):
+    opened = tab()
+    page = opened.open(report)
+    choose(page, "Run", 1)
+    choose(page, "Show", "failed")
+    assert page.evaluate(SHOWN) == "1 question of 60"
+    assert page.locator(LIST).first.locator(".score").inner_text().startswith("failed")
+    choose(page, "Show", "all")
+    page.get_by_label("Search in questions, references and answers").fill("CASE-0017")
+    wait_for_status(page, "1 question of 60")
+    page.get_by_label("Search in questions, references and answers").fill("")
+    wait_for_status(page, "60 questions of 60")
+    choose(page, "Sort by", "low")
+    scores = [float(text.split()[0]) for text in page.locator(".list .score").all_inner_texts()]
+    assert len(scores) == 50
+    assert scores == sorted(scores)
+    choose(page, "Run", 0)
+    choose(page, "Show", "outcome-2")
+    badges = set(page.locator(".list .badge").all_inner_texts())
+    assert badges == {"not retrieved"}
+    assert opened.errors == []
+
+
+def test_a_trace_shows_everything_that_happened(tab, report):
+    page = tab().open(report, "#question-4")
+    choose(page, "Run", 3)
+    page.wait_for_selector(".trace")
+    steps = page.locator(".trace > li > details > summary > b").all_inner_texts()
+    assert steps == ["retrieve", "generate", "critique", "refine", "rerank_refined", "judge"]
+    trace = page.locator(".trace")
+    link = trace.locator(".passages a").first
+    assert link.get_attribute("href").startswith("https://example.org/questions/")
+    assert link.get_attribute("rel") == "noreferrer noopener"
+    said = " ".join(trace.inner_text().split())
+    for part in (
+        "score 0.",
+        "Draft 1",
+        "Draft 2",
+        "P(A)",
+        "P(4)",
+        "draft 1 over draft 2",
+        "Score: 0.",
+    ):
+        assert part in said
+    assert "chosen: draft" in said.lower()
+    assert page.locator(".question pre.answer").count() == 1
+
+
+def test_two_runs_stand_side_by_side_with_their_differences_marked(tab, report):
+    opened = tab()
+    page = opened.open(report)
+    choose(page, "Run", 2)
+    choose(page, "Side by side with", 3)
+    choose(page, "Sort by", "apart")
+    gains = [
+        abs(float(text)) for text in page.locator(".list .gain").all_inner_texts() if text != "none"
+    ]
+    assert gains == sorted(gains, reverse=True)
+    page.locator(f"{LIST} a").first.click()
+    page.wait_for_selector(".columns mark")
+    one, other = (page.locator("pre.answer").nth(place) for place in (0, 1))
+    kept = [
+        "".join(
+            pre.evaluate(
+                "(pre) => [...pre.childNodes].filter((n) => n.nodeType === 3).map((n) => n.data)"
+            )
+        )
+        for pre in (one, other)
+    ]
+    assert "".join(kept[0].split()) == "".join(kept[1].split())
+    choose(page, "Side by side with", -1)
+    page.wait_for_selector(".columns mark", state="detached")
+    assert opened.errors == []
+
+
+def test_everything_can_be_reached_with_the_keyboard_alone(tab, report):
+    page = tab().open(report)
+    press = page.keyboard.press
+    press("Tab")
+    wait_for_focus(page, ".skip")
+    press("Enter")
+    press("/")
+    wait_for_focus(page, "#search")
+    page.keyboard.type("case")
+    wait_for_status(page, "60 questions of 60, page 1")
+    press("ArrowDown")
+    wait_for_focus(page, question(0))
+    press("ArrowDown")
+    wait_for_focus(page, question(1))
+    press("Enter")
+    page.wait_for_selector("#question-title")
+    wait_for_focus(page, "#question-title")
+    press("ArrowRight")
+    page.locator("#question-title").filter(has_text="Question 2 ").wait_for()
+    press("Escape")
+    page.wait_for_selector(".list")
+    wait_for_focus(page, question(2))
+    press("End")
+    wait_for_focus(page, question(49))
+    press("Tab")
+    press("Enter")
+    wait_for_status(page, "page 2 of 2")
+    wait_for_focus(page, question(50))
+    page.focus("#metric")
+    press("ArrowUp")
+    assert page.locator("figure[data-metric='0']").first.is_visible()
+    outlines = page.evaluate(
+        "[...document.querySelectorAll('.list a, button:not([disabled]), select, input')].map((each) => {"
+        " each.focus(); return getComputedStyle(each).outlineStyle; })"
+    )
+    assert set(outlines) == {"solid"}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_can_be_read_on_a_phone(tab, report, scheme):
+    page = tab(viewport={"width": 360, "height": 740}, color_scheme=scheme).open(report)
+    ink, paper = page.evaluate(
+        "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
+    )
+    assert _contrast(ink, paper) > 7
+    for fragment in ("", "#question-4"):
+        page.goto(report.as_uri() + fragment)
+        page.wait_for_selector("html[data-ready]", state="attached")
+        assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+def _contrast(one, other):
+    """Return the contrast of two colours (WCAG 2)."""
+
+    def luminance(colour):
+        parts = [int(part) / 255 for part in colour.removeprefix("rgb(").rstrip(")").split(",")]
+        red, green, blue = (
+            p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4 for p in parts
+        )
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    dark, light = sorted([luminance(one), luminance(other)])
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_without_javascript_tables_and_plots_are_there(tab, report):
+    opened = tab(java_script_enabled=False)
+    opened.page.goto(report.as_uri())
+    assert opened.page.locator("table.means tbody tr").count() == 4
+    assert opened.page.locator("figure svg").count() > 20
+    assert opened.page.get_by_text("The questions need JavaScript.").is_visible()
+    assert not opened.page.locator("#app").is_visible()
+
+
+def test_the_policy_is_in_force(tab, report):
+    opened = tab()
+    page = opened.open(report)
+    outcome = page.evaluate(
+        """() => {
+          const said = [];
+          try { document.body.innerHTML += "<b>x</b>"; said.push("parsed"); } catch { said.push("refused"); }
+          const image = document.createElement("img");
+          try { image.setAttribute("onerror", "window.ran = true"); said.push("set"); } catch { said.push("refused"); }
+          image.src = "https://example.invalid/x.png";
+          document.body.append(image);
+          const script = document.createElement("script");
+          try { script.textContent = "window.ran = true"; document.body.append(script); } catch { /* refused */ }
+          return new Promise((done) => setTimeout(() => done([...said, window.ran === undefined]), 200));
+        }"""
+    )
+    assert outcome == ["refused", "refused", True]
+    assert any("img-src" in error for error in opened.errors)
+
+
+def test_hostile_texts_are_shown_as_they_are_and_nothing_of_them_runs(tab, tmp_path):
+    texts = hostile()
+    counts = []
+    for name, fill in (("hostile", texts), ("tame", [f"text {n}" for n in range(len(texts))])):
+        folder = make_run(tmp_path / name, [_filled(n, text) for n, text in enumerate(fill)])
+        write_report([folder], tmp_path / f"{name}.html")
+        opened = tab()
+        page = opened.open(tmp_path / f"{name}.html")
+        expected = [
+            {"pre": [text] * 9, "title": [text], "passage": [text] * 3, "node": [text]}
+            for text in fill
+        ]
+        # As escaped JSON: lone surrogates pass no other way.
+        wrong, elements = page.evaluate(VISIT, json.dumps(expected))
+        assert wrong == []
+        counts.append(elements)
+        assert (opened.asked(), opened.dialogs, opened.errors) == ([], [], [])
+        links = page.evaluate("[...document.links].map((link) => link.protocol)")
+        assert set(links) <= {"file:", "http:", "https:"}
+    assert counts[0] == counts[1]
+
+
+def _filled(number, text):
+    """Return a record that has the text in every field that people or models write."""
+    passage = {
+        "number": 1,
+        "question_id": "p1",
+        "title": text,
+        "text": text,
+        "answer_chars": 1,
+        "score": 0.5,
+        "url": text,
+        "licence": text,
+    }
+    draft = {"text": text, "reasoning": text}
+    steps = [
+        {
+            "node": text,
+            "passages": [passage],
+            "candidates": [draft],
+            "points": [text],
+            "answer": text,
+        }
+    ]
+    return record(
+        number,
+        eval_id=text,
+        question=text,
+        reference=text,
+        answer=text,
+        reasoning=text,
+        passages=[passage],
+        steps=steps,
+        candidates=[],
+    )
+
+
+@pytest.mark.skipif(
+    "OPENCODER_SCREENSHOTS" not in os.environ, reason="OPENCODER_SCREENSHOTS=docs takes them"
+)
+def test_screenshots(tab, report):
+    folder = Path(os.environ["OPENCODER_SCREENSHOTS"])
+    page = tab(viewport={"width": 1280, "height": 860}).open(report)
+    page.screenshot(path=folder / "report.png")
+    page = tab(viewport={"width": 1280, "height": 1000}).open(report)
+    choose(page, "Run", 3)
+    page.locator(f"{LIST} a").nth(4).click()
+    page.wait_for_selector(".trace")
+    page.locator(".trace").scroll_into_view_if_needed()
+    page.evaluate("document.querySelector('.trace').scrollIntoView()")
+    page.screenshot(path=folder / "report-question.png")
+    page = tab(viewport={"width": 1280, "height": 1000}).open(report)
+    choose(page, "Run", 2)
+    choose(page, "Side by side with", 3)
+    page.locator(f"{LIST} a").nth(4).click()
+    page.wait_for_selector(".columns mark")
+    page.evaluate("document.querySelectorAll('.part')[2].scrollIntoView()")
+    page.screenshot(path=folder / "report-compare.png")
+    page = tab(viewport={"width": 390, "height": 844}, color_scheme="dark").open(report)
+    page.screenshot(path=folder / "report-dark-phone.png")

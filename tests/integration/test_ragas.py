@@ -1,0 +1,111 @@
+"""Ragas with the embedded model: replies follow their schema, and nothing reaches for a network."""
+
+import json
+import socket
+
+import pytest
+
+pytest.importorskip("ragas", reason="needs the extra: pip install 'opencoder[ragas]'")
+
+from evaluation.scoring import ragas_command
+from evaluation.scoring.ragas_metrics import MODEL_BASED, REFERENCE_BASED
+from evaluation.scoring.sidecar import read_scores
+from graph.config import load_profile
+from graph.models.constrained import SchemaWriter
+from graph.models.engine import HuggingFaceEngine
+from graph.models.lockstep import Lockstep
+from tests.ragas import passages
+from tests.records import record
+from tests.runs import make_run
+
+pytestmark = pytest.mark.usefixtures("embedded_models")
+
+VERDICTS = {
+    "type": "object",
+    "properties": {
+        "rows": {
+            "type": "array",
+            "minItems": 2,
+            "maxItems": 2,
+            "items": {
+                "type": "object",
+                "properties": {
+                    "said": {"type": "string", "minLength": 1, "maxLength": 20},
+                    "verdict": {"type": "integer", "minimum": 0, "maximum": 1},
+                },
+                "required": ["said", "verdict"],
+                "additionalProperties": False,
+            },
+        }
+    },
+    "required": ["rows"],
+    "additionalProperties": False,
+}
+ONE_WORD = {"enum": ["yes", "no"]}
+
+
+@pytest.fixture(scope="module")
+def writer():
+    lockstep = Lockstep()
+    engine = HuggingFaceEngine(load_profile("embedded").judge)
+    return lockstep, SchemaWriter(engine, lockstep, batch_size=4)
+
+
+def test_rows_of_one_batch_follow_each_its_own_schema(writer):
+    lockstep, asked = writer
+    texts = ["Is Paris a city?", "Say two things about Paris. {x} 你好 <|im_end|>\n" * 5]
+    outcomes = lockstep.run(
+        [
+            lambda: asked.write(texts[0], ONE_WORD, 80),
+            lambda: asked.write(texts[1], VERDICTS, 80),
+        ]
+    )
+    word, rows = (json.loads(each.value["text"]) for each in outcomes)
+    assert word in ("yes", "no")
+    assert [row["verdict"] in (0, 1) for row in rows["rows"]] == [True, True]
+    assert all(1 <= len(row["said"]) <= 20 for row in rows["rows"])
+    # A word ends where its grammar ends, though the other row of its batch goes on.
+    assert outcomes[0].value["new_tokens"] < 8
+
+
+def test_what_does_not_fit_and_what_cannot_be_enforced_are_errors_of_their_own(writer):
+    lockstep, asked = writer
+    outcomes = lockstep.run(
+        [
+            lambda: asked.write("word " * 3000, ONE_WORD, 80),
+            lambda: asked.write("Is Paris a city?", ONE_WORD, 80),
+        ]
+    )
+    assert type(outcomes[0].error).__name__ == "PromptTooLongError"
+    assert json.loads(outcomes[1].value["text"]) in ("yes", "no")
+
+
+def test_every_metric_has_a_value_or_a_counted_reason_and_nothing_is_sent(tmp_path, monkeypatch):
+    reached = []
+    for name in ("connect", "connect_ex", "sendto"):
+        monkeypatch.setattr(socket.socket, name, lambda self, *args: reached.append(args))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: reached.append(args))
+    records = [
+        record(
+            0,
+            question="How do I copy a nested list?",
+            answer="Use copy.deepcopy.",
+            reference="Call copy.deepcopy on the list.",
+            passages=passages("copy.deepcopy copies a list and all lists in it."),
+            relevant_question_ids=["1"],
+        ),
+        record(1, question="\ud800 {x} <|im_end|>", answer="", passages=[]),
+    ]
+    folder = make_run(tmp_path / "run", records)
+    profile = load_profile("embedded")
+    found = ragas_command.score(folder, profile)
+    assert reached == []
+    assert found["metrics"].keys() == {f"ragas_{n}" for n in (*REFERENCE_BASED, *MODEL_BASED)}
+    for metric, each in found["metrics"].items():
+        assert each["n"] + each["unscored"] == 2, metric
+        assert sum(each["reasons"].values()) == each["unscored"], metric
+    [scoring] = read_scores(folder)
+    replies = [r for line in scoring.scores[0]["evidence"] for r in line["replies"]]
+    assert len(replies) >= len(MODEL_BASED)
+    assert all(json.loads(reply["text"]) for reply in replies)
+    assert found["metrics"]["ragas_answer_relevancy"]["n"] == 1
