@@ -233,6 +233,7 @@ def _show_grid(jobs: list[Job], finished: list[results.Results]) -> None:
     console.print(grid.grid_table(finished, compared.tokens))
     for line in grid.verdicts(compared):
         console.print(line, markup=False, highlight=False)
+    console.print(grid.calls_line(compared), markup=False, highlight=False)
     console.print(
         "Paired permutation tests, Holm's adjustment over this list. All pairs, with intervals and "
         "effect sizes: python -m evaluation compare " + shlex.join(map(str, folders.values())),

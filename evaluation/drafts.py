@@ -12,15 +12,18 @@ if TYPE_CHECKING:
 Scores = dict[str, float | None]
 
 
-def score_texts(encoder: "Encoder", records: Sequence[Record]) -> None:
+def score_texts(encoder: "Encoder | None", records: Sequence[Record]) -> None:
     """Fill in the metrics of answered records and of all their candidates, bar the judge's.
 
-    A text is scored once for each question, however many steps show it.
+    A text is scored once for each question, however many steps show it. Without an encoder
+    `semantic_similarity` is None.
     """
     texts = [(record, text) for record in records for text in _texts(record)]
-    similarities = semantic_similarity(
-        encoder, [text for _, text in texts], [record["reference"] for record, _ in texts]
-    )
+    similarities: list[float | None] = [None] * len(texts)
+    if encoder is not None:
+        similarities = semantic_similarity(
+            encoder, [text for _, text in texts], [record["reference"] for record, _ in texts]
+        )
     scored: dict[int, dict[str, Scores]] = {record["index"]: {} for record in records}
     for (record, text), similarity in zip(texts, similarities, strict=True):
         scored[record["index"]][text] = {

@@ -1,5 +1,6 @@
 """Several configs over the same questions: one table at the end, and what beats the control."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -7,6 +8,7 @@ from typing import NamedTuple
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from evaluation.calls import Calls, calls_of
 from evaluation.comparison.pairing import Difference, adjust, difference, pairs
 from evaluation.comparison.table import verdict
 from evaluation.journal import Record
@@ -28,6 +30,8 @@ class Grid(NamedTuple):
     differences: list[Difference]
     tokens: dict[str, int]
     """Read and written by each run for its answers; those of the judge are no cost of a config."""
+    calls: dict[str, Calls]
+    """Of each run, those of the judge among them."""
 
 
 def compare_with_control(folders: Mapping[str, Path]) -> Grid:
@@ -41,7 +45,12 @@ def compare_with_control(folders: Mapping[str, Path]) -> Grid:
         for metric in metric_names(r["metrics"] for each in runs.values() for r in each.records)
     ]
     adjust(found)
-    return Grid(control, found, {name: _tokens(run) for name, run in runs.items()})
+    return Grid(
+        control,
+        found,
+        {name: _tokens(run) for name, run in runs.items()},
+        {name: calls_of(run.records) for name, run in runs.items()},
+    )
 
 
 def _tokens(run: RecordedRun) -> int:
@@ -63,7 +72,7 @@ def grid_table(results: Sequence[Results], tokens: Mapping[str, int]) -> Table:
     table.add_column("tokens a\nquestion", justify="right", no_wrap=True)
     for each in results:
         table.add_row(
-            f"{each['config']}\n{each['n']}, {each['failed']}",
+            f"{_wrapped(each['config'])}\n{each['n']}, {each['failed']}",
             *(_cell(each["metrics"][name]) for name in names),
             f"{tokens[each['config']] / max(1, each['n']):,.0f}",
         )
@@ -99,3 +108,19 @@ def _cell(summary: Summary) -> str:
     interval = "" if ends is None else f"{number(ends[0])}-{number(ends[1])}"
     unscored = f" ({summary['unscored']} un.)" if summary["unscored"] else ""
     return f"{mean}{unscored}\n{interval}"
+
+
+def _wrapped(name: str, width: int = 16) -> str:
+    """Break a long config name behind its underscores."""
+    lines = [""]
+    for part in re.split(r"(?<=_)", name):
+        if len(lines[-1] + part) > width and lines[-1]:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
+
+
+def calls_line(grid: Grid) -> str:
+    """Return how many model calls of each run were made for it, and how many were kept ones."""
+    said = "; ".join(f"{name} {calls}" for name, calls in grid.calls.items())
+    return f"Model calls: {said}."

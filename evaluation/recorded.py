@@ -19,6 +19,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "steps": list,
     "error": (dict, type(None)),
     "metrics": dict,
+    "candidates": list,
 }
 """What is read of a record; a journal's checksum says that it is whole, not what it holds."""
 

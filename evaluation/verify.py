@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from evaluation.calibration.calibrated import formula_of
 from evaluation.calibration.known import stored_calibration
 from evaluation.calibration.records import scores_for
+from evaluation.drafts import score_texts
 from evaluation.identity import digest, versions
 from evaluation.journal import Record
 from evaluation.metrics import CALIBRATED, METRICS, lexical, semantic_similarity
@@ -23,7 +24,7 @@ from evaluation.recorded import RecordedRun, read_run
 from evaluation.results import results_of
 from evaluation.summary import write_results
 from graph.errors import DatasetError
-from graph.retrieval.encoder import open_encoder
+from graph.retrieval.encoder import Encoder, open_encoder
 from graph.schema import Config, EmbedderSpec, Settings
 from graph.terminal import log, safe_text
 from nodes.judge import expected_score
@@ -84,6 +85,7 @@ def differences(found: RecordedRun, *, encoder: bool) -> Iterator[str]:
     for record in found.records:
         names = ["semantic_similarity", *([CALIBRATED] if formula else [])]
         yield from _of_record(record, names, encoded.get(record["index"], {}))
+    yield from _of_candidates(found, open_encoder(_embedder(found)) if encoder else None)
     yield from _of_results(found)
 
 
@@ -111,6 +113,20 @@ def _of_record(
             yield _line(where, "score of the judge's step", step.get("score"), judged(record))
 
 
+def _of_candidates(found: RecordedRun, encoder: Encoder | None) -> Iterator[str]:
+    sound = [record for record in found.records if record["error"] is None]
+    copies: list[Record] = [{**record} for record in sound]
+    score_texts(encoder, copies)
+    name = "semantic_similarity"
+    for record, copy in zip(sound, copies, strict=True):
+        for old, new in zip(record["candidates"], copy["candidates"], strict=False):
+            stored, made = old["metrics"].get(name), new["metrics"][name]
+            if encoder is None or _near(stored, made, ENCODER_TOLERANCE):
+                new["metrics"] = {**new["metrics"], name: stored}
+        where = f"question {record['index']}: candidates"
+        yield from _of_values(where, record["candidates"], copy["candidates"])
+
+
 def judged(record: Record) -> float | None:
     """Return what the judge's verdict in a record amounts to; None where there is none."""
     verdicts = [
@@ -124,15 +140,8 @@ def judged(record: Record) -> float | None:
 
 def _encoded(found: RecordedRun) -> dict[int, dict[str, float | None]]:
     """Return, by question, the metrics that need the encoder."""
-    try:
-        spec = EmbedderSpec.model_validate(found.identity.get("embedder"))
-    except ValidationError:
-        raise DatasetError(
-            f"{found.folder}: the manifest names no encoder that this version knows; leave it out "
-            "with --no-encoder"
-        ) from None
     sound = [record for record in found.records if record["error"] is None]
-    opened = open_encoder(spec)
+    opened = open_encoder(_embedder(found))
     scores = semantic_similarity(
         opened, [r["answer"] for r in sound], [r["reference"] for r in sound]
     )
@@ -145,6 +154,16 @@ def _encoded(found: RecordedRun) -> dict[int, dict[str, float | None]]:
         for record, score in zip(sound, scores_for(formula, opened, sound), strict=True):
             made[record["index"]][CALIBRATED] = score
     return made
+
+
+def _embedder(found: RecordedRun) -> EmbedderSpec:
+    try:
+        return EmbedderSpec.model_validate(found.identity.get("embedder"))
+    except ValidationError:
+        raise DatasetError(
+            f"{found.folder}: the manifest names no encoder that this version knows; leave it out "
+            "with --no-encoder"
+        ) from None
 
 
 def _of_results(found: RecordedRun) -> Iterator[str]:

@@ -84,6 +84,7 @@ def without_weights(monkeypatch, answer: Callable[[str], str] = answer_for) -> N
     torch = ModuleType("torch")
     torch.Tensor = type("Tensor", (), {})
     torch.cuda = SimpleNamespace(is_available=lambda: False)
+    torch.cpu = SimpleNamespace(get_capabilities=dict)
     monkeypatch.setitem(sys.modules, "torch", torch)
     monkeypatch.setattr(cli, "open_models", open_models)
     monkeypatch.setattr("evaluation.machine.open_encoder", FakeEncoder)

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from evaluation.journal import Record
-from evaluation.recorded import RecordedRun
-from evaluation.retrieval_quality import OUTCOMES, outcome_of
+from evaluation.report.figures import Reported
+from evaluation.retrieval_quality import OUTCOMES
 
 BLOCK = 50
 """Questions in a block."""
@@ -41,10 +41,10 @@ class Blocks(NamedTuple):
     """To how many characters passages are cut; None where they are whole."""
 
 
-def blocks_of(runs: Sequence[RecordedRun], metrics: Sequence[str], budget: int = BUDGET) -> Blocks:
+def blocks_of(runs: Sequence[Reported], metrics: Sequence[str], budget: int = BUDGET) -> Blocks:
     """Return the index and the blocks of all questions that any of the runs holds."""
     questions = _questions(runs)
-    index = _packed({"outcomes": OUTCOMES, "block": BLOCK, "rows": _rows(questions, metrics)})
+    index = _packed({"outcomes": OUTCOMES, "block": BLOCK, "rows": _rows(questions, runs, metrics)})
     for cut in CUTS:
         parts = []
         left = budget - len(index)
@@ -59,10 +59,10 @@ def blocks_of(runs: Sequence[RecordedRun], metrics: Sequence[str], budget: int =
     return Blocks(index, parts, cut)
 
 
-def _questions(runs: Sequence[RecordedRun]) -> list[tuple[Question, list[Record | None]]]:
+def _questions(runs: Sequence[Reported]) -> list[tuple[Question, list[Record | None]]]:
     """Return each question with its record in every run: same index, text and reference."""
     by_run: list[dict[Question, Record]] = [
-        {(r["index"], r["question"], r["reference"]): r for r in run.records} for run in runs
+        {(r["index"], r["question"], r["reference"]): r for r in each.run.records} for each in runs
     ]
     keys = dict.fromkeys(key for records in by_run for key in records)
     ordered = sorted(keys, key=lambda key: key[0])
@@ -70,23 +70,26 @@ def _questions(runs: Sequence[RecordedRun]) -> list[tuple[Question, list[Record 
 
 
 def _rows(
-    questions: Sequence[tuple[Question, list[Record | None]]], metrics: Sequence[str]
+    questions: Sequence[tuple[Question, list[Record | None]]],
+    runs: Sequence[Reported],
+    metrics: Sequence[str],
 ) -> Iterator[list[Any]]:
     for (index, text, _), records in questions:
         known = next(record for record in records if record is not None)
         answers: dict[str, int] = {}
         cells = [
-            record and _cell(record, metrics, answers.setdefault(record["answer"], len(answers)))
-            for record in records
+            record
+            and _cell(record, each, metrics, answers.setdefault(record["answer"], len(answers)))
+            for each, record in zip(runs, records, strict=True)
         ]
         yield [index, known.get("eval_id", ""), text[:PREVIEW], cells]
 
 
-def _cell(record: Record, metrics: Sequence[str], answer: int) -> list[Any]:
+def _cell(record: Record, run: Reported, metrics: Sequence[str], answer: int) -> list[Any]:
     """Return what the list shows of one answer: its state, outcome, text's number and scores."""
     state = "failed" if record["error"] is not None else "" if record["answer"] else "empty"
-    known = record["relevant_question_ids"] and not record["error"]
-    outcome = OUTCOMES.index(outcome_of(record)) if known else -1
+    known = run.outcomes.get(record["index"])
+    outcome = -1 if known is None else OUTCOMES.index(known)
     values = [record["metrics"].get(name) for name in metrics]
     return [state, outcome, answer, [v if v is None else round(v, _DIGITS) for v in values]]
 

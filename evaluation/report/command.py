@@ -57,7 +57,7 @@ def write_report(folders: Sequence[Path], out: Path) -> None:
         if not each.run.finished:
             done = len(each.run.records)
             log.warning("%s: unfinished, %d of %d", each.run.folder, done, each.run.questions)
-    blocks = blocks_of([each.run for each in figures.runs], figures.metrics)
+    blocks = blocks_of(figures.runs, figures.metrics)
     text = render(figures, blocks)
     try:
         write_atomically(out, text)

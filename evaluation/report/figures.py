@@ -5,33 +5,21 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from evaluation.calibration.known import calibration_of
+from evaluation.calibration.known import calibration_of, like_a_coin
 from evaluation.comparison.pairing import Difference, adjust, compare
 from evaluation.grid import CONTROLS, Grid, verdicts
 from evaluation.journal import Record
 from evaluation.metrics import metric_names
 from evaluation.recorded import RecordedRun
+from evaluation.report.costs import Cost, cost_of
 from evaluation.report.further import Agreement, agreements
-from evaluation.results import Results, results_of, tokens_of
-from evaluation.retrieval_quality import OUTCOMES, outcome_of
+from evaluation.results import Results, results_of
+from evaluation.retrieval_quality import OUTCOMES, Outcome, outcome_of
 from evaluation.stages import Added
 from evaluation.statistics import Summary, summarise
 from evaluation.summary import notes
 from graph.errors import DatasetError
 from graph.schema import Config, Settings
-from nodes.model import Likelihood, Reply, Verdict
-from nodes.state import calls_of
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a question's answer cost a run; the judge is no cost of a config."""
-
-    tokens: Summary
-    seconds: Summary | None
-    """Of model calls; None where some came from a cache, which takes no time."""
-    calls: int
-    cached: int
 
 
 @dataclass(frozen=True)
@@ -45,6 +33,8 @@ class Reported:
     config: Config
     results: Results
     metrics: dict[str, Summary]
+    outcomes: dict[int, Outcome]
+    """What became of relevant passages, by the question's index, where they are known."""
     by_outcome: dict[str, dict[str, Summary]]
     """Metric by metric for what became of relevant passages; empty where none are known."""
     stages: dict[str, dict[str, Summary]]
@@ -64,6 +54,8 @@ class Figures:
     control: str
     differences: list[Difference]
     """Of each run to the control, adjusted for all tests of this list."""
+    doubts: dict[str, str]
+    """By metric: why a judge is not to be trusted yet."""
     verdicts: list[str]
     notes: list[str]
 
@@ -97,13 +89,14 @@ def figures_of(
     ]
     control = control_of(runs)
     differences, found = _against(control, runs)
-    lines = verdicts(Grid(control, differences, {})) if len(runs) > 1 else []
+    grid = Grid(control=control, differences=differences, tokens={}, calls={})
     return Figures(
         runs=reported,
         metrics=names,
         control=control,
         differences=differences,
-        verdicts=lines,
+        doubts=_doubts(reported),
+        verdicts=verdicts(grid) if len(runs) > 1 else [],
         notes=[*_notes(reported, further or {}), *found],
     )
 
@@ -142,6 +135,7 @@ def _reported(key: str, name: str, run: RecordedRun, names: Sequence[str]) -> Re
     ]
     sound = [record for record in whole if record["error"] is None]
     try:
+        outcomes = {r["index"]: outcome_of(r) for r in sound if r["relevant_question_ids"]}
         results = results_of(settings, whole, calibration_of(run.identity))
         return Reported(
             key=key,
@@ -150,11 +144,12 @@ def _reported(key: str, name: str, run: RecordedRun, names: Sequence[str]) -> Re
             config=settings.config,
             results=results,
             metrics=_means(sound, names, results["metrics"]),
-            by_outcome=_by_outcome(sound, names) if results["retrieval"] else {},
+            outcomes=outcomes,
+            by_outcome=_by_outcome(sound, names, outcomes) if results["retrieval"] else {},
             stages=results["stages"],
             added=results["added"],
             agreements=agreements(run, names),
-            cost=_cost(sound),
+            cost=cost_of(sound),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise DatasetError(
@@ -184,50 +179,42 @@ def _means(
     }
 
 
-def _by_outcome(records: Sequence[Record], names: Sequence[str]) -> dict[str, dict[str, Summary]]:
+def _by_outcome(
+    records: Sequence[Record], names: Sequence[str], outcomes: Mapping[int, Outcome]
+) -> dict[str, dict[str, Summary]]:
     groups: dict[str, list[Record]] = {name: [] for name in OUTCOMES}
     for record in records:
-        if record["relevant_question_ids"]:
-            groups[outcome_of(record)].append(record)
+        if record["index"] in outcomes:
+            groups[outcomes[record["index"]]].append(record)
     return {name: _means(group, names, {}) for name, group in groups.items()}
 
 
-def _cost(records: Sequence[Record]) -> Cost:
-    answering: list[Record] = [
-        {**record, "steps": [step for step in record["steps"] if step["node"] != "judge"]}
-        for record in records
-    ]
-    calls = [call for record in answering for call in _calls(record)]
-    cached = sum(bool(call.get("cached")) for call in calls)
-    return Cost(
-        tokens=summarise([_spent(record) for record in answering]),
-        seconds=None if cached else summarise([_seconds(record) for record in answering]),
-        calls=len(calls),
-        cached=cached,
-    )
-
-
-def _spent(record: Record) -> float:
-    found = tokens_of([record])
-    return float(found["prompt"] + found["new"])
-
-
-def _seconds(record: Record) -> float:
-    return sum(call["seconds"] for call in _calls(record))
-
-
-def _calls(record: Record) -> list[Reply | Verdict | Likelihood]:
-    return [call for step in record["steps"] for call in calls_of(step)]
-
-
 def _notes(runs: Sequence[Reported], further: Mapping[str, Sequence[str]]) -> list[str]:
-    found = []
+    """Return what is to be known of the runs; a note that several share stands there once."""
+    said: dict[str, list[str]] = {}
     for each in runs:
+        own = [*notes(each.results), *further.get(each.name, ())]
         if not each.run.finished:
-            found.append(
-                f"{each.name}: unfinished, {len(each.run.records)} of {each.run.questions} "
-                "questions are done: every figure is of those alone."
+            own.insert(
+                0,
+                f"unfinished, {len(each.run.records)} of {each.run.questions} questions are done: "
+                "every figure is of those alone.",
             )
-        said = [*notes(each.results), *further.get(each.name, ())]
-        found += [f"{each.name}: {note}" for note in said]
+        for note in own:
+            said.setdefault(note, []).append(each.name)
+    return [
+        f"{'all runs' if len(names) == len(runs) > 1 else ', '.join(names)}: {note}"
+        for note, names in said.items()
+    ]
+
+
+def _doubts(runs: Sequence[Reported]) -> dict[str, str]:
+    """Return what stands beside the name of a judge that people's grades do not bear out."""
+    found: dict[str, str] = {}
+    for known in (each for run in runs for each in run.results["calibration"]):
+        pairs = known["pair_agreement"]
+        if pairs is None or pairs["mean"] is None:
+            found.setdefault(known["metric"], "not calibrated against people")
+        elif like_a_coin(pairs):
+            found[known["metric"]] = "agrees with people no better than a coin"
     return found

@@ -47,6 +47,7 @@ def render(figures: Figures, blocks: Blocks) -> str:
         facts=facts_of(figures.runs, manifests),
         manifests=[manifest_text(manifest) for manifest in manifests],
         pictures=pictures_of(figures.runs),
+        key={each.name: each.key for each in figures.runs}.__getitem__,
         plots=plots,
         chosen="ROUGE-1" if "ROUGE-1" in figures.metrics else figures.metrics[0],
         blocks=blocks,

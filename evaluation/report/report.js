@@ -196,9 +196,10 @@ function sortKey() {
 const negative = (value) => (is(value) ? -value : null);
 
 async function selectQuestions() {
-  const words = state.search.toLowerCase().split(/\s+/).filter(Boolean);
-  if (words.length && !haystack) haystack = readHaystack();
-  const texts = words.length ? await haystack : [];
+  const wanted = () => state.search.toLowerCase().split(/\s+/).filter(Boolean);
+  if (wanted().length && !haystack) haystack = readHaystack();
+  const texts = wanted().length ? await haystack : [];
+  const words = wanted(); // while the questions were read, another search may have been typed
   found = [];
   index.rows.forEach((row, place) => {
     if (passes(row) && words.every((word) => texts[place].includes(word))) found.push(place);
@@ -416,10 +417,19 @@ function trace(record, open = true) {
       list(step.points).length || "points" in step ? points(step) : "",
       preferences(step), likelihoods(step), verdicts(step),
       is(step.chosen) ? el("p", {}, chosen(step)) : "",
+      written(step),
       "score" in step ? el("p", {}, "Score: ", el("b", {}, is(step.score) ? figure(step.score) : "unscored")) : "",
       step.error ? textBox(step.error, "failure") : "",
       typeof step.answer === "string" ? el("details", { class: "after" }, el("summary", {}, "The answer after this step"), textBox(step.answer)) : ""));
   }));
+}
+
+// What the model wrote where it is not what the step made of it: cut, trimmed, or read as points.
+function written(step) {
+  const shown = new Set(list(step.candidates).flatMap((draft) => [object(draft).text, object(draft).reasoning]));
+  const raw = list(step.replies).map((reply) => object(reply).text).filter((text) => text && !shown.has(text));
+  if (!raw.length) return "";
+  return el("details", { class: "after" }, el("summary", {}, "As the model wrote it"), raw.map((text) => textBox(text)));
 }
 
 function chosen(step) {

@@ -8,8 +8,8 @@ import pytest
 
 from evaluation.report.command import write_report
 from tests.pages import hostile
-from tests.records import record
-from tests.runs import make_run
+from tests.records import failed, record
+from tests.runs import make_run, scored
 
 LIST = ".list li"
 SHOWN = """document.querySelector(".status").textContent"""
@@ -141,6 +141,27 @@ def test_two_runs_stand_side_by_side_with_their_differences_marked(tab, report):
     assert "".join(kept[0].split()) == "".join(kept[1].split())
     choose(page, "Side by side with", -1)
     page.wait_for_selector(".columns mark", state="detached")
+    assert opened.errors == []
+
+
+def test_what_one_run_lacks_is_said_and_breaks_nothing(tab, tmp_path):
+    ours = [*scored([0.1, 0.2]), record(2, question="why 2?", answer="")]
+    theirs = [*scored([0.3]), {**failed(1), "question": "why 1?"}]
+    folders = [
+        make_run(tmp_path / "a", ours, config="keyword"),
+        make_run(tmp_path / "b", theirs, config="semantic", questions=3),
+    ]
+    write_report(folders, tmp_path / "report.html")
+    opened = tab()
+    page = opened.open(tmp_path / "report.html")
+    choose(page, "Side by side with", 1)
+    choose(page, "Show", "missing")
+    assert page.evaluate(SHOWN) == "1 question of 3"
+    choose(page, "Show", "all")
+    for number, said in ((1, "Failed: ValueError"), (2, "B semantic holds no record of this")):
+        page.evaluate(f"location.hash = '#question-{number}'")
+        page.locator("#question-title").filter(has_text=f"Question {number} ").wait_for()
+        assert said in page.locator(".question").inner_text()
     assert opened.errors == []
 
 

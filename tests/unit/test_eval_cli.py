@@ -229,7 +229,8 @@ def test_a_run_prints_its_table_and_ends_with_its_folder(evaluate, here):
     assert text.endswith(f"\nrun: {Path('runs', folder.name)}\n")
     assert text.startswith("keyword, profile embedded: 5 questions, 0 failed, 0 empty answers\n")
     assert sorted(path.name for path in folder.iterdir()) == [
-        *("journal.jsonl", "lock", "manifest.json", "metrics.json", "summary.md", "timings.json")
+        *("journal.jsonl", "lock", "manifest.json", "metrics.json"),
+        *("report.html", "summary.md", "timings.json"),
     ]
 
 
@@ -278,7 +279,7 @@ def test_several_configs_run_one_after_another(evaluate, here):
     assert code == 0
     assert text.count("\nrun: ") == 2
     names = sorted(path.name.split("-")[0] for path in (here / "work" / "runs").iterdir())
-    assert names == ["keyword", "semantic"]
+    assert names == ["keyword", "report", "semantic"]
 
 
 @pytest.mark.parametrize(("bad", "code"), [(range(5), 1), (range(4), 0)])

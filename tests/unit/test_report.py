@@ -127,7 +127,7 @@ def test_the_differences_are_those_of_compare(report, two):
     [table] = tree.xpath("//table[contains(., 'would have shown')]")
     rows = [[cell.text_content() for cell in row] for row in table.xpath("tbody/tr")]
     assert [row[1] for row in rows] == [each["metric"] for each in found]
-    assert rows[0][:3] == ["semantic - keyword", "BLEU", "+.300"]
+    assert rows[0][:3] == ["B semantic - A", "BLEU", "+.300"]
     assert rows[0][5:10] == ["<.001", "better", "20", "0", "0"]
 
 
@@ -256,6 +256,41 @@ def test_without_a_judge_there_is_no_correlation(report, tmp_path):
     assert (
         report(make_run(tmp_path / "a", records)).xpath("//table[contains(., 'correlation')]") == []
     )
+
+
+CALIBRATED = {
+    "metric": "LLM_judge",
+    "judge": "j",
+    "grades": "grades.csv",
+    "n": 100,
+    "spearman": {"mean": 0.1, "ci95": [-0.1, 0.3]},
+}
+
+
+@pytest.mark.parametrize(
+    ("agreement", "says"),
+    [
+        (None, "LLM_judge not calibrated against people"),
+        ([0.45, 0.65], "LLM_judge agrees with people no better than a coin"),
+        ([0.7, 0.9], "LLM_judge"),
+    ],
+)
+def test_a_judge_that_people_do_not_bear_out_is_marked(
+    report, tmp_path, monkeypatch, agreement, says
+):
+    pairs = {"mean": 0.6, "ci95": agreement, "n": 80} if agreement else None
+    known = [{**CALIBRATED, "pair_agreement": pairs}]
+    monkeypatch.setattr("evaluation.report.figures.calibration_of", lambda identity: known)
+    tree = report(make_run(tmp_path / "a", scored([0.1, 0.2])))
+    heads = [each.text_content() for each in tree.xpath("//table[@class='means']/thead//th")]
+    assert heads[6] == says
+    assert ("do not rank by this judge" in text_of(tree)) == says.endswith("coin")
+
+
+def test_a_note_that_all_runs_share_stands_there_once(report, two):
+    said = text_of(report(*two))
+    assert said.count("not calibrated against people; measure it") == 1
+    assert "all runs: LLM_judge (j): not calibrated against people" in said
 
 
 def test_costs_are_a_question_s_and_leave_the_judge_out(report, tmp_path):
