@@ -20,9 +20,10 @@ from nodes.model import Reply
 if TYPE_CHECKING:
     from graph.retrieval.encoder import Encoder
 
-MAX_NEW_TOKENS = 256
-"""Room for the longest reply that `bounded` allows, in a language of a token a word."""
-MAX_ITEMS = 3
+_REPLY_SHARE = 8
+_MOST_TOKENS = 1024
+_TOKENS_AN_ITEM = 80
+"""What an item of a list takes at most, with its statement, reason and verdict, in English."""
 MAX_CHARS = 120
 _MAX_REASON_CHARS = 60
 _LEAST_CHARS = 80
@@ -93,17 +94,18 @@ class LocalModel(InstructorBaseRagasLLM):
             Unreadable: the reply is cut off.
             PromptTooLongError: the prompt does not fit the window.
         """
-        schema = bounded(response_model.model_json_schema())
-        reply = self._writer.write(prompt, schema, MAX_NEW_TOKENS)
+        tokens = reply_tokens(self._writer.loaded.window)
+        schema = bounded(response_model.model_json_schema(), tokens // _TOKENS_AN_ITEM)
+        reply = self._writer.write(prompt, schema, tokens)
         self._trace.replies.append(reply)
         try:
             return response_model.model_validate_json(reply["text"])
         except ValidationError:
-            ended = reply["new_tokens"] < MAX_NEW_TOKENS
+            ended = reply["new_tokens"] < tokens
             raise Unreadable(
                 "the reply does not parse"
                 if ended
-                else f"the reply did not end within {MAX_NEW_TOKENS} tokens"
+                else f"the reply did not end within {tokens} tokens"
             ) from None
 
     async def agenerate(self, prompt: str, response_model: type[Any]) -> Any:
@@ -202,36 +204,39 @@ def model_metric(metric: str, writer: Writer, encoder: "Encoder", trace: Trace) 
 
     for name, prompt in vars(made).items():
         if hasattr(prompt, "to_string"):
-            room = loaded.window - MAX_NEW_TOKENS
+            room = loaded.window - reply_tokens(loaded.window)
             setattr(made, name, FittedPrompt(prompt, trace, room, count))
     return made
 
 
-def bounded(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a schema of ragas that every reply can fulfil within `MAX_NEW_TOKENS`.
+def reply_tokens(window: int) -> int:
+    """Return how long a reply may be: an eighth of the window, and no more than it takes."""
+    return min(_MOST_TOKENS, window // _REPLY_SHARE)
 
-    Lists hold 1 to 3 items, texts end, and nothing besides is allowed. Every whole number that the
-    metrics ask for is a verdict, 0 or 1.
+
+def bounded(schema: Mapping[str, Any], items: int) -> dict[str, Any]:
+    """Return a schema of ragas that a reply can fulfil within few tokens.
+
+    Lists hold 1 to `items` items, texts end, and nothing besides is allowed. Every whole number
+    that the metrics ask for is a verdict, 0 or 1.
     """
-    made = {name: _bounded(value, name) for name, value in schema.items()}
+    made = {name: _bounded(value, name, items) for name, value in schema.items()}
     if made.get("type") == "object":
         made["additionalProperties"] = False
     return made
 
 
-def _bounded(value: Any, name: str) -> Any:
+def _bounded(value: Any, name: str, items: int) -> Any:
     if isinstance(value, list):
-        return [_bounded(each, name) for each in value]
+        return [_bounded(each, name, items) for each in value]
     if not isinstance(value, dict):
         return value
-    made = bounded(value)
+    made = bounded(value, items)
     if made.get("type") == "array":
-        made |= {"minItems": 1, "maxItems": MAX_ITEMS}
+        made |= {"minItems": 1, "maxItems": max(1, items)}
     elif made.get("type") == "integer":
         made |= {"minimum": 0, "maximum": 1}
     elif made.get("type") == "string":
-        made |= {
-            "minLength": 1,
-            "maxLength": _MAX_REASON_CHARS if name == "reason" else MAX_CHARS,
-        }
+        longest = _MAX_REASON_CHARS if name == "reason" else MAX_CHARS
+        made |= {"minLength": 1, "maxLength": longest}
     return made

@@ -7,9 +7,11 @@ import torch
 from langchain_core.prompts import PromptTemplate
 
 from graph.errors import ConfigError
+from graph.models.cache import ReplyCache
 from graph.models.engine import HuggingFaceEngine
+from graph.models.likelihood import SCORED_TOKENS
 from graph.schema import ModelSpec
-from nodes.model import Prompt
+from nodes.model import Continued, Prompt
 from tests.integration.checkpoints import RUN_ON, make_phi
 
 TEMPLATE = PromptTemplate.from_template("{text}")
@@ -94,6 +96,61 @@ def test_verdicts_equal_the_probabilities_of_the_model_token_by_token(checkpoint
         expected[option] = sum(float(scores[i - 1, ids[i]]) for i in steps)
     weights = torch.tensor(list(expected.values())).softmax(0).tolist()
     assert list(verdict["probabilities"].values()) == pytest.approx(weights, abs=1e-4)
+
+
+def test_a_likelihood_is_the_mean_over_the_tokens_of_the_text(checkpoints):
+    engine = HuggingFaceEngine(spec(checkpoints["qwen2"]), batch_size=2)
+    texts = ["Use sorted.", "", "no"]
+    asked = [Continued(prompt, text) for prompt in prompts("How do I sort?") for text in texts]
+    found = engine.score_all(asked)
+    loaded = engine.loaded
+    for text, score in zip(texts, found, strict=True):
+        prefix = loaded.encode(score["prompt"])
+        ids = loaded.encode(score["prompt"] + text)
+        assert score["scored_tokens"] == len(ids) - len(prefix)
+        if not text:
+            assert score["mean_logprob"] is None
+            continue
+        with torch.inference_mode():
+            scores = loaded.model(torch.tensor([ids])).logits[0].float().log_softmax(-1)
+        values = [float(scores[i - 1, ids[i]]) for i in range(len(prefix), len(ids))]
+        assert score["mean_logprob"] == pytest.approx(sum(values) / len(values), abs=1e-4)
+
+
+def test_a_long_text_is_scored_by_its_start(checkpoints):
+    engine = HuggingFaceEngine(spec(checkpoints["qwen2"]))
+    start, more = "sorted " * 400, "sorted " * 400 + "and so on " * 50
+    first, second = engine.score_all(
+        [Continued(prompts("How?")[0], each) for each in (start, more)]
+    )
+    assert first["scored_tokens"] == second["scored_tokens"] == SCORED_TOKENS
+    assert first["mean_logprob"] == pytest.approx(second["mean_logprob"], abs=1e-4)
+
+
+def test_what_comes_from_the_cache_is_what_was_computed(checkpoints, tmp_path):
+    def engine(cache):
+        return HuggingFaceEngine(spec(checkpoints["qwen2"]), batch_size=2, seed=3, cache=cache)
+
+    def ask(engine):
+        texts = ["How?", "Why is that so, and what follows?", "How?"]
+        return [
+            *engine.write_all(prompts(*texts), 8, 0.0),
+            *engine.write_all(prompts(*texts), 8, 0.9),
+            *engine.choose_all(prompts(*texts), ["A", "B"]),
+            *engine.score_all([Continued(prompt, "Because.") for prompt in prompts(*texts)]),
+        ]
+
+    def bare(outcomes):
+        return [{**each, "seconds": 0, "cached": None} for each in outcomes]
+
+    without = ask(engine(None))
+    first = ask(engine(ReplyCache(tmp_path / "replies.sqlite")))
+    again = ask(engine(ReplyCache(tmp_path / "replies.sqlite")))
+    assert bare(without) == bare(first) == bare(again)
+    assert [each["cached"] for each in first] == [False] * 12
+    assert [each["cached"] for each in again] == [True] * 12
+    # Two drafts of one prompt are two draws.
+    assert len({each["text"] for each in again[3:6]}) == 3
 
 
 def test_two_hundred_random_option_sets_give_a_choice_and_probabilities(checkpoints):

@@ -12,6 +12,7 @@ import time
 import pytest
 from langchain_core.prompts import PromptTemplate
 
+from evaluation.calls import calls_of
 from evaluation.journal import Journal
 from evaluation.machine import open_machine
 from evaluation.questions import load_items
@@ -21,7 +22,9 @@ from graph.config import config_names, load_settings
 from graph.errors import PromptTooLongError
 from graph.models import open_models
 from graph.models.budget import fit
+from graph.models.cache import ReplyCache
 from graph.models.huggingface import load
+from graph.storage import cache_folder
 from nodes.model import Prompt, Quote
 from nodes.state import State
 from tests.integration.conftest import ROOT, SAMPLE
@@ -43,9 +46,12 @@ def test_all_configs_answer_and_are_judged(tmp_path):
     names = config_names()
     assert len(names) == 22
     items = load_items(DATASET, 2)
-    models = None
+    profile = load_settings("baseline", "embedded", SHORT).profile
+    # Configs that share a beginning share its calls, which halves the time of this test.
+    models = open_models(profile, batch_size=2, cache=ReplyCache(tmp_path / "replies.sqlite"))
+    shared: dict[str, int] = {}
     for name in names:
-        machine, models = machine_of(name, 2, models, items)
+        machine, _ = machine_of(name, 2, models, items)
         journal = Journal(tmp_path / f"{name}.jsonl")
         # Behind `retrieve` all kinds are alike: two questions side by side for one of them.
         asked = items if name.startswith("semantic") else items[:1]
@@ -65,7 +71,11 @@ def test_all_configs_answer_and_are_judged(tmp_path):
             finished_early = record["steps"][-2]["node"] == "critique"
             if not (finished_early and wanted == ["refined"]):
                 assert len(picked) == len(wanted), name
+        shared[name] = calls_of(list(journal.records.values())).cached
         journal.close()
+    # Of each question its notes, its draft and the critique of it.
+    assert shared["semantic_cot"] == 0
+    assert shared["semantic_cot_rerank_refined"] >= 3 * len(items)
 
 
 def test_eight_questions_through_semantic_are_three_generate_calls(tmp_path, monkeypatch):
@@ -180,9 +190,14 @@ def command(runs, *more):
     ]
 
 
-def start(runs):
+def start(runs, environment):
     return subprocess.Popen(
-        command(runs), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command(runs),
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
 
 
@@ -197,13 +212,18 @@ def wait_for_records(runs, count, process):
 
 
 def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(tmp_path):
-    golden = subprocess.run(command(tmp_path / "golden"), cwd=ROOT, capture_output=True, text=True)
+    # Every call of the first run is made; the killed one goes on from calls that were kept.
+    asked = command(tmp_path / "golden", "--no-cache")
+    golden = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True)
     assert golden.returncode == 0, golden.stderr
     expected = next((tmp_path / "golden").glob("*/metrics.json")).read_bytes()
     assert json.loads(expected)["n"] == 6
 
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "models").symlink_to(cache_folder() / "models")
+    environment = {**os.environ, "OPENCODER_CACHE": str(tmp_path / "cache")}
     runs = tmp_path / "killed"
-    process = start(runs)
+    process = start(runs, environment)
     folder = wait_for_records(runs, 2, process)
     process.kill()
     process.communicate()
@@ -211,7 +231,7 @@ def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(tmp_path):
     kept = (folder / "journal.jsonl").read_bytes()
     assert not (folder / "metrics.json").exists()
 
-    process = start(runs)
+    process = start(runs, environment)
     wait_for_records(runs, 4, process)
     process.send_signal(signal.SIGINT)
     _, talk = process.communicate(timeout=60)
@@ -219,7 +239,7 @@ def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(tmp_path):
     assert "to go on: python eval.py --config keyword" in talk
     assert "Traceback" not in talk
 
-    last = subprocess.run(command(runs), cwd=ROOT, capture_output=True, text=True)
+    last = subprocess.run(command(runs), cwd=ROOT, env=environment, capture_output=True, text=True)
     assert last.returncode == 0, last.stderr
     assert "going on:" in last.stderr
     journal = (folder / "journal.jsonl").read_bytes()

@@ -84,7 +84,7 @@ def test_vectors_are_nearly_those_of_32_bits(dtype):
 
 
 @needs_openvino
-def test_weights_are_rounded_to_8_bits_with_a_scale_each_row():
+def test_weights_are_rounded_to_8_bits_with_a_scale_each_group():
     openvino = quantised._import_openvino()
     model = Tiny()
     with torch.no_grad():
@@ -95,8 +95,8 @@ def test_weights_are_rounded_to_8_bits_with_a_scale_each_row():
         for node in graph.get_ordered_ops()
         if node.get_type_name() == "Constant" and str(node.get_element_type()) == "<Type: 'int8_t'>"
     ]
-    assert sorted(each.shape for each in small) == [(WIDTH, 2 * WIDTH), (2 * WIDTH, WIDTH)]
-    largest = np.concatenate([np.abs(each.astype(int)).max(axis=1) for each in small])
+    assert sorted(each.shape for each in small) == [(WIDTH, 2, WIDTH), (2 * WIDTH, 1, WIDTH)]
+    largest = np.concatenate([np.abs(each.astype(int)).max(axis=2).ravel() for each in small])
     assert sorted(set(largest.tolist())) == [0, 127]
 
 

@@ -129,7 +129,7 @@ def test_what_is_missing_is_the_reason_and_no_score(metric, changes, reason):
     ("answer", "reason"),
     [
         ("no JSON", "the reply does not parse"),
-        ('{"question": "why', "did not end within 256 tokens"),
+        ('{"question": "why', "did not end within 1024 tokens"),
         (PromptTooLongError("999 tokens"), "the prompt does not fit the window"),
         (RuntimeError("out of\nmemory"), "RuntimeError: out of memory"),
     ],

@@ -12,10 +12,10 @@ from ragas.metrics.collections.faithfulness.util import NLIStatementOutput
 
 from evaluation.scoring.ragas_model import (
     MAX_CHARS,
-    MAX_ITEMS,
     FittedPrompt,
     Trace,
     bounded,
+    reply_tokens,
 )
 from graph.errors import PromptTooLongError
 
@@ -65,8 +65,8 @@ def test_a_question_that_leaves_no_room_is_an_error_of_its_own():
 
 
 def test_a_bounded_schema_ends_and_takes_verdicts_alone():
-    made = bounded(NLIStatementOutput.model_json_schema())
-    assert made["properties"]["statements"]["maxItems"] == MAX_ITEMS
+    made = bounded(NLIStatementOutput.model_json_schema(), 6)
+    assert made["properties"]["statements"]["maxItems"] == 6
     assert made["properties"]["statements"]["minItems"] == 1
     item = made["$defs"]["StatementFaithfulnessAnswer"]
     assert item["properties"]["statement"]["maxLength"] == MAX_CHARS
@@ -76,3 +76,7 @@ def test_a_bounded_schema_ends_and_takes_verdicts_alone():
     )
     assert made["additionalProperties"] is item["additionalProperties"] is False
     assert item["required"] == ["statement", "reason", "verdict"]
+
+
+def test_a_reply_has_an_eighth_of_the_window():
+    assert [reply_tokens(window) for window in (1280, 4096, 100_000)] == [160, 512, 1024]

@@ -112,6 +112,19 @@ def test_the_first_screen_has_means_intervals_counts_and_marks(report, two):
     assert "m (revision r1, float32)" in said
 
 
+def test_what_differs_between_runs_is_said_for_each(report, tmp_path):
+    other = {"model": "other", "revision": None, "engine": "huggingface", "dtype": "float32"}
+    tree = report(
+        make_run(tmp_path / "b", scored(LOW), config="keyword"),
+        make_run(tmp_path / "a", scored(HIGH), config="semantic", generator=other, seed=1),
+    )
+    said = text_of(tree, "//dl")
+    assert "generator A: m (revision r1, float32) B: other (float32)" in said
+    assert "encoder e (float32)" in said
+    assert "seed, batch size A: 0, 8 B: 1, 8" in said
+    assert "semantic - keyword: not only the config differs: generator.model" in text_of(tree)
+
+
 def test_what_is_not_distinguishable_is_said(report, tmp_path):
     tree = report(
         make_run(tmp_path / "b", scored(LOW), config="keyword"),
