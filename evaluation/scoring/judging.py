@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
@@ -92,8 +92,9 @@ def judge_spec(name: str, profile: Profile) -> ModelSpec:
     return profile.judge.model_copy(update={"model": name, "revision": None, "engine": engine})
 
 
+@cache
 def open_judge(profile: Profile, spec: ModelSpec, batch_size: int) -> ModelJudge:
-    """Load a judge: what cannot be loaded is an error now, and not each question's own.
+    """Load a judge, once for all runs: what cannot be loaded is an error now, and not each question's own.
 
     Raises:
         ConfigError: there is no such model.

@@ -7,8 +7,9 @@ with --json one JSON document and nothing else does. Nothing is sent anywhere.
 import argparse
 import json
 import sys
+from functools import cache
 from pathlib import Path
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from rich.console import Console
 
@@ -31,9 +32,12 @@ from graph.config import load_settings
 from graph.models.batching import Engine
 from graph.models.lockstep import Lockstep
 from graph.retrieval.encoder import open_encoder
-from graph.schema import Profile
+from graph.schema import ModelSpec, Profile
 from graph.storage import file_sha256
 from graph.terminal import log, safe_text
+
+if TYPE_CHECKING:
+    from graph.models.engine import HuggingFaceEngine
 
 
 class Found(TypedDict):
@@ -152,8 +156,16 @@ def _scorer(profile: Profile | None, size: int, engine: Engine | None) -> RagasS
     from graph.models.engine import HuggingFaceEngine
 
     if not isinstance(engine, HuggingFaceEngine):
-        engine = HuggingFaceEngine(profile.judge)
+        engine = _engine(profile.judge)
     writer = SchemaWriter(engine, lockstep, batch_size=size)
     writer.load()
     asked = Asked(writer, open_encoder(profile.embedder))
     return RagasScorer((*REFERENCE_BASED, *MODEL_BASED), lockstep, asked)
+
+
+@cache
+def _engine(spec: ModelSpec) -> "HuggingFaceEngine":
+    """Return one engine for all runs, so that its weights load once."""
+    from graph.models.engine import HuggingFaceEngine
+
+    return HuggingFaceEngine(spec)

@@ -210,7 +210,7 @@ def _outcome(value: float, evidence: dict[str, Any] | None) -> Outcome:
     if not isfinite(value):
         return Outcome(None, "ragas gave no number: nothing to judge", evidence)
     # A sum of parts may pass 1 in its last digit.
-    return Outcome(min(value, 1.0) if value < 1 + 1e-9 else value, None, evidence)
+    return Outcome(0.0 + (min(value, 1.0) if value < 1 + 1e-9 else value), None, evidence)
 
 
 def _reason(error: Exception) -> str:

@@ -96,8 +96,13 @@ def test_every_metric_has_a_value_or_a_counted_reason_and_nothing_is_sent(tmp_pa
         ),
         record(1, question="\ud800 {x} <|im_end|>", answer="", passages=[]),
     ]
+    from evaluation.scoring.ragas_model import reply_tokens
+
     folder = make_run(tmp_path / "run", records)
     profile = load_profile("embedded")
+    # A small window makes short replies.
+    judge = profile.judge.model_copy(update={"window": 768})
+    profile = profile.model_copy(update={"judge": judge})
     found = ragas_command.score(folder, profile)
     assert reached == []
     assert found["metrics"].keys() == {f"ragas_{n}" for n in (*REFERENCE_BASED, *MODEL_BASED)}
@@ -107,5 +112,10 @@ def test_every_metric_has_a_value_or_a_counted_reason_and_nothing_is_sent(tmp_pa
     [scoring] = read_scores(folder)
     replies = [r for line in scoring.scores[0]["evidence"] for r in line["replies"]]
     assert len(replies) >= len(MODEL_BASED)
-    assert all(json.loads(reply["text"]) for reply in replies)
-    assert found["metrics"]["ragas_answer_relevancy"]["n"] == 1
+    # What ended follows its schema; a reply of digits alone takes a token each and is cut off.
+    ended = [reply for reply in replies if reply["new_tokens"] < reply_tokens(768)]
+    assert ended
+    assert all(json.loads(reply["text"]) for reply in ended)
+    cut = "the reply did not end within 96 tokens"
+    reasons = {*scoring.scores[0]["reasons"].values()}
+    assert reasons <= {cut}

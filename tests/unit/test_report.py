@@ -543,6 +543,16 @@ def test_runs_that_share_no_question_are_refused_in_one_line(run, tmp_path):
     assert not (tmp_path / "x.html").exists()
 
 
+def test_a_damaged_run_is_refused_in_one_line(run, two, tmp_path):
+    journal = two[1] / "journal.jsonl"
+    lines = journal.read_bytes().split(b"\n")
+    journal.write_bytes(b"\n".join([*lines[:3], lines[3].replace(b"why", b"who"), *lines[4:]]))
+    ended = run(*two, "--out", tmp_path / "x.html")
+    assert ended.code == 2
+    assert ended.err.count("\n") == 1
+    assert "line 4 is damaged" in ended.err
+
+
 @pytest.mark.parametrize("name", ["no/such/x.html", "."])
 def test_a_place_that_cannot_be_written_is_refused(run, two, tmp_path, name):
     ended = run(*two, "--out", tmp_path / name)
