@@ -28,6 +28,7 @@ SEEDS = [
     "NUL \x00 bell \x07 escape \x1b[31m delete \x7f",
     "line\u2028paragraph\u2029end\r\nwindows\rmac",
     "\x010 looks like a number of the table",
+    "\x017",
     "\U000e0041\U000e0042 tags",
     '<base href="https://evil.example/"><meta http-equiv="refresh" content="0;url=//evil.example">',
     "<link rel=stylesheet href=//evil.example/a.css><object data=//evil.example>",
@@ -35,7 +36,6 @@ SEEDS = [
     '<a href="javascript:alert(1)" autofocus onfocus=alert(1)>x</a>',
     "__proto__ constructor \\u003cscript\\u003e",
 ]
-FIELDS = 8
 
 
 def hostile(count: int = 200) -> list[str]:

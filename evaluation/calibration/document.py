@@ -7,7 +7,7 @@ from typing import Any, TypedDict
 from evaluation.calibration.calibrated import NAME
 from evaluation.calibration.ceiling import Ceiling, human_ceiling
 from evaluation.calibration.grades import Graded, unlike_means
-from evaluation.calibration.known import WARNING, like_a_coin
+from evaluation.calibration.known import doubt_of
 from evaluation.calibration.measured import (
     Agreement,
     Ahead,
@@ -163,6 +163,6 @@ def _doubts(name: str, signal: Signal, known: set[float]) -> list[str]:
         found.append("all scores are the same: it correlates with nothing.")
     elif signal["spearman"]["mean"] is None:
         found.append("all human means are the same: nothing correlates with them.")
-    if name in (ASCENDING, DESCENDING, BOTH, NAME) and pairs["n"] and like_a_coin(pairs):
-        found.append(WARNING)
+    if name in (ASCENDING, DESCENDING, BOTH, NAME) and pairs["n"] and (doubt := doubt_of(pairs)):
+        found.append(doubt)
     return found

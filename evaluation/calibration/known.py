@@ -160,15 +160,20 @@ def note_of(known: Calibration) -> str:
         f"{name}: agreed with people on {pairs['mean']:.0%} of {pairs['n']} pairs of answers that "
         f"they tell apart{_between(pairs)}, on {known['grades']}."
     )
-    return f"{said} {WARNING}" if like_a_coin(pairs) else said
+    doubt = doubt_of(pairs)
+    return f"{said} {doubt}" if doubt else said
 
 
-WARNING = "Warning: a coin agrees on 50 %, which its interval includes: do not rank by this judge."
-
-
-def like_a_coin(pairs: Estimate) -> bool:
-    """Return whether pair agreement includes 50 %, or is below it, or has no interval to tell."""
-    return pairs["ci95"] is None or pairs["ci95"][0] <= COIN
+def doubt_of(pairs: Estimate) -> str | None:
+    """Return the warning beside a judge that is not shown to be better than a coin."""
+    ends = pairs["ci95"]
+    if ends is None:
+        return "Warning: there is no interval to tell it from a coin: do not rank by this judge."
+    if ends[1] < COIN:
+        return "Warning: a coin agrees on 50 %, more than this judge: do not rank by it."
+    if ends[0] <= COIN:
+        return "Warning: a coin agrees on 50 %, which its interval includes: do not rank by this judge."
+    return None
 
 
 def _between(estimate: Estimate) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from evaluation.calibration.known import calibration_of, like_a_coin
+from evaluation.calibration.known import calibration_of, doubt_of
 from evaluation.comparison.pairing import Difference, adjust, compare
 from evaluation.grid import CONTROLS, Grid, verdicts
 from evaluation.journal import Record
@@ -215,6 +215,6 @@ def _doubts(runs: Sequence[Reported]) -> dict[str, str]:
         pairs = known["pair_agreement"]
         if pairs is None or pairs["mean"] is None:
             found.setdefault(known["metric"], "not calibrated against people")
-        elif like_a_coin(pairs):
-            found[known["metric"]] = "agrees with people no better than a coin"
+        elif doubt_of(pairs):
+            found[known["metric"]] = "not shown to agree with people more than a coin"
     return found

@@ -243,7 +243,9 @@ def test_a_measured_judge_is_known_by_its_model_and_the_prompt(tmp_path, monkeyp
 def test_a_judge_that_may_be_a_coin_has_a_warning_beside_it(ends):
     figures = {**FIGURES, "pair_agreement": {"mean": 0.5, "ci95": ends, "n": 90}}
     entry = {"metric": "LLM_judge", "judge": "j", **figures}
-    assert "Warning: a coin agrees on 50 %" in note_of(entry)
+    assert "Warning: " in note_of(entry)
+    assert ("more than this judge" in note_of(entry)) == (ends == [0.2, 0.4])
+    assert ("interval includes" in note_of(entry)) == (ends in ([0.45, 0.55], [0.5, 0.6]))
     assert "Warning" not in note_of({**entry, **FIGURES})
 
 

@@ -284,7 +284,7 @@ CALIBRATED = {
     ("agreement", "says"),
     [
         (None, "LLM_judge not calibrated against people"),
-        ([0.45, 0.65], "LLM_judge agrees with people no better than a coin"),
+        ([0.45, 0.65], "LLM_judge not shown to agree with people more than a coin"),
         ([0.7, 0.9], "LLM_judge"),
     ],
 )
