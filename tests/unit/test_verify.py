@@ -322,6 +322,25 @@ def test_similarities_are_recomputed_with_the_runs_own_encoder(
     assert set(encoder) == {spec}
 
 
+def test_an_encoder_of_8_bits_may_differ_by_more(encoder, tmp_path, monkeypatch, capsys):
+    from evaluation.metrics import semantic_similarity
+    from graph.schema import EmbedderSpec
+
+    spec = EmbedderSpec(model="e")
+    answers = [sound(index)["answer"] for index in range(2)]
+    right = semantic_similarity(verify.open_encoder(spec), answers, [REFERENCE] * 2)
+    records = [
+        with_metric(index, "semantic_similarity", right[index] + shift)
+        for index, shift in enumerate([0.009, 0.011])
+    ]
+    embedder = {"model": "e", "revision": None, "engine": "huggingface", "dtype": "int8_bfloat16"}
+    folder = make_run(tmp_path / "run", records, embedder=embedder)
+    monkeypatch.setattr(sys, "argv", ["evaluation", "verify", str(folder)])
+    assert cli.main() == 1
+    [line] = capsys.readouterr().out.splitlines()
+    assert line.startswith("question 1: semantic_similarity")
+
+
 def test_without_the_encoder_none_is_opened(encoder, folder, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["evaluation", "verify", str(folder), "--no-encoder"])
     assert cli.main() == 0
