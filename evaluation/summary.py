@@ -3,10 +3,12 @@
 import json
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from evaluation.calibration.known import note_of
 from evaluation.results import Results
+from evaluation.retrieval.table import number
 from evaluation.retrieval_quality import RetrievalQuality
 from evaluation.stages import STAGE_METRICS, Added
 from evaluation.statistics import Summary
@@ -84,14 +86,23 @@ def _stage_lines(found: dict[str, Added]) -> list[str]:
 
 def stages_table(found: dict[str, Added]) -> Table:
     """Return what each stage added where it ran, for the terminal."""
-    table = Table()
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("stage\nran, changed")
     for name in STAGE_METRICS:
         table.add_column(f"{SHORT.get(name, name)}\n95 %", justify="right", no_wrap=True)
     for stage, each in found.items():
-        cells = ["\n".join(shown(each["metrics"][name], "+")) for name in STAGE_METRICS]
+        cells = [_gain(each["metrics"][name]) for name in STAGE_METRICS]
         table.add_row(f"{stage}\n{each['ran']}, {each['changed']}", *cells)
     return table
+
+
+def _gain(summary: Summary) -> str:
+    if summary["mean"] is None:
+        return f"none\n{summary['unscored']} unscored"
+    ends = summary["ci95"]
+    interval = "none" if ends is None else " to ".join(number(end, "+") for end in ends)
+    unscored = f"\n{summary['unscored']} unscored" if summary["unscored"] else ""
+    return f"{number(summary['mean'], '+')}\n{interval}{unscored}"
 
 
 def retrieval_rows(found: RetrievalQuality) -> list[tuple[str, Summary]]:

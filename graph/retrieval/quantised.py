@@ -5,6 +5,7 @@ Weights are rounded once, and what they are multiplied with at each call. Both h
 depends on the texts beside it. The rest is computed in float32 or bfloat16, as the dtype says.
 """
 
+import logging
 import sys
 import warnings
 from collections.abc import Iterable
@@ -119,11 +120,17 @@ def _converted(openvino: Any, model: "SentenceTransformer") -> Any:
     # Masked in part, since a mask of ones alone is left out of the trace.
     mask = torch.ones_like(ids)
     mask[0, 6:] = 0
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return openvino.convert_model(
-            Traced().eval(), example_input={"input_ids": ids, "attention_mask": mask}
-        )
+    root = logging.getLogger()
+    level = root.level
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return openvino.convert_model(
+                Traced().eval(), example_input={"input_ids": ids, "attention_mask": mask}
+            )
+    finally:
+        # A conversion that fails leaves everybody's logging at errors alone.
+        root.setLevel(level)
 
 
 def _rounded(graph: Any) -> Any:

@@ -1,6 +1,7 @@
 """The 8-bit encoder: nearly the same vectors, the same bytes each time, and nothing sent anywhere."""
 
 import os
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -121,6 +122,9 @@ def test_a_model_that_cannot_be_converted_is_a_config_error():
 
 
 @needs_openvino
+    assert logging.getLogger().level == logging.WARNING
+
+
 def test_openvino_is_imported_without_its_telemetry(tmp_path):
     code = "from graph.retrieval.quantised import _import_openvino as f; f().convert_model"
     subprocess.run(
