@@ -1,7 +1,7 @@
 """The 8-bit encoder: nearly the same vectors, the same bytes each time, and nothing sent anywhere."""
 
-import os
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
