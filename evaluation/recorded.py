@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from evaluation.identity import SCHEMA
 from evaluation.journal import Journal, Record
 from evaluation.run import journal_path
 from graph.errors import DatasetError
+from graph.schema import Config, EmbedderSpec, Settings
 from graph.terminal import log
 
 _TYPES: dict[str, type | tuple[type, ...]] = {
@@ -49,6 +52,37 @@ class RecordedRun:
     def failed(self) -> int:
         """How many questions have an error instead of an answer."""
         return sum(record["error"] is not None for record in self.records)
+
+
+def settings_of(run: RecordedRun) -> Settings:
+    """Return what a run was told to do, as far as its results name it.
+
+    Raises:
+        DatasetError: this version does not know its config.
+    """
+    try:
+        config = Config.model_validate(run.identity.get("config"))
+    except ValidationError:
+        raise DatasetError(
+            f"{run.folder}: this version does not know the manifest's config: use the version "
+            "that wrote it"
+        ) from None
+    # Results name the profile; which models those are changes none of them.
+    return Settings.model_construct(config_name=run.config, profile_name=run.profile, config=config)
+
+
+def embedder_of(run: RecordedRun, otherwise: str) -> EmbedderSpec:
+    """Return the encoder that a run was made with.
+
+    Raises:
+        DatasetError: the manifest names none that this version knows; `otherwise` says what then.
+    """
+    try:
+        return EmbedderSpec.model_validate(run.identity.get("embedder"))
+    except ValidationError:
+        raise DatasetError(
+            f"{run.folder}: the manifest names no encoder that this version knows{otherwise}"
+        ) from None
 
 
 def read_run(folder: Path, *, tail: bool = True) -> RecordedRun:

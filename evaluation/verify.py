@@ -10,8 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pydantic import ValidationError
-
 from evaluation.calibration.calibrated import formula_of
 from evaluation.calibration.known import stored_calibration
 from evaluation.calibration.records import scores_for
@@ -20,13 +18,12 @@ from evaluation.drafts import score_texts
 from evaluation.identity import digest, versions
 from evaluation.journal import Record
 from evaluation.metrics import CALIBRATED, METRICS, lexical, semantic_similarity
-from evaluation.recorded import RecordedRun, read_run
+from evaluation.recorded import RecordedRun, embedder_of, read_run, settings_of
 from evaluation.results import results_of
 from evaluation.summary import write_results
-from graph.errors import DatasetError
 from graph.retrieval.encoder import Encoder, open_encoder
 from graph.retrieval.quantised import PREFIX
-from graph.schema import Config, EmbedderSpec, Settings
+from graph.schema import EmbedderSpec
 from graph.terminal import log, safe_text
 from nodes.judge import expected_score
 
@@ -166,13 +163,7 @@ def _encoded(found: RecordedRun) -> dict[int, dict[str, float | None]]:
 
 
 def _embedder(found: RecordedRun) -> EmbedderSpec:
-    try:
-        return EmbedderSpec.model_validate(found.identity.get("embedder"))
-    except ValidationError:
-        raise DatasetError(
-            f"{found.folder}: the manifest names no encoder that this version knows; leave it out "
-            "with --no-encoder"
-        ) from None
+    return embedder_of(found, "; leave it out with --no-encoder")
 
 
 def _of_results(found: RecordedRun) -> Iterator[str]:
@@ -180,7 +171,7 @@ def _of_results(found: RecordedRun) -> Iterator[str]:
         if record["error"] is None and not record["metrics"].keys() >= {*METRICS}:
             yield f"metrics.json: not recomputed: question {record['index']} lacks a metric"
             return
-    settings = _settings(found)
+    settings = settings_of(found)
     with TemporaryDirectory() as folder:
         # What was known of a judge then is no figure of this run.
         known = stored_calibration(found.folder / "metrics.json")
@@ -191,17 +182,3 @@ def _of_results(found: RecordedRun) -> Iterator[str]:
                 log.warning("%s is not there: it is written at the run's end", name)
                 continue
             yield from of_file(path, (Path(folder) / name).read_text(encoding="utf-8"))
-
-
-def _settings(found: RecordedRun) -> Settings:
-    try:
-        config = Config.model_validate(found.identity.get("config"))
-    except ValidationError:
-        raise DatasetError(
-            f"{found.folder}: this version does not know the manifest's config: use the version "
-            "that wrote it"
-        ) from None
-    # Results name the profile; which models those are changes none of them.
-    return Settings.model_construct(
-        config_name=found.config, profile_name=found.profile, config=config
-    )

@@ -3,14 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pydantic import ValidationError
-
 from evaluation.calibration.known import calibration_of, doubt_of
 from evaluation.comparison.pairing import Difference, adjust, compare
 from evaluation.grid import CONTROLS, Grid, verdicts
 from evaluation.journal import Record
 from evaluation.metrics import metric_names
-from evaluation.recorded import RecordedRun
+from evaluation.recorded import RecordedRun, settings_of
 from evaluation.report.costs import Cost, cost_of
 from evaluation.report.further import Agreement, agreements
 from evaluation.results import Results, results_of
@@ -19,7 +17,7 @@ from evaluation.stages import Added
 from evaluation.statistics import Summary, summarise
 from evaluation.summary import notes
 from graph.errors import DatasetError
-from graph.schema import Config, Settings
+from graph.schema import Config
 
 
 @dataclass(frozen=True)
@@ -128,7 +126,7 @@ def _against(control: str, runs: Mapping[str, RecordedRun]) -> tuple[list[Differ
 
 
 def _reported(key: str, name: str, run: RecordedRun, names: Sequence[str]) -> Reported:
-    settings = _settings(run)
+    settings = settings_of(run)
     whole: list[Record] = [
         {**record, "metrics": {each: record["metrics"].get(each) for each in names}}
         for record in run.records
@@ -156,18 +154,6 @@ def _reported(key: str, name: str, run: RecordedRun, names: Sequence[str]) -> Re
             f"{run.folder}: its records are not as this version writes them ({error!r}): use the "
             "version that wrote them"
         ) from None
-
-
-def _settings(run: RecordedRun) -> Settings:
-    try:
-        config = Config.model_validate(run.identity.get("config"))
-    except ValidationError:
-        raise DatasetError(
-            f"{run.folder}: this version does not know the manifest's config: use the version "
-            "that wrote it"
-        ) from None
-    # Results name the profile; which models those are changes none of them.
-    return Settings.model_construct(config_name=run.config, profile_name=run.profile, config=config)
 
 
 def _means(

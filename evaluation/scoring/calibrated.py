@@ -5,17 +5,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pydantic import ValidationError
-
 from evaluation.calibration.calibrated import NAME, SHIPPED, Loaded, load
 from evaluation.calibration.formula import Calibrated
 from evaluation.calibration.records import scores_for
 from evaluation.journal import Record
 from evaluation.metrics import CALIBRATED, METRICS
-from evaluation.recorded import RecordedRun
+from evaluation.recorded import RecordedRun, embedder_of
 from evaluation.scoring.sidecar import Plan, Score, fingerprint
-from graph.errors import DatasetError
-from graph.schema import EmbedderSpec
 
 if TYPE_CHECKING:
     from graph.retrieval.encoder import Encoder
@@ -56,13 +52,7 @@ def open_calibrated(run: RecordedRun, path: Path = SHIPPED) -> CalibratedJudge:
     """
     from graph.retrieval.encoder import open_encoder
 
-    try:
-        spec = EmbedderSpec.model_validate(run.identity.get("embedder"))
-    except ValidationError:
-        raise DatasetError(
-            f"{run.folder}: the manifest names no encoder that this version knows: the calibrated "
-            "judge needs it"
-        ) from None
+    spec = embedder_of(run, ": the calibrated judge needs it")
     return CalibratedJudge(load(path), open_encoder(spec))
 
 
