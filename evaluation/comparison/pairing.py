@@ -1,5 +1,6 @@
 """Which questions and metrics two runs share, and what else differs between them."""
 
+from collections.abc import Iterable
 from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -69,6 +70,9 @@ def compare(runs: dict[str, RecordedRun]) -> Compared:
         DatasetError: two runs share no question.
     """
     differences, notes = [], []
+    valueless = _valueless(runs.values())
+    if valueless:
+        notes.append(f"{', '.join(valueless)}: no run has a value, left out.")
     for first, second in combinations(runs, 2):
         a, b, name = runs[second], runs[first], f"{second} - {first}"
         paired = pairs(a, b)
@@ -82,12 +86,19 @@ def compare(runs: dict[str, RecordedRun]) -> Compared:
         refused = unlike_metrics(a, b)
         notes += [f"{name}: {note}" for note in _notes(a, b, len(paired), refused)]
         for metric in metric_names(r["metrics"] for run in (a, b) for r in run.records):
-            if metric not in refused:
+            if metric not in refused and metric not in valueless:
                 found = difference(paired, metric, second, first)
                 notes += [f"{name}, {metric}: {note}" for note in _doubts(found)]
                 differences.append(found)
     adjust(differences)
     return Compared(differences, notes)
+
+
+def _valueless(runs: Iterable[RecordedRun]) -> list[str]:
+    """Return the metrics that nothing has a value of, as the judge's where none was asked."""
+    measured = [record["metrics"] for run in runs for record in run.records if record["metrics"]]
+    names = metric_names(measured) if measured else []
+    return [name for name in names if all(each.get(name) is None for each in measured)]
 
 
 def adjust(differences: list[Difference]) -> None:

@@ -544,3 +544,20 @@ def test_what_follows_from_the_kind_of_retrieval_is_no_difference_of_its_own(
         for name, each in zip(kinds, (index, other), strict=True)
     ]
     assert unlike_fields(*made) == said
+
+
+def test_a_metric_that_no_run_has_a_value_of_is_left_out_and_said_once(run, tmp_path):
+    def unjudged(values):
+        return [
+            {**each, "metrics": {**each["metrics"], "LLM_judge": None}} for each in scored(values)
+        ]
+
+    folders = [
+        make_run(tmp_path / name, unjudged(values), config=config)
+        for name, values, config in (("b", B, "keyword"), ("a", A, "semantic"))
+    ]
+    found = json.loads(run(*folders, "--json").out)
+    assert {each["metric"] for each in found["pairs"]} == {*METRICS} - {"LLM_judge"}
+    assert [note for note in found["notes"] if "LLM_judge" in note] == [
+        "LLM_judge: no run has a value, left out."
+    ]
