@@ -89,7 +89,8 @@ def test_eight_questions_through_semantic_are_three_generate_calls(tmp_path, mon
 
     monkeypatch.setattr(model, "generate", generate)
     # A critic without points would end a question early, and with it a row of the third call.
-    monkeypatch.setattr("nodes.critique.parse_points", lambda reply, most: (["a point"], "free"))
+    pointed = (["a point"], "free", [])
+    monkeypatch.setattr("nodes.critique.parse_points", lambda *_: pointed)
     journal = Journal(tmp_path / "journal.jsonl")
     run(machine, load_items(DATASET, 8), 8, journal)
     assert rows == [8, 8, 8]
