@@ -1,6 +1,8 @@
 """Reading a run folder without changing a byte of it."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,6 +54,24 @@ class RecordedRun:
     def failed(self) -> int:
         """How many questions have an error instead of an answer."""
         return sum(record["error"] is not None for record in self.records)
+
+
+@contextmanager
+def as_written(folder: Path) -> Iterator[None]:
+    """Turn what goes wrong over odd records into one line.
+
+    A journal's check says that its lines are whole, not what a stranger's records hold.
+
+    Raises:
+        DatasetError: a record is not as this version writes them.
+    """
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        raise DatasetError(
+            f"{folder}: its records are not as this version writes them ({error!r}): use the "
+            "version that wrote them"
+        ) from None
 
 
 def settings_of(run: RecordedRun) -> Settings:

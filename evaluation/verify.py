@@ -18,7 +18,7 @@ from evaluation.drafts import score_texts
 from evaluation.identity import digest, versions
 from evaluation.journal import Record
 from evaluation.metrics import CALIBRATED, METRICS, lexical, semantic_similarity
-from evaluation.recorded import RecordedRun, embedder_of, read_run, settings_of
+from evaluation.recorded import RecordedRun, as_written, embedder_of, read_run, settings_of
 from evaluation.results import results_of
 from evaluation.summary import write_results
 from graph.retrieval.encoder import Encoder, open_encoder
@@ -47,9 +47,10 @@ def run(arguments: argparse.Namespace) -> int:
     found = read_run(arguments.folder, tail=False)
     _say_what_is_left_out(found, encoder=not arguments.no_encoder)
     count = 0
-    for each in differences(found, encoder=not arguments.no_encoder):
-        count += 1
-        sys.stdout.write(" ".join(safe_text(each).split()) + "\n")
+    with as_written(found.folder):
+        for each in differences(found, encoder=not arguments.no_encoder):
+            count += 1
+            sys.stdout.write(" ".join(safe_text(each).split()) + "\n")
     if count:
         log.warning("%d figures differ", count)
         return 1

@@ -14,7 +14,7 @@ from rich.console import Console
 from evaluation.headroom.measures import Headroom, headroom
 from evaluation.headroom.picks import Choice, choices
 from evaluation.headroom.table import EXPLANATION, headroom_table, verdict_lines
-from evaluation.recorded import RecordedRun, read_run
+from evaluation.recorded import RecordedRun, as_written, read_run
 from graph.errors import DatasetError
 from graph.terminal import safe_text
 
@@ -50,7 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _choices(run: RecordedRun) -> dict[str, list[Choice]]:
-    found = choices([record for record in run.records if record["error"] is None])
+    with as_written(run.folder):
+        found = choices([record for record in run.records if record["error"] is None])
     if not found:
         raise DatasetError(
             f"{run.folder} chose among no drafts: name a run whose config reranks, as "

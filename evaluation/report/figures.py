@@ -8,7 +8,7 @@ from evaluation.comparison.pairing import Difference, adjust, compare
 from evaluation.grid import CONTROLS, Grid, verdicts
 from evaluation.journal import Record
 from evaluation.metrics import metric_names
-from evaluation.recorded import RecordedRun, settings_of
+from evaluation.recorded import RecordedRun, as_written, settings_of
 from evaluation.report.costs import Cost, cost_of
 from evaluation.report.further import Agreement, agreements
 from evaluation.results import Results, results_of
@@ -132,7 +132,7 @@ def _reported(key: str, name: str, run: RecordedRun, names: Sequence[str]) -> Re
         for record in run.records
     ]
     sound = [record for record in whole if record["error"] is None]
-    try:
+    with as_written(run.folder):
         outcomes = {r["index"]: outcome_of(r) for r in sound if r["relevant_question_ids"]}
         results = results_of(settings, whole, calibration_of(run.identity))
         return Reported(
@@ -149,11 +149,6 @@ def _reported(key: str, name: str, run: RecordedRun, names: Sequence[str]) -> Re
             agreements=agreements(run, names),
             cost=cost_of(sound),
         )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise DatasetError(
-            f"{run.folder}: its records are not as this version writes them ({error!r}): use the "
-            "version that wrote them"
-        ) from None
 
 
 def _means(

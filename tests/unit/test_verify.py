@@ -390,3 +390,20 @@ def test_a_draft_without_its_scores_is_named(verified, tmp_path):
     ended = verified(make_run(tmp_path / "run", [each]))
     assert ended.code == 1
     assert "question 0: candidates" in ended.out
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"candidates": [{}]},
+        {"candidates": [1]},
+        {"steps": [{"node": "generate", "candidates": [{}]}]},
+        {"steps": [{"node": "judge", "verdicts": [{}]}]},
+        {"metrics": {}},
+    ],
+)
+def test_records_of_another_shape_are_one_line(verified, tmp_path, changes):
+    ended = verified(make_run(tmp_path / "run", [sound(0, **changes)], results=False))
+    assert ended.code in (1, 2)
+    assert "Traceback" not in ended.err
+    assert (ended.code == 2) == ("not as this version writes them" in ended.err)
