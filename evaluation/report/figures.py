@@ -120,7 +120,8 @@ def _against(control: str, runs: Mapping[str, RecordedRun]) -> tuple[list[Differ
         if name != control:
             compared = compare({control: runs[control], name: run})
             differences += compared.differences
-            found += compared.notes
+            # What holds for all runs is said with each pair.
+            found += [note for note in compared.notes if note not in found]
     adjust(differences)
     return differences, found
 

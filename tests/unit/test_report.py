@@ -593,3 +593,19 @@ def test_without_the_drawing_package_the_graph_is_text(tmp_path, monkeypatch):
     tree = parsed(tmp_path / "report.html")
     assert tree.xpath("//section[@id='graphs']//img") == []
     assert "graph LR;" in text_of(tree, "//section[@id='graphs']")
+
+
+def test_what_holds_for_all_runs_is_noted_once(report, tmp_path):
+    def unjudged(values):
+        return [
+            {**each, "metrics": {**each["metrics"], "LLM_judge": None}} for each in scored(values)
+        ]
+
+    page = text_of(
+        report(
+            make_run(tmp_path / "a", unjudged([0.4, 0.5]), config="extract"),
+            make_run(tmp_path / "b", unjudged([0.6, 0.5]), config="semantic"),
+            make_run(tmp_path / "c", unjudged([0.3, 0.1]), config="keyword"),
+        )
+    )
+    assert page.count("LLM_judge: no run has a value, left out.") == 1
