@@ -94,7 +94,7 @@ def _round(
         seconds = perf_counter() - start
         journal.close()
     pipeline = seconds - twins.bare
-    return Round(pipeline, twins.inside, twins.bare, twins.calls, session.new_tokens)
+    return Round(pipeline, twins.inside, twins.bare, twins.calls, session.calls.new_tokens)
 
 
 class _Twins:

@@ -17,19 +17,10 @@ from typing import NamedTuple
 
 from playwright.sync_api import Request, sync_playwright
 
+from bench.browser import CHROMIUM, FLAGS
 from bench.fake_runs import CONFIGS, make_runs
 from evaluation.report.command import write_report
 
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 _PAINT = "performance.getEntriesByName('first-contentful-paint').map(entry => entry.startTime)"
 _READY = "performance.getEntriesByName('questions-shown').map(entry => entry.startTime)"
 

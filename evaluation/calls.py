@@ -31,3 +31,11 @@ def calls_of(records: Sequence[Record]) -> Calls:
     replies = [reply for step in steps for reply in step.get("replies", [])]
     fresh_tokens = sum(reply["new_tokens"] for reply in replies if not reply["cached"])
     return Calls(len(asked) - cached, cached, fresh_tokens)
+
+
+def answering(records: Sequence[Record]) -> list[Record]:
+    """Return the records without the judge's steps: judging is no cost of a config."""
+    return [
+        {**record, "steps": [step for step in record["steps"] if step["node"] != "judge"]}
+        for record in records
+    ]

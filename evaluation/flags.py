@@ -85,7 +85,7 @@ def _add_data(made: argparse.ArgumentParser) -> None:
         "--index", type=Path, metavar="DIR", help="where the index is (default: the cache folder)"
     )
     group.add_argument(
-        "--limit", type=_positive, metavar="N", help="the first N questions; never cuts the corpus"
+        "--limit", type=positive, metavar="N", help="the first N questions; never cuts the corpus"
     )
     group.add_argument(
         "--keep-leaks",
@@ -100,7 +100,7 @@ def _add_how(made: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--batch_size",
         "--batch-size",
-        type=_positive,
+        type=positive,
         default=8,
         metavar="N",
         help="questions side by side (default 8); part of the run's identity",
@@ -185,8 +185,27 @@ def listing() -> str:
     return "\n".join(config_names()) + "\n"
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """Read a count."""
     value = int(text) if text.isascii() and text.isdigit() else 0
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return value
+
+
+def add_models(parser: argparse.ArgumentParser, *, whose: str, example: str) -> None:
+    """Declare --profile and --set of a command beside eval.py."""
+    parser.add_argument(
+        "--profile",
+        default="auto",
+        metavar="NAME",
+        help=f"{whose} (default auto): {', '.join(profile_names())}",
+    )
+    parser.add_argument(
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help=f"override fields of the config or profile, as in {example}",
+    )

@@ -8,10 +8,9 @@ from typing import NamedTuple
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from evaluation.calls import Calls, calls_of
+from evaluation.calls import Calls, answering, calls_of
 from evaluation.comparison.pairing import Difference, adjust, difference, pairs
 from evaluation.comparison.table import verdict
-from evaluation.journal import Record
 from evaluation.metrics import metric_names
 from evaluation.recorded import RecordedRun, read_run
 from evaluation.results import Results, tokens_of
@@ -37,7 +36,7 @@ class Grid(NamedTuple):
 def compare_with_control(folders: Mapping[str, Path]) -> Grid:
     """Compare each run with the control, question by question; Holm's adjustment over all tests."""
     runs: dict[str, RecordedRun] = {name: read_run(folder) for name, folder in folders.items()}
-    control = next((name for name in CONTROLS if name in runs), next(iter(runs)))
+    control = control_of(runs)
     found = [
         difference(pairs(run, runs[control]), metric, name, control)
         for name, run in runs.items()
@@ -53,12 +52,16 @@ def compare_with_control(folders: Mapping[str, Path]) -> Grid:
     )
 
 
+def control_of(runs: Mapping[str, RecordedRun]) -> str:
+    """Return the name of the run that the others are compared with."""
+    return next(
+        (name for wanted in CONTROLS for name, run in runs.items() if run.config == wanted),
+        next(iter(runs)),
+    )
+
+
 def _tokens(run: RecordedRun) -> int:
-    answering: list[Record] = [
-        {**record, "steps": [step for step in record["steps"] if step["node"] != "judge"]}
-        for record in run.records
-    ]
-    spent = tokens_of(answering)
+    spent = tokens_of(answering(run.records))
     return spent["prompt"] + spent["new"]
 
 

@@ -31,8 +31,6 @@ class Session(NamedTuple):
     """Questions answered again because a crash cut their batch in two."""
     not_reproduced: int
     """Of those, how many came out differently than the record that was kept."""
-    new_tokens: int
-    """Generated now: those that came from the cache are not among them."""
     seconds: float
     calls: Calls
 
@@ -72,7 +70,7 @@ def run(machine: Machine, items: Sequence[Item], batch_size: int, journal: Journ
             rate = calls.new_tokens / (perf_counter() - start)
             bar.advance(len(fresh), f"{rate:.0f} tokens/s")
     seconds = perf_counter() - start
-    return Session(written, recomputed, differing, calls.new_tokens, seconds, calls)
+    return Session(written, recomputed, differing, seconds, calls)
 
 
 class _Rounds:

@@ -27,7 +27,7 @@ def write_timings(
             "calls": session.calls._asdict(),
             "commits": commits,
             "questions_per_second": session.questions / session.seconds,
-            "new_tokens_per_second": session.new_tokens / session.seconds,
+            "new_tokens_per_second": session.calls.new_tokens / session.seconds,
         }
     )
     seconds: dict[str, list[float]] = defaultdict(list)

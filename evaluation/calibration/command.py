@@ -29,8 +29,9 @@ from evaluation.calibration.keeping import entries, provenance
 from evaluation.calibration.known import KNOWN, remember
 from evaluation.calibration.measured import Table
 from evaluation.calibration.signals import Judged, Scores, ask, cheap
+from evaluation.flags import add_models, positive
 from evaluation.identity import model_of
-from graph.config import load_settings, profile_names
+from graph.config import load_settings
 from graph.errors import ConfigError
 from graph.models import open_models
 from graph.models.cache import default_cache
@@ -51,19 +52,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="graded answers: columns item_id, question, reference, candidate, human_mean, grades "
         "(a JSON object of grader and grade, 0 to 4)",
     )
-    parser.add_argument(
-        "--profile",
-        default="auto",
-        metavar="NAME",
-        help=f"whose judge and encoder (default auto): {', '.join(profile_names())}",
-    )
-    parser.add_argument(
-        "--set",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="KEY=VALUE",
-        help="override fields of the profile, as in judge.model=Qwen/Qwen1.5-7B-Chat",
+    add_models(
+        parser,
+        whose="whose judge and encoder",
+        example="judge.model=Qwen/Qwen1.5-7B-Chat",
     )
     _add_judge(parser)
     _add_calibrated(parser)
@@ -76,13 +68,13 @@ def _add_judge(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch_size",
         "--batch-size",
-        type=_positive,
+        type=positive,
         default=8,
         metavar="N",
         help="answers that the judge reads side by side (default 8)",
     )
     parser.add_argument(
-        "--limit-questions", type=_positive, metavar="N", help="the first N questions alone"
+        "--limit-questions", type=positive, metavar="N", help="the first N questions alone"
     )
 
 
@@ -213,10 +205,3 @@ def _show(found: Document) -> None:
     say(table.EXPLANATION)
     for note in found["notes"]:
         say(f"note: {note}")
-
-
-def _positive(text: str) -> int:
-    value = int(text) if text.isascii() and text.isdigit() else 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return value

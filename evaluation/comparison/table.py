@@ -48,7 +48,7 @@ def _cells(each: Difference) -> list[str]:
         f"{each['n']}\n{out}",
         f"{_number(each['mean_a'])}\n{_number(each['mean_b'])}",
         f"{_number(each['mean_difference'], '+')}\n{interval}",
-        f"{_p(each['p'])}\n{_p(each['p_holm'])}",
+        f"{p_text(each['p'])}\n{p_text(each['p_holm'])}",
         f"{_effect(each['effect'])}\n{_number(each['smallest_detectable'])}",
         f"{_share(each['better'])}\n{ties}",
     ]
@@ -71,7 +71,8 @@ def _effect(value: float | None) -> str:
     return "none" if value is None else f"{value + 0.0:+.2f}"
 
 
-def _p(value: float | None) -> str:
+def p_text(value: float | None) -> str:
+    """Return a p value as text."""
     if value is None:
         return "none"
     return "<.001" if value < 0.001 else number(value)

@@ -4,6 +4,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from evaluation.comparison.inference import ALPHA, holm
+from evaluation.comparison.table import p_text
 from evaluation.headroom.measures import Captured, Headroom
 from evaluation.retrieval.table import number
 from evaluation.stages import STAGE_METRICS
@@ -63,7 +64,7 @@ def verdict_lines(found: Headroom) -> list[str]:
             said = word if p < ALPHA else "not distinguishable"
             said += (
                 f" ({number(mean, '+')}, 95 % {number(ends[0], '+')} to {number(ends[1], '+')}, "
-                f"Holm's p {number(p)}, n {each['n']})"
+                f"Holm's p {p_text(p)}, n {each['n']})"
             )
         lines.append(f"consensus against the model in both orders, {metric}: {said}")
     lines.append(f"pairs whose winner depends on the order: {_share(found['pairs_flipped'])}")

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from evaluation.calls import answering, calls_of
 from evaluation.journal import Record
 from evaluation.results import tokens_of
 from evaluation.statistics import Summary, summarise
-from nodes.model import Likelihood, Reply, Verdict
-from nodes.state import calls_of
+from nodes.state import calls_of as asked_in
 
 
 @dataclass(frozen=True)
@@ -23,17 +23,13 @@ class Cost:
 
 def cost_of(records: Sequence[Record]) -> Cost:
     """Return what the answers of records cost."""
-    answering: list[Record] = [
-        {**record, "steps": [step for step in record["steps"] if step["node"] != "judge"]}
-        for record in records
-    ]
-    calls = [call for record in answering for call in _calls(record)]
-    cached = sum(bool(call.get("cached")) for call in calls)
+    counted = answering(records)
+    calls = calls_of(counted)
     return Cost(
-        tokens=summarise([_spent(record) for record in answering]),
-        seconds=None if cached else summarise([_seconds(record) for record in answering]),
-        calls=len(calls),
-        cached=cached,
+        tokens=summarise([_spent(record) for record in counted]),
+        seconds=None if calls.cached else summarise([_seconds(record) for record in counted]),
+        calls=calls.fresh + calls.cached,
+        cached=calls.cached,
     )
 
 
@@ -43,8 +39,4 @@ def _spent(record: Record) -> float:
 
 
 def _seconds(record: Record) -> float:
-    return sum(call["seconds"] for call in _calls(record))
-
-
-def _calls(record: Record) -> list[Reply | Verdict | Likelihood]:
-    return [call for step in record["steps"] for call in calls_of(step)]
+    return sum(call["seconds"] for step in record["steps"] for call in asked_in(step))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from evaluation.calibration.known import calibration_of, doubt_of
 from evaluation.comparison.pairing import Difference, adjust, compare
-from evaluation.grid import CONTROLS, Grid, verdicts
+from evaluation.grid import Grid, control_of, verdicts
 from evaluation.journal import Record
 from evaluation.metrics import metric_names
 from evaluation.recorded import RecordedRun, as_written, settings_of
@@ -102,15 +102,6 @@ def figures_of(
 def key_of(place: int) -> str:
     """Return the letter of a run: A to Z, then A2 and so on."""
     return chr(ord("A") + place % 26) + (str(place // 26 + 1) if place >= 26 else "")
-
-
-def control_of(runs: Mapping[str, RecordedRun]) -> str:
-    """Return the run that the others are compared with."""
-    for wanted in CONTROLS:
-        for name, run in runs.items():
-            if run.config == wanted:
-                return name
-    return next(iter(runs))
 
 
 def _against(control: str, runs: Mapping[str, RecordedRun]) -> tuple[list[Difference], list[str]]:

@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 
 from evaluation.comparison.inference import ALPHA
 from evaluation.comparison.pairing import Difference
-from evaluation.comparison.table import verdict
+from evaluation.comparison.table import p_text, verdict
 from evaluation.report import plots
 from evaluation.report.blocks import Blocks
 from evaluation.report.facts import asked_of, facts_of, manifest_of, manifest_text
@@ -99,7 +99,7 @@ def _environment() -> Environment:
         interval=_interval,
         mark=_mark,
         signed=_signed,
-        p=_p,
+        p=p_text,
         verdict=verdict,
     )
     return made
@@ -128,9 +128,3 @@ def _mark(difference: Difference) -> tuple[str, str]:
 
 def _signed(value: float | None) -> str:
     return "none" if value is None else number(value, "+")
-
-
-def _p(value: float | None) -> str:
-    if value is None:
-        return "none"
-    return "<.001" if value < 0.001 else number(value)

@@ -13,11 +13,12 @@ from typing import TypedDict
 
 from rich.console import Console
 
+from evaluation.flags import add_models
 from evaluation.retrieval import table
 from evaluation.retrieval.differences import Difference, Means, differences, means
 from evaluation.retrieval.measures import DEPTH, Ranked, Ranker, Scores, library_measures, score
 from evaluation.retrieval.queries import Judged, load_judged
-from graph.config import config_names, load_settings, profile_names
+from graph.config import config_names, load_settings
 from graph.errors import ConfigError
 from graph.progress import progress
 from graph.retrieval import open_retriever
@@ -69,20 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=",".join(name for name in _DEFAULT if name in config_names()),
         help="which retrievers (default %(default)s); more than one are compared, pair by pair",
     )
-    parser.add_argument(
-        "--profile",
-        default="auto",
-        metavar="NAME",
-        help=f"whose embedder (default auto): {', '.join(profile_names())}",
-    )
-    parser.add_argument(
-        "--set",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="KEY=VALUE",
-        help="override fields of the configs or the profile, as in retrieval.tag_bonus=0.1",
-    )
+    add_models(parser, whose="whose embedder", example="retrieval.tag_bonus=0.1")
     parser.add_argument(
         "--index",
         type=Path,

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from evaluation.calibration.calibrated import NAME as CALIBRATED
 from evaluation.calibration.calibrated import SHIPPED
+from evaluation.flags import add_models
 from evaluation.folder import locked
 from evaluation.recorded import RecordedRun, read_run
 from evaluation.scoring.calibrated import calibrated_plan, open_calibrated
@@ -31,7 +32,7 @@ from evaluation.scoring.summary import (
     sound_records,
     summary,
 )
-from graph.config import load_settings, profile_names
+from graph.config import load_settings
 from graph.errors import DatasetError
 from graph.schema import Profile
 from graph.terminal import log, safe_text
@@ -65,26 +66,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "people's grades, that asks no model; FILE.json: such a formula of your own; or the name or "
         "folder of a model",
     )
-    add_model_arguments(parser)
+    add_models(parser, whose="which models", example="judge.window=2048")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
-
-
-def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments that say which models are asked."""
-    parser.add_argument(
-        "--profile",
-        default="auto",
-        metavar="NAME",
-        help=f"which models: {', '.join(profile_names())} (default auto)",
-    )
-    parser.add_argument(
-        "--set",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="KEY=VALUE",
-        help="override fields of the profile, as in judge.window=2048",
-    )
 
 
 def run(arguments: argparse.Namespace) -> int:

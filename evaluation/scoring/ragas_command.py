@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, TypedDict
 
 from rich.console import Console
 
+from evaluation.flags import add_models
 from evaluation.folder import locked
 from evaluation.identity import model_of
 from evaluation.recorded import read_run
-from evaluation.scoring.command import add_model_arguments, batch_size_of, read_to_score
+from evaluation.scoring.command import batch_size_of, read_to_score
 from evaluation.scoring.passes import score_run, unscored
 from evaluation.scoring.ragas_metrics import (
     MODEL_BASED,
@@ -59,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="only the metrics that need none: " + ", ".join(REFERENCE_BASED),
     )
-    add_model_arguments(parser)
+    add_models(parser, whose="which models", example="judge.window=2048")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
 
 

@@ -63,8 +63,8 @@ class ReplyCache(BaseCache):
                 return None
             try:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
-                # A connection for each statement: a model call takes seconds, this a millisecond,
-                # and nothing is left open for other threads, forks and interrupts.
+                # A connection for each statement: nothing is left open for other threads, forks and
+                # interrupts, and a batch through a model is long beside it.
                 with closing(sqlite3.connect(self._path, timeout=_SECONDS_TO_WAIT)) as opened:
                     with opened:
                         opened.execute(_TABLE)

@@ -47,7 +47,7 @@ def test_all_configs_answer_and_are_judged(tmp_path):
     assert len(names) == 22
     items = load_items(DATASET, 2)
     profile = load_settings("baseline", "embedded", SHORT).profile
-    # Configs that share a beginning share its calls, which halves the time of this test.
+    # Configs that share a beginning share its calls: less to wait for.
     models = open_models(profile, batch_size=2, cache=ReplyCache(tmp_path / "replies.sqlite"))
     shared: dict[str, int] = {}
     for name in names:

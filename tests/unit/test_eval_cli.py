@@ -578,3 +578,17 @@ def test_the_real_commands_answer_and_end_with_their_codes(tmp_path):
     assert (err, code) == ("", 0)
     assert "generate" in out
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("flags", "cached"), [((), True), (("--no-cache",), False)])
+def test_models_are_opened_once_with_the_cache_or_without(evaluate, monkeypatch, flags, cached):
+    opened, open_models = [], cli.open_models
+
+    def opening(profile, **options):
+        opened.append(options.pop("cache"))
+        return open_models(profile, **options)
+
+    monkeypatch.setattr(cli, "open_models", opening)
+    code, _ = evaluate("--config", "baseline,extract", "--limit", "2", "--no-report", *flags)
+    assert code == 0
+    assert [kept is not None for kept in opened] == [cached]

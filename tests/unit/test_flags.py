@@ -98,6 +98,14 @@ def test_several_configs_are_run_one_after_another():
     ]
 
 
+def test_all_means_every_config_and_none_runs_twice():
+    assert [each.name for each in chosen("--config", "all")] == config_names()
+    assert chosen("--config", "semantic,baseline,semantic") == [
+        Selected("semantic", []),
+        Selected("baseline", []),
+    ]
+
+
 def test_a_config_may_come_from_a_file():
     assert chosen("--config-file", "own.yaml") == [Selected(Path("own.yaml"), [])]
 

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from evaluation.comparison.inference import holm
-from evaluation.grid import compare_with_control, grid_table, verdicts
+from evaluation.grid import calls_line, compare_with_control, grid_table, verdicts
 from evaluation.results import results_of
 from graph.config import load_settings
 from tests.fakes import reply, verdict
@@ -94,3 +94,20 @@ def test_the_table_has_means_intervals_failures_and_tokens_a_question():
     assert ".300 (1 un.)" in text
     assert ".200-.400" in text
     assert "1,000" in text
+
+
+def test_calls_of_the_cache_are_counted_apart(tmp_path):
+    steps = [{"node": "generate", "replies": [reply("x"), reply("y", cached=True)]}]
+    folders = {
+        "extract": make_run(tmp_path / "extract", scored(LOW), config="extract"),
+        "semantic": make_run(tmp_path / "semantic", scored(LOW, steps=steps), config="semantic"),
+    }
+    line = calls_line(compare_with_control(folders))
+    assert "semantic 20 fresh, 20 from the cache" in line
+
+
+def test_a_long_name_is_broken_behind_an_underscore():
+    settings = load_settings("semantic_cot_rerank_refined", "embedded", [])
+    table = grid_table([results_of(settings, scored(LOW))], {"semantic_cot_rerank_refined": 0})
+    [cell] = table.columns[0].cells
+    assert cell == "semantic_cot_\nrerank_refined\n20, 0"

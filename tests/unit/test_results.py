@@ -205,7 +205,7 @@ def test_the_table_shows_mean_interval_and_counts():
 
 
 def test_timings_are_kept_apart_session_by_session(tmp_path):
-    session = Session(4, 1, 0, new_tokens=60, seconds=2.0, calls=Calls(7, 3, 60))
+    session = Session(4, 1, 0, seconds=2.0, calls=Calls(7, 3, 60))
     commits = {"generator": "c0ffee", "judge": None}
     write_timings(tmp_path, session, [record(0)], commits)
     write_timings(tmp_path, session._replace(questions=2), [record(0), record(1)], commits)
@@ -214,7 +214,6 @@ def test_timings_are_kept_apart_session_by_session(tmp_path):
         "questions": 4,
         "recomputed": 1,
         "not_reproduced": 0,
-        "new_tokens": 60,
         "seconds": 2.0,
         "calls": {"fresh": 7, "cached": 3, "new_tokens": 60},
         "commits": commits,
@@ -228,10 +227,18 @@ def test_timings_are_kept_apart_session_by_session(tmp_path):
     }
 
 
+def test_a_step_that_came_from_the_cache_is_in_no_mean_of_seconds(tmp_path):
+    session = Session(2, 0, 0, 2.0, Calls(1, 1, 3))
+    cached = {"node": "generate", "seconds": 0.0, "replies": [reply("x", cached=True)]}
+    write_timings(tmp_path, session, [record(0), record(1, steps=[cached])], {})
+    timings = strict((tmp_path / "timings.json").read_text(encoding="utf-8"))
+    assert timings["nodes"]["generate"] == {"mean_seconds": 0.5, "n": 1}
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"sessions": 3}', "\x00"])
 def test_damaged_timings_are_no_reason_to_stop(tmp_path, text):
     (tmp_path / "timings.json").write_text(text, encoding="utf-8")
-    session = Session(1, 0, 0, 3, 1.0, Calls(1, 0, 3))
+    session = Session(1, 0, 0, 1.0, Calls(1, 0, 3))
     write_timings(tmp_path, session, [], {})
     timings = strict((tmp_path / "timings.json").read_text(encoding="utf-8"))
     assert len(timings["sessions"]) == 1

@@ -95,7 +95,7 @@ def test_a_batch_is_asked_in_one_call_a_step(journal):
     assert [len(call) for call in scripted.writer.calls] == [4] * 4 + [2] * 4
     assert [len(call) for call in scripted.judge.calls] == [4, 2]
     assert (session.questions, session.recomputed, session.not_reproduced) == (6, 0, 0)
-    assert session.new_tokens == 6 * 4 * 3
+    assert session.calls.new_tokens == 6 * 4 * 3
     assert session.seconds > 0
 
 
