@@ -581,7 +581,9 @@ def test_the_real_commands_answer_and_end_with_their_codes(tmp_path):
 
 
 @pytest.mark.parametrize(("flags", "cached"), [((), True), (("--no-cache",), False)])
-def test_models_are_opened_once_with_the_cache_or_without(evaluate, monkeypatch, flags, cached):
+def test_models_are_opened_once_with_the_cache_or_without(
+    evaluate, here, monkeypatch, flags, cached
+):
     opened, open_models = [], cli.open_models
 
     def opening(profile, **options):
@@ -589,6 +591,7 @@ def test_models_are_opened_once_with_the_cache_or_without(evaluate, monkeypatch,
         return open_models(profile, **options)
 
     monkeypatch.setattr(cli, "open_models", opening)
-    code, _ = evaluate("--config", "baseline,extract", "--limit", "2", "--no-report", *flags)
+    corpus = here / "corpus.csv"
+    code, _ = evaluate("--config", "baseline,keyword", "--corpus", corpus, "--no-report", *flags)
     assert code == 0
     assert [kept is not None for kept in opened] == [cached]
