@@ -11,7 +11,7 @@ from evaluation.calibration.calibrated import SHIPPED, load
 from evaluation.calibration.formula import Formula
 from evaluation.flags import parser
 from evaluation.identity import Choices, digest, folder_name, identity_of, sources_sha256, versions
-from graph.config import load_settings
+from graph.config import config_names, load_settings
 from graph.errors import DatasetError
 from graph.schema import Config, Profile
 from tests.corpora import small_corpus
@@ -127,6 +127,56 @@ def test_an_engine_changes_the_identity(choices, model):
     embedded = choices(profile="embedded")
     changed = choices(profile="embedded", overrides=[f"{model}.engine=huggingface"])
     assert named(changed) != named(embedded)
+
+
+IDENTITIES = {
+    "baseline": "9eaddf3cf9622e55",
+    "extract": "8fb77751b78771f0",
+    "hybrid": "afd5fb0b687f11a0",
+    "hybrid_cot": "f535e44369b5840a",
+    "hybrid_cot_rerank_initial": "094f14c28e8b5e51",
+    "hybrid_cot_rerank_refined": "7cb342607af51ec6",
+    "hybrid_rerank_initial": "2c095025b0b5a04f",
+    "hybrid_rerank_refined": "e3e8a9b017e44518",
+    "keyword": "e705ab198e673325",
+    "keyword_cot": "2d46b8ab74d30f7d",
+    "keyword_cot_rerank_initial": "6ed7fcb107895a94",
+    "keyword_cot_rerank_refined": "7f73d6d05cbbadcc",
+    "keyword_rerank_initial": "524056dd9d581b80",
+    "keyword_rerank_refined": "dc832c930c457e79",
+    "oracle": "0146a1fdf35b71f4",
+    "semantic": "0b282512733ba736",
+    "semantic_cot": "640aa44b19c78aa9",
+    "semantic_cot_rerank_initial": "eff24ee2d06d56ff",
+    "semantic_cot_rerank_refined": "1db7eaec692e3e0d",
+    "semantic_rerank_initial": "1c512e4ae7218d24",
+    "semantic_rerank_refined": "0418b5b490424d53",
+    "shuffled": "2506c669bc588d3e",
+}
+"""Digest of each config's identity (first 16 of 64 digits), on the data of `choices`, with profile gpu."""
+RECORDED_FIELDS = {
+    "retrieval": "kind top_k vectors tag_bonus score_bonus accepted_bonus answers_per_question "
+    "drop_near_duplicates diversity cross_encoder cross_encoder_depth store",
+    "generation": "method cot max_new_tokens temperature",
+    "rerank": "initial refined drafts temperature method candidates",
+    "critique": "max_points",
+    "refine": "max_rounds accept",
+}
+"""Fields of a config when the digests were recorded: a new field with a default changes none of them."""
+
+
+@pytest.mark.parametrize("name", config_names())
+def test_each_config_keeps_its_identity(choices, monkeypatch, name):
+    # Sources change on purpose, and often; that they count is tested below.
+    monkeypatch.setattr(identity, "sources_sha256", lambda _: "sources")
+    corpus = {"corpus": None} if name == "baseline" else {}
+    # The dtype of an index is the machine's own where the profile leaves it open.
+    fields = identity_of(choices(name, overrides=["embedder.dtype=float32"], **corpus))
+    fields["config"] = {
+        section: {field: fields["config"][section][field] for field in recorded.split()}
+        for section, recorded in RECORDED_FIELDS.items()
+    }
+    assert digest(fields)[:16] == IDENTITIES.get(name), "old runs of this config are not resumed"
 
 
 def test_equal_choices_have_equal_identities_of_64_hex_digits(choices):
