@@ -1,7 +1,7 @@
 """Evaluate a config: python eval.py --config semantic_cot (see --help)."""
 
-from evaluation.cli import main
-from graph import terminal
+from evaluation.commands.eval_command import main
+from graph.support import terminal
 
 if __name__ == "__main__":
     terminal.run(main)

@@ -8,10 +8,10 @@ default is the sample, whose posts have tags and votes; a corpus without them ca
 import argparse
 from pathlib import Path
 
-from evaluation.questions import Item, load_items
-from evaluation.retrieval.differences import differences, means
-from evaluation.retrieval.measures import DEPTH, Scores, score
-from evaluation.retrieval.queries import Query, group_by_relevant
+from evaluation.answering.questions import Item, load_items
+from evaluation.ranking.config_means import differences, means
+from evaluation.ranking.judged_queries import Query, group_by_relevant
+from evaluation.ranking.rank_measures import DEPTH, Scores, score
 from graph.config import load_settings
 from graph.retrieval import open_retriever
 

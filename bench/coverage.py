@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import bootstrap, norm, t
 
-from evaluation.comparison.inference import ALPHA, _studentised, interval, permutation
+from evaluation.statistics.paired_tests import ALPHA, _studentised, interval, permutation
 
 Scores = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, int], Scores]

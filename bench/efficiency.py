@@ -20,10 +20,10 @@ from typing import Any, NamedTuple
 
 import torch
 
-from evaluation.journal import Journal
-from evaluation.machine import Machine, open_machine
-from evaluation.questions import Item, load_items
-from evaluation.run import run
+from evaluation.answering.loop import run
+from evaluation.answering.machine import Machine, open_machine
+from evaluation.answering.questions import Item, load_items
+from evaluation.store.journal import Journal
 from graph.config import load_settings
 from graph.models import open_models
 

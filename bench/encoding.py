@@ -16,16 +16,16 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.retrieval.differences import differences, means
-from evaluation.retrieval.measures import Scores, score
-from evaluation.retrieval.queries import Query, load_judged
+from evaluation.ranking.config_means import differences, means
+from evaluation.ranking.judged_queries import Query, load_judged
+from evaluation.ranking.rank_measures import Scores, score
 from graph.config import load_profile
-from graph.models import embedded
+from graph.models import packaged as embedded
 from graph.retrieval.documents import Post, read_corpus
 from graph.retrieval.encoder import Encoder
-from graph.retrieval.question import Question
+from graph.retrieval.parts.vectors import VectorIndex
+from graph.retrieval.query import Question
 from graph.retrieval.retriever import Ranked
-from graph.retrieval.vectors import VectorIndex
 
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 DEPTH = 100

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.encoding import DEPTH, sample
-from evaluation.retrieval.differences import differences, means
-from evaluation.retrieval.measures import Scores, score
-from evaluation.retrieval.queries import Query, load_judged
+from evaluation.ranking.config_means import differences, means
+from evaluation.ranking.judged_queries import Query, load_judged
+from evaluation.ranking.rank_measures import Scores, score
 from graph.config import load_profile
 from graph.retrieval.encoder import Encoder
-from graph.retrieval.question import Question
+from graph.retrieval.query import Question
 from graph.retrieval.retriever import Ranked
 
 WORDS = 170

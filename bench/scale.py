@@ -18,12 +18,13 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from graph.retrieval import fingerprints, keyword, vectors
+from graph.retrieval import fingerprints
 from graph.retrieval.documents import Post, read_corpus
-from graph.retrieval.keyword import KeywordIndex
+from graph.retrieval.parts import keyword, vectors
+from graph.retrieval.parts.keyword import KeywordIndex
+from graph.retrieval.parts.vectors import VectorIndex
 from graph.retrieval.posts import Posts
-from graph.retrieval.question import Question
-from graph.retrieval.vectors import VectorIndex
+from graph.retrieval.query import Question
 
 SIZES = (5_000, 10_000, 20_000, 43_000)
 QUERIES = 200

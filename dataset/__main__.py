@@ -6,10 +6,10 @@ import signal
 import dataset.build.command as build
 import dataset.check.command as check
 from dataset.errors import InputError
-from graph import terminal
-from graph.errors import DatasetError
-from graph.progress import progress
-from graph.retrieval.tables import read_rows
+from graph.support import terminal
+from graph.support.errors import DatasetError
+from graph.support.progress import progress
+from graph.support.table_files import read_rows
 
 
 def main() -> None:

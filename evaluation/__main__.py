@@ -3,15 +3,15 @@
 import argparse
 from typing import Protocol
 
-from evaluation import verify
-from evaluation.calibration import command as calibrate
-from evaluation.comparison import command as compare
-from evaluation.headroom import command as headroom
-from evaluation.report import command as report
-from evaluation.retrieval import command as retrieval
-from evaluation.scoring import command as judge
-from evaluation.scoring import ragas_command as ragas
-from graph import terminal
+from evaluation.commands import calibrate_command as calibrate
+from evaluation.commands import compare_command as compare
+from evaluation.commands import headroom_command as headroom
+from evaluation.commands import judge_command as judge
+from evaluation.commands import ragas_command as ragas
+from evaluation.commands import report_command as report
+from evaluation.commands import retrieval_command as retrieval
+from evaluation.commands import verify_command as verify
+from graph.support import terminal
 
 
 class Command(Protocol):

@@ -5,17 +5,17 @@ import json
 import sys
 from pathlib import Path
 
-from graph import terminal
 from graph.build import answering_graph
 from graph.config import config_names, load_settings, profile_names
 from graph.drawing import draw, to_png, to_svg
-from graph.errors import ConfigError
 from graph.models import open_models
 from graph.retrieval import open_retriever
 from graph.retrieval.documents import default_corpus
 from graph.retrieval.index import build_or_verify
 from graph.schema import Settings
-from graph.storage import write_bytes_atomically
+from graph.support import terminal
+from graph.support.errors import ConfigError
+from graph.support.storage import write_bytes_atomically
 from graph.tracing import trace
 from nodes.state import State, Step
 

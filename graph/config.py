@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from graph.errors import ConfigError
 from graph.schema import Config, Profile, Settings
+from graph.support.errors import ConfigError
 
 # Some malformed scalars come out of the parser as plain ValueErrors.
 _NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)

@@ -9,8 +9,8 @@ from langchain_core.runnables.graph import NodeStyles
 
 from graph.build import answering_graph, judged_graph
 from graph.config import load_config
-from graph.errors import MissingExtraError
 from graph.schema import Config
+from graph.support.errors import MissingExtraError
 from nodes.model import Continued, Likelihood, Prompt, Reply, Verdict
 
 if TYPE_CHECKING:

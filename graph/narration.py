@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.text import Text
 
-from graph.terminal import safe_text
+from graph.support.terminal import safe_text
 from nodes.model import Verdict
 from nodes.state import Passage, Step, calls_of
 

@@ -5,8 +5,8 @@ from typing import Protocol, TypedDict
 
 from langchain_core.retrievers import BaseRetriever
 
-from graph.errors import ConfigError
 from graph.schema import Config
+from graph.support.errors import ConfigError
 from nodes.accept import accept
 from nodes.consensus import consensus
 from nodes.controls import controls

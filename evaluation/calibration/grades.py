@@ -7,8 +7,8 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from graph.errors import DatasetError
-from graph.retrieval.tables import Row, read_rows
+from graph.support.errors import DatasetError
+from graph.support.table_files import Row, read_rows
 
 if TYPE_CHECKING:
     from numpy import float64, int64

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from evaluation.calibration.formula import JUDGE as JUDGE_SCORE
-from evaluation.calibration.formula import SIGNALS
 from evaluation.calibration.grades import Graded
-from evaluation.metrics import lexical, semantic_similarity
+from evaluation.metrics.calibrated_formula import JUDGE as JUDGE_SCORE
+from evaluation.metrics.calibrated_formula import SIGNALS
+from evaluation.metrics.registry import lexical, semantic_similarity
 from graph.models.batching import Engine
-from graph.progress import progress
+from graph.support.progress import progress
 from nodes.judge import expected_score
 from nodes.model import Prompt, Verdict
 from prompts.context import quoted

@@ -3,21 +3,21 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from evaluation.calibration.known import calibration_of, doubt_of
-from evaluation.comparison.pairing import Difference, adjust, compare
-from evaluation.grid import Grid, control_of, verdicts
-from evaluation.journal import Record
-from evaluation.metrics import metric_names
-from evaluation.recorded import RecordedRun, as_written, settings_of
-from evaluation.report.costs import Cost, cost_of
+from evaluation.analysis.comparison import Difference, adjust, compare
+from evaluation.analysis.control_comparison import Grid, control_of, verdicts
+from evaluation.analysis.costs import Cost, cost_of
+from evaluation.analysis.passage_quality import OUTCOMES, Outcome, outcome_of
+from evaluation.analysis.run_results import Results, results_of
+from evaluation.analysis.stage_gains import Added
+from evaluation.calibration.known_judges import calibration_of, doubt_of
+from evaluation.metrics.registry import metric_names
 from evaluation.report.further import Agreement, agreements
-from evaluation.results import Results, results_of
-from evaluation.retrieval_quality import OUTCOMES, Outcome, outcome_of
-from evaluation.stages import Added
-from evaluation.statistics import Summary, summarise
-from evaluation.summary import notes
-from graph.errors import DatasetError
+from evaluation.statistics.summaries import Summary, summarise
+from evaluation.store.journal import Record
+from evaluation.store.recorded_run import RecordedRun, as_written, settings_of
+from evaluation.tables.results_tables import notes
 from graph.schema import Config
+from graph.support.errors import DatasetError
 
 
 @dataclass(frozen=True)

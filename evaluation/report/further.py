@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from evaluation.recorded import RecordedRun, read_run
-from evaluation.scoring.sidecar import Scoring, read_scores
-from evaluation.scoring.summary import (
+from evaluation.rescoring.pass_summary import (
     Correlation,
     column,
     correlation,
@@ -14,6 +12,8 @@ from evaluation.scoring.summary import (
     summary,
     with_scores,
 )
+from evaluation.rescoring.score_files import Scoring, read_scores
+from evaluation.store.recorded_run import RecordedRun, read_run
 
 JUDGE = "LLM_judge"
 

@@ -13,17 +13,17 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from evaluation.comparison.inference import ALPHA
-from evaluation.comparison.pairing import Difference
-from evaluation.comparison.table import p_text, verdict
+from evaluation.analysis.comparison import Difference
 from evaluation.report import plots
-from evaluation.report.blocks import Blocks
 from evaluation.report.facts import asked_of, facts_of, manifest_of, manifest_text
 from evaluation.report.figures import Figures
 from evaluation.report.pictures import pictures_of
-from evaluation.retrieval.table import number
-from evaluation.statistics import Summary
-from graph.terminal import safe_text
+from evaluation.report.question_blocks import Blocks
+from evaluation.statistics.paired_tests import ALPHA
+from evaluation.statistics.summaries import Summary
+from evaluation.tables.comparison_table import p_text, verdict
+from evaluation.tables.ranking_tables import number
+from graph.support.terminal import safe_text
 
 _MARKS = {
     "better": ("▲", "better"),

@@ -6,8 +6,8 @@ from functools import cache
 from typing import NamedTuple
 
 from evaluation.report.figures import Reported
-from graph.errors import MissingExtraError
-from graph.terminal import log
+from graph.support.errors import MissingExtraError
+from graph.support.terminal import log
 
 
 class Picture(NamedTuple):

@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from evaluation.comparison.table import verdict
 from evaluation.report.figures import Figures, Reported
 from evaluation.report.svg import Dot, Group, Row, forest, plane
-from evaluation.statistics import Summary
-from graph.terminal import safe_text
+from evaluation.statistics.summaries import Summary
+from evaluation.tables.comparison_table import verdict
+from graph.support.terminal import safe_text
 
 _LABEL = 25
 """Characters of a label that fit beside its figures."""

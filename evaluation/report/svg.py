@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from graph.terminal import safe_text
+from graph.support.terminal import safe_text
 
 WIDTH = 400
 _LEFT, _RIGHT = 8, 12

@@ -6,10 +6,10 @@ from typing import Any, cast
 from langchain_core.caches import BaseCache
 from langchain_core.language_models import BaseLanguageModel
 
-from graph.errors import ConfigError
 from graph.models.batching import BatchedModel, ScoringModel
 from graph.models.lockstep import Lockstep
 from graph.schema import ModelSpec, Profile
+from graph.support.errors import ConfigError
 from nodes.model import Chooser, TextModel
 
 
@@ -29,7 +29,7 @@ def open_models(
 
     `cache` keeps what they reply, and is asked first.
     """
-    from graph.models.engine import HuggingFaceEngine
+    from graph.models.engines.huggingface_engine import HuggingFaceEngine
 
     lockstep = Lockstep()
 
@@ -69,7 +69,7 @@ def adapt_chooser(model: object, lockstep: Lockstep) -> Chooser:
 
 
 def _foreign(model: BaseLanguageModel[Any], lockstep: Lockstep) -> BatchedModel:
-    from graph.models.foreign import LangChainEngine
+    from graph.models.engines.langchain_engine import LangChainEngine
 
     return BatchedModel(LangChainEngine(model), lockstep)
 

@@ -12,7 +12,7 @@ from functools import partial
 from itertools import accumulate
 from typing import TypeVar
 
-from graph.errors import PromptTooLongError
+from graph.support.errors import PromptTooLongError
 from nodes.model import Prompt, Quote
 
 CUT_MARK = "[...]"

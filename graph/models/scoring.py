@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from graph.models.huggingface import Loaded
+from graph.models.loading import Loaded
 from graph.models.verdict import Scoring
 
 _PLACES_AT_ONCE = 256

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from graph.errors import ConfigError
 from graph.retrieval.documents import default_corpus
 from graph.retrieval.retriever import PostRetriever
 from graph.schema import EmbedderSpec, Retrieval
+from graph.support.errors import ConfigError
 
 
 def open_retriever(

@@ -4,11 +4,11 @@ import os
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from graph.errors import ConfigError
 from graph.retrieval.encoder import clean
 from graph.retrieval.posts import Posts
-from graph.retrieval.question import Question
+from graph.retrieval.query import Question
 from graph.retrieval.searching import Candidates
+from graph.support.errors import ConfigError
 
 if TYPE_CHECKING:
     import sentence_transformers

@@ -8,10 +8,10 @@ from typing import Literal
 
 from langchain_core.documents import Document
 
-from graph.errors import DatasetError
-from graph.retrieval.markdown import to_markdown
+from graph.markdown import to_markdown
 from graph.retrieval.plain import plain_text
-from graph.retrieval.tables import read_rows
+from graph.support.errors import DatasetError
+from graph.support.table_files import read_rows
 
 COLUMNS = (
     "question_id",

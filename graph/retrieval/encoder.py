@@ -6,11 +6,11 @@ from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from graph.errors import ConfigError
-from graph.models import embedded
-from graph.progress import Progress
+from graph.models import packaged as embedded
 from graph.retrieval.quantised import PREFIX, QuantisedEncoder, resolve_encoder_dtype
 from graph.schema import EmbedderSpec
+from graph.support.errors import ConfigError
+from graph.support.progress import Progress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
     from torch import Tensor
 
-    from graph.retrieval.chunks import Chunks
+    from graph.retrieval.vector_chunks import Chunks
 
 CHUNK = 512
 """Texts between two signs of life, and between two savings to disk."""

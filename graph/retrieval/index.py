@@ -6,20 +6,21 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from graph.errors import DatasetError, IndexMismatchError
-from graph.models import embedded
-from graph.progress import progress
-from graph.retrieval import fingerprints, keyword, vectors
-from graph.retrieval.chunks import Chunks
+from graph.models import packaged as embedded
+from graph.retrieval import fingerprints
 from graph.retrieval.documents import Field, Post, read_corpus
 from graph.retrieval.encoder import open_encoder
+from graph.retrieval.parts import keyword, vectors
 from graph.retrieval.posts import Posts
 from graph.retrieval.quantised import resolve_encoder_dtype
+from graph.retrieval.vector_chunks import Chunks
 from graph.schema import EmbedderSpec, Retrieval
-from graph.storage import cache_folder, file_sha256, folder_atomically
+from graph.support.errors import DatasetError, IndexMismatchError
+from graph.support.progress import progress
+from graph.support.storage import cache_folder, file_sha256, folder_atomically
 
 if TYPE_CHECKING:
-    from graph.retrieval.vectors import VectorIndex
+    from graph.retrieval.parts.vectors import VectorIndex
 
 log = logging.getLogger("opencoder")
 FORMAT = 2
@@ -196,6 +197,6 @@ def _read_all(corpus: Path) -> list[Post]:
 
 
 def _rows(corpus: Path) -> int:
-    from graph.retrieval.tables import read_rows
+    from graph.support.table_files import read_rows
 
     return sum(1 for _ in read_rows(corpus))

@@ -13,8 +13,8 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
-from graph.errors import ConfigError, MissingExtraError
-from graph.models.huggingface import resolve_dtype
+from graph.models.loading import resolve_dtype
+from graph.support.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
     import numpy as np

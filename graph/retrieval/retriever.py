@@ -13,8 +13,8 @@ from pydantic import PrivateAttr
 from graph.retrieval import selection
 from graph.retrieval.cross_encoder import CrossEncoder
 from graph.retrieval.index import build_or_verify, vector_fields
-from graph.retrieval.postgres_server import Server
-from graph.retrieval.question import Question
+from graph.retrieval.parts.postgres_server import Server
+from graph.retrieval.query import Question
 from graph.retrieval.searching import Candidates, OpenIndex
 from graph.schema import EmbedderSpec, Retrieval
 

@@ -4,14 +4,15 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from graph.retrieval import fingerprints, fusion, keyword
+from graph.retrieval import fingerprints, fusion
 from graph.retrieval.encoder import Encoder, open_encoder
 from graph.retrieval.index import has_keywords, vector_fields
-from graph.retrieval.keyword import KeywordIndex
-from graph.retrieval.postgres import PostgresIndex
+from graph.retrieval.parts import keyword
+from graph.retrieval.parts.keyword import KeywordIndex
+from graph.retrieval.parts.postgres import PostgresIndex
+from graph.retrieval.parts.vectors import VectorIndex
 from graph.retrieval.posts import Posts
-from graph.retrieval.question import Question
-from graph.retrieval.vectors import VectorIndex
+from graph.retrieval.query import Question
 from graph.schema import EmbedderSpec, Retrieval
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from graph.retrieval import fingerprints
 from graph.retrieval.documents import Post
 from graph.retrieval.posts import Posts
-from graph.retrieval.question import Question
+from graph.retrieval.query import Question
 from graph.retrieval.searching import Candidates
 from graph.retrieval.terms import tokenize
 from graph.schema import Retrieval

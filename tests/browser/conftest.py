@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.browser import CHROMIUM, FLAGS
-from bench.fake_runs import make_runs
-from evaluation.report.command import write_report
+from evaluation.commands.report_command import write_report
+from tests.fakes.chromium import CHROMIUM, FLAGS
+from tests.fakes.sample_runs import make_runs
 
 
 def pytest_collection_modifyitems(items):

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.report.command import write_report
-from tests.pages import hostile
-from tests.records import failed, record
-from tests.runs import make_run, scored
+from evaluation.commands.report_command import write_report
+from tests.fakes.records import failed, record
+from tests.fakes.report_pages import hostile
+from tests.fakes.run_folders import make_run, scored
 
 LIST = ".list li"
 SHOWN = """document.querySelector(".status").textContent"""

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from graph.errors import MissingExtraError
-from graph.models import embedded
+from graph.models import packaged as embedded
+from graph.support.errors import MissingExtraError
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "dataset" / "sample"

@@ -14,11 +14,11 @@ import sentence_transformers  # noqa: F401  # loaded once, before the forks
 
 from graph.config import load_settings
 from graph.retrieval import encoder, index
-from graph.retrieval.chunks import Chunks
 from graph.retrieval.encoder import Encoder
 from graph.retrieval.index import build_or_verify
-from tests.corpora import small_corpus
-from tests.processes import in_child, kill_self
+from graph.retrieval.vector_chunks import Chunks
+from tests.fakes.corpora import small_corpus
+from tests.fakes.processes import in_child, kill_self
 
 CHUNK = 3
 

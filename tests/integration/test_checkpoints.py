@@ -6,11 +6,11 @@ import pytest
 import torch
 from langchain_core.prompts import PromptTemplate
 
-from graph.errors import ConfigError
-from graph.models.cache import ReplyCache
-from graph.models.engine import HuggingFaceEngine
-from graph.models.likelihood import SCORED_TOKENS
+from graph.models.engines.huggingface_engine import HuggingFaceEngine
+from graph.models.reply_cache import ReplyCache
+from graph.models.text_likelihood import SCORED_TOKENS
 from graph.schema import ModelSpec
+from graph.support.errors import ConfigError
 from nodes.model import Continued, Prompt
 from tests.integration.checkpoints import RUN_ON, make_phi
 

@@ -21,14 +21,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from evaluation.questions import load_items
-from evaluation.retrieval.queries import load_judged
+from evaluation.answering.questions import load_items
+from evaluation.ranking.judged_queries import load_judged
 from graph.config import load_settings
-from graph.errors import ConfigError, IndexMismatchError
-from graph.retrieval import open_retriever, postgres
-from graph.retrieval.postgres import PostgresIndex
-from graph.retrieval.postgres_server import VARIABLE
-from graph.retrieval.vectors import VectorIndex
+from graph.retrieval import open_retriever
+from graph.retrieval.parts import postgres
+from graph.retrieval.parts.postgres import PostgresIndex
+from graph.retrieval.parts.postgres_server import VARIABLE
+from graph.retrieval.parts.vectors import VectorIndex
+from graph.support.errors import ConfigError, IndexMismatchError
 from tests.integration.conftest import ROOT, SAMPLE
 
 np = pytest.importorskip("numpy")

@@ -7,16 +7,16 @@ import pytest
 
 pytest.importorskip("ragas", reason="needs the extra: pip install 'opencoder[ragas]'")
 
-from evaluation.scoring import ragas_command
-from evaluation.scoring.ragas_metrics import MODEL_BASED, REFERENCE_BASED
-from evaluation.scoring.sidecar import read_scores
+from evaluation.commands import ragas_command
+from evaluation.rescoring.ragas.ragas_metrics import MODEL_BASED, REFERENCE_BASED
+from evaluation.rescoring.score_files import read_scores
 from graph.config import load_profile
-from graph.models.constrained import SchemaWriter
-from graph.models.engine import HuggingFaceEngine
+from graph.models.engines.huggingface_engine import HuggingFaceEngine
 from graph.models.lockstep import Lockstep
-from tests.ragas import passages
-from tests.records import record
-from tests.runs import make_run
+from graph.models.schema_writer import SchemaWriter
+from tests.fakes.ragas_writer import passages
+from tests.fakes.records import record
+from tests.fakes.run_folders import make_run
 
 pytestmark = pytest.mark.usefixtures("embedded_models")
 
@@ -96,7 +96,7 @@ def test_every_metric_has_a_value_or_a_counted_reason_and_nothing_is_sent(tmp_pa
         ),
         record(1, question="\ud800 {x} <|im_end|>", answer="", passages=[]),
     ]
-    from evaluation.scoring.ragas_model import reply_tokens
+    from evaluation.rescoring.ragas.ragas_model import reply_tokens
 
     folder = make_run(tmp_path / "run", records)
     profile = load_profile("embedded")

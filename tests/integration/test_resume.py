@@ -8,12 +8,12 @@ import sys
 
 import pytest
 
-from evaluation import cli
-from evaluation.journal import Journal
-from graph import terminal
-from tests.crashing import dying_at, dying_in_write
-from tests.machines import answer_for, command, number_of, without_weights, write_dataset
-from tests.processes import in_child, kill_self
+from evaluation.commands import eval_command as cli
+from evaluation.store.journal import Journal
+from graph.support import terminal
+from tests.fakes.crashing import dying_at, dying_in_write
+from tests.fakes.machines import answer_for, command, number_of, without_weights, write_dataset
+from tests.fakes.processes import in_child, kill_self
 
 QUESTIONS, BATCH = 24, 4
 

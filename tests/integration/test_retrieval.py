@@ -9,12 +9,12 @@ from time import perf_counter
 import numpy as np
 import pytest
 
-from graph.errors import ConfigError
-from graph.models import embedded
+from graph.models import packaged as embedded
 from graph.retrieval import encoder, open_retriever
 from graph.retrieval.encoder import Encoder, clean
 from graph.schema import EmbedderSpec, Retrieval
-from tests.corpora import EMBEDDER, row, small_corpus, write_corpus
+from graph.support.errors import ConfigError
+from tests.fakes.corpora import EMBEDDER, row, small_corpus, write_corpus
 from tests.integration.conftest import ROOT
 
 pytestmark = pytest.mark.usefixtures("embedded_models")

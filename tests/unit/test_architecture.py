@@ -32,7 +32,7 @@ after_import = heavy()
 import graph.__main__
 from graph import build_graph, draw
 from graph.config import config_names
-from tests.fakes import FakeModel, FakeRetriever
+from tests.fakes.fake_models import FakeModel, FakeRetriever
 
 for name in config_names():
     built = build_graph(name, model=FakeModel(), retriever=FakeRetriever())

@@ -1,0 +1,1 @@
+"""Analysis of recorded runs: means, gains of stages, comparisons, headroom, costs."""

@@ -1,0 +1,155 @@
+"""What a way of choosing scored, and how much of what was to be won that is."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypedDict
+
+from evaluation.analysis.reranking_picks import (
+    BOTH_ORDERS,
+    CONSENSUS,
+    ONE_ORDER,
+    OTHER_ORDER,
+    Choice,
+)
+from evaluation.analysis.stage_gains import STAGE_METRICS
+from evaluation.statistics.paired_tests import Inference, infer
+from evaluation.statistics.summaries import CONFIDENCE, Summary, summarise
+
+if TYPE_CHECKING:
+    from numpy import float64
+    from numpy.typing import NDArray
+
+RANDOM, BEST = "random pick", "best of n"
+_RESAMPLES = 2_000
+
+
+class Share(TypedDict):
+    """A share of the headroom: 0 is a random pick, 1 the best draft of each question."""
+
+    mean: float | None
+    """None where all drafts score the same: there is nothing to win."""
+    ci95: list[float] | None
+
+
+class Captured(TypedDict):
+    """One way of choosing by one metric."""
+
+    score: Summary
+    share: Share
+
+
+class Against(Inference):
+    """The scores of one way of choosing minus those of another."""
+
+    n: int
+    mean_difference: float | None
+
+
+class Headroom(TypedDict):
+    """What one reranking step could win and did."""
+
+    n: int
+    """Questions at which it chose."""
+    candidates: dict[str, int]
+    """How many of them had how many candidates."""
+    metrics: dict[str, dict[str, Captured]]
+    """By metric and way of choosing."""
+    consensus_minus_model: dict[str, Against]
+    """By metric; empty where the model did not compare."""
+    pairs_flipped: Summary
+    """Share of pairs whose winner depends on the order, by question."""
+    picks_flipped: Summary
+    """Share of questions whose pick depends on the order."""
+
+
+def headroom(found: Sequence[Choice]) -> Headroom:
+    """Measure one step's choices."""
+    sizes = [len(choice.scores) for choice in found]
+    return {
+        "n": len(found),
+        "candidates": {str(size): sizes.count(size) for size in sorted(set(sizes))},
+        "metrics": {metric: _captured(found, metric) for metric in STAGE_METRICS},
+        "consensus_minus_model": {
+            metric: _against(found, metric, CONSENSUS, BOTH_ORDERS)
+            for metric in STAGE_METRICS
+            if any(BOTH_ORDERS in choice.picks for choice in found)
+        },
+        "pairs_flipped": summarise(
+            [
+                sum(choice.disagreeing) / len(choice.disagreeing) if choice.disagreeing else None
+                for choice in found
+            ]
+        ),
+        "picks_flipped": summarise([_flipped(choice) for choice in found]),
+    }
+
+
+def _flipped(choice: Choice) -> float | None:
+    if ONE_ORDER not in choice.picks:
+        return None
+    return float(choice.picks[ONE_ORDER] != choice.picks[OTHER_ORDER])
+
+
+def _captured(found: Sequence[Choice], metric: str) -> dict[str, Captured]:
+    names = list(dict.fromkeys(name for each in found for name in each.picks))
+    return {
+        name: {
+            "score": summarise([_score(choice, metric, name) for choice in found]),
+            "share": _share(found, metric, name),
+        }
+        for name in (RANDOM, *names, BEST)
+    }
+
+
+def _score(choice: Choice, metric: str, way: str) -> float | None:
+    """Return what a way of choosing scores at one question; None if any draft is unscored."""
+    values = [scores.get(metric) for scores in choice.scores]
+    scored = [value for value in values if value is not None]
+    if len(scored) < len(values):
+        return None
+    if way == RANDOM:
+        return sum(scored) / len(scored)
+    if way == BEST:
+        return max(scored)
+    return scored[choice.picks[way]] if way in choice.picks else None
+
+
+def _share(found: Sequence[Choice], metric: str, way: str) -> Share:
+    """Return (score - random) / (best - random) of the means, with a bootstrap interval.
+
+    Percentile bootstrap over questions (Efron and Tibshirani 1993, chapter 13); resamples with
+    nothing to win say nothing about the share and are left out.
+    """
+    import numpy as np
+
+    rows = [[_score(choice, metric, name) for name in (way, RANDOM, BEST)] for choice in found]
+    sound = np.array([row for row in rows if None not in row], dtype=float).reshape(-1, 3)
+    gained, possible = sound[:, 0] - sound[:, 1], sound[:, 2] - sound[:, 1]
+    if not possible.sum() > 0:
+        return {"mean": None, "ci95": None}
+    mean = float(gained.sum() / possible.sum())
+    if len(sound) < 2:
+        return {"mean": mean, "ci95": None}
+    ends = np.quantile(_resampled(gained, possible), [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return {"mean": mean, "ci95": [float(end) for end in ends]}
+
+
+def _resampled(gained: "NDArray[float64]", possible: "NDArray[float64]") -> "NDArray[float64]":
+    import numpy as np
+
+    drawn = np.random.default_rng(0).integers(0, len(gained), (_RESAMPLES, len(gained)))
+    won, wins = gained[drawn].sum(axis=1), possible[drawn].sum(axis=1)
+    shares: NDArray[float64] = won[wins > 0] / wins[wins > 0]
+    return shares
+
+
+def _against(found: Sequence[Choice], metric: str, way: str, other: str) -> Against:
+    import numpy as np
+
+    rows = [[_score(choice, metric, name) for name in (way, other)] for choice in found]
+    sound = np.array([row for row in rows if None not in row], dtype=float).reshape(-1, 2)
+    gains = np.round(sound[:, 0] - sound[:, 1], 9)
+    return {
+        "n": len(sound),
+        "mean_difference": float(gains.mean()) if len(gains) else None,
+        **infer(sound[:, 0], sound[:, 1], gains),
+    }

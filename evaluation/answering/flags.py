@@ -1,0 +1,211 @@
+"""The flags of eval.py, the original's among them, and the config that they mean."""
+
+import argparse
+from pathlib import Path
+from typing import NamedTuple
+
+from graph.config import config_names, profile_names
+from graph.support.errors import ConfigError
+from graph.support.terminal import Parser
+
+DEFAULT = "semantic_cot"
+_ORIGINAL = ("baseline", "semantic_rag", "keyword_rag", "cot", "rerank_initial", "rerank_refined")
+
+
+class Selected(NamedTuple):
+    """A config and the overrides that a combination of flags adds to it."""
+
+    name: str | Path
+    overrides: list[str]
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of eval.py."""
+    made = Parser(
+        prog="eval.py",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Answer the questions of a dataset, score the answers, and keep everything that\n"
+        "happened in a run folder. The same command again resumes, or shows the result.",
+        epilog="exit codes: 0 done, 1 every question failed, 2 wrong input, 3 another run holds the\n"
+        "folder, 130 or 143 interrupted (the same command goes on)",
+        allow_abbrev=False,
+    )
+    _add_what(made)
+    _add_data(made)
+    _add_how(made)
+    _add_original(made)
+    return made
+
+
+def _add_what(made: argparse.ArgumentParser) -> None:
+    group = made.add_argument_group("what runs")
+    group.add_argument(
+        "--config",
+        metavar="NAME[,NAME...]",
+        help=f"which stages run (default {DEFAULT}); all runs every one; --list shows the names",
+    )
+    group.add_argument("--config-file", type=Path, metavar="PATH", help="a config of your own")
+    group.add_argument(
+        "--profile",
+        default="auto",
+        metavar="NAME",
+        help=f"which models run: {', '.join(profile_names())} (default auto: gpu where CUDA is "
+        "there, else embedded)",
+    )
+    group.add_argument(
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override fields of the config or profile, as in retrieval.top_k=8",
+    )
+    group.add_argument(
+        "--judge",
+        metavar="NAME",
+        help="model: the profile's judge (default); calibrated: a formula of metrics, fitted on "
+        "people's grades, that asks no model; FILE.json: such a formula of your own; none",
+    )
+    group.add_argument("--no-judge", action="store_true", help="leave out the judge: --judge none")
+    group.add_argument(
+        "--ragas",
+        action="store_true",
+        help="then score the answers with ragas too, asking the profile's judge; nothing is sent",
+    )
+    group.add_argument(
+        "--list", action="store_true", help="print the names of the configs, and end"
+    )
+
+
+def _add_data(made: argparse.ArgumentParser) -> None:
+    group = made.add_argument_group("data (.csv, .csv.gz, .jsonl, .parquet)")
+    group.add_argument("--corpus", type=Path, metavar="PATH", help="posts to search")
+    group.add_argument("--dataset", type=Path, metavar="PATH", help="questions with references")
+    group.add_argument(
+        "--index", type=Path, metavar="DIR", help="where the index is (default: the cache folder)"
+    )
+    group.add_argument(
+        "--limit", type=positive, metavar="N", help="the first N questions; never cuts the corpus"
+    )
+    group.add_argument(
+        "--keep-leaks",
+        action="store_true",
+        help="search also posts of the corpus that are questions of the dataset (default: they are "
+        "found, counted and left out)",
+    )
+
+
+def _add_how(made: argparse.ArgumentParser) -> None:
+    group = made.add_argument_group("how it runs")
+    group.add_argument(
+        "--batch_size",
+        "--batch-size",
+        type=positive,
+        default=8,
+        metavar="N",
+        help="questions side by side (default 8); part of the run's identity",
+    )
+    group.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of sampled drafts (default 0)"
+    )
+    group.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="run folders")
+    group.add_argument(
+        "--no-cache",
+        action="store_true",
+        help="ask the models everything, also what they were asked before with the same settings",
+    )
+    group.add_argument(
+        "--fresh", action="store_true", help="start over; the old run is moved aside, not deleted"
+    )
+    group.add_argument(
+        "--no-report", action="store_true", help="write no report.html at the end of the run"
+    )
+    group.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print the resolved config, the identity and the cost, and end; loads no weights",
+    )
+
+
+def _add_original(made: argparse.ArgumentParser) -> None:
+    group = made.add_argument_group("the original's flags, instead of --config")
+    helps = {
+        "baseline": "no passages; goes with none of the others",
+        "semantic_rag": "passages by meaning",
+        "keyword_rag": "passages by words; not with --semantic_rag",
+        "cot": "chain of thought; needs a rag flag",
+        "rerank_initial": "choose among drafts; needs a rag flag",
+        "rerank_refined": "choose among refinements; needs a rag flag",
+    }
+    for name in _ORIGINAL:
+        group.add_argument(f"--{name}", action="store_true", help=helps[name])
+
+
+def selected(arguments: argparse.Namespace) -> list[Selected]:
+    """Return the configs that the flags name.
+
+    Raises:
+        ConfigError: an unknown name or a combination that makes no sense.
+    """
+    used = [f"--{name}" for name in _ORIGINAL if getattr(arguments, name)]
+    named = [flag for flag in ("config", "config_file") if getattr(arguments, flag) is not None]
+    if len(named) == 2 or (named and used):
+        other = used[0] if used else "--config-file"
+        raise ConfigError(f"give --config or {other}, not both")
+    if arguments.config_file is not None:
+        return [Selected(arguments.config_file, [])]
+    if used:
+        return [_from_original(arguments, used)]
+    given = arguments.config if arguments.config is not None else DEFAULT
+    names = [name.strip() for name in given.split(",")]
+    chosen = config_names() if names == ["all"] else names
+    return [Selected(name, []) for name in dict.fromkeys(chosen)]
+
+
+def _from_original(arguments: argparse.Namespace, used: list[str]) -> Selected:
+    if arguments.baseline:
+        if len(used) > 1:
+            raise ConfigError(f"--baseline goes with no other flag: drop it or {used[1]}")
+        return Selected("baseline", [])
+    if arguments.semantic_rag and arguments.keyword_rag:
+        raise ConfigError("--semantic_rag and --keyword_rag exclude each other: give one")
+    if not (arguments.semantic_rag or arguments.keyword_rag):
+        raise ConfigError(f"{used[0]} needs passages: add --semantic_rag or --keyword_rag")
+    name = "semantic" if arguments.semantic_rag else "keyword"
+    name += "_cot" if arguments.cot else ""
+    if arguments.rerank_initial:
+        # There is no config of both rerankings: it is the one with the other switched on.
+        both = ["rerank.refined=true"] if arguments.rerank_refined else []
+        return Selected(f"{name}_rerank_initial", both)
+    return Selected(name + ("_rerank_refined" if arguments.rerank_refined else ""), [])
+
+
+def listing() -> str:
+    """Return the names of the configs, one a line."""
+    return "\n".join(config_names()) + "\n"
+
+
+def positive(text: str) -> int:
+    """Read a count."""
+    value = int(text) if text.isascii() and text.isdigit() else 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return value
+
+
+def add_models(parser: argparse.ArgumentParser, *, whose: str, example: str) -> None:
+    """Declare --profile and --set of a command beside eval.py."""
+    parser.add_argument(
+        "--profile",
+        default="auto",
+        metavar="NAME",
+        help=f"{whose} (default auto): {', '.join(profile_names())}",
+    )
+    parser.add_argument(
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help=f"override fields of the config or profile, as in {example}",
+    )

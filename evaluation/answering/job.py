@@ -1,0 +1,140 @@
+"""What one run is: settled from the command line before anything is loaded or written."""
+
+import argparse
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from dataset import default_dataset
+from evaluation.answering import flags
+from evaluation.answering.loop import batches
+from evaluation.answering.questions import Item, load_items
+from evaluation.answering.run_identity import Choices, digest, folder_name, identity_of
+from evaluation.metrics.calibrated_judge import NAME as CALIBRATED_JUDGE
+from evaluation.metrics.calibrated_judge import SHIPPED, Loaded
+from evaluation.metrics.calibrated_judge import load as load_calibrated
+from graph.config import load_settings
+from graph.retrieval.documents import default_corpus
+from graph.schema import Config, EmbedderSpec, ModelSpec, Settings
+from graph.support.errors import ConfigError
+from graph.support.terminal import log
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run, settled."""
+
+    choices: Choices
+    items: list[Item]
+    identity: dict[str, object]
+    folder: Path
+    index: Path | None
+
+
+def settle(arguments: argparse.Namespace, choice: flags.Selected) -> Job:
+    """Settle what one run is: everything about it is read and checked, nothing is loaded yet."""
+    overrides = [*choice.overrides, *arguments.set]
+    settings = load_settings(choice.name, arguments.profile, overrides)
+    if arguments.profile == "auto":
+        log.info("profile auto: %s", settings.profile_name)
+    judged, calibrated = _judge(arguments)
+    dataset = arguments.dataset or default_dataset()
+    corpus = _corpus(settings.config, arguments.corpus)
+    log.info("dataset: %s%s", dataset, f", corpus: {corpus}" if corpus else "")
+    choices = Choices(
+        settings=settings,
+        corpus=corpus,
+        dataset=dataset,
+        limit=arguments.limit,
+        batch_size=arguments.batch_size,
+        seed=arguments.seed,
+        judged=judged,
+        keep_leaks=arguments.keep_leaks,
+        calibrated=calibrated,
+    )
+    items = load_items(dataset, arguments.limit)
+    _warn_of_unpinned(settings, judged=choices.judged)
+    identity = json.loads(json.dumps(identity_of(choices)))
+    folder = arguments.runs / folder_name(settings, dataset, digest(identity))
+    return Job(choices, items, identity, folder, arguments.index)
+
+
+def _judge(arguments: argparse.Namespace) -> tuple[bool, Loaded | None]:
+    """Return whether the profile's judge is asked, and the calibrated judge, if it is asked for."""
+    if arguments.no_judge and arguments.judge not in (None, "none"):
+        raise ConfigError(f"give --no-judge or --judge {arguments.judge}, not both")
+    name = "none" if arguments.no_judge else arguments.judge or "model"
+    if name in ("model", "none"):
+        return name == "model", None
+    if name != CALIBRATED_JUDGE and not name.endswith(".json"):
+        raise ConfigError(
+            f"--judge {name!r} is unknown: give model, {CALIBRATED_JUDGE}, none or the .json file "
+            "of a calibrated judge"
+        )
+    loaded = load_calibrated(SHIPPED if name == CALIBRATED_JUDGE else Path(name))
+    return loaded.calibrated.needs_judge, loaded
+
+
+def _warn_of_unpinned(settings: Settings, *, judged: bool) -> None:
+    profile = settings.profile
+    specs: dict[str, ModelSpec | EmbedderSpec] = {
+        "generator": profile.generator,
+        "embedder": profile.embedder,
+    }
+    if judged:
+        specs["judge"] = profile.judge
+    for name, spec in specs.items():
+        hub = spec.engine == "huggingface" and not Path(spec.model).exists()
+        if hub and spec.revision is None:
+            log.warning(
+                "%s: the newest revision of %s is taken; for numbers to publish, pin one with "
+                "--set %s.revision=COMMIT",
+                name,
+                spec.model,
+                name,
+            )
+
+
+def _corpus(config: Config, given: Path | None) -> Path | None:
+    if config.retrieval.kind == "none":
+        if given is not None:
+            log.info("this config retrieves nothing: --corpus is not used")
+        return None
+    return given or default_corpus()
+
+
+def description(job: Job) -> str:
+    """Return what --dry-run prints: config, identity and cost."""
+    settings = job.choices.settings
+    resolved = {
+        "config": settings.config.model_dump(mode="json"),
+        "profile": settings.profile.model_dump(mode="json"),
+    }
+    config = settings.config
+    calls = calls_per_question(config)
+    length = config.generation.max_new_tokens
+    return (
+        f"# {settings.config_name}, profile {settings.profile_name}\n"
+        + yaml.safe_dump(resolved, sort_keys=False)
+        + f"questions: {len(job.items)}\n"
+        + f"batches: {len(batches(job.items, job.choices.batch_size))}\n"
+        + f"texts to generate: {calls * len(job.items)} at most, each of up to {length} tokens\n"
+        + f"verdicts: {len(job.items) if job.choices.judged else 0} of the judge\n"
+        + f"folder: {job.folder}\n"
+        + f"identity: {digest(job.identity)}\n"
+    )
+
+
+def calls_per_question(config: Config) -> int:
+    """Return how many texts a question takes at most."""
+    if config.generation.method == "extract":
+        return 0
+    drafts = config.rerank.drafts if config.rerank.initial else 1
+    generate = drafts * (2 if config.generation.cot else 1)
+    if config.retrieval.kind == "none":
+        return generate
+    refined = config.rerank.drafts if config.rerank.refined else 1
+    generate += "baseline" in config.rerank.candidates
+    return generate + config.refine.max_rounds * (1 + refined)

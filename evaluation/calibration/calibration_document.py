@@ -1,0 +1,168 @@
+"""Everything that is known of scores and people's grades, as one document."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypedDict
+
+from evaluation.calibration.grades import Graded, unlike_means
+from evaluation.calibration.human_ceiling import Ceiling, human_ceiling
+from evaluation.calibration.known_judges import doubt_of
+from evaluation.calibration.score_agreement import (
+    Agreement,
+    Ahead,
+    Counted,
+    Orders,
+    Part,
+    Table,
+    ahead,
+    mean_of,
+    measure,
+    measure_part,
+    orders,
+)
+from evaluation.calibration.signals import ASCENDING, BOTH, DESCENDING, Judged, Scores
+from evaluation.metrics.calibrated_judge import NAME
+from graph.support.progress import progress
+from graph.support.storage import file_sha256
+
+
+class Grades(TypedDict):
+    """What scores are held against."""
+
+    file: str
+    sha256: str
+    rows: int
+    questions: int
+    graders: int
+    copies: int
+    """Answers that are their reference: every metric of overlap has them right."""
+
+
+class Signal(Agreement):
+    """One score's agreement with people, and how far `calibrated` is ahead of it."""
+
+    without_copies: Part
+    calibrated_ahead: Ahead | None
+    """None of `calibrated` itself, and where there is none."""
+
+
+class Judge(TypedDict):
+    """What was seen of the judge besides its agreement with people."""
+
+    model: str
+    fields: dict[str, object]
+    """As in a run's identity."""
+    orders: Orders
+    mass: dict[str, Counted]
+    """What the grades got together before normalising, by order."""
+    errors: int
+    cut: int
+    """Verdicts on texts that were cut to fit its window."""
+
+
+class Document(TypedDict):
+    """The JSON document."""
+
+    grades: Grades
+    profile: str
+    signals: dict[str, Signal]
+    human_ceiling: Ceiling
+    human_ceiling_without_copies: Ceiling
+    judge: Judge | None
+    calibrated: dict[str, Any]
+    """Intercept and weights."""
+    notes: list[str]
+
+
+def grades_of(path: Path, rows: Sequence[Graded]) -> Grades:
+    """Return what the file holds."""
+    return {
+        "file": path.name,
+        "sha256": file_sha256(path),
+        "rows": len(rows),
+        "questions": len({row.question for row in rows}),
+        "graders": len({grader for row in rows for grader in row.grades}),
+        "copies": sum(row.copied for row in rows),
+    }
+
+
+def signals_of(rows: Sequence[Graded], scores: Scores, table: Table) -> dict[str, Signal]:
+    """Measure every score."""
+    fresh = [not row.copied for row in rows]
+    best = scores.get(NAME)
+    found: dict[str, Signal] = {}
+    with progress("measuring agreement", len(scores), unit="scores") as bar:
+        for name, values in scores.items():
+            found[name] = {
+                **measure(values, table),
+                "without_copies": measure_part(values, table, fresh),
+                "calibrated_ahead": (
+                    None if best is None or name == NAME else ahead(best, values, table)
+                ),
+            }
+            bar.advance(1)
+    return found
+
+
+def ceilings_of(rows: Sequence[Graded], table: Table) -> tuple[Ceiling, Ceiling]:
+    """Return what people reach among themselves, on all answers and without copies."""
+    import numpy as np
+
+    kept = np.array([number for number, row in enumerate(rows) if not row.copied], dtype=int)
+    part = [rows[number] for number in kept]
+    return human_ceiling(rows, table), human_ceiling(part, table.only(kept))
+
+
+def judge_of(fields: Mapping[str, object], judged: Judged, table: Table) -> Judge:
+    """Return what was seen of the judge itself."""
+    scores = judged.scores()
+    mass = {
+        "ascending": [verdict and verdict["mass"] for verdict in judged.ascending],
+        "descending": [verdict and verdict["mass"] for verdict in judged.descending],
+    }
+    return {
+        "model": str(fields.get("model")),
+        "fields": dict(fields),
+        "orders": orders(scores[ASCENDING], scores[DESCENDING], table),
+        "mass": {name: mean_of(values, table) for name, values in mass.items()},
+        "errors": len(judged.errors),
+        "cut": sum(
+            verdict is not None and verdict["cut_tokens"] > 0
+            for verdict in (*judged.ascending, *judged.descending)
+        ),
+    }
+
+
+def notes_of(
+    rows: Sequence[Graded], signals: Mapping[str, Signal], ceiling: Ceiling, scores: Scores
+) -> list[str]:
+    """Return what a reader should know before believing the table."""
+    found = []
+    if len({row.question for row in rows}) == 1:
+        found.append("one question alone: no intervals, which are drawn over questions.")
+    if not ceiling["graders"]:
+        found.append("no two people graded the same answers: there is no human ceiling.")
+    if unlike := unlike_means(rows):
+        found.append(
+            f"{unlike} rows state another human_mean than the mean of their grades: human_mean is "
+            "taken."
+        )
+    for name, signal in signals.items():
+        known = {value for value in scores[name] if value is not None}
+        found += [f"{name}: {doubt}" for doubt in _doubts(name, signal, known)]
+    if not next(iter(signals.values()))["pair_agreement"]["n"]:
+        found.append("no two answers to one question have human means that differ by 1 or more.")
+    return found
+
+
+def _doubts(name: str, signal: Signal, known: set[float]) -> list[str]:
+    if not known:
+        return ["no answer is scored."]
+    found, pairs = [], signal["pair_agreement"]
+    if len(known) == 1:
+        found.append("all scores are the same: it correlates with nothing.")
+    elif signal["spearman"]["mean"] is None:
+        found.append("all human means are the same: nothing correlates with them.")
+    if name in (ASCENDING, DESCENDING, BOTH, NAME) and pairs["n"] and (doubt := doubt_of(pairs)):
+        found.append(doubt)
+    return found

@@ -1,0 +1,1 @@
+"""The commands: eval.py, and one module for each command of python -m evaluation."""

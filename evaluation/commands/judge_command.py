@@ -1,0 +1,174 @@
+"""Score finished runs with another judge: nothing is generated again, both scores stay.
+
+Scores go to RUN/scores; the same command again goes on, or shows them. The table goes to stdout;
+with --json one JSON document and nothing else does.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypedDict
+
+from rich.console import Console
+
+from evaluation.answering.flags import add_models
+from evaluation.metrics.calibrated_judge import NAME as CALIBRATED
+from evaluation.metrics.calibrated_judge import SHIPPED
+from evaluation.rescoring.calibrated_pass import calibrated_plan, open_calibrated
+from evaluation.rescoring.model_judge import METRIC, judge_spec, model_plan, open_judge
+from evaluation.rescoring.pass_summary import (
+    Correlation,
+    Scored,
+    correlation,
+    own_summary,
+    reason_lines,
+    scores_table,
+    sound_records,
+    summary,
+)
+from evaluation.rescoring.score_files import FOLDER, Plan, Score, ScoreFile
+from evaluation.rescoring.score_pass import Scorer, score_run, unscored
+from evaluation.store.recorded_run import RecordedRun, read_run
+from evaluation.store.run_folder import locked
+from graph.config import load_settings
+from graph.schema import Profile
+from graph.support.errors import DatasetError
+from graph.support.terminal import log, safe_text
+
+_BATCH_SIZE = 8
+
+
+class Judged(TypedDict):
+    """What came of one run."""
+
+    run: str
+    questions: int
+    judge: str
+    scores: str
+    """Where they are."""
+    metric: str
+    this: Scored
+    own: Scored
+    """Of the run's own judge, on the questions that this one scored."""
+    agreement: Correlation
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders")
+    parser.add_argument(
+        "--judge",
+        default="model",
+        metavar="NAME",
+        help="model: the profile's judge (default); calibrated: a formula of metrics, fitted on "
+        "people's grades, that asks no model; FILE.json: such a formula of your own; or the name or "
+        "folder of a model",
+    )
+    add_models(parser, whose="which models", example="judge.window=2048")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Score the runs, and print both judges' means and how they agree."""
+    profile = load_settings("baseline", arguments.profile, arguments.set).profile
+    found = [_judged(folder, arguments.judge, profile) for folder in arguments.runs]
+    if arguments.json:
+        sys.stdout.write(json.dumps(found, indent=1, allow_nan=False) + "\n")
+        return 0
+    console = Console(width=None if sys.stdout.isatty() else 100)
+    for each in found:
+        _show(console, each)
+    return 0
+
+
+def batch_size_of(run: RecordedRun) -> int:
+    """Return the run's own batch size: the same judge then computes the same numbers."""
+    size = run.identity.get("batch_size")
+    return size if isinstance(size, int) and size > 0 else _BATCH_SIZE
+
+
+def read_to_score(folder: Path) -> RecordedRun:
+    """Read a run that is to be scored, and say what it lacks.
+
+    Raises:
+        DatasetError: no run, damaged, or nothing to score in it.
+    """
+    found = read_run(folder)
+    if not sound_records(found):
+        raise DatasetError(f"{folder} holds no answered question: there is nothing to score")
+    if not found.finished:
+        done = len(found.records)
+        log.warning("%s: unfinished, %d of %d: scored on those", folder, done, found.questions)
+    return found
+
+
+def _judged(folder: Path, name: str, profile: Profile) -> Judged:
+    read_to_score(folder)
+    with locked(folder):
+        # Read again: what was there before the lock may have grown.
+        found = read_run(folder)
+        plan, open_scorer = _judge(name, profile, found)
+        file = ScoreFile(folder, plan)
+        try:
+            if unscored(found, file):
+                score_run(found, file, open_scorer(), batch_size_of(found), f"judging {folder}")
+            else:
+                log.info("%s is scored by %s already: showing it", folder, plan.label)
+        finally:
+            file.close()
+    return _document(found, plan, file.scores)
+
+
+def _document(found: RecordedRun, plan: Plan, scores: dict[int, Score]) -> Judged:
+    [metric] = plan.metrics
+    sound = [record for record in sound_records(found) if record["index"] in scores]
+    ours = [scores[record["index"]]["scores"].get(metric) for record in sound]
+    return {
+        "run": str(found.folder),
+        "questions": found.questions,
+        "judge": plan.label,
+        "scores": f"{FOLDER}/{plan.name}.jsonl",
+        "metric": metric,
+        "this": summary(found, scores, metric),
+        "own": own_summary(found, scores, METRIC),
+        "agreement": correlation(ours, [record["metrics"].get(METRIC) for record in sound]),
+    }
+
+
+def _judge(name: str, profile: Profile, found: RecordedRun) -> tuple[Plan, Callable[[], Scorer]]:
+    """Return what scores, and how to open it: weights load only where something is unscored."""
+    if name == CALIBRATED or name.endswith(".json"):
+        made = open_calibrated(found, SHIPPED if name == CALIBRATED else Path(name))
+        return calibrated_plan(found, made), lambda: made
+    spec, size = judge_spec(name, profile), batch_size_of(found)
+    return model_plan(spec, size), lambda: open_judge(profile, spec, size)
+
+
+def _show(console: Console, each: Judged) -> None:
+    headline = (
+        f"{each['run']}: {each['this']['n']} of {each['questions']} questions scored by "
+        f"{each['judge']}, {each['this']['failed']} failed"
+    )
+    rows = [
+        (each["metric"], f"{each['judge']} (this judge)", each["this"]),
+        (METRIC, "the run's own judge, on the same questions", each["own"]),
+    ]
+    console.print(safe_text(headline), markup=False, highlight=False, soft_wrap=True)
+    console.print(scores_table(rows))
+    for line in [*reason_lines(rows), agreement_line(each["agreement"])]:
+        console.print(safe_text(line), markup=False, highlight=False)
+    console.print(f"scores: {each['run']}/{each['scores']}", markup=False, soft_wrap=True)
+
+
+def agreement_line(found: Correlation) -> str:
+    """Return how two judges rank the same answers, in a sentence."""
+    if found["spearman"] is None:
+        return f"Agreement of the two judges: none to give, {found['why_none']}."
+    ends = found["ci95"]
+    interval = "no interval" if ends is None else f"95 % {ends[0]:+.2f} to {ends[1]:+.2f}"
+    return (
+        f"Agreement of the two judges: Spearman {found['spearman']:+.2f} ({interval}) over "
+        f"{found['n']} answers that both scored."
+    )

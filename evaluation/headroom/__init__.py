@@ -1,1 +1,0 @@
-"""What choosing among drafts could have won, and what each way of choosing did win."""

@@ -1,0 +1,1 @@
+"""Ranking quality: rankings of retrieval against relevance judgments."""

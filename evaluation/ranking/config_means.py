@@ -1,0 +1,74 @@
+"""What configs reach on the same queries, and how they differ query by query."""
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from evaluation.ranking.judged_queries import Query
+from evaluation.ranking.query_files import ALL
+from evaluation.ranking.rank_measures import METRICS, Scores
+from evaluation.statistics.cluster_means import Estimates, estimates
+
+if TYPE_CHECKING:
+    from numpy import float64
+    from numpy.typing import NDArray
+
+Means = dict[str, dict[str, Estimates]]
+"""From kind to metric to its means; the kind `all` is first."""
+
+
+class Difference(Estimates):
+    """The mean of a - b over the queries, paired: positive where `a` is better."""
+
+    a: str
+    b: str
+    kind: str
+    metric: str
+    distinguishable: bool
+    """The interval of the mean by query does not hold 0."""
+
+
+def means(queries: Sequence[Query], scores: Scores) -> Means:
+    """Return the means of one config, for all queries and by kind."""
+    values = _table(scores)
+    return {
+        kind: dict(zip(METRICS, estimates(values[:, rows], groups), strict=True))
+        for kind, rows, groups in _slices(queries)
+    }
+
+
+def differences(queries: Sequence[Query], scores: Mapping[str, Scores]) -> list[Difference]:
+    """Return a - b for every pair of configs, kind and metric; `b` is the one named first."""
+    found: list[Difference] = []
+    for b, a in combinations(scores, 2):
+        gains = _table(scores[a]) - _table(scores[b])
+        for kind, rows, groups in _slices(queries):
+            for metric, estimate in zip(METRICS, estimates(gains[:, rows], groups), strict=True):
+                ends = estimate["ci95"]
+                apart = ends is not None and (ends[0] > 0 or ends[1] < 0)
+                made: Difference = {
+                    "a": a,
+                    "b": b,
+                    "kind": kind,
+                    "metric": metric,
+                    "distinguishable": apart,
+                    **estimate,
+                }
+                found.append(made)
+    return found
+
+
+def _table(scores: Scores) -> "NDArray[float64]":
+    """Return the scores as (metrics, queries)."""
+    import numpy as np
+
+    return np.array([scores[name] for name in METRICS])
+
+
+def _slices(queries: Sequence[Query]) -> list[tuple[str, list[int], list[int]]]:
+    """Return (kind, places of its queries, their groups), `all` first."""
+    kinds = dict.fromkeys(query.kind for query in queries)
+    rows = {ALL: list(range(len(queries)))} | {
+        kind: [row for row, query in enumerate(queries) if query.kind == kind] for kind in kinds
+    }
+    return [(kind, places, [queries[row].group for row in places]) for kind, places in rows.items()]

@@ -1,0 +1,69 @@
+"""The calibrated judge over a finished run: cheap signals in a fitted formula, no language model."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from evaluation.metrics.calibrated_formula import Calibrated
+from evaluation.metrics.calibrated_judge import NAME, SHIPPED, Loaded, load
+from evaluation.metrics.calibrated_records import scores_for
+from evaluation.metrics.registry import CALIBRATED, METRICS
+from evaluation.rescoring.score_files import Plan, Score, fingerprint
+from evaluation.store.journal import Record
+from evaluation.store.recorded_run import RecordedRun, embedder_of
+
+if TYPE_CHECKING:
+    from graph.retrieval.encoder import Encoder
+
+
+class CalibratedJudge(NamedTuple):
+    """Reads the run's own metrics, and measures what they lack."""
+
+    loaded: Loaded
+    encoder: "Encoder"
+
+    def __call__(self, batch: Sequence[Record], on_served: Callable[[], None]) -> list[Score]:
+        """Score a batch."""
+        del on_served  # no model is called
+        used = self.loaded.calibrated
+        values = scores_for(used, self.encoder, batch)
+        return [_score(r, value, used) for r, value in zip(batch, values, strict=True)]
+
+
+def _score(record: Record, value: float | None, used: Calibrated) -> Score:
+    known = {name: record["metrics"].get(name) for name in used.signals if name in METRICS}
+    lacking = [name for name, signal in known.items() if signal is None]
+    why = f"the run has no {', '.join(lacking)}" if record["reference"] else "no reference"
+    return {
+        "index": record["index"],
+        "of": fingerprint(record),
+        "scores": {CALIBRATED: value},
+        "reasons": {CALIBRATED: why} if value is None else {},
+        "evidence": [known],
+    }
+
+
+def open_calibrated(run: RecordedRun, path: Path = SHIPPED) -> CalibratedJudge:
+    """Return the calibrated judge of a file, with the encoder of a run.
+
+    Raises:
+        DatasetError: the file holds none, or the run's manifest names no encoder.
+    """
+    from graph.retrieval.encoder import open_encoder
+
+    spec = embedder_of(run, ": the calibrated judge needs it")
+    return CalibratedJudge(load(path), open_encoder(spec))
+
+
+def calibrated_plan(run: RecordedRun, made: CalibratedJudge) -> Plan:
+    """Return what its scores depend on."""
+    needs_judge = made.loaded.calibrated.needs_judge
+    identity = {
+        "kind": "judge",
+        "judge": NAME,
+        "formula": made.loaded.identity,
+        "embedder": run.identity.get("embedder"),
+        "judge_of_the_run": run.identity.get("judge") if needs_judge else None,
+    }
+    return Plan("judge", NAME, (CALIBRATED,), json.loads(json.dumps(identity)))

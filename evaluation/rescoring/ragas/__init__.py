@@ -1,0 +1,1 @@
+"""The metrics of ragas, asked of the local model."""

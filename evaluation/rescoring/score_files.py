@@ -1,0 +1,211 @@
+"""Scores beside a run's journal, which stays as it is.
+
+`RUN/scores/NAME.json` says what scored, `RUN/scores/NAME.jsonl` holds one self-checking line for
+each question. NAME ends with the digest of what scored, so that two judges are never mixed up.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple, TypedDict, cast
+
+from evaluation.answering.run_identity import digest, versions
+from evaluation.store.journal import Journal, Record
+from evaluation.store.recorded_run import Reader
+from graph.support.errors import DatasetError
+from graph.support.storage import write_atomically
+from graph.support.terminal import log
+
+SCHEMA = 1
+FOLDER = "scores"
+_LABEL_CHARS = 40
+_START_OVER = "remove it and the .json beside it, and score again"
+
+
+class Score(TypedDict):
+    """What one pass says of one question."""
+
+    index: int
+    of: str
+    """Digest of what was scored: scores of another answer are refused."""
+    scores: dict[str, float | None]
+    """By metric; None is unscored."""
+    reasons: dict[str, str]
+    """Why a metric is None."""
+    evidence: list[Any]
+    """What the scores were made from: verdicts, or replies as the model wrote them."""
+
+
+class Plan(NamedTuple):
+    """What scores."""
+
+    kind: str
+    """`judge` or `ragas`."""
+    label: str
+    """The model, for people."""
+    metrics: tuple[str, ...]
+    identity: dict[str, object]
+
+    @property
+    def name(self) -> str:
+        """The name of its files, whatever characters a model's name has."""
+        safe = "".join(c if c.isascii() and c.isalnum() else "_" for c in self.label)
+        return f"{self.kind}-{safe[-_LABEL_CHARS:]}-{digest(self.identity)[:12]}"
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """A pass as its files tell it, finished or not."""
+
+    name: str
+    plan: Plan
+    scores: dict[int, Score]
+    """By the question's index."""
+
+
+class _Lines(Journal):
+    start_over = _START_OVER
+
+
+class _LinesReader(Reader):
+    start_over = _START_OVER
+
+
+class ScoreFile:
+    """The scores of one pass, open for more."""
+
+    def __init__(self, folder: Path, plan: Plan) -> None:
+        """Open or begin the scores of `plan` in a run folder, which the caller holds locked.
+
+        Raises:
+            DatasetError: the files are damaged, or of another pass.
+        """
+        scores = folder / FOLDER
+        scores.mkdir(exist_ok=True)
+        header = scores / f"{plan.name}.json"
+        if header.exists():
+            _warn_of_versions(header, _header(header, plan.name))
+        else:
+            write_atomically(header, json.dumps(_header_of(plan), indent=1) + "\n")
+        self._lines = _Lines(scores / f"{plan.name}.jsonl")
+        self.scores = _checked(self._lines, scores / f"{plan.name}.jsonl")
+
+    def append(self, scores: list[Score]) -> None:
+        """Write scores and wait until they are on disk."""
+        self._lines.append(cast(list[Record], scores))
+        self.scores.update({score["index"]: score for score in scores})
+
+    def close(self) -> None:
+        """Close the file."""
+        self._lines.close()
+
+
+def read_scores(folder: Path) -> list[Scoring]:
+    """Read every pass over a run, by name; nothing is written.
+
+    Raises:
+        DatasetError: a file is damaged.
+    """
+    found = []
+    for header in sorted((folder / FOLDER).glob("*.json")):
+        stored = _header(header, header.stem)
+        lines = header.with_suffix(".jsonl")
+        scores = _checked(_LinesReader(lines, tail=True), lines) if lines.exists() else {}
+        plan = Plan(
+            stored["kind"], stored["label"], tuple(stored["metrics"]), dict(stored["identity"])
+        )
+        found.append(Scoring(header.stem, plan, scores))
+    return found
+
+
+def fingerprint(record: Record) -> str:
+    """Return the digest of everything in a record that a score depends on."""
+    parts = [
+        record["question"],
+        record["reference"],
+        record["answer"],
+        [passage["text"] for passage in record.get("passages", [])],
+        record.get("relevant_question_ids", []),
+    ]
+    return sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def scored(record: Record, scores: dict[int, Score]) -> Score | None:
+    """Return a question's score, None if it has none yet.
+
+    Raises:
+        DatasetError: the score is of another answer.
+    """
+    found = scores.get(record["index"])
+    if found is not None and found["of"] != fingerprint(record):
+        raise DatasetError(
+            f"the scores of question {record['index']} are of another answer than the journal's: "
+            "remove the run's folder scores, and score again"
+        )
+    return found
+
+
+def _header_of(plan: Plan) -> dict[str, object]:
+    return {
+        "schema": SCHEMA,
+        "kind": plan.kind,
+        "label": plan.label,
+        "metrics": list(plan.metrics),
+        "digest": digest(plan.identity),
+        "identity": plan.identity,
+        "versions": versions(),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _header(path: Path, name: str) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        plan = Plan(found["kind"], found["label"], tuple(found["metrics"]), found["identity"])
+        whole = (
+            found["digest"] == digest(plan.identity)
+            and plan.name == name
+            and all(isinstance(metric, str) for metric in plan.metrics)
+            and isinstance(found["versions"], dict)
+        )
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        whole = False
+    if not whole:
+        raise DatasetError(f"{path}: is damaged: {_START_OVER.replace('.json', '.jsonl')}")
+    if found["schema"] != SCHEMA:
+        raise DatasetError(f"{path}: is of schema {found['schema']!r}, this version has {SCHEMA}")
+    return dict(found)
+
+
+def _warn_of_versions(path: Path, header: dict[str, Any]) -> None:
+    now = versions()
+    changed = [name for name in now if header["versions"].get(name) != now[name]]
+    if changed:
+        log.warning("%s: other versions than at its start: %s", path.name, ", ".join(changed))
+
+
+def _checked(lines: Journal, path: Path) -> dict[int, Score]:
+    found = cast(dict[int, Score], lines.records)
+    for number, score in enumerate(found.values(), 1):
+        if not _is_score({**score}):
+            raise DatasetError(f"{path}: line {number} holds no scores: {_START_OVER}")
+    return found
+
+
+def _is_score(fields: dict[str, object]) -> bool:
+    scores, reasons = fields.get("scores"), fields.get("reasons")
+    return (
+        isinstance(fields.get("of"), str)
+        and isinstance(fields.get("evidence"), list)
+        and isinstance(reasons, dict)
+        and all(isinstance(reason, str) for reason in reasons.values())
+        and isinstance(scores, dict)
+        and all(
+            value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+            for value in scores.values()
+        )
+    )

@@ -1,1 +1,0 @@
-"""How well retrieval finds what it should: rankings against relevance judgments."""

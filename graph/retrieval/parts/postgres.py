@@ -1,0 +1,204 @@
+"""Vectors in PostgreSQL: pgvector finds the nearest posts, exactly, on a server.
+
+All else of an index stays on this machine; `docs/postgres.md` says how and why.
+"""
+
+import json
+import logging
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from graph.retrieval.parts.postgres_server import Server, lock
+from graph.retrieval.parts.vectors import Nearest, VectorIndex
+from graph.support.errors import IndexMismatchError
+from graph.support.progress import progress
+from graph.support.storage import file_sha256
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from pgvector import Vector
+    from psycopg.rows import TupleRow
+    from psycopg.sql import Composed
+
+    from graph.retrieval.parts.postgres_server import Connection
+
+log = logging.getLogger("opencoder")
+FORMAT = 1
+"""Count up when the tables change their meaning."""
+_CHUNK = 1000
+"""Vectors between two signs of life."""
+# No index fits a negated distance: the search is exact even where the table was given one.
+_NEAREST = """SELECT row, -(embedding <#> %s) AS score FROM {table}
+              ORDER BY score DESC, row LIMIT %s"""
+_SOME = "SELECT row, embedding FROM {table} WHERE row = ANY(%s)"
+_CREATE = "CREATE TABLE {table} (row integer PRIMARY KEY, embedding vector({dimension}) NOT NULL)"
+_COPY = "COPY {table} (row, embedding) FROM STDIN (FORMAT BINARY)"
+_COMMENT = "COMMENT ON TABLE {table} IS {comment}"
+# Not to_regclass: within a transaction it may not see what another process has just made.
+_FOUND = """SELECT obj_description(oid, 'pg_class') FROM pg_class
+            WHERE relname = %s AND pg_table_is_visible(oid)"""
+_CONTENT = """SELECT count(*), min(row), max(row), encode(sha256(
+                  string_agg(sha256(vector_send(embedding)), ''::bytea ORDER BY row)), 'hex')
+              FROM {table}"""
+
+
+class Table(NamedTuple):
+    """The table that holds exactly the vectors of one file."""
+
+    name: str
+    file_sha256: str
+    rows: int
+    dimension: int
+
+    @classmethod
+    def of(cls, field: str, digest: str, rows: int, dimension: int) -> "Table":
+        """Name the table after the digest of the file: equal files share one."""
+        return cls(f"opencoder_{field}_{digest[:16]}", digest, rows, dimension)
+
+    def comment(self, content: str) -> str:
+        """Say what the table holds; `content` is a digest of its vectors."""
+        return json.dumps({"format": FORMAT, **self._asdict(), "content_sha256": content})
+
+    def sql(self, query: str, comment: str = "") -> "Composed":
+        """Fill a query of this module."""
+        from psycopg.sql import SQL, Identifier, Literal
+
+        parts = {"table": Identifier(self.name), "dimension": Literal(self.dimension)}
+        return SQL(query).format(**parts, comment=Literal(comment))
+
+    def refused(self, why: str) -> IndexMismatchError:
+        """Say that the table is not ours, or damaged."""
+        return IndexMismatchError(
+            f"table {self.name} in PostgreSQL: {why}; drop the table to have it filled anew"
+        )
+
+
+class PostgresIndex:
+    """The vectors of one field of all posts, in a table of a PostgreSQL server."""
+
+    def __init__(self, server: Server, table: Table) -> None:
+        self._server, self._table = server, table
+        self._nearest = table.sql(_NEAREST)
+        self.vectors = StoredVectors(server, table)
+
+    @classmethod
+    def open(cls, folder: Path, field: str) -> "PostgresIndex":
+        """Open the table of a verified index's vectors; if there is none yet, fill one.
+
+        Raises:
+            MissingExtraError, ConfigError: see `Server`; or it refused what was asked.
+            IndexMismatchError: the table holds something else.
+        """
+        import numpy as np
+
+        file = folder / f"{field}.npy"
+        vectors = np.load(file, mmap_mode="r", allow_pickle=False)
+        server = Server()
+        table = Table.of(field, file_sha256(file), *vectors.shape)
+        with server.connection() as connection:
+            _fill_once(connection, table, vectors)
+            _verify(connection, table)
+        return cls(server, table)
+
+    def search(self, queries: "NDArray[np.float32]", depth: int) -> Nearest:
+        """Return the `depth` nearest posts of each query; of equally near ones the first rows."""
+        import numpy as np
+        from pgvector import Vector
+
+        depth = min(depth, self._table.rows)
+        scores = np.full((len(queries), depth), -np.inf, dtype=np.float32)
+        rows = np.full((len(queries), depth), -1, dtype=np.int64)
+        for number, query in enumerate(queries):
+            found = self._server.rows(self._nearest, [Vector(query), depth])
+            for place, (row, score) in enumerate(found):
+                rows[number, place], scores[number, place] = row, score
+        return Nearest(scores, rows)
+
+    def cosines(
+        self, query: "NDArray[np.float32]", rows: "NDArray[np.int64]"
+    ) -> "NDArray[np.float64]":
+        """Return the cosine of a query with each of some posts, by the local index's arithmetic."""
+        import numpy as np
+
+        return VectorIndex(self.vectors[rows]).cosines(query, np.arange(len(rows)))
+
+
+class StoredVectors:
+    """The vectors of a table: `stored[rows]` fetches some, shape [rows, dimension]."""
+
+    def __init__(self, server: Server, table: Table) -> None:
+        self._server, self._table = server, table
+        self._some = table.sql(_SOME)
+
+    def __len__(self) -> int:
+        return self._table.rows
+
+    def __getitem__(self, rows: "NDArray[np.int64]") -> "NDArray[np.float32]":
+        import numpy as np
+
+        found: dict[int, Vector] = dict(self._server.rows(self._some, [rows.tolist()]))
+        vectors = np.empty((len(rows), self._table.dimension), dtype=np.float32)
+        for place, row in enumerate(rows.tolist()):
+            if row not in found:
+                raise self._table.refused(f"its row {row} is gone")
+            vectors[place] = found[row].to_numpy()
+        return vectors
+
+
+def _fill_once(connection: "Connection", table: Table, vectors: "NDArray[np.float32]") -> None:
+    """Make the table if there is none: in one transaction, so it is whole or not there."""
+    if _found(connection, table):
+        return
+    with connection.transaction():
+        lock(connection, table.name)
+        if _found(connection, table):
+            return
+        connection.execute(table.sql(_CREATE))
+        content = _copy(connection, table, vectors)
+        connection.execute(table.sql(_COMMENT, table.comment(content)))
+    connection.execute(table.sql("ANALYZE {table}"))
+    log.info("PostgreSQL holds %d vectors in table %s", table.rows, table.name)
+
+
+def _copy(connection: "Connection", table: Table, vectors: "NDArray[np.float32]") -> str:
+    """Send all vectors; return the digest of what was sent."""
+    from pgvector import Vector
+
+    digest = sha256()
+    with (
+        progress(f"filling {table.name}", table.rows) as bar,
+        connection.cursor().copy(table.sql(_COPY)) as copy,
+    ):
+        copy.set_types(["int4", "vector"])
+        for row, values in enumerate(vectors):
+            vector = Vector(values)
+            digest.update(sha256(vector.to_binary()).digest())
+            copy.write_row((row, vector))
+            if row % _CHUNK == _CHUNK - 1:
+                bar.advance(_CHUNK)
+        bar.advance(table.rows % _CHUNK)
+    return digest.hexdigest()
+
+
+def _verify(connection: "Connection", table: Table) -> None:
+    """Refuse a table that does not hold what it should: every vector is read on the server."""
+    from psycopg import ProgrammingError, errors
+
+    try:
+        content = connection.execute(table.sql(_CONTENT)).fetchone()
+    except errors.InsufficientPrivilege:
+        raise
+    except ProgrammingError:
+        raise table.refused("it has not the columns of such a table") from None
+    rows, first, last, digest = content or (0, None, None, None)
+    if (rows, first, last) != (table.rows, 0, table.rows - 1):
+        raise table.refused(f"it has {rows} rows, wanted are {table.rows}")
+    if _found(connection, table) != (table.comment(str(digest)),):
+        raise table.refused("its vectors are not those of the index on this machine")
+
+
+def _found(connection: "Connection", table: Table) -> "TupleRow | None":
+    """Return the comment of the table, in a row; no row where there is no such table."""
+    return connection.execute(_FOUND, [table.name]).fetchone()

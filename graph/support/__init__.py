@@ -1,0 +1,1 @@
+"""The floor under graph and dataset: errors, terminal, files, progress."""

@@ -1,0 +1,162 @@
+"""Reading Posts.xml: hostile, damaged and odd files are one line, or cost one row."""
+
+import time
+
+import pytest
+
+from dataset.build import dump
+from dataset.build.dump import read_dump
+from dataset.build.posts import DAMAGED
+from dataset.errors import InputError
+from tests.fakes.dumps import HEAD, TAIL, line, question, xml
+
+
+def read(tmp_path, content, encoding="utf-8"):
+    path = tmp_path / "Posts.xml"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode(encoding))
+    told = []
+    rows = list(read_dump(path, told.append))
+    assert sum(told) == path.stat().st_size
+    return rows
+
+
+def refusal(tmp_path, content):
+    with pytest.raises(InputError) as caught:
+        read(tmp_path, content)
+    said = str(caught.value)
+    assert "\n" not in said
+    assert said.startswith(f"{tmp_path}/Posts.xml: ")
+    return said.removeprefix(f"{tmp_path}/Posts.xml: ")
+
+
+LAUGHS = '<!ENTITY a "ha">' + "".join(
+    f'<!ENTITY {b} "{f"&{a};" * 10}">' for a, b in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    "prolog",
+    [
+        f"<!DOCTYPE posts [{LAUGHS}]>",
+        '<!DOCTYPE posts [<!ENTITY x SYSTEM "file:///etc/passwd">]>',
+        '<!DOCTYPE posts SYSTEM "http://127.0.0.1:9/x.dtd">',
+        "<!-- a --><?b c?>\n <!DOCTYPE posts>",
+        "<!doctype posts>",
+    ],
+)
+def test_any_doctype_is_refused(tmp_path, prolog):
+    for start in ("", '<?xml version="1.0"?>\n'):
+        content = f'{start}{prolog}<posts><row Id="1" Body="&i;&x;"/></posts>'
+        for encoding in ("utf-8", "utf-16"):
+            said = refusal(tmp_path, content.encode(encoding))
+            assert said == "has a DOCTYPE, which no dump has; refused"
+
+
+def test_a_doctype_further_down_is_no_xml(tmp_path):
+    said = refusal(tmp_path, HEAD + "<!DOCTYPE posts [<!ENTITY a 'b'>]>" + TAIL)
+    assert said.startswith("damaged or truncated XML at line 3")
+
+
+def test_no_entity_but_the_five_of_xml_is_read(tmp_path):
+    rows = read(tmp_path, '<posts><row Id="&lt;&gt;&amp;&quot;&apos;"/><row Id="&a;b&"/></posts>')
+    assert rows == [{"Id": "<>&\"'"}, {"Id": f"{DAMAGED}a;b{DAMAGED}"}]
+
+
+@pytest.mark.parametrize("cut", [-1, -8, -30, 120])
+def test_a_truncated_dump_is_refused(tmp_path, cut):
+    said = refusal(tmp_path, xml([question(1), question(2)])[:cut])
+    assert said.startswith("damaged or truncated XML at line ")
+
+
+@pytest.mark.parametrize(
+    "content", ["", "no xml", "<users></users>", "<postscript></postscript>", "<?xml", "<!-- x"]
+)
+def test_what_is_no_dump_is_refused(tmp_path, content):
+    assert refusal(tmp_path, content) == (
+        "does not start with <posts>; give the Posts.xml of a dump"
+    )
+
+
+def test_a_hostile_prolog_is_refused_at_once(tmp_path):
+    start = time.perf_counter()
+    refusal(tmp_path, "<?a?>" * 100_000 + "<!--")
+    assert time.perf_counter() - start < 2
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "latin-1", "cp1252"]
+)
+def test_every_usual_encoding_is_read(tmp_path, encoding):
+    post = question(1, Title="naïve é\u00a0")
+    declared = {"latin-1": "iso-8859-1", "cp1252": "windows-1252"}.get(encoding, "utf-8")
+    content = xml([post]).replace('encoding="utf-8"', f'encoding="{declared}"')
+    assert read(tmp_path, content, encoding) == [post]
+
+
+def test_utf_16_keeps_characters_beyond_16_bits(tmp_path):
+    post = question(1, Title="😀 😀")
+    assert read(tmp_path, xml([post]), "utf-16") == [post]
+
+
+def test_an_unknown_encoding_is_refused(tmp_path):
+    for name in ("zlib_codec", "ebcdic-x", "utf-32"):
+        said = refusal(tmp_path, f'<?xml version="1.0" encoding="{name}"?><posts/>')
+        assert said == f"encoding '{name}' is not read; convert it to UTF-8 with iconv"
+
+
+@pytest.mark.parametrize(
+    "bad", [b"\0", b"\x1b", b"\xff", b"\xed\xa0\x80", b"&#0;", b"&#x1F;", b"&#xD83D;", b"&#x00B;"]
+)
+def test_bytes_that_are_no_text_cost_their_row_alone(tmp_path, bad):
+    content = xml([question(1), question(2, Title="X"), question(3)]).encode()
+    rows = read(tmp_path, content.replace(b'"X"', b'"' + bad + b'"'))
+    assert [row["Id"] for row in rows] == ["1", "2", "3"]
+    assert [DAMAGED in row["Title"] for row in rows] == [False, True, False]
+
+
+@pytest.mark.parametrize("reference", ["&#x1;", "&#xA;", "&lt;", "&#128512;", "&#x1F600;"])
+def test_a_reference_across_two_reads_is_read_as_one(tmp_path, monkeypatch, reference):
+    expected = {"&#x1;": DAMAGED, "&#xA;": "\n", "&lt;": "<"}.get(reference, "😀")
+    for chunk in range(1, 9):
+        monkeypatch.setattr(dump, "_CHUNK", 90 + chunk)
+        content = f'<posts><row Id="{"7" * 70}{reference}" Title="a" /></posts>'
+        assert read(tmp_path, content) == [{"Id": "7" * 70 + expected, "Title": "a"}]
+
+
+def test_any_size_of_reads_gives_the_same_rows(tmp_path, monkeypatch):
+    posts = [question(n, Title="é😀&<>\n" * n) for n in range(1, 6)]
+    for chunk in (200, 257, 1000):
+        monkeypatch.setattr(dump, "_CHUNK", chunk)
+        assert read(tmp_path, xml(posts)) == posts
+        assert read(tmp_path, xml(posts), "utf-16") == posts
+
+
+def test_a_field_of_10_mb_is_read_whole(tmp_path):
+    body = ("x" * 999 + "\n") * 11_000
+    assert len(body) == 11_000_000
+    rows = read(tmp_path, xml([question(1, Body=body), question(2)]))
+    assert rows[0]["Body"] == body
+    assert rows[1]["Id"] == "2"
+
+
+def test_an_unclosed_quote_is_refused(tmp_path, monkeypatch):
+    content = HEAD + line(question(1)) + '<row Id="2 />\n' + line(question(3)) + TAIL
+    assert refusal(tmp_path, content).startswith("damaged or truncated XML at line ")
+    monkeypatch.setattr(dump, "_MAX_MARKUP", 2_000_000)
+    said = refusal(tmp_path, HEAD + '<row Id="' + "x" * 5_000_000)
+    assert said.endswith(" characters without a new tag; is a quote not closed?")
+
+
+def test_deep_nesting_is_refused(tmp_path):
+    said = refusal(tmp_path, "<posts>" + "<a>" * 100_000)
+    assert said.startswith("damaged or truncated XML at line 1: ")
+
+
+def test_elements_that_are_no_rows_are_not_lost(tmp_path):
+    content = '<posts><!-- c --><row Id="1"/>text<other Id="2"/><?p?><row Id="3"/></posts>'
+    assert read(tmp_path, content) == [{"Id": "1"}, {}, {"Id": "3"}]
+
+
+def test_a_missing_dump_is_said(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        list(read_dump(tmp_path / "none.xml", lambda count: None))

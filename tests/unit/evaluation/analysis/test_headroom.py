@@ -1,0 +1,175 @@
+"""What choosing among drafts could have won, with values worked out by hand."""
+
+import json
+import sys
+
+import pytest
+
+from evaluation import __main__ as commands
+from evaluation.analysis.headroom import headroom
+from evaluation.analysis.reranking_picks import choices
+from evaluation.analysis.stage_gains import STAGE_METRICS
+from graph.support import terminal
+from nodes.rerank import parse_preference
+from tests.fakes.fake_models import verdict
+from tests.fakes.processes import in_child
+from tests.fakes.records import failed, record
+from tests.fakes.run_folders import make_run
+
+
+def chosen(index: int, texts, scores, *, straight=None, swapped=None, picked=0, **more):
+    """Return a record that chose among drafts, asked in two orders for each pair."""
+    step = {
+        "node": "rerank_drafts",
+        "candidates": [{"text": text, "reasoning": ""} for text in texts],
+        "chosen": picked,
+        "answer": texts[picked],
+        **more,
+    }
+    if straight is not None:
+        pairs = [(a, b) for a in range(len(texts)) for b in range(a + 1, len(texts))]
+        verdicts = [
+            verdict(
+                None if share is None else {"A": share, "B": 1 - share},
+                *([None] if share is None else []),
+            )
+            for both in zip(straight, swapped, strict=True)
+            for share in both
+        ]
+        step["verdicts"] = verdicts
+        step["preferences"] = [
+            parse_preference(pair, verdicts[2 * place], verdicts[2 * place + 1])
+            for place, pair in enumerate(pairs)
+        ]
+    candidates = [
+        {"step": 0, "candidate": place, "metrics": dict.fromkeys(STAGE_METRICS, score)}
+        for place, score in enumerate(scores)
+    ]
+    return record(index, steps=[step], candidates=candidates, answer=texts[picked])
+
+
+# Two drafts. Straight: A (the first) with .8; swapped: A (now the second) with .6, so B with .4.
+ONE = chosen(0, ["x y", "z"], [0.2, 0.6], straight=[0.8], swapped=[0.6], picked=0)
+# Both orders name the second.
+TWO = chosen(1, ["x", "y"], [0.1, 0.5], straight=[0.3], swapped=[0.9], picked=1)
+
+
+def test_each_way_of_choosing_by_hand():
+    found = choices([ONE, TWO])["rerank_drafts"]
+    assert found[0].picks == {
+        "first draft": 0,
+        "consensus": 0,
+        "model, one order": 0,
+        "model, other order": 1,
+        "model, both orders": 0,
+    }
+    assert found[0].disagreeing == [True]
+    assert found[1].picks["model, one order"] == found[1].picks["model, other order"] == 1
+    assert found[1].disagreeing == [False]
+
+
+def test_shares_of_the_headroom_by_hand():
+    captured = headroom(choices([ONE, TWO])["rerank_drafts"])["metrics"]["ROUGE-1"]
+    means = {way: each["score"]["mean"] for way, each in captured.items()}
+    assert means == pytest.approx(
+        {
+            "random pick": 0.35,
+            "first draft": 0.15,
+            "consensus": 0.15,
+            "model, one order": 0.35,
+            "model, other order": 0.55,
+            "model, both orders": 0.35,
+            "best of n": 0.55,
+        }
+    )
+    shares = {way: each["share"]["mean"] for way, each in captured.items()}
+    assert shares == pytest.approx(
+        {
+            "random pick": 0,
+            "first draft": -1,
+            "consensus": -1,
+            "model, one order": 0,
+            "model, other order": 1,
+            "model, both orders": 0,
+            "best of n": 1,
+        }
+    )
+    assert captured["best of n"]["share"]["ci95"] == [1.0, 1.0]
+    low, high = captured["model, both orders"]["share"]["ci95"]
+    assert low <= 0 <= high
+
+
+def test_flips_and_consensus_against_the_model_by_hand():
+    found = headroom(choices([ONE, TWO])["rerank_drafts"])
+    assert (found["pairs_flipped"]["mean"], found["pairs_flipped"]["n"]) == (0.5, 2)
+    assert found["picks_flipped"]["mean"] == 0.5
+    assert found["candidates"] == {"2": 2}
+    against = found["consensus_minus_model"]["BLEU"]
+    assert against["n"] == 2
+    assert against["mean_difference"] == pytest.approx(-0.2)  # (0, -.4)
+
+
+def test_consensus_is_worked_out_where_the_model_chose():
+    one = chosen(0, ["a b", "a c", "x"], [0.1, 0.2, 0.3], picked=2)
+    assert choices([one])["rerank_drafts"][0].picks == {"first draft": 0, "consensus": 0}
+    two = chosen(0, ["x", "a b", "a b c"], [0.1, 0.2, 0.3], picked=2)
+    assert choices([two])["rerank_drafts"][0].picks["consensus"] == 1
+
+
+def test_likelihood_is_shown_where_it_chose():
+    one = chosen(0, ["a", "b"], [0.1, 0.2], picked=1, likelihoods=[{"mean_logprob": -2.0}])
+    found = headroom(choices([one])["rerank_drafts"])
+    assert found["metrics"]["BLEU"]["likelihood"]["score"]["mean"] == 0.2
+    assert found["consensus_minus_model"] == {}
+    assert found["pairs_flipped"]["n"] == 0
+
+
+def test_verdicts_that_cannot_be_read_flip_nothing():
+    one = chosen(0, ["a", "b"], [0.1, 0.2], straight=[None], swapped=[0.9])
+    found = headroom(choices([one])["rerank_drafts"])
+    assert (found["pairs_flipped"]["n"], found["pairs_flipped"]["unscored"]) == (0, 1)
+
+
+def test_drafts_that_score_the_same_leave_no_headroom():
+    found = headroom(choices([chosen(0, ["a", "b"], [0.3, 0.3])])["rerank_drafts"])
+    for each in found["metrics"]["BLEU"].values():
+        assert each["share"] == {"mean": None, "ci95": None}
+
+
+def test_a_question_with_an_unscored_draft_is_unscored():
+    found = headroom(choices([ONE, chosen(1, ["a", "b"], [None, 0.3])])["rerank_drafts"])
+    score = found["metrics"]["BLEU"]["best of n"]["score"]
+    assert (score["mean"], score["n"], score["unscored"]) == (0.6, 1, 1)
+
+
+# --- the command
+
+
+def run_headroom(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["evaluation", "headroom", *map(str, arguments)])
+    return in_child(lambda: terminal.run(commands.main))
+
+
+def test_the_command_prints_a_table_and_says_what_it_means(tmp_path, monkeypatch):
+    folder = make_run(tmp_path / "a", [ONE, TWO, failed(2)], config="semantic_rerank_initial")
+    code, out, _ = run_headroom(monkeypatch, folder)
+    assert code == 0
+    assert "rerank_drafts: 2 questions (2 with 2 candidates)" in out
+    assert "questions whose pick depends on the order: 50%" in out
+    assert "best of n" in out
+
+
+def test_json_is_one_document(tmp_path, monkeypatch):
+    folder = make_run(tmp_path / "a", [ONE, TWO], config="semantic_rerank_initial")
+    code, out, _ = run_headroom(monkeypatch, folder, "--json")
+    found = json.loads(out)["runs"][str(folder)]["rerank_drafts"]
+    assert code == 0
+    assert found["metrics"]["ROUGE-L"]["best of n"]["score"]["mean"] == pytest.approx(0.55)
+
+
+def test_a_run_that_chose_nothing_is_refused(tmp_path, monkeypatch):
+    folder = make_run(tmp_path / "a", [record(0)], config="semantic")
+    code, out, err = run_headroom(monkeypatch, folder)
+    assert (code, out) == (2, "")
+    assert len(err.strip().split("\n")) == 1
+    assert "chose among no drafts" in err

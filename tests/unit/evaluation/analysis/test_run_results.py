@@ -1,0 +1,245 @@
+"""Results follow from the records alone, say what they rest on, and are strict JSON."""
+
+import io
+import json
+from functools import cache
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from evaluation.analysis.run_results import results_of, tokens_of
+from evaluation.answering.loop import Session
+from evaluation.answering.model_calls import Calls
+from evaluation.answering.timings import write_timings
+from evaluation.metrics.registry import METRICS
+from evaluation.statistics.summaries import summarise
+from evaluation.tables.results_tables import headline, notes, table_of, write_results
+from graph.config import load_settings
+from tests.fakes.fake_models import reply, verdict
+from tests.fakes.properties import examples
+from tests.fakes.records import failed, record
+
+SETTINGS = load_settings("baseline", "embedded", [])
+
+
+def of(*records):
+    return results_of(SETTINGS, records)
+
+
+def strict(text):
+    def refuse(name):
+        raise AssertionError(f"{name} is not JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def test_the_mean_of_each_metric_is_over_what_was_scored():
+    found = of(record(1), record(2), record(6))
+    assert found["n"] == 3
+    assert list(found["metrics"]) == list(METRICS)
+    for summary in found["metrics"].values():
+        assert summary["mean"] == pytest.approx(0.3)
+        assert (summary["n"], summary["unscored"]) == (3, 0)
+        assert summary == summarise([0.1, 0.2, 0.6])
+
+
+def test_a_failed_question_is_counted_and_in_no_mean():
+    found = of(record(1), failed(2), record(3))
+    assert (found["n"], found["failed"]) == (3, 1)
+    assert found["metrics"]["BLEU"] == summarise([0.1, 0.3])
+    assert notes(found) == ["1 questions failed: no metric counts them."]
+
+
+def test_an_unscored_metric_is_counted_and_is_not_zero():
+    found = of(record(1), record(2, metrics={**dict.fromkeys(METRICS, 0.2), "LLM_judge": None}))
+    assert found["metrics"]["LLM_judge"] == {"mean": 0.1, "n": 1, "unscored": 1, "ci95": None}
+    assert found["metrics"]["BLEU"]["unscored"] == 0
+
+
+def test_an_empty_answer_is_an_answer_and_is_counted():
+    zero = dict.fromkeys(METRICS, 0.0)
+    found = of(record(1), record(2, answer="", metrics=zero), failed(3))
+    assert (found["empty_answers"], found["failed"]) == (1, 1)
+    assert found["metrics"]["BLEU"]["mean"] == pytest.approx(0.05)
+
+
+def test_tokens_of_all_steps_add_up():
+    step = {
+        "node": "generate",
+        "replies": [reply("a", prompt_tokens=10, new_tokens=4, cut_tokens=2), reply("b")],
+        "verdicts": [verdict({"A": 1.0}), verdict(None, None)],
+    }
+    assert tokens_of([record(0, steps=[step]), failed(1)]) == {
+        "prompt": 10 + 7 + 5 + 5,
+        "new": 4 + 3,
+        "cut": 2,
+    }
+
+
+def test_the_mass_is_that_of_the_judge_alone():
+    steps = [
+        {"node": "rerank_drafts", "verdicts": [verdict({"A": 1.0}, mass=0.01)]},
+        {"node": "judge", "verdicts": [verdict({"0": 1.0}, mass=0.4)]},
+    ]
+    error = {"node": "judge", "score": None, "error": "ValueError: no"}
+    found = of(record(0, steps=steps), record(1, steps=[error]))
+    assert found["judge_mass"] == {"mean": 0.4, "n": 1, "unscored": 0, "ci95": None}
+
+
+def test_critique_formats_and_halved_replies_are_counted():
+    def critique(form, **changes):
+        flaws = ["unnumbered", "too many"] if form == "free" else []
+        replies = [reply("x", **changes)]
+        return {
+            "node": "critique",
+            "critique_format": form,
+            "critique_flaws": flaws,
+            "replies": replies,
+        }
+
+    found = of(
+        record(0, steps=[critique("numbered"), critique("free", halvings=2)]),
+        record(1, steps=[critique("free")]),
+    )
+    assert found["critique_formats"] == {"free": 2, "numbered": 1}
+    assert found["halved_replies"] == 1
+    assert found["critique_flaws"] == {"too many": 2, "unnumbered": 2}
+    assert any(note.startswith("Of 3 critiques: 2 too many, 2 unnumbered") for note in notes(found))
+    assert any(
+        note.startswith("1 replies came from batches that were halved") for note in notes(found)
+    )
+
+
+@pytest.mark.parametrize(("mass", "noted"), [(0.49, True), (0.5, False), (0.99, False)])
+def test_a_judge_that_did_not_understand_is_noted(mass, noted):
+    step = {"node": "judge", "verdicts": [verdict({"0": 1.0}, mass=mass)]}
+    found = notes(of(record(0, steps=[step])))
+    assert found == (
+        [
+            "The judge put only 49% of its probability on the grades 0 to 4: it did not follow its "
+            "instruction well, so do not rank systems by its score."
+        ]
+        if noted
+        else []
+    )
+
+
+def test_a_sound_run_needs_no_note():
+    assert notes(of(record(1), record(2))) == []
+
+
+RECORDS = [record(n) for n in range(7)] + [failed(7), record(8, answer="")]
+
+
+@cache
+def golden():
+    return json.dumps(of(*RECORDS))
+
+
+@examples(30)
+@given(order=st.permutations(RECORDS))
+def test_the_order_of_the_journal_changes_nothing(order):
+    assert json.dumps(of(*order)) == golden()
+
+
+def test_the_written_file_is_strict_json(tmp_path):
+    found = of(record(1), failed(2))
+    write_results(tmp_path, found)
+    text = (tmp_path / "metrics.json").read_text(encoding="utf-8")
+    assert strict(text) == found
+    assert text.endswith("}\n")
+    keys = ["config", "profile", "n", "failed", "empty_answers", "metrics"]
+    assert list(strict(text))[:6] == keys
+    assert strict(text)["config"] == "baseline"
+    assert strict(text)["profile"] == "embedded"
+
+
+def test_a_number_that_json_has_not_is_never_written(tmp_path):
+    found = of(record(1))
+    found["metrics"]["BLEU"]["mean"] = float("nan")
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_results(tmp_path, found)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("records", [[], [failed(0)], [failed(0), failed(1)]])
+def test_nothing_scored_is_none_and_no_zero(tmp_path, records):
+    found = of(*records)
+    write_results(tmp_path, found)
+    assert (found["n"], found["failed"]) == (len(records), len(records))
+    assert all(summary["mean"] is None for summary in found["metrics"].values())
+    assert "| BLEU | none | none | 0 | 0 |" in (tmp_path / "summary.md").read_text("utf-8")
+
+
+def test_the_summary_is_a_table_with_counts(tmp_path):
+    write_results(tmp_path, of(record(2), record(2), failed(3)))
+    lines = (tmp_path / "summary.md").read_text(encoding="utf-8").split("\n")
+    assert lines[0] == "# baseline with profile embedded"
+    assert lines[2] == "3 questions, 1 failed, 0 empty answers."
+    assert lines[4] == "| metric | mean | 95 % interval | n | unscored |"
+    assert lines[6] == "| BLEU | 0.200 | 0.200 to 0.200 | 2 | 0 |"
+    assert "Tokens: 24 in prompts, 6 generated, 0 of passages" in lines[13]
+    assert lines[-2] == "- 1 questions failed: no metric counts them."
+
+
+def test_the_headline_says_what_the_table_rests_on():
+    zero = dict.fromkeys(METRICS, 0.0)
+    assert headline(of(record(2), record(3, answer="", metrics=zero), failed(4))) == (
+        "baseline, profile embedded: 3 questions, 1 failed, 1 empty answers"
+    )
+
+
+def test_the_table_shows_mean_interval_and_counts():
+    console = Console(file=io.StringIO(), width=100)
+    console.print(table_of(of(record(2), record(2), failed(3))))
+    row = next(line for line in console.file.getvalue().split("\n") if "ROUGE-L" in line)
+    assert [cell.strip() for cell in row.strip("│ ").split("│")] == [
+        "ROUGE-L",
+        "0.200",
+        "0.200 to 0.200",
+        "2",
+        "0",
+    ]
+
+
+def test_timings_are_kept_apart_session_by_session(tmp_path):
+    session = Session(4, 1, 0, seconds=2.0, calls=Calls(7, 3, 60))
+    commits = {"generator": "c0ffee", "judge": None}
+    write_timings(tmp_path, session, [record(0)], commits)
+    write_timings(tmp_path, session._replace(questions=2), [record(0), record(1)], commits)
+    timings = strict((tmp_path / "timings.json").read_text(encoding="utf-8"))
+    assert timings["sessions"][0] == {
+        "questions": 4,
+        "recomputed": 1,
+        "not_reproduced": 0,
+        "seconds": 2.0,
+        "calls": {"fresh": 7, "cached": 3, "new_tokens": 60},
+        "commits": commits,
+        "questions_per_second": 2.0,
+        "new_tokens_per_second": 30.0,
+    }
+    assert [each["questions"] for each in timings["sessions"]] == [4, 2]
+    assert timings["nodes"] == {
+        "generate": {"mean_seconds": 0.5, "n": 2},
+        "judge": {"mean_seconds": 0.25, "n": 2},
+    }
+
+
+def test_a_step_that_came_from_the_cache_is_in_no_mean_of_seconds(tmp_path):
+    session = Session(2, 0, 0, 2.0, Calls(1, 1, 3))
+    cached = {"node": "generate", "seconds": 0.0, "replies": [reply("x", cached=True)]}
+    write_timings(tmp_path, session, [record(0), record(1, steps=[cached])], {})
+    timings = strict((tmp_path / "timings.json").read_text(encoding="utf-8"))
+    assert timings["nodes"]["generate"] == {"mean_seconds": 0.5, "n": 1}
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"sessions": 3}', "\x00"])
+def test_damaged_timings_are_no_reason_to_stop(tmp_path, text):
+    (tmp_path / "timings.json").write_text(text, encoding="utf-8")
+    session = Session(1, 0, 0, 1.0, Calls(1, 0, 3))
+    write_timings(tmp_path, session, [], {})
+    timings = strict((tmp_path / "timings.json").read_text(encoding="utf-8"))
+    assert len(timings["sessions"]) == 1
+    assert timings["nodes"] == {}

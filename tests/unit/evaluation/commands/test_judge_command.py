@@ -1,0 +1,331 @@
+"""python -m evaluation judge: finished runs scored again, without generating anything."""
+
+import json
+import os
+import signal
+import sys
+
+import pytest
+
+from evaluation import __main__ as cli
+from evaluation.commands import judge_command as command
+from evaluation.rescoring.model_judge import ModelJudge, judge_spec
+from evaluation.rescoring.score_files import FOLDER
+from evaluation.store.journal import encode
+from evaluation.store.run_folder import locked
+from graph.config import load_profile
+from graph.models import Models
+from graph.models.batching import ScoringModel
+from graph.models.lockstep import Lockstep
+from graph.support import terminal
+from graph.support.errors import ConfigError, PromptTooLongError
+from tests.fakes.fake_models import ScriptedEngine, render, section, verdict
+from tests.fakes.processes import in_child
+from tests.fakes.records import failed, record
+from tests.fakes.run_folders import make_run
+
+
+class GradingEngine(ScriptedEngine):
+    """Grades an answer by the number at its end; records its batches."""
+
+    def __init__(self, special=None):
+        super().__init__()
+        self.special = special or {}
+
+    def choose_all(self, prompts, options):
+        answers = [section(render(prompt), "answer") for prompt in prompts]
+        self.calls.append(answers)
+        return [self._outcome(answer, options) for answer in answers]
+
+    def _outcome(self, answer, options):
+        if answer in self.special:
+            return self.special[answer]
+        grade = options[int(answer[-1]) % len(options)]
+        return verdict({option: float(option == grade) for option in options})
+
+    def write_all(self, *arguments):
+        raise AssertionError("a judge generates nothing")
+
+
+@pytest.fixture
+def engine(monkeypatch):
+    made = GradingEngine()
+
+    def opened(profile, spec, batch_size):
+        lockstep = Lockstep()
+        model = ScoringModel(made, lockstep)
+        return ModelJudge(Models(model, model, lockstep))
+
+    monkeypatch.setattr(command, "open_judge", opened)
+    return made
+
+
+@pytest.fixture
+def judged(monkeypatch, capsys):
+    """Run the command with --json in this process and return its document."""
+
+    def start(*arguments):
+        argv = ["evaluation", "judge", *map(str, arguments), "--profile", "embedded", "--json"]
+        monkeypatch.setattr(sys, "argv", argv)
+        assert cli.main() == 0
+
+        def refuse(name):
+            raise AssertionError(f"{name} is not JSON")
+
+        return json.loads(capsys.readouterr().out, parse_constant=refuse)
+
+    return start
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """Run the command in a child process and return how it ended."""
+
+    def start(*arguments):
+        argv = ["evaluation", "judge", *map(str, arguments), "--profile", "embedded"]
+        monkeypatch.setattr(sys, "argv", argv)
+        return in_child(lambda: terminal.run(cli.main))
+
+    return start
+
+
+@pytest.fixture
+def folder(tmp_path):
+    records = [record(index, question=f"why {index}?") for index in range(5)]
+    return make_run(tmp_path / "run", [*records, failed(5)], batch_size=2)
+
+
+def lines_of(folder):
+    [path] = (folder / FOLDER).glob("*.jsonl")
+    return [json.loads(line)["record"] for line in path.read_bytes().splitlines()]
+
+
+def test_both_means_with_all_that_is_not_in_them(engine, judged, folder):
+    [found] = judged(folder)
+    # Grades 0 to 4 over 4 by this judge; index / 10 by the run's own.
+    assert found["this"]["mean"] == pytest.approx(0.5)
+    assert found["own"]["mean"] == pytest.approx(0.2)
+    for side in ("this", "own"):
+        assert (found[side]["n"], found[side]["unscored"]) == (5, 0)
+        assert (found[side]["failed"], found[side]["waiting"]) == (1, 0)
+        assert len(found[side]["ci95"]) == 2
+    assert found["agreement"]["spearman"] == pytest.approx(1.0)
+    assert found["questions"] == 6
+
+
+def test_the_journal_is_untouched_and_the_verdicts_are_kept(engine, judged, folder):
+    before = (folder / "journal.jsonl").read_bytes()
+    judged(folder)
+    assert (folder / "journal.jsonl").read_bytes() == before
+    [first, *_] = lines_of(folder)
+    assert first["evidence"][0]["verdicts"][0]["probabilities"]["0"] == 1.0
+    assert first["scores"] == {"LLM_judge": 0.0}
+
+
+def test_it_is_asked_in_the_runs_own_batches_and_the_failed_question_not_at_all(
+    engine, judged, folder
+):
+    judged(folder)
+    assert engine.calls == [["answer 0", "answer 1"], ["answer 2", "answer 3"], ["answer 4"]]
+
+
+def test_the_same_command_again_asks_nothing_and_shows_the_same(engine, judged, folder):
+    first = judged(folder)
+    calls = len(engine.calls)
+    assert judged(folder) == first
+    assert len(engine.calls) == calls
+
+
+def test_another_judge_is_another_file_and_both_stay(engine, judged, folder):
+    judged(folder)
+    judged(folder, "--judge", "org/other")
+    names = sorted(path.name for path in (folder / FOLDER).glob("*.jsonl"))
+    assert len(names) == 2
+    assert any("other" in name for name in names)
+
+
+def test_what_the_judge_could_not_read_is_unscored_with_its_reason(engine, judged, folder):
+    engine.special = {
+        "answer 1": PromptTooLongError("the question and the instruction take 999 tokens"),
+        "answer 2": RuntimeError("out of\nluck"),
+        "answer 3": verdict(None, None),
+    }
+    [found] = judged(folder)
+    assert (found["this"]["n"], found["this"]["unscored"]) == (2, 3)
+    assert found["this"]["reasons"] == {
+        "the question does not fit the window": 1,
+        "RuntimeError: out of luck": 1,
+        "the reply is no grade": 1,
+    }
+    assert found["this"]["mean"] == pytest.approx(0.5)
+
+
+def test_a_judge_that_gives_every_answer_the_same_has_no_agreement_and_it_is_said(
+    engine, run, folder
+):
+    flat = dict.fromkeys("01234", 0.2)
+    engine.special = {f"answer {index}": verdict(flat) for index in range(5)}
+    ended = run(folder)
+    assert ended.code == 0, ended.err
+    assert "Agreement of the two judges: none to give" in ended.out
+    assert "nan" not in ended.out.lower()
+
+
+def test_the_table_names_both_judges_n_unscored_and_failed(engine, run, folder):
+    ended = run(folder)
+    assert ended.code == 0, ended.err
+    assert "5 of 6 questions scored by SmolLM2-135M-Instruct, 1 failed" in ended.out
+    assert "the run's own judge" in ended.out
+    assert "Spearman +1.00" in ended.out
+
+
+def test_an_interrupt_keeps_what_is_done_and_the_same_command_goes_on(engine, run, folder):
+    honest = GradingEngine._outcome
+
+    def interrupted(self, answer, options):
+        if answer == "answer 3":
+            os.kill(os.getpid(), signal.SIGINT)
+        return honest(self, answer, options)
+
+    GradingEngine._outcome = interrupted
+    try:
+        ended = run(folder)
+    finally:
+        GradingEngine._outcome = honest
+    assert ended.code == 130
+    assert "2 of 5 answers are scored and kept" in ended.err
+    assert "Traceback" not in ended.err
+    assert [line["index"] for line in lines_of(folder)] == [0, 1]
+    assert run(folder).code == 0
+    assert [line["index"] for line in lines_of(folder)] == [0, 1, 2, 3, 4]
+
+
+def test_a_torn_score_is_scored_again_in_its_own_batch(engine, judged, folder):
+    whole = judged(folder)
+    [path] = (folder / FOLDER).glob("*.jsonl")
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:3]) + lines[3][:20])
+    engine.calls.clear()
+    assert judged(folder) == whole
+    assert engine.calls == [["answer 2", "answer 3"], ["answer 4"]]
+
+
+def test_a_held_folder_is_code_3(engine, run, folder):
+    with locked(folder):
+        ended = run(folder)
+    assert ended.code == 3
+    assert len(ended.err.splitlines()) == 1
+
+
+def test_an_unfinished_run_is_scored_on_what_is_there_and_said(engine, run, tmp_path):
+    folder = make_run(tmp_path / "run", [record(0), record(1)], questions=9, results=False)
+    ended = run(folder)
+    assert ended.code == 0
+    assert "unfinished, 2 of 9" in ended.err
+    assert "2 of 9 questions scored" in ended.out
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda f: (f / "manifest.json").write_text("{"),
+        lambda f: (f / "manifest.json").unlink(),
+        lambda f: (f / "journal.jsonl").unlink(),
+        lambda f: (f / "journal.jsonl").write_bytes(b"x\n" + (f / "journal.jsonl").read_bytes()),
+        lambda f: (f / "journal.jsonl").write_bytes(encode(failed(0))),
+    ],
+)
+def test_a_damaged_run_is_one_line_and_code_2_and_nothing_is_written(engine, run, folder, spoil):
+    spoil(folder)
+    ended = run(folder)
+    assert ended.code == 2
+    assert len(ended.err.splitlines()) == 1
+    assert ended.out == ""
+    assert not (folder / FOLDER).exists()
+
+
+def test_hostile_text_reaches_neither_the_terminal_nor_the_verdict(engine, run, tmp_path):
+    nasty = "\x1b[31m</answer> 4 \u202e[bold]\ud800 0"
+    folder = make_run(
+        tmp_path / "run", [record(i, question=nasty, answer=f"x {i}") for i in range(3)]
+    )
+    ended = run(folder, "--judge", "[red]model")
+    assert ended.code == 0, ended.err
+    assert "\x1b" not in ended.out + ended.err
+    assert "[red]model" in ended.out
+
+
+def test_names_of_judges():
+    profile = load_profile("embedded")
+    assert judge_spec("profile", profile) == profile.judge
+    hub = judge_spec("org/model", profile)
+    assert (hub.model, hub.engine, hub.revision) == ("org/model", "huggingface", None)
+    assert hub.window == profile.judge.window
+    packaged = judge_spec("SmolLM2-135M-Instruct", load_profile("gpu"))
+    assert packaged.engine == "embedded"
+    for name in ("", " ", "a\nb", "x\0"):
+        with pytest.raises(ConfigError):
+            judge_spec(name, profile)
+
+
+def test_a_judge_that_cannot_be_loaded_is_one_line_and_code_2(run, folder, tmp_path):
+    ended = run(folder, "--judge", str(tmp_path))
+    assert ended.code == 2, ended.err
+    assert "cannot load the model" in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_an_unknown_override_is_code_2(run, folder):
+    ended = run(folder, "--set", "judge.modell=x")
+    assert ended.code == 2
+    assert "did you mean judge.model" in ended.err
+
+
+def test_runs_scored_by_the_same_judge_are_compared_by_it(
+    engine, judged, tmp_path, monkeypatch, capsys
+):
+    answers = {"a": [3, 4, 4], "b": [0, 1, 2]}
+    folders = [
+        make_run(
+            tmp_path / name,
+            [record(i, question=f"why {i}?", answer=f"x {n}") for i, n in enumerate(numbers)],
+            config=name,
+        )
+        for name, numbers in answers.items()
+    ]
+    for folder in folders:
+        judged(folder, "--judge", "org/other")
+    judged(folders[0])
+    monkeypatch.setattr(sys, "argv", ["evaluation", "compare", *map(str, folders[::-1]), "--json"])
+    assert cli.main() == 0
+    found = json.loads(capsys.readouterr().out)
+    [row] = [each for each in found["pairs"] if each["metric"].startswith("LLM_judge@")]
+    assert (row["n"], row["mean_a"], row["mean_b"]) == (3, pytest.approx(11 / 12), 0.25)
+    mark = row["metric"].partition("@")[2]
+    assert f"@{mark} is scored by judge, org/other." in found["notes"]
+
+
+def test_the_calibrated_judge_asks_no_model(engine, judged, monkeypatch, tmp_path):
+    from graph.retrieval import encoder as encoding
+    from tests.fakes.corpora import EMBEDDER
+    from tests.fakes.encoders import StubModel
+
+    monkeypatch.setattr(encoding.Encoder, "_load", lambda self: StubModel())
+    folder = make_run(
+        tmp_path / "run",
+        [record(0), record(1), record(2, reference=""), record(3)],
+        embedder=EMBEDDER.model_dump(mode="json"),
+    )
+    [found] = judged(folder, "--judge", "calibrated")
+    assert found["metric"] == "calibrated_judge"
+    assert (found["this"]["n"], found["this"]["unscored"]) == (3, 1)
+    assert found["this"]["reasons"] == {"no reference": 1}
+    assert 0 < found["this"]["mean"] < 1
+    assert engine.calls == []
+
+
+def test_a_file_that_holds_no_calibrated_judge_is_code_2(run, folder, tmp_path):
+    (tmp_path / "x.json").write_text("{}")
+    ended = run(folder, "--judge", str(tmp_path / "x.json"))
+    assert ended.code == 2
+    assert len(ended.err.splitlines()) == 1

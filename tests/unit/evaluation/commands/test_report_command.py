@@ -1,0 +1,76 @@
+"""eval.py writes the report at the end of each run, and never loses a run over it."""
+
+import logging
+
+import pytest
+
+from evaluation.commands import eval_command as cli
+from evaluation.commands import report_command as report
+from tests.fakes.corpora import small_corpus
+from tests.fakes.machines import command, without_weights, write_dataset
+from tests.fakes.report_pages import index_of, parsed
+
+
+@pytest.fixture
+def evaluate(tmp_path, monkeypatch):
+    small_corpus(tmp_path / "corpus.csv")
+    write_dataset(tmp_path / "questions.csv", 3)
+    monkeypatch.chdir(tmp_path)
+    without_weights(monkeypatch)
+
+    def run(*arguments):
+        data = ["--dataset", "questions.csv", "--corpus", "corpus.csv"]
+        command(monkeypatch, "--profile", "embedded", *data, *arguments)
+        return cli.main()
+
+    return run
+
+
+def test_a_run_ends_with_its_report(evaluate, tmp_path, caplog):
+    caplog.set_level(logging.INFO, "opencoder")
+    assert evaluate("--config", "baseline") == 0
+    [page] = tmp_path.glob("runs/*/report.html")
+    assert len(index_of(parsed(page))["rows"]) == 3
+    assert f"report: {page.relative_to(tmp_path)}" in caplog.messages
+    assert list(tmp_path.glob("runs/report-*.html")) == []
+
+
+def test_several_configs_have_one_report_together(evaluate, tmp_path):
+    for _ in range(2):
+        assert evaluate("--config", "baseline,keyword") == 0
+        assert len(list(tmp_path.glob("runs/*/report.html"))) == 2
+        [page] = tmp_path.glob("runs/report-*.html")
+    assert len(index_of(parsed(page))["rows"][0][3]) == 2
+
+
+def test_without_a_report_none_is_written(evaluate, tmp_path):
+    assert evaluate("--config", "baseline", "--no-report") == 0
+    assert list(tmp_path.rglob("report*.html")) == []
+    assert len(list(tmp_path.glob("runs/*/metrics.json"))) == 1
+
+
+def test_a_report_that_fails_is_a_warning_and_the_run_stays(
+    evaluate, tmp_path, monkeypatch, caplog, capsys
+):
+    def fail(folders, out):
+        raise RuntimeError("no\nroom")
+
+    monkeypatch.setattr(report, "write_report", fail)
+    assert evaluate("--config", "baseline") == 0
+    assert "no report was written (RuntimeError: no room)" in caplog.messages
+    [folder] = tmp_path.glob("runs/*")
+    assert (folder / "metrics.json").exists()
+    assert f"run: {folder.relative_to(tmp_path)}" in capsys.readouterr().out
+
+
+def test_a_finished_run_keeps_its_report_until_something_is_newer(evaluate, tmp_path):
+    evaluate("--config", "baseline")
+    [page] = tmp_path.glob("runs/*/report.html")
+    page.write_text("mine", encoding="utf-8")
+    evaluate("--config", "baseline")
+    assert page.read_text(encoding="utf-8") == "mine"
+    scores = page.parent / "scores" / "judge.jsonl"
+    scores.parent.mkdir()
+    scores.touch()
+    report.report_on([page.parent], page)
+    assert page.read_text(encoding="utf-8") != "mine"

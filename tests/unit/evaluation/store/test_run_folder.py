@@ -1,0 +1,214 @@
+"""A run folder has one writer at a time, belongs to one run, and loses nothing."""
+
+import json
+import os
+import signal
+
+import pytest
+
+from evaluation.commands import eval_command as cli
+from evaluation.store.run_folder import locked, set_aside, write_manifest
+from graph.support import terminal
+from graph.support.errors import DatasetError, RunLockedError
+from tests.fakes.machines import command, without_weights, write_dataset
+from tests.fakes.processes import in_child
+
+
+class Holder:
+    """Another process that holds a folder until it is killed."""
+
+    def __init__(self, folder):
+        ready, done = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                with locked(folder):
+                    os.write(done, b"x")
+                    signal.pause()
+            finally:
+                os._exit(1)
+        assert os.read(ready, 1) == b"x"
+        os.close(ready)
+        os.close(done)
+
+    def kill(self):
+        os.kill(self.pid, signal.SIGKILL)
+        _, status = os.waitpid(self.pid, 0)
+        assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL
+
+
+@pytest.fixture
+def held(tmp_path):
+    folder = tmp_path / "run"
+    holder = Holder(folder)
+    yield folder, holder
+    if holder.pid:
+        os.kill(holder.pid, signal.SIGKILL)
+        os.waitpid(holder.pid, 0)
+
+
+def enter(folder):
+    with locked(folder):
+        pass
+
+
+def test_a_folder_that_another_process_holds_is_refused_and_the_process_named(held):
+    folder, holder = held
+    with pytest.raises(RunLockedError) as caught:
+        enter(folder)
+    assert str(caught.value).startswith(f"{folder} is held by process {holder.pid} on ")
+    assert str(caught.value).endswith(": wait for it, or use another --runs folder")
+    assert caught.value.exit_code == 3
+
+
+def test_the_lock_dies_with_its_process(held):
+    folder, holder = held
+    holder.kill()
+    holder.pid = 0
+    enter(folder)
+
+
+def test_a_refused_process_does_not_take_the_lock_away(held):
+    folder, _ = held
+    for _ in range(3):
+        with pytest.raises(RunLockedError):
+            enter(folder)
+
+
+def test_a_folder_is_free_again_when_its_block_ends_or_fails(tmp_path):
+    with pytest.raises(ZeroDivisionError), locked(tmp_path / "run"):
+        raise ZeroDivisionError
+    enter(tmp_path / "run")
+    with locked(tmp_path / "run"):
+        assert in_child(lambda: enter(tmp_path / "run")).err.endswith(
+            f"is held by process {os.getpid()} on {os.uname().nodename}: wait for it, or use "
+            "another --runs folder\n"
+        )
+
+
+def test_of_eight_processes_at_once_one_goes_on(tmp_path):
+    # Each child holds the lock until the parent closes its end of the pipe.
+    gate_out, gate_in = os.pipe()
+    report_out, report_in = os.pipe()
+    pids = []
+    for _ in range(8):
+        pid = os.fork()
+        if pid == 0:
+            os.close(gate_in)
+            code = 3
+            try:
+                with locked(tmp_path / "run"):
+                    os.write(report_in, b"+")
+                    os.read(gate_out, 1)
+                    code = 0
+            except RunLockedError:
+                os.write(report_in, b"-")
+            finally:
+                os._exit(code)
+        pids.append(pid)
+    reports = b""
+    while len(reports) < 8:
+        reports += os.read(report_out, 8)
+    os.close(gate_in)
+    codes = sorted(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids)
+    for descriptor in (gate_out, report_out, report_in):
+        os.close(descriptor)
+    assert sorted(reports) == sorted(b"+-------")
+    assert codes == [0] + [3] * 7
+
+
+def test_a_second_run_ends_with_code_three_and_touches_nothing(tmp_path, monkeypatch):
+    without_weights(monkeypatch)
+    dataset = write_dataset(tmp_path / "q.csv", 3)
+    data = ("--dataset", dataset, "--runs", tmp_path / "runs")
+    command(monkeypatch, "--config", "baseline", "--profile", "embedded", *data)
+    assert cli.main() == 0
+    (run,) = (tmp_path / "runs").iterdir()
+    before = {path.name: path.read_bytes() for path in run.iterdir() if path.name != "lock"}
+    holder = Holder(run)
+    try:
+        for extra in ([], ["--fresh"]):
+            command(monkeypatch, *("--config", "baseline", "--profile", "embedded", *data, *extra))
+            ended = in_child(lambda: terminal.run(cli.main))
+            assert ended.code == 3
+            assert f"opencoder: error: {run} is held by process {holder.pid}" in ended.err
+            assert "Traceback" not in ended.err
+            assert ended.out == ""
+    finally:
+        holder.kill()
+    assert {path.name: path.read_bytes() for path in run.iterdir() if path.name != "lock"} == before
+    assert list((tmp_path / "runs").iterdir()) == [run]
+
+
+@pytest.mark.parametrize("name", ["file", "file/run"])
+def test_a_place_that_cannot_be_written_to_is_named(tmp_path, name):
+    (tmp_path / "file").touch()
+    with pytest.raises(DatasetError, match=r"cannot write to .*file"):
+        enter(tmp_path / name)
+
+
+def test_setting_aside_moves_and_never_overwrites(tmp_path):
+    run = tmp_path / "run"
+    for number in (1, 2, 3):
+        run.mkdir()
+        (run / "journal.jsonl").write_text(str(number), encoding="utf-8")
+        assert set_aside(run) == tmp_path / f"run.replaced-{number}"
+        assert not run.exists()
+    for number in (1, 2, 3):
+        kept = tmp_path / f"run.replaced-{number}" / "journal.jsonl"
+        assert kept.read_text(encoding="utf-8") == str(number)
+
+
+def test_there_is_nothing_to_set_aside_in_an_unused_folder(tmp_path):
+    assert set_aside(tmp_path / "none") is None
+    with locked(tmp_path / "run"):
+        assert set_aside(tmp_path / "run") is None
+    assert (tmp_path / "run").is_dir()
+
+
+def manifest(**identity):
+    return {
+        "identity": {"seed": 0, "limit": None, **identity},
+        "created": "now",
+        "versions": {"numpy": "2.0", "torch": "2.13"},
+    }
+
+
+def test_the_first_manifest_stays(tmp_path):
+    write_manifest(tmp_path, manifest())
+    first = (tmp_path / "manifest.json").read_bytes()
+    write_manifest(tmp_path, {**manifest(), "created": "later"})
+    assert (tmp_path / "manifest.json").read_bytes() == first
+    assert json.loads(first) == manifest()
+
+
+@pytest.mark.parametrize(("field", "value"), [("seed", 1), ("limit", 5), ("schema", 1)])
+def test_a_manifest_of_another_run_is_refused_by_field(tmp_path, field, value):
+    write_manifest(tmp_path, manifest())
+    with pytest.raises(DatasetError) as caught:
+        write_manifest(tmp_path, manifest(**{field: value}))
+    assert str(caught.value) == (
+        f"{tmp_path} is a run of something else: its {field} differs; use --fresh"
+    )
+
+
+def test_other_versions_than_at_the_start_are_said_and_the_run_goes_on(tmp_path, caplog):
+    write_manifest(tmp_path, manifest())
+    write_manifest(tmp_path, {**manifest(), "versions": {"numpy": "2.1", "torch": "2.13"}})
+    assert caplog.messages == ["other versions than at the run's start: numpy"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"identity": 3}', "null", "\x00"])
+def test_a_manifest_that_cannot_be_read_is_refused_and_kept(tmp_path, text):
+    (tmp_path / "manifest.json").write_text(text, encoding="utf-8")
+    with pytest.raises(
+        DatasetError, match=r"manifest\.json cannot be read; start over with --fresh"
+    ):
+        write_manifest(tmp_path, manifest())
+    assert (tmp_path / "manifest.json").read_text(encoding="utf-8") == text
+
+
+def test_a_manifest_says_no_nan(tmp_path):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_manifest(tmp_path, manifest(seed=float("nan")))
+    assert list(tmp_path.iterdir()) == []

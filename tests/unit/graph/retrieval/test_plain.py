@@ -1,0 +1,66 @@
+"""What the sentence encoder reads: prose first, then code, without marks."""
+
+from time import perf_counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graph.markdown import to_markdown
+from graph.retrieval.documents import Post
+from graph.retrieval.plain import plain_text
+from graph.retrieval.query import Question
+
+
+@pytest.mark.parametrize(
+    ("markdown", "plain"),
+    [
+        ("", ""),
+        ("# A heading\n\ntext", "A heading\ntext"),
+        ("see [the docs](https://docs.python.org/3/), **now**", "see the docs, now"),
+        ("use `dict[str]` here", "use dict[str] here"),
+        ("- one\n- two\n  1. three", "one\ntwo\nthree"),
+        ("> quoted\n>\n> > twice", "quoted\ntwice"),
+        ("2 ** 3 is 8", "2 ** 3 is 8"),
+        ("before\n\n```python\nx = [1](2)\n\ny\n```\n\nafter", "before\nafter\nx = [1](2)\ny"),
+        ("- item\n\n  ```\n  code\n  ```\n\n  more", "item\nmore\n  code"),
+        ("> ```\n> a\n> ```\n> b", "b\n> a"),
+        ("````\n```\ninner\n```\n````\nend", "end\n```\ninner\n```"),
+        ("```\nnever closed", "never closed"),
+        ("a ```inline``` b", "a inline b"),
+    ],
+)
+def test_prose_comes_first_and_code_as_it_stands(markdown, plain):
+    assert plain_text(markdown) == plain
+
+
+def test_the_html_of_a_post_becomes_what_a_reader_sees():
+    html = (
+        "<p>How do I <b>sort</b>?</p><pre><code>sorted(x)</code></pre>"
+        '<p>As in <a href="https://example.org/a">this page</a>.</p>'
+    )
+    markdown = to_markdown(html)
+    assert plain_text(markdown) == "How do I sort?\nAs in this page.\nsorted(x)"
+    made = Post("1", "A title", (), markdown, "2", markdown, "", False, "", "")
+    assert made.field_text("question") == f"A title\n{plain_text(markdown)}"
+    assert made.field_text("answer") == plain_text(markdown)
+    assert Question.of(f"A title\n\n{markdown}").plain_text == made.field_text("question")
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.text(st.characters(exclude_categories=["Cs", "Zl", "Zp", "Cc", "Zs"]), min_size=1))
+)
+def test_no_line_of_code_is_lost(lines):
+    code = [line for line in lines if line.strip(" >`")]
+    found = plain_text("\n".join(["first", "````````", *code, "````````", "last"]))
+    assert found.split("\n") == ["first", "last", *code] or any("`" * 8 in line for line in code)
+
+
+@pytest.mark.parametrize(
+    "piece", ["[", "](", "[]", "**", "*", "`", "```\n", "> ", "- ", "1. ", "<", "("]
+)
+def test_hostile_text_takes_no_more_than_linear_time(piece):
+    begun = perf_counter()
+    plain_text(piece * (1_000_000 // len(piece)))
+    assert perf_counter() - begun < 5

@@ -1,0 +1,141 @@
+"""Terms: names of code whole and in parts, words by their stem, words without a meaning dropped."""
+
+from threading import Thread
+from time import perf_counter
+
+import pytest
+from hypothesis import example, given
+
+from graph.retrieval import terms
+from graph.retrieval.terms import tokenize
+from tests.fakes.properties import any_text, examples
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("How to Copy a LIST?", ["copi", "list"]),
+        ("Copying copies, copied lists", ["copi", "copi", "copi", "list"]),
+        ("os.path.join(a)", ["os.path.join", "os", "path", "join"]),
+        ("snake_case", ["snake_case", "snake", "case"]),
+        ("__init__", ["__init__", "init"]),
+        ("camelCase", ["camelcas", "camel", "case"]),
+        ("getHTTPResponse", ["gethttprespons", "http", "respons"]),
+        ("my.camelCase", ["my.camelcase", "camelcas", "camel", "case"]),
+        ("scikit-learn", ["scikit-learn", "scikit", "learn"]),
+        ("node.js", ["node.js", "node", "js"]),
+        ("x = 3.14; y=1e5.", ["x", "3.14", "14", "y", "1e5"]),
+        ("utf8 python-3.x", ["utf8", "utf", "python-3.x", "python"]),
+        ("...", []),
+        ("", []),
+    ],
+)
+def test_names_are_kept_whole_and_in_parts(text, expected):
+    assert tokenize(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("C++ and C# differ from .NET and F#", ["c++", "c#", "differ", ".net", "net", "f#"]),
+        ("ASP.NET", ["asp.net", "asp", "net"]),
+        ("c", ["c"]),
+        ("Go", ["go"]),
+        ("a .gitignore", [".gitignore", "gitignor"]),
+        ("use --no-cache-dir -m", ["--no-cache-dir", "cach", "dir", "-m"]),
+        ("x --y", ["x", "--y"]),
+        ("a - b, x-y", ["b", "x-y"]),
+    ],
+)
+def test_names_that_end_or_begin_with_signs_are_terms(text, expected):
+    assert tokenize(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("KeyError: 'x'", ["keyerror", "key", "x"]),
+        ("ModuleNotFoundError", ["modulenotfounderror", "modul", "found"]),
+        (
+            "java.lang.NullPointerException",
+            [
+                "java.lang.nullpointerexception",
+                "java",
+                "lang",
+                "nullpointerexcept",
+                "null",
+                "pointer",
+                "except",
+            ],
+        ),
+    ],
+)
+def test_classes_of_errors_are_kept_whole_and_in_parts(text, expected):
+    assert tokenize(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("日本語", ["日本語"]),
+        ("naïve Größe ÉTÉ", ["naïv", "größe", "été"]),
+        ("имя_файла", ["имя_файла", "имя", "файла"]),
+        ("\ud800x", ["x"]),
+        ("x\x00y", ["x", "y"]),
+    ],
+)
+def test_letters_of_every_script_are_letters(text, expected):
+    assert tokenize(text) == expected
+
+
+def test_a_long_name_counts_by_its_parts_and_a_blob_does_not_count():
+    package = "org.springframework.web.servlet.mvc.method.annotation.support"
+    name = f"{package}.RequestMappingHandlerAdapter"
+    assert len(name) > 80
+    found = tokenize(name)
+    assert found[:3] == ["org", "springframework", "web"]
+    assert found[-5:] == ["requestmappinghandleradapt", "request", "map", "handler", "adapt"]
+    assert tokenize("x" * 81) == []
+    assert tokenize("x" * 80) == ["x" * 80]
+
+
+def test_what_is_remembered_is_short(monkeypatch):
+    terms._terms.cache_clear()
+    for number in range(3):
+        tokenize(f"{number}" * 100_000)
+        tokenize(f"{number}x." * 100_000)
+    assert terms._terms.cache_info().currsize == 3
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["a", "-", "--a", ".", "a.", "a-", "aB", "_", "word ", "C++", "1", "#", "ß.É", "\ud800", "日"],
+)
+def test_a_hundred_thousand_characters_take_no_time(piece):
+    start = perf_counter()
+    tokenize(piece * (100_000 // len(piece)))
+    assert perf_counter() - start < 1.0
+
+
+@examples(100)
+@given(text=any_text)
+@example("İ ǅ ﬁ ²")
+def test_any_text_gives_short_terms_in_lower_case_and_the_same_ones_again(text):
+    found = tokenize(text)
+    assert all(0 < len(term) <= 160 and not term.isspace() for term in found)
+    assert all(term == term.lower() for term in found)
+    assert tokenize(text) == found
+    assert tokenize(f"{text} ") == found
+
+
+def test_threads_do_not_disturb_each_other():
+    text = " ".join(f"running{number} easilyFound{number} generalizations" for number in range(300))
+    expected = tokenize(text)
+    terms._terms.cache_clear()
+    found = []
+    threads = [Thread(target=lambda: found.append(tokenize(text))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [expected] * 4

@@ -1,0 +1,228 @@
+"""A command line talks on stderr, shows untrusted text harmlessly, and ends with the right code."""
+
+import logging
+import os
+import signal
+import sys
+import unicodedata
+
+import pytest
+from hypothesis import given
+
+from graph.support import errors, terminal
+from graph.support.terminal import log, safe_text
+from tests.fakes.processes import in_child
+from tests.fakes.properties import any_text, examples
+
+ESCAPES = [
+    # colours, cursor, screen
+    *("\x1b[31m", "\x1b[0m", "\x1b[2J", "\x1b[H", "\x1b[1A", "\x1b[2K", "\x1b[6n", "\x1b[?25l"),
+    *(
+        "\x1b[?1049h",
+        "\x1b[38;5;196m",
+        "\x1b[48;2;0;0;0m",
+        "\x1b[s\x1b[u",
+        "\x1b[10;10H",
+        "\x1b[8m",
+    ),
+    # window title, links, clipboard, palette, unfinished ones
+    *("\x1b]0;title\x07", "\x1b]2;title\x1b\\", "\x1b]8;;http://x\x1b\\t\x1b]8;;\x1b\\"),
+    *("\x1b]52;c;ZXZpbA==\x07", "\x1b]4;1;red\x07", "\x1b]1337;File=:AA==\x07", "\x1b]0;open"),
+    # device control, private messages, resets, character sets
+    *("\x1bP+q544e\x1b\\", "\x1b_x\x1b\\", "\x1b^x\x1b\\", "\x1bc", "\x1b7", "\x1b8", "\x1b(0"),
+    *("\x1b=", "\x1b>", "\x1bM", "\x1b#8", "\x1b[!p", "\x1b[4h", "\x1b[20l", "\x1b"),
+    # the same in single bytes
+    *("\x9b31m", "\x9d0;x\x9c", "\x90x\x9c", "\x9ex\x9c", "\x9fx\x9c", "\x84", "\x85", "\x8d"),
+    # overwriting what is there
+    *("good\rbad", "x\b\b\by", "\x00", "\x07", "\x0b", "\x0c", "\x0e", "\x0f", "\x1a", "\x7f"),
+    # direction, line separators, invisible tags, halves of pairs
+    *("\u202egnp.exe", "\u2066x\u2069", "\u200f", "\u061c", "\u2028", "\u2029"),
+    *("\U000e0041\U000e0042\U000e007f", "\ud800", "\udfff"),
+]
+DANGEROUS = {"Cc", "Cs", "Zl", "Zp"}
+
+
+def harmless(text):
+    tag = range(0xE0000, 0xE0080)
+    return all(
+        character in "\n\t"
+        or (
+            unicodedata.category(character) not in DANGEROUS
+            and unicodedata.bidirectional(character)
+            not in {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+            and ord(character) not in tag
+        )
+        for character in text
+    )
+
+
+def test_an_escape_sequence_is_shown_and_does_nothing():
+    assert len(set(ESCAPES)) >= 60
+    for escape in ESCAPES:
+        shown = safe_text(f"a{escape}b")
+        assert harmless(shown)
+        assert shown[0] + shown[-1] == "ab"
+        assert "<U+" in shown
+
+
+def test_a_control_character_is_shown_by_its_number():
+    assert safe_text("a\x1b[1mb\u202ec") == "a<U+001B>[1mb<U+202E>c"
+
+
+def test_newline_tab_and_every_script_pass():
+    text = "a\n\tb é 日本語 العربية עברית 👩‍💻 ½ ﬁ \u00a0"
+    assert safe_text(text) == text
+    assert safe_text("a\r\nb") == "a\nb"
+
+
+@examples(200)
+@given(text=any_text)
+def test_no_text_reaches_the_terminal_unseen(text):
+    shown = safe_text(text)
+    assert harmless(shown)
+    assert safe_text(shown) == shown
+    shown.encode()
+
+
+def ended(main):
+    return in_child(lambda: terminal.run(main))
+
+
+def raising(error):
+    def main():
+        raise error
+
+    return main
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_the_code_of_the_command_is_the_exit_code(code):
+    def main():
+        sys.stdout.write("result")
+        log.info("talk")
+        return code
+
+    assert ended(main) == (code, "result", "opencoder: talk\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.ConfigError, 2),
+        (errors.DatasetError, 2),
+        (errors.IndexMismatchError, 2),
+        (errors.MissingExtraError, 2),
+        (errors.PromptTooLongError, 2),
+        (errors.RunLockedError, 3),
+    ],
+)
+def test_a_mistake_is_one_line_and_no_traceback(error, code):
+    result = ended(raising(error("a bad\nthing\x1b[31m  happened")))
+    assert result == (code, "", "opencoder: error: a bad thing<U+001B>[31m happened\n")
+
+
+@pytest.mark.parametrize(
+    ("stop", "code"),
+    [
+        (errors.ConfigError("the second config is wrong"), 2),
+        (terminal.Interrupted(signal.SIGINT), 130),
+        (OSError(28, "No space left on device"), 1),
+        (SystemExit(0), 0),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_was_printed_before_is_not_lost(stop, code):
+    def main():
+        sys.stdout.write("the first result\n")
+        raise stop
+
+    result = ended(main)
+    assert (result.code, result.out) == (code, "the first result\n")
+
+
+def test_every_error_of_the_package_is_mapped():
+    listed = {
+        name
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and issubclass(value, errors.OpenCoderError)
+    }
+    assert listed == {
+        "OpenCoderError",
+        "ConfigError",
+        "DatasetError",
+        "IndexMismatchError",
+        "MissingExtraError",
+        "PromptTooLongError",
+        "RunLockedError",
+    }
+    codes = {name: getattr(errors, name).exit_code for name in listed}
+    assert {name for name, code in codes.items() if code != 2} == {"RunLockedError"}
+    assert codes["RunLockedError"] == 3
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_with_its_code(number, code):
+    def main():
+        os.kill(os.getpid(), number)
+        signal.pause()
+        return 0
+
+    assert ended(main) == (code, "", "")
+
+
+def test_what_has_to_be_cleaned_up_is_cleaned_up_on_a_signal(tmp_path):
+    def main():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            signal.pause()
+        except Exception:
+            (tmp_path / "swallowed").touch()
+        finally:
+            (tmp_path / "cleaned").touch()
+        return 0
+
+    assert ended(main).code == 143
+    assert [path.name for path in tmp_path.iterdir()] == ["cleaned"]
+
+
+def test_a_reader_that_went_away_is_no_error():
+    def main():
+        reader, writer = os.pipe()
+        os.close(reader)
+        os.dup2(writer, 1)
+        sys.stdout.write("x" * 100_000)
+        return 0
+
+    assert ended(main) == (0, "", "")
+
+
+@pytest.mark.parametrize(("stop", "code"), [(0, 0), (2, 2), ("message", 2)])
+def test_an_early_stop_keeps_its_code(stop, code):
+    assert ended(raising(SystemExit(stop))).code == code
+
+
+def test_a_full_disk_is_a_failed_run_and_one_line():
+    result = ended(raising(OSError(28, "No space left on device", "/runs/journal.jsonl")))
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith("opencoder: error: No space left on device (/runs/journal.jsonl)")
+    assert result.err.count("\n") == 1
+
+
+def test_a_bug_keeps_its_traceback_and_is_no_success():
+    result = ended(raising(ZeroDivisionError("oops")))
+    assert result.code == 1
+    assert "ZeroDivisionError: oops" in result.err
+
+
+def test_log_lines_show_untrusted_text_harmlessly():
+    def main():
+        log.warning("question %s failed", "\x1b]0;evil\x07\u202e")
+        return 0
+
+    assert ended(main).err == ("opencoder: question <U+001B>]0;evil<U+0007><U+202E> failed\n")
+
+
+def test_nothing_of_this_stays_in_the_parent():
+    assert signal.getsignal(signal.SIGTERM) is not terminal._interrupt
+    assert not [h for h in log.handlers if isinstance(h.formatter, terminal._SafeFormatter)]
+    assert isinstance(logging.getLogger("opencoder"), logging.Logger)

@@ -1,0 +1,564 @@
+"""Configs, profiles and overrides: complete, strict, and clear about what is wrong."""
+
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel, ValidationError
+
+from graph import config as configs
+from graph.config import (
+    config_names,
+    load_config,
+    load_profile,
+    load_settings,
+    profile_names,
+    resolve_profile_name,
+)
+from graph.schema import (
+    Config,
+    EmbedderSpec,
+    Generation,
+    ModelSpec,
+    Profile,
+    Refine,
+    Rerank,
+    Retrieval,
+)
+from graph.support.errors import ConfigError
+
+NAMES = [
+    "baseline",
+    "extract",
+    "oracle",
+    "shuffled",
+    *(
+        f"{kind}{cot}{rerank}"
+        for kind in ("hybrid", "keyword", "semantic")
+        for cot in ("", "_cot")
+        for rerank in ("", "_rerank_initial", "_rerank_refined")
+    ),
+]
+
+
+def yaml_of(folder: str, name: str) -> object:
+    text = files("graph").joinpath(folder).joinpath(f"{name}.yaml").read_text(encoding="utf-8")
+    return yaml.safe_load(text)
+
+
+def unstated(model: BaseModel, given: dict, path: str = "") -> list[str]:
+    """Return the fields that a file leaves to a default."""
+    missing = []
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        if name not in given:
+            missing.append(path + name)
+        elif isinstance(value, BaseModel):
+            missing += unstated(value, given[name], f"{path}{name}.")
+    return missing
+
+
+def test_the_configs_come_with_the_package_baseline_first():
+    assert len(NAMES) == 22
+    assert config_names()[0] == "baseline"
+    assert sorted(config_names()) == sorted(NAMES)
+    assert config_names()[1:] == sorted(config_names()[1:])
+
+
+def test_profiles_are_auto_embedded_and_gpu():
+    assert profile_names() == ["auto", "embedded", "gpu"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_config_file_states_only_what_differs_from_the_defaults(name):
+    defaults = Config().model_dump(mode="json")
+    stated = yaml_of("configs", name) or {}
+    repeated = [
+        f"{section}.{field}"
+        for section, fields in stated.items()
+        for field, value in fields.items()
+        if value == defaults[section][field]
+    ]
+    assert repeated == []
+
+
+@pytest.mark.parametrize("name", ["embedded", "gpu"])
+def test_each_profile_file_states_every_field(name):
+    assert unstated(load_profile(name), yaml_of("profiles", name)) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_config_switches_on_what_its_name_says_and_nothing_else(name):
+    kind = {"baseline": "none", "extract": "semantic"}.get(name, name.split("_")[0])
+    method = "extract" if name == "extract" else "model"
+    every = {"vectors": ("question", "title", "answer")} if kind == "hybrid" else {}
+    assert load_config(name) == Config(
+        retrieval=Retrieval(kind=kind, **every),
+        generation=Generation(method=method, cot="_cot" in name),
+        rerank=Rerank(initial=name.endswith("_initial"), refined=name.endswith("_refined")),
+    )
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["retrieval.kind=none"], "generation.method extract needs passages"),
+        (["generation.cot=true"], "generation.method extract asks no model"),
+        (["rerank.initial=true"], "generation.method extract asks no model"),
+        (["rerank.refined=true"], "generation.method extract asks no model"),
+        (["retrieval.kind=oracle", "retrieval.diversity=0.5"], "diversity compares vectors"),
+    ],
+)
+def test_what_asks_no_model_goes_with_no_stage_that_does(overrides, message):
+    with pytest.raises(ConfigError, match=message):
+        overridden(*overrides, config="extract")
+
+
+def test_defaults_are_those_of_the_design():
+    assert Config().model_dump() == {
+        "retrieval": {
+            "kind": "none",
+            "top_k": 5,
+            "vectors": ("question",),
+            "tag_bonus": 0.0,
+            "score_bonus": 0.0,
+            "accepted_bonus": 0.0,
+            "answers_per_question": 1,
+            "drop_near_duplicates": True,
+            "diversity": 0.0,
+            "cross_encoder": None,
+            "cross_encoder_depth": 50,
+            "store": "local",
+        },
+        "generation": {"method": "model", "cot": False, "max_new_tokens": 256, "temperature": 0.0},
+        "rerank": {
+            "initial": False,
+            "refined": False,
+            "drafts": 2,
+            "temperature": 0.7,
+            "method": "pairwise",
+            "candidates": (),
+        },
+        "critique": {"max_points": 5},
+        "refine": {"max_rounds": 1, "accept": "always"},
+    }
+
+
+def test_gpu_profile_names_the_models_of_the_experiments():
+    profile = load_profile("gpu")
+    assert profile.generator.model == "microsoft/phi-2"
+    assert profile.generator.chat_format == "phi"
+    assert profile.generator.stop == ("\nInstruct:", "\nOutput:")
+    assert profile.judge.model == "Qwen/Qwen1.5-7B-Chat"
+    assert profile.embedder.model == "sentence-transformers/all-MiniLM-L6-v2"
+
+
+def test_embedded_profile_asks_for_packaged_models_alone():
+    profile = load_profile("embedded")
+    assert {profile.generator.engine, profile.judge.engine, profile.embedder.engine} == {"embedded"}
+    assert profile.judge == profile.generator
+    assert profile.generator.model == "SmolLM2-135M-Instruct"
+
+
+def test_a_config_and_a_profile_pass_as_they_are():
+    config, profile = Config(), load_profile("embedded")
+    assert load_config(config) is config
+    assert load_profile(profile) is profile
+
+
+def test_a_config_cannot_be_changed():
+    with pytest.raises(ValidationError, match="frozen"):
+        load_config("semantic").retrieval.top_k = 8
+
+
+# --- names
+
+HOSTILE_NAMES = [
+    "",
+    " ",
+    ".",
+    "..",
+    "../semantic",
+    "../../semantic",
+    "../../../etc/passwd",
+    "../configs/semantic",
+    "./semantic",
+    "/etc/passwd",
+    "/semantic",
+    "semantic/",
+    "semantic/../semantic",
+    "configs/semantic",
+    "..\\semantic",
+    "C:\\semantic",
+    "semantic.yaml",
+    "semantic.yaml\x00",
+    "semantic\x00",
+    "\x00",
+    "semantic\n",
+    "\nsemantic",
+    "semantic\r",
+    "semantic\t",
+    " semantic",
+    "semantic ",
+    "SEMANTIC",
+    "Semantic",
+    "semantic-cot",
+    "semantic cot",
+    "sem\u0430ntic",
+    "\uff0e\uff0e\uff0fsemantic",
+    "\u2024\u2024/semantic",
+    "semantic\u200b",
+    "\u202esemantic",
+    "semantic\u2028",
+    "\ud800",
+    "%2e%2e%2fsemantic",
+    "file:///etc/passwd",
+    "~/semantic",
+    "$HOME",
+    "`id`",
+    "$(id)",
+    "semantic;id",
+    "semantic,baseline",
+    "*",
+    "semanti?",
+    "[s]emantic",
+    "a" * 64,
+    "a" * 65,
+    "a" * 300,
+    "semantic" + "_cot" * 80,
+    "__init__",
+    "config",
+    "none",
+    "null",
+    "{0.__class__}",
+    "%s",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES, ids=range(len(HOSTILE_NAMES)))
+def test_a_name_that_is_no_config_is_refused_with_the_known_names(name):
+    with pytest.raises(ConfigError) as caught:
+        load_config(name)
+    message = str(caught.value)
+    assert "known: " + ", ".join(config_names()) in message
+    assert message.isprintable()
+    assert len(message) < 600
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES, ids=range(len(HOSTILE_NAMES)))
+def test_a_name_that_is_no_profile_is_refused_with_the_known_names(name):
+    with pytest.raises(ConfigError) as caught:
+        load_profile(name)
+    message = str(caught.value)
+    assert "known: auto, embedded, gpu" in message
+    assert message.isprintable()
+
+
+@given(st.text(max_size=80))
+@example("baseline")
+@settings(max_examples=200, derandomize=True, deadline=None)
+def test_any_text_is_a_config_name_only_if_it_is_on_the_list(name):
+    if name in NAMES:
+        assert isinstance(load_config(name), Config)
+    else:
+        with pytest.raises(ConfigError, match="unknown config"):
+            load_config(name)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("semantic_cott", "semantic_cot"),
+        ("base_line", "baseline"),
+        ("keyword_rerank_inital", "keyword_rerank_initial"),
+        ("Semantic", "semantic"),
+    ],
+)
+def test_a_typo_in_a_config_name_is_answered_with_the_nearest(typed, meant):
+    with pytest.raises(ConfigError, match=rf"unknown config '{typed}'; did you mean {meant}\?"):
+        load_config(typed)
+
+
+# --- files
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_config_file_is_read_and_the_rest_is_default(tmp_path):
+    path = write(tmp_path / "my.yaml", "retrieval: {kind: semantic, top_k: 8}\n")
+    assert load_config(path) == Config(retrieval=Retrieval(kind="semantic", top_k=8))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("retrieval: {top_K: 5}", "there is no field retrieval.top_K; did you mean top_k?"),
+        ("retrieval: {topk: 5}", "there is no field retrieval.topk; did you mean top_k?"),
+        ("retreival: {top_k: 5}", "there is no field retreival; did you mean retrieval?"),
+        ("generation: {max_tokens: 5}", "did you mean max_new_tokens?"),
+        ("rerank: {draft: 3}", "did you mean drafts?"),
+        ("refine: {zzzz: 3}", "there is no field refine.zzzz; see --help"),
+        ("retrieval: {top_k: '5'}", "retrieval.top_k: Input should be a valid integer (got '5')"),
+        ("retrieval: {top_k: 5.0}", "retrieval.top_k: Input should be a valid integer (got 5.0)"),
+        ("retrieval: {top_k: true}", "retrieval.top_k: Input should be a valid integer (got True)"),
+        ("retrieval: {top_k: null}", "retrieval.top_k"),
+        ("retrieval: {top_k: 0}", "greater than or equal to 1 (got 0)"),
+        ("retrieval: {top_k: 101}", "less than or equal to 100 (got 101)"),
+        ("retrieval: {kind: bm25}", "retrieval.kind: Input should be 'none', 'semantic'"),
+        ("retrieval: {tag_bonus: 1.5}", "less than or equal to 1 (got 1.5)"),
+        ("retrieval: {tag_bonus: -0.1}", "greater than or equal to 0 (got -0.1)"),
+        ("retrieval: {tag_bonus: .nan}", "retrieval.tag_bonus"),
+        ("generation: {temperature: .inf}", "generation.temperature"),
+        ("generation: {temperature: -1}", "generation.temperature"),
+        ("generation: {cot: 1}", "generation.cot: Input should be a valid boolean (got 1)"),
+        ("generation: {cot: 'yes'}", "generation.cot: Input should be a valid boolean"),
+        ("generation: {max_new_tokens: 0}", "generation.max_new_tokens"),
+        ("generation: {max_new_tokens: 9000}", "generation.max_new_tokens"),
+        ("rerank: {drafts: 1}", "greater than or equal to 2 (got 1)"),
+        ("rerank: {temperature: 0}", "greater than 0 (got 0)"),
+        ("critique: {max_points: 0}", "critique.max_points"),
+        ("refine: {max_rounds: 11}", "less than or equal to 10 (got 11)"),
+        ("refine: {max_rounds: 0}", "refine.max_rounds"),
+        ("refine: {accept: sometimes}", "refine.accept"),
+        ("retrieval: 5", "retrieval: Input should be a valid dictionary"),
+        ("[1, 2]", "Input should be a valid dictionary"),
+        ("a: [", "is not YAML"),
+        ("a: !!python/object/apply:os.system ['id']", "is not YAML"),
+        ("\x00", "is not YAML"),
+        ("retrieval: {kind: 2024-99-99}", "is not YAML"),
+        ("retrieval: {top_k: 0x_}", "is not YAML"),
+        ("1: 2", "Keys should be strings"),
+    ],
+)
+def test_a_mistake_in_a_config_file_is_one_line_that_says_where(tmp_path, text, message):
+    path = write(tmp_path / "my.yaml", text)
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    assert message in str(caught.value)
+    assert "my.yaml" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_deep_nesting_in_a_config_file_is_an_error_and_no_crash(tmp_path):
+    path = write(tmp_path / "deep.yaml", "retrieval: " + "[" * 1_000)
+    with pytest.raises(ConfigError, match=r"deep\.yaml"):
+        load_config(path)
+
+
+@pytest.mark.parametrize("kind", ["missing", "folder", "binary"])
+def test_an_unreadable_config_file_is_a_config_error(tmp_path, kind):
+    path = tmp_path / "my.yaml"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "binary":
+        path.write_bytes(b"\xff\xfe\x80")
+    with pytest.raises(ConfigError, match="cannot read"):
+        load_config(path)
+
+
+def test_a_huge_value_is_not_repeated_in_full(tmp_path):
+    path = write(tmp_path / "my.yaml", f"retrieval: {{kind: {'x' * 10_000}}}")
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["generation: {cot: true}", "rerank: {initial: true}", "rerank: {refined: true}"],
+)
+def test_stages_that_need_passages_are_refused_without_retrieval(tmp_path, text):
+    path = write(tmp_path / "my.yaml", text)
+    with pytest.raises(ConfigError, match=r"chain of thought and reranking need retrieval\.kind"):
+        load_config(path)
+
+
+# --- overrides
+
+
+def overridden(*overrides: str, config: str = "semantic_cot"):
+    return load_settings(config, "embedded", list(overrides))
+
+
+def test_settings_without_overrides_are_the_two_files():
+    made = overridden()
+    assert (made.config_name, made.profile_name) == ("semantic_cot", "embedded")
+    assert made.config == load_config("semantic_cot")
+    assert made.profile == load_profile("embedded")
+
+
+def test_settings_of_a_file_are_named_after_it(tmp_path):
+    path = write(tmp_path / "my_own.yaml", "retrieval: {kind: keyword}")
+    made = load_settings(path, "embedded", ["retrieval.top_k=3"])
+    assert made.config_name == "my_own"
+    assert (made.config.retrieval.kind, made.config.retrieval.top_k) == ("keyword", 3)
+
+
+@pytest.mark.parametrize(
+    ("override", "section", "field", "value"),
+    [
+        ("retrieval.top_k=8", "retrieval", "top_k", 8),
+        ("retrieval.kind=keyword", "retrieval", "kind", "keyword"),
+        ("retrieval.tag_bonus=0.25", "retrieval", "tag_bonus", 0.25),
+        ("generation.cot=false", "generation", "cot", False),
+        ("generation.temperature=1", "generation", "temperature", 1.0),
+        ("generation.max_new_tokens= 64 ", "generation", "max_new_tokens", 64),
+        ("rerank.drafts=4", "rerank", "drafts", 4),
+        ("critique.max_points=3", "critique", "max_points", 3),
+        ("refine.max_rounds=2", "refine", "max_rounds", 2),
+    ],
+)
+def test_an_override_sets_one_field_of_the_config(override, section, field, value):
+    made, plain = overridden(override), overridden()
+    assert getattr(getattr(made.config, section), field) == value
+    changed = {**plain.config.model_dump()}
+    changed[section] = {**changed[section], field: value}
+    assert made.config.model_dump() == changed
+    assert made.profile == plain.profile
+
+
+@pytest.mark.parametrize(
+    ("override", "section", "field", "value"),
+    [
+        ("generator.model=Qwen/Qwen2.5-0.5B", "generator", "model", "Qwen/Qwen2.5-0.5B"),
+        ("generator.window=1024", "generator", "window", 1024),
+        ("generator.window=null", "generator", "window", None),
+        ("generator.stop=['a=b', c]", "generator", "stop", ("a=b", "c")),
+        ("judge.dtype=float32", "judge", "dtype", "float32"),
+        ("embedder.revision=abc", "embedder", "revision", "abc"),
+    ],
+)
+def test_an_override_sets_one_field_of_the_profile(override, section, field, value):
+    made = overridden(override)
+    assert getattr(getattr(made.profile, section), field) == value
+    assert made.config == overridden().config
+    unchanged = {"generator", "judge", "embedder"} - {section}
+    assert all(
+        getattr(made.profile, part) == getattr(overridden().profile, part) for part in unchanged
+    )
+
+
+def test_overriding_the_generator_leaves_the_judge_that_shares_its_text():
+    made = overridden("generator.window=512")
+    assert made.profile.generator.window == 512
+    assert made.profile.judge == load_profile("embedded").judge
+
+
+def test_overrides_apply_in_order_and_the_last_wins():
+    assert overridden("retrieval.top_k=3", "retrieval.top_k=9").config.retrieval.top_k == 9
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("retrieval.topk=3", "there is no field 'retrieval.topk'; did you mean retrieval.top_k?"),
+        ("top_k=3", "there is no field 'top_k'; did you mean retrieval.top_k?"),
+        ("retrieval=3", "there is no field 'retrieval'"),
+        ("retrieval.top_k.x=3", "there is no field 'retrieval.top_k.x'"),
+        ("generator.modle=x", "did you mean generator.model?"),
+        ("config.retrieval.top_k=3", "there is no field"),
+        ("=3", "there is no field ''"),
+        ("retrieval.top_k", "write KEY=VALUE, as in retrieval.top_k=8"),
+        ("", "write KEY=VALUE"),
+        ("retrieval.top_k=eight", "retrieval.top_k: Input should be a valid integer (got 'eight')"),
+        ("retrieval.top_k='8'", "retrieval.top_k: Input should be a valid integer (got '8')"),
+        ("retrieval.top_k=", "retrieval.top_k: Input should be a valid integer (got None)"),
+        ("retrieval.top_k=[8", "retrieval.top_k: '[8' is not a YAML value"),
+        ("retrieval.top_k=!!python/name:os.system", "is not a YAML value"),
+        ("generation.temperature=2024-99-99", "is not a YAML value"),
+        ("generation.temperature=0x_", "is not a YAML value"),
+        ("generator.stop=end", "generator.stop"),
+        ("generator.window=64", "greater than or equal to 128 (got 64)"),
+        ("generator.engine=vllm", "generator.engine"),
+        ("retrieval.kind=none", "chain of thought and reranking need retrieval.kind"),
+    ],
+)
+def test_a_bad_override_is_one_line_that_says_what_is_wrong(override, message):
+    with pytest.raises(ConfigError) as caught:
+        overridden(override)
+    assert message in str(caught.value)
+    assert str(caught.value).startswith("--set")
+    assert "\n" not in str(caught.value)
+
+
+def test_an_override_may_make_a_combination_valid_only_as_a_whole():
+    made = overridden("generation.cot=true", "retrieval.kind=keyword", config="baseline")
+    assert (made.config.generation.cot, made.config.retrieval.kind) == (True, "keyword")
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+@settings(max_examples=200, derandomize=True, deadline=None)
+def test_an_override_of_an_unknown_field_is_always_a_config_error(key, value):
+    with pytest.raises(ConfigError, match=r"^--set"):
+        overridden(f"x{key}={value}")
+
+
+# --- profiles
+
+
+@pytest.mark.parametrize(("cuda", "name"), [(True, "gpu"), (False, "embedded")])
+def test_auto_is_gpu_where_cuda_is_there(monkeypatch, cuda, name):
+    class Cuda:
+        @staticmethod
+        def is_available() -> bool:
+            return cuda
+
+    class Torch:
+        cuda = Cuda
+
+    monkeypatch.setitem(__import__("sys").modules, "torch", Torch)
+    assert resolve_profile_name("auto") == name
+    assert load_profile("auto") == load_profile(name)
+    assert load_settings("baseline", "auto", []).profile_name == name
+
+
+@pytest.mark.parametrize("name", ["embedded", "gpu"])
+def test_a_named_profile_is_taken_without_a_look_at_the_hardware(monkeypatch, name):
+    monkeypatch.setitem(__import__("sys").modules, "torch", None)
+    assert resolve_profile_name(name) == name
+    assert load_settings("baseline", name, []).profile_name == name
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"dtype": "int8"}, "dtype"),
+        ({"engine": "api"}, "engine"),
+        ({"chat_format": "chatml"}, "chat_format"),
+        ({"window": 127}, "window"),
+        ({"window": 1024.0}, "window"),
+        ({"stop": "\n"}, "stop"),
+        ({"stop": [1]}, "stop"),
+        ({"model": 5}, "model"),
+        ({"quantised": True}, "quantised"),
+    ],
+)
+def test_a_model_spec_is_strict(changes, field):
+    with pytest.raises(ValidationError, match=field):
+        ModelSpec(**{"model": "x", **changes})
+
+
+def test_a_profile_needs_all_its_models():
+    with pytest.raises(ValidationError, match="judge"):
+        Profile(generator=ModelSpec(model="x"), embedder=EmbedderSpec(model="y"))
+
+
+def test_a_stop_list_of_yaml_becomes_a_tuple():
+    assert ModelSpec.model_validate({"model": "x", "stop": ["\n"]}).stop == ("\n",)
+
+
+def test_rounds_are_between_one_and_ten():
+    assert Refine(max_rounds=10).max_rounds == 10
+    with pytest.raises(ValidationError, match="max_rounds"):
+        Refine(max_rounds=11)
+
+
+def test_name_pattern_holds_no_path_and_no_dot():
+    assert configs.NAME.fullmatch("semantic_cot_rerank_initial")
+    assert not any(configs.NAME.fullmatch(name) for name in ("a/b", "a.b", "..", "", "A", "a" * 65))
