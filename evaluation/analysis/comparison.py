@@ -2,7 +2,11 @@
 
 from collections.abc import Iterable
 from itertools import combinations
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
+
+import numpy as np
+from numpy import float64
+from numpy.typing import NDArray
 
 from evaluation.metrics.registry import metric_names
 from evaluation.statistics.paired_tests import ALPHA, Inference, holm, infer
@@ -10,10 +14,6 @@ from evaluation.store.journal import Record
 from evaluation.store.recorded_run import RecordedRun
 from graph.support.errors import DatasetError
 from graph.support.terminal import log
-
-if TYPE_CHECKING:
-    from numpy import float64
-    from numpy.typing import NDArray
 
 _MEASURED_BY = {
     "LLM_judge": "judge",
@@ -120,8 +120,6 @@ def pairs(a: RecordedRun, b: RecordedRun) -> Pairs:
 
 def difference(paired: Pairs, metric: str, a: str, b: str) -> Difference:
     """Return what the pairs say about one metric; not adjusted for other tests yet."""
-    import numpy as np
-
     sound = [pair for pair in paired if pair[0]["error"] is None and pair[1]["error"] is None]
     values = [
         (ours["metrics"].get(metric), theirs["metrics"].get(metric)) for ours, theirs in sound
@@ -148,7 +146,7 @@ def difference(paired: Pairs, metric: str, a: str, b: str) -> Difference:
     }
 
 
-def _mean(values: "NDArray[float64]") -> float | None:
+def _mean(values: NDArray[float64]) -> float | None:
     return float(values.mean()) if len(values) else None
 
 

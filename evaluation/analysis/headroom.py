@@ -1,7 +1,11 @@
 """What a way of choosing scored, and how much of what was to be won that is."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypedDict
+from typing import TypedDict
+
+import numpy as np
+from numpy import float64
+from numpy.typing import NDArray
 
 from evaluation.analysis.reranking_picks import (
     BOTH_ORDERS,
@@ -13,10 +17,6 @@ from evaluation.analysis.reranking_picks import (
 from evaluation.analysis.stage_gains import STAGE_METRICS
 from evaluation.statistics.paired_tests import Inference, infer
 from evaluation.statistics.summaries import CONFIDENCE, Summary, summarise
-
-if TYPE_CHECKING:
-    from numpy import float64
-    from numpy.typing import NDArray
 
 RANDOM, BEST = "random pick", "best of n"
 _RESAMPLES = 2_000
@@ -119,8 +119,6 @@ def _share(found: Sequence[Choice], metric: str, way: str) -> Share:
     Percentile bootstrap over questions (Efron and Tibshirani 1993, chapter 13); resamples with
     nothing to win say nothing about the share and are left out.
     """
-    import numpy as np
-
     rows = [[_score(choice, metric, name) for name in (way, RANDOM, BEST)] for choice in found]
     sound = np.array([row for row in rows if None not in row], dtype=float).reshape(-1, 3)
     gained, possible = sound[:, 0] - sound[:, 1], sound[:, 2] - sound[:, 1]
@@ -133,8 +131,7 @@ def _share(found: Sequence[Choice], metric: str, way: str) -> Share:
     return {"mean": mean, "ci95": [float(end) for end in ends]}
 
 
-def _resampled(gained: "NDArray[float64]", possible: "NDArray[float64]") -> "NDArray[float64]":
-    import numpy as np
+def _resampled(gained: NDArray[float64], possible: NDArray[float64]) -> NDArray[float64]:
 
     drawn = np.random.default_rng(0).integers(0, len(gained), (_RESAMPLES, len(gained)))
     won, wins = gained[drawn].sum(axis=1), possible[drawn].sum(axis=1)
@@ -143,7 +140,6 @@ def _resampled(gained: "NDArray[float64]", possible: "NDArray[float64]") -> "NDA
 
 
 def _against(found: Sequence[Choice], metric: str, way: str, other: str) -> Against:
-    import numpy as np
 
     rows = [[_score(choice, metric, name) for name in (way, other)] for choice in found]
     sound = np.array([row for row in rows if None not in row], dtype=float).reshape(-1, 2)

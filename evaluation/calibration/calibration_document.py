@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
+import numpy as np
+
 from evaluation.calibration.grades import Graded, unlike_means
 from evaluation.calibration.human_ceiling import Ceiling, human_ceiling
 from evaluation.calibration.known_judges import doubt_of
@@ -106,8 +108,6 @@ def signals_of(rows: Sequence[Graded], scores: Scores, table: Table) -> dict[str
 
 def ceilings_of(rows: Sequence[Graded], table: Table) -> tuple[Ceiling, Ceiling]:
     """Return what people reach among themselves, on all answers and without copies."""
-    import numpy as np
-
     kept = np.array([number for number, row in enumerate(rows) if not row.copied], dtype=int)
     part = [rows[number] for number in kept]
     return human_ceiling(rows, table), human_ceiling(part, table.only(kept))

@@ -1,7 +1,10 @@
 """Fitting the calibrated judge: non-negative weights, few signals, cross-validated by question."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy import bool_, float64
+from numpy.typing import NDArray
 
 from evaluation.calibration.grades import HIGHEST, Graded
 from evaluation.metrics.calibrated_formula import (
@@ -13,10 +16,6 @@ from evaluation.metrics.calibrated_formula import (
     value_of,
 )
 from graph.support.errors import DatasetError
-
-if TYPE_CHECKING:
-    from numpy import bool_, float64
-    from numpy.typing import NDArray
 
 CANDIDATES = (
     "semantic_similarity",
@@ -42,8 +41,6 @@ def fit(rows: Sequence[Graded], signals: Sequence[Mapping[str, float | None]]) -
     Raises:
         DatasetError: there is too little to fit on.
     """
-    import numpy as np
-
     names = [name for name in CANDIDATES if any(each.get(name) is not None for each in signals)]
     values = [[value_of(name, each) for name in names] for each in signals]
     usable = np.array([None not in each for each in values], dtype=bool)
@@ -71,12 +68,8 @@ def check_fit(rows: Sequence[Graded]) -> None:
         raise DatasetError("--fit: all answers have the same human mean: nothing to learn from")
 
 
-def _chosen(
-    names: Sequence[str], features: "NDArray[float64]", means: "NDArray[float64]"
-) -> Formula:
+def _chosen(names: Sequence[str], features: NDArray[float64], means: NDArray[float64]) -> Formula:
     """Fit, leave out the least signal while it has too small a share of the weights, fit again."""
-    import numpy as np
-
     kept: NDArray[bool_] = np.ones(len(names), dtype=bool)
     while True:
         intercept, *weights = logistic(features[:, kept], means).tolist()
@@ -91,7 +84,7 @@ def _chosen(
     )
 
 
-def logistic(features: "NDArray[float64]", targets: "NDArray[float64]") -> "NDArray[float64]":
+def logistic(features: NDArray[float64], targets: NDArray[float64]) -> NDArray[float64]:
     """Return intercept and weights, at least 0, of a fractional logistic regression.
 
     Minimises the mean cross-entropy of targets in [0, 1] (Papke and Wooldridge 1996) plus `RIDGE`
@@ -101,13 +94,12 @@ def logistic(features: "NDArray[float64]", targets: "NDArray[float64]") -> "NDAr
         features: Shape (n, signals).
         targets: Shape (n,).
     """
-    import numpy as np
     from scipy.optimize import minimize
 
     table = np.column_stack((np.ones(len(features)), features))
     shrunk = np.append(0.0, np.full(features.shape[1], 2 * RIDGE / features.shape[1]))
 
-    def loss(weights: "NDArray[float64]") -> "tuple[float, NDArray[float64]]":
+    def loss(weights: NDArray[float64]) -> tuple[float, NDArray[float64]]:
         # Sums that depend on no BLAS and its threads: equal everywhere, and faster at this size.
         total = (table * weights).sum(axis=1)
         entropy = np.logaddexp(0, total) - targets * total

@@ -5,14 +5,14 @@ import json
 from collections.abc import Sequence
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
+
+import numpy as np
+from numpy import float64, int64
+from numpy.typing import NDArray
 
 from graph.support.errors import DatasetError
 from graph.support.table_files import Row, read_rows
-
-if TYPE_CHECKING:
-    from numpy import float64, int64
-    from numpy.typing import NDArray
 
 COLUMNS = ("item_id", "question", "reference", "candidate", "human_mean", "grades")
 HIGHEST = 4
@@ -108,18 +108,14 @@ def _object(text: str) -> object:
     return None
 
 
-def questions_of(rows: Sequence[Graded]) -> "NDArray[int64]":
+def questions_of(rows: Sequence[Graded]) -> NDArray[int64]:
     """Return the number of each row's question, counted from 0 as they come."""
-    import numpy as np
-
     numbers: dict[str, int] = {}
     return np.array([numbers.setdefault(row.question, len(numbers)) for row in rows])
 
 
-def human_means(rows: Sequence[Graded]) -> "NDArray[float64]":
+def human_means(rows: Sequence[Graded]) -> NDArray[float64]:
     """Return what people thought of each row on average, 0 to 4."""
-    import numpy as np
-
     return np.array([row.human_mean for row in rows])
 
 

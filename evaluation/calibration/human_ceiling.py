@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
+import numpy as np
+from numpy import float64, int64
+from numpy.typing import NDArray
+
 from evaluation.calibration.grades import HIGHEST, Graded
 from evaluation.calibration.score_agreement import Counted, Estimate, Table, estimate
 from evaluation.statistics import agreement
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from numpy import float64, int64
-    from numpy.typing import NDArray
 
     Floats = NDArray[float64]
     Statistic = Callable[[Floats, Floats, NDArray[int64], Floats], Floats]
@@ -33,9 +34,9 @@ class Ceiling(TypedDict):
 class _Person(NamedTuple):
     """One grader's grades and, for the same answers, the mean of the others'."""
 
-    own: "NDArray[float64]"
-    others: "NDArray[float64]"
-    rows: "NDArray[int64]"
+    own: NDArray[float64]
+    others: NDArray[float64]
+    rows: NDArray[int64]
 
 
 def human_ceiling(rows: Sequence[Graded], table: Table) -> Ceiling:
@@ -72,7 +73,6 @@ def human_ceiling(rows: Sequence[Graded], table: Table) -> Ceiling:
 
 
 def _people(rows: Sequence[Graded]) -> list[_Person]:
-    import numpy as np
 
     found: dict[str, list[tuple[float, float, int]]] = {}
     for number, row in enumerate(rows):
@@ -91,8 +91,7 @@ def _people(rows: Sequence[Graded]) -> list[_Person]:
 
 def _mean(
     statistic: "Statistic", people: Sequence[_Person], seen: Sequence[Table]
-) -> "NDArray[float64]":
-    import numpy as np
+) -> NDArray[float64]:
 
     values = np.array(
         [
@@ -109,7 +108,6 @@ def _mean(
 
 
 def _pairs(people: Sequence[_Person], table: Table) -> Counted:
-    import numpy as np
 
     counts = np.zeros((table.weights.shape[1], 2))
     for person in people:
@@ -120,7 +118,6 @@ def _pairs(people: Sequence[_Person], table: Table) -> Counted:
 
 
 def _kappa(people: Sequence[_Person], table: Table) -> Estimate:
-    import numpy as np
 
     own = np.concatenate([person.own for person in people])
     others = np.concatenate([person.others for person in people])

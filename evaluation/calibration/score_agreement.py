@@ -1,14 +1,14 @@
 """What is measured of each signal against people, and what people reach among themselves."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, TypedDict
+from typing import NamedTuple, TypedDict
+
+import numpy as np
+from numpy import float64, int64
+from numpy.typing import NDArray
 
 from evaluation.calibration.grades import HIGHEST, Graded, human_means, questions_of
 from evaluation.statistics import agreement
-
-if TYPE_CHECKING:
-    from numpy import float64, int64
-    from numpy.typing import NDArray
 
 
 class Estimate(TypedDict):
@@ -58,9 +58,9 @@ class Ahead(TypedDict):
 class Table(NamedTuple):
     """The rows as arrays, and the draws of questions that every statistic is seen on."""
 
-    human: "NDArray[float64]"
-    place: "NDArray[int64]"
-    weights: "NDArray[float64]"
+    human: NDArray[float64]
+    place: NDArray[int64]
+    weights: NDArray[float64]
 
     @classmethod
     def of(cls, rows: Sequence[Graded], draws: int | None = None) -> "Table":
@@ -69,10 +69,8 @@ class Table(NamedTuple):
         weights = agreement.draw_questions(int(place.max()) + 1, draws or agreement.DRAWS)
         return cls(human_means(rows), place, weights)
 
-    def only(self, rows: "NDArray[int64]") -> "Table":
+    def only(self, rows: NDArray[int64]) -> "Table":
         """Return some of the rows, with draws of the questions that they belong to."""
-        import numpy as np
-
         kept, place = np.unique(self.place[rows], return_inverse=True)
         return Table(self.human[rows], place, self.weights[:, kept])
 
@@ -114,8 +112,6 @@ def measure_part(scores: Sequence[float | None], table: Table, taken: Sequence[b
 
 def ahead(ours: Sequence[float | None], theirs: Sequence[float | None], table: Table) -> Ahead:
     """Return the agreement of `ours` minus that of `theirs`, draw by draw: a paired interval."""
-    import numpy as np
-
     rows = np.array(
         [row for row, pair in enumerate(zip(ours, theirs, strict=True)) if None not in pair],
         dtype=int,
@@ -130,47 +126,43 @@ def ahead(ours: Sequence[float | None], theirs: Sequence[float | None], table: T
     }
 
 
-def estimate(values: "NDArray[float64]", weights: "NDArray[float64]") -> Estimate:
+def estimate(values: NDArray[float64], weights: NDArray[float64]) -> Estimate:
     """Return a statistic of which the draws are known, the sample's first."""
-    import numpy as np
-
     mean = None if np.isnan(values[0]) else float(values[0])
     ends = agreement.interval(values) if weights.shape[1] > 1 else None
     return {"mean": mean, "ci95": ends}
 
 
-def _scored(scores: Sequence[float | None], table: Table) -> "tuple[NDArray[float64], Table]":
-    import numpy as np
+def _scored(scores: Sequence[float | None], table: Table) -> tuple[NDArray[float64], Table]:
 
     rows = [row for row, score in enumerate(scores) if score is not None]
     values = np.array([scores[row] for row in rows], dtype=float)
     return values, table.only(np.array(rows, dtype=int))
 
 
-def _spearman(values: "NDArray[float64]", table: Table) -> "NDArray[float64]":
+def _spearman(values: NDArray[float64], table: Table) -> NDArray[float64]:
     if len(values) < 2:
         return _undefined(table)
     return agreement.spearman(values, table.human, table.place, table.weights)
 
 
-def _kendall(values: "NDArray[float64]", table: Table) -> "NDArray[float64]":
+def _kendall(values: NDArray[float64], table: Table) -> NDArray[float64]:
     if len(values) < 2:
         return _undefined(table)
     return agreement.kendall(values, table.human, table.place, table.weights)
 
 
-def _undefined(table: Table) -> "NDArray[float64]":
-    import numpy as np
+def _undefined(table: Table) -> NDArray[float64]:
 
     return np.full(len(table.weights), np.nan)
 
 
-def _shares(values: "NDArray[float64]", table: Table) -> "tuple[NDArray[float64], int]":
+def _shares(values: NDArray[float64], table: Table) -> tuple[NDArray[float64], int]:
     counts = agreement.pair_counts(values, table.human, table.place, table.weights.shape[1])
     return agreement.share(counts, table.weights), int(counts[:, 1].sum())
 
 
-def _pairs(values: "NDArray[float64]", table: Table) -> Counted:
+def _pairs(values: NDArray[float64], table: Table) -> Counted:
     shares, count = _shares(values, table)
     return {**estimate(shares, table.weights), "n": count}
 
@@ -191,8 +183,6 @@ def orders(
     ascending: Sequence[float | None], descending: Sequence[float | None], table: Table
 ) -> Orders:
     """Return the agreement between the two orders, on the rows scored in both."""
-    import numpy as np
-
     both = zip(ascending, descending, strict=True)
     rows = np.array([row for row, pair in enumerate(both) if None not in pair], dtype=int)
     kept = table.only(rows)
@@ -211,8 +201,6 @@ def orders(
 
 def mean_of(values: Sequence[float | None], table: Table) -> Counted:
     """Return the mean of the known values, as of a judge's probability mass."""
-    import numpy as np
-
     known, kept = _scored(values, table)
     sums = np.zeros((kept.weights.shape[1], 2))
     np.add.at(sums, kept.place, np.column_stack((known, np.ones(len(known)))))

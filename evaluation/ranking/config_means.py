@@ -2,16 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy import float64
+from numpy.typing import NDArray
 
 from evaluation.ranking.judged_queries import Query
 from evaluation.ranking.query_files import ALL
 from evaluation.ranking.rank_measures import METRICS, Scores
 from evaluation.statistics.cluster_means import Estimates, estimates
-
-if TYPE_CHECKING:
-    from numpy import float64
-    from numpy.typing import NDArray
 
 Means = dict[str, dict[str, Estimates]]
 """From kind to metric to its means; the kind `all` is first."""
@@ -58,10 +57,8 @@ def differences(queries: Sequence[Query], scores: Mapping[str, Scores]) -> list[
     return found
 
 
-def _table(scores: Scores) -> "NDArray[float64]":
+def _table(scores: Scores) -> NDArray[float64]:
     """Return the scores as (metrics, queries)."""
-    import numpy as np
-
     return np.array([scores[name] for name in METRICS])
 
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
+
 from evaluation.ranking.query_files import Relevance, read_ids, read_qrels, read_queries
 from graph.support.errors import DatasetError
 
@@ -98,7 +100,6 @@ def group_by_relevant(relevant: Sequence[Mapping[str, int]]) -> list[int]:
     Queries with the same relevant question succeed or fail together, so a group is the unit that
     is drawn when intervals are made.
     """
-    import numpy as np
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 

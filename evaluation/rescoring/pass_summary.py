@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypedDict
 
+import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
@@ -75,8 +76,6 @@ def sound_records(run: RecordedRun) -> list[Record]:
 
 def correlation(ours: Sequence[float | None], theirs: Sequence[float | None]) -> Correlation:
     """Return Spearman's rank correlation with a 95 % bootstrap interval over questions."""
-    import numpy as np
-
     from evaluation.statistics.agreement import draw_questions, interval, spearman
 
     pairs = [(a, b) for a, b in zip(ours, theirs, strict=True) if a is not None and b is not None]

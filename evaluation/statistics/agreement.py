@@ -7,13 +7,11 @@ rows repeated that often, exactly, ties included. The first draw is the sample i
 for a draw in which a statistic is not defined.
 """
 
-from typing import TYPE_CHECKING
+import numpy as np
+from numpy import float64, int64
+from numpy.typing import NDArray
 
 from evaluation.statistics.summaries import CONFIDENCE
-
-if TYPE_CHECKING:
-    from numpy import float64, int64
-    from numpy.typing import NDArray
 
 DRAWS = 1_000
 GAP = 1.0
@@ -25,21 +23,17 @@ _CELLS = 2_000_000
 """Numbers held at once, whatever the number of rows."""
 
 
-def draw_questions(questions: int, draws: int = DRAWS, seed: int = 0) -> "NDArray[float64]":
+def draw_questions(questions: int, draws: int = DRAWS, seed: int = 0) -> NDArray[float64]:
     """Return how often each question stands in each draw; once in the first."""
-    import numpy as np
-
     drawn = np.random.default_rng(seed).multinomial(questions, [1 / questions] * questions, draws)
     return np.concatenate([np.ones((1, questions)), drawn])
 
 
-def interval(values: "NDArray[float64]") -> list[float] | None:
+def interval(values: NDArray[float64]) -> list[float] | None:
     """Return the 95 % percentile interval of a statistic's draws; the first value is the sample's.
 
     None for a statistic that is defined in half of the draws or less, or not in the sample.
     """
-    import numpy as np
-
     drawn = values[1:][~np.isnan(values[1:])]
     if np.isnan(values[0]) or 2 * len(drawn) <= len(values) - 1:
         return None
@@ -49,11 +43,11 @@ def interval(values: "NDArray[float64]") -> list[float] | None:
 
 
 def spearman(
-    x: "NDArray[float64]",
-    y: "NDArray[float64]",
-    place: "NDArray[int64]",
-    weights: "NDArray[float64]",
-) -> "NDArray[float64]":
+    x: NDArray[float64],
+    y: NDArray[float64],
+    place: NDArray[int64],
+    weights: NDArray[float64],
+) -> NDArray[float64]:
     """Return Spearman's rank correlation: Pearson's of mid-ranks (Spearman 1904).
 
     Args:
@@ -62,8 +56,6 @@ def spearman(
         place: The question of each row.
         weights: How often each question was drawn, shape (draws, questions).
     """
-    import numpy as np
-
     found = np.empty(len(weights))
     step = max(1, _CELLS // len(x))
     for start in range(0, len(weights), step):
@@ -79,37 +71,31 @@ def spearman(
     return np.clip(found, -1, 1)
 
 
-def _ranks(values: "NDArray[float64]", rows: "NDArray[float64]") -> "NDArray[float64]":
+def _ranks(values: NDArray[float64], rows: NDArray[float64]) -> NDArray[float64]:
     """Return each row's mid-rank among rows that stand there `rows` times, shape (draws, n)."""
-    import numpy as np
-
     _, tie = np.unique(values, return_inverse=True)
     size = _tie_sizes(tie, rows)
     return (np.cumsum(size, axis=1) - size / 2 + 0.5)[:, tie]
 
 
-def _tie_sizes(tie: "NDArray[int64]", rows: "NDArray[float64]") -> "NDArray[float64]":
+def _tie_sizes(tie: NDArray[int64], rows: NDArray[float64]) -> NDArray[float64]:
     """Return how often each distinct value stands in each draw."""
-    import numpy as np
-
     order = np.argsort(tie, kind="stable")
     starts = np.searchsorted(tie[order], np.arange(tie.max() + 1))
     return np.add.reduceat(rows[:, order], starts, axis=1)
 
 
 def kendall(
-    x: "NDArray[float64]",
-    y: "NDArray[float64]",
-    place: "NDArray[int64]",
-    weights: "NDArray[float64]",
-) -> "NDArray[float64]":
+    x: NDArray[float64],
+    y: NDArray[float64],
+    place: NDArray[int64],
+    weights: NDArray[float64],
+) -> NDArray[float64]:
     """Return Kendall's tau-b (Kendall 1945), which takes ties into account.
 
     Concordant minus discordant pairs are a quadratic form in the weights, so pairs are counted
     once for all draws. Arguments as for `spearman`.
     """
-    import numpy as np
-
     surplus = np.zeros(len(weights))
     order = np.argsort(place, kind="stable")
     x, y, place = x[order], y[order], place[order]
@@ -128,18 +114,15 @@ def kendall(
         return np.clip(surplus / np.sqrt(untied), -1, 1)
 
 
-def _signs(values: "NDArray[float64]", others: "NDArray[float64]") -> "NDArray[float64]":
-    import numpy as np
+def _signs(values: NDArray[float64], others: NDArray[float64]) -> NDArray[float64]:
 
     return np.sign(np.subtract.outer(values, others)).astype(np.float32)
 
 
 def _untied(
-    values: "NDArray[float64]", place: "NDArray[int64]", weights: "NDArray[float64]"
-) -> "NDArray[float64]":
+    values: NDArray[float64], place: NDArray[int64], weights: NDArray[float64]
+) -> NDArray[float64]:
     """Return the ordered pairs of rows with different values, per draw."""
-    import numpy as np
-
     found = np.empty(len(weights))
     _, tie = np.unique(values, return_inverse=True)
     step = max(1, _CELLS // len(values))
@@ -152,8 +135,8 @@ def _untied(
 
 
 def pair_counts(
-    scores: "NDArray[float64]", human: "NDArray[float64]", place: "NDArray[int64]", questions: int
-) -> "NDArray[float64]":
+    scores: NDArray[float64], human: NDArray[float64], place: NDArray[int64], questions: int
+) -> NDArray[float64]:
     """Return per question how many pairs people tell apart, and on how many the score agrees.
 
     A pair is two answers to one question whose human means differ by `GAP` or more. A tie of the
@@ -162,8 +145,6 @@ def pair_counts(
     Returns:
         Shape (questions, 2): agreements, pairs.
     """
-    import numpy as np
-
     found = np.zeros((questions, 2))
     order = np.argsort(place, kind="stable")
     for rows in np.split(order, np.flatnonzero(np.diff(place[order])) + 1):
@@ -177,27 +158,23 @@ def pair_counts(
     return found
 
 
-def share(counts: "NDArray[float64]", weights: "NDArray[float64]") -> "NDArray[float64]":
+def share(counts: NDArray[float64], weights: NDArray[float64]) -> NDArray[float64]:
     """Return the first column over the second, per draw."""
-    import numpy as np
-
     hits, total = (weights @ counts).T
     return np.asarray(np.divide(hits, total, out=np.full(len(total), np.nan), where=total > 0))
 
 
-def grades_of(scores: "NDArray[float64]") -> "NDArray[int64]":
+def grades_of(scores: NDArray[float64]) -> NDArray[int64]:
     """Return the nearest of the grades 0 to 4 to scores in [0, 1]; a half goes up."""
-    import numpy as np
-
     return np.clip(np.floor(scores * (GRADES - 1) + 0.5), 0, GRADES - 1).astype(np.int64)
 
 
 def quadratic_kappa(
-    ours: "NDArray[int64]",
-    theirs: "NDArray[int64]",
-    place: "NDArray[int64]",
-    weights: "NDArray[float64]",
-) -> "NDArray[float64]":
+    ours: NDArray[int64],
+    theirs: NDArray[int64],
+    place: NDArray[int64],
+    weights: NDArray[float64],
+) -> NDArray[float64]:
     """Return Cohen's kappa with quadratic weights (Cohen 1968, Psychol. Bull. 70:213-220).
 
     1 - (sum of squared differences of the pairs of grades) / (the same if they were independent).
@@ -209,8 +186,6 @@ def quadratic_kappa(
         place: The question of each row.
         weights: How often each question was drawn, shape (draws, questions).
     """
-    import numpy as np
-
     counts = np.zeros((weights.shape[1], GRADES * GRADES))
     np.add.at(counts, (place, ours * GRADES + theirs), 1)
     table = (weights @ counts).reshape(-1, GRADES, GRADES)
@@ -223,18 +198,16 @@ def quadratic_kappa(
 
 
 def calibration_error(
-    scores: "NDArray[float64]",
-    human: "NDArray[float64]",
-    place: "NDArray[int64]",
-    weights: "NDArray[float64]",
-) -> "NDArray[float64]":
+    scores: NDArray[float64],
+    human: NDArray[float64],
+    place: NDArray[int64],
+    weights: NDArray[float64],
+) -> NDArray[float64]:
     """Return the expected calibration error (Naeini, Cooper and Hauskrecht 2015).
 
     Rows are put into ten bins of equal width by their score; in each the mean score is held
     against the mean of human / 4; the mean of the distances, weighted by rows. Scores in [0, 1].
     """
-    import numpy as np
-
     bins = np.minimum((scores * BINS).astype(np.int64), BINS - 1)
     gaps = np.zeros((weights.shape[1], BINS))
     np.add.at(gaps, (place, bins), scores - human / (GRADES - 1))

@@ -1,13 +1,13 @@
 """Means over queries that are not independent, with intervals that know it."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypedDict
+from typing import TypedDict
+
+import numpy as np
+from numpy import float64, int64
+from numpy.typing import NDArray
 
 from evaluation.statistics.summaries import CONFIDENCE, RESAMPLES
-
-if TYPE_CHECKING:
-    from numpy import float64, int64
-    from numpy.typing import NDArray
 
 
 class Estimate(TypedDict):
@@ -26,7 +26,7 @@ class Estimates(Estimate):
     """Each group of queries counts once, with its mean; `n` groups."""
 
 
-def estimates(values: "NDArray[float64]", groups: Sequence[int]) -> list[Estimates]:
+def estimates(values: NDArray[float64], groups: Sequence[int]) -> list[Estimates]:
     """Return the means of the rows of `values`, shape (metrics, queries).
 
     Both intervals come from a cluster bootstrap (Cameron, Gelbach and Miller 2008): whole groups of
@@ -35,8 +35,6 @@ def estimates(values: "NDArray[float64]", groups: Sequence[int]) -> list[Estimat
     queries. Percentile intervals, fixed seed: equal values give equal intervals, and all metrics of
     a call are seen on the same draws.
     """
-    import numpy as np
-
     _, place = np.unique(np.asarray(groups), return_inverse=True)
     sizes = np.bincount(place)
     sums = np.zeros((len(sizes), len(values)))
@@ -49,7 +47,7 @@ def estimates(values: "NDArray[float64]", groups: Sequence[int]) -> list[Estimat
     ]
 
 
-def _ratios(sums: "NDArray[float64]", sizes: "NDArray[int64]") -> list[Estimate]:
+def _ratios(sums: NDArray[float64], sizes: NDArray[int64]) -> list[Estimate]:
     """Return sum(sums) / sum(sizes) for each row of `sums`, shape (metrics, groups)."""
     n = int(sizes.sum())
     means = sums.sum(axis=1) / n
@@ -59,11 +57,10 @@ def _ratios(sums: "NDArray[float64]", sizes: "NDArray[int64]") -> list[Estimate]
     ]
 
 
-def _intervals(sums: "NDArray[float64]", sizes: "NDArray[int64]") -> list[list[float]]:
-    import numpy as np
+def _intervals(sums: NDArray[float64], sizes: NDArray[int64]) -> list[list[float]]:
     from scipy.stats import bootstrap
 
-    def ratio(drawn: "NDArray[int64]", axis: int) -> "NDArray[float64]":
+    def ratio(drawn: NDArray[int64], axis: int) -> NDArray[float64]:
         return np.asarray(sums[:, drawn].sum(axis=axis) / sizes[drawn].sum(axis=axis))
 
     found = bootstrap(

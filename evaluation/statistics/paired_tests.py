@@ -5,13 +5,13 @@ a - b of questions that both runs scored, shape (n,).
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypedDict
+from typing import TypedDict
+
+import numpy as np
+from numpy import float64
+from numpy.typing import NDArray
 
 from evaluation.statistics.summaries import CONFIDENCE, RESAMPLES
-
-if TYPE_CHECKING:
-    from numpy import float64
-    from numpy.typing import NDArray
 
 ALPHA = 0.05
 POWER = 0.8
@@ -38,7 +38,7 @@ class Inference(TypedDict):
     smallest_detectable: float | None
 
 
-def infer(a: "NDArray[float64]", b: "NDArray[float64]", gains: "NDArray[float64]") -> Inference:
+def infer(a: NDArray[float64], b: NDArray[float64], gains: NDArray[float64]) -> Inference:
     """Return what paired scores, shape (n,) each, say about the mean of `gains`."""
     if len(gains) < 2:
         return {"ci95": None, "p": None, "test": None, "effect": None, "smallest_detectable": None}
@@ -52,7 +52,7 @@ def infer(a: "NDArray[float64]", b: "NDArray[float64]", gains: "NDArray[float64]
     }
 
 
-def interval(gains: "NDArray[float64]", resamples: int = RESAMPLES, seed: int = 0) -> list[float]:
+def interval(gains: NDArray[float64], resamples: int = RESAMPLES, seed: int = 0) -> list[float]:
     """Return a 95 % interval of the mean difference, within [-1, 1].
 
     The bootstrap-t interval (Efron and Tibshirani 1993, chapter 12.5): the quantiles of each
@@ -71,7 +71,6 @@ def interval(gains: "NDArray[float64]", resamples: int = RESAMPLES, seed: int = 
         resamples: How many.
         seed: Of the draws.
     """
-    import numpy as np
     from scipy.stats import t
 
     n, mean = len(gains), float(gains.mean())
@@ -91,11 +90,9 @@ def interval(gains: "NDArray[float64]", resamples: int = RESAMPLES, seed: int = 
 
 
 def _studentised(
-    centred: "NDArray[float64]", error: float, resamples: int, seed: int
-) -> "NDArray[float64]":
+    centred: NDArray[float64], error: float, resamples: int, seed: int
+) -> NDArray[float64]:
     """Return each resample's mean over its own standard error; infinite where that is lost."""
-    import numpy as np
-
     rng, n = np.random.default_rng(seed), len(centred)
     found = np.empty(resamples)
     rows = max(1, _CELLS // n)
@@ -112,9 +109,7 @@ def _studentised(
     return found
 
 
-def permutation(
-    gains: "NDArray[float64]", permutations: int = PERMUTATIONS, seed: int = 0
-) -> float:
+def permutation(gains: NDArray[float64], permutations: int = PERMUTATIONS, seed: int = 0) -> float:
     """Return the two-sided p of the paired permutation test (Fisher 1935, section 21).
 
     If the two runs do not differ, each difference could as well have the other sign. All sign
@@ -128,8 +123,6 @@ def permutation(
         permutations: How many patterns at most.
         seed: Of the draws.
     """
-    import numpy as np
-
     n = len(gains)
     exact = n < 60 and 2**n <= permutations
     count = 2**n if exact else permutations
@@ -150,7 +143,7 @@ def permutation(
     return extreme / count if exact else (extreme + 1) / (count + 1)
 
 
-def mcnemar(gains: "NDArray[float64]") -> float:
+def mcnemar(gains: NDArray[float64]) -> float:
     """Return the two-sided p of McNemar's exact test (McNemar 1947; Edwards 1948 on exactness).
 
     Of the questions on which two runs of right or wrong differ, half should go to each: a
@@ -177,13 +170,13 @@ def holm(values: Sequence[float | None]) -> list[float | None]:
     return adjusted
 
 
-def effect(gains: "NDArray[float64]") -> float | None:
+def effect(gains: NDArray[float64]) -> float | None:
     """Return Cohen's d_z: mean over standard deviation of the differences (Cohen 1988, 2.3.5)."""
     spread = _spread(gains)
     return float(gains.mean()) / spread if spread else None
 
 
-def smallest_detectable(gains: "NDArray[float64]") -> float | None:
+def smallest_detectable(gains: NDArray[float64]) -> float | None:
     """Return the mean difference that n such questions show with a power of 0.8.
 
     Two-sided at 0.05, as if the standard deviation were known: (1.96 + 0.84) SD / sqrt(n)
@@ -196,6 +189,6 @@ def smallest_detectable(gains: "NDArray[float64]") -> float | None:
     return factor * spread / len(gains) ** 0.5 if spread else None
 
 
-def _spread(gains: "NDArray[float64]") -> float:
+def _spread(gains: NDArray[float64]) -> float:
     """Return the standard deviation; 0 for constants, which numpy's own need not be."""
     return float(gains.std(ddof=1)) if gains.min() < gains.max() else 0.0

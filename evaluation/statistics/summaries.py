@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import TypedDict
 
+import numpy as np
+
 RESAMPLES = 5_000
 CONFIDENCE = 0.95
 
@@ -24,7 +26,6 @@ def summarise(values: Sequence[float | None]) -> Summary:
     Efron and Tibshirani 1993, chapter 13; resampled with a fixed seed, so that equal values give
     equal intervals.
     """
-    import numpy as np
     from scipy.stats import bootstrap
 
     scored = [value for value in values if value is not None]

@@ -10,6 +10,7 @@ from threading import Lock
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 from langchain_core.prompts import PromptTemplate
 
 from graph.models.budget import Fitted, fit
@@ -152,7 +153,6 @@ class _Guide:
         self._begun = False
 
     def __call__(self, input_ids: "Tensor", scores: "Tensor") -> "Tensor":
-        import numpy as np
         import torch
         from llguidance.numpy import allocate_token_bitmask, fill_next_token_bitmask
 

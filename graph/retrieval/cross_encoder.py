@@ -4,6 +4,8 @@ import os
 from threading import Lock
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from graph.retrieval.encoder import clean
 from graph.retrieval.posts import Posts
 from graph.retrieval.query import Question
@@ -33,7 +35,6 @@ class CrossEncoder:
         Raises:
             ConfigError: there is no such model, or it does not give one finite score a pair.
         """
-        import numpy as np
         from torch.nn import Sigmoid
 
         if not len(found.rows):

@@ -6,6 +6,9 @@ from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from graph.models import packaged as embedded
 from graph.retrieval.quantised import PREFIX, QuantisedEncoder, resolve_encoder_dtype
 from graph.schema import EmbedderSpec
@@ -13,8 +16,6 @@ from graph.support.errors import ConfigError
 from graph.support.progress import Progress
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from sentence_transformers import SentenceTransformer
     from torch import Tensor
 
@@ -47,14 +48,12 @@ class Encoder:
         texts: Sequence[str],
         progress: Progress | None = None,
         kept: "Chunks | None" = None,
-    ) -> "NDArray[np.float32]":
+    ) -> NDArray[np.float32]:
         """Return vectors of length 1, shape [texts, dimension].
 
         Texts are encoded in chunks of like length, which follow from the texts alone; with `kept`,
         finished chunks are kept on disk, and those that are there are not encoded again.
         """
-        import numpy as np
-
         order = sorted(range(len(texts)), key=lambda i: (-len(texts[i]), i))
         cleaned = [clean(texts[i]) for i in order]
         parts = []
@@ -77,8 +76,7 @@ class Encoder:
 
     def _encode_chunk(
         self, model: "SentenceTransformer", texts: Sequence[str]
-    ) -> "NDArray[np.float32]":
-        import numpy as np
+    ) -> NDArray[np.float32]:
         import torch
 
         tokenizer = model.tokenizer
@@ -105,7 +103,7 @@ class Encoder:
         return found
 
     @staticmethod
-    def _forward(model: "SentenceTransformer", batch: "dict[str, Tensor]") -> "NDArray[np.float32]":
+    def _forward(model: "SentenceTransformer", batch: "dict[str, Tensor]") -> NDArray[np.float32]:
         """Run the transformer in its own precision, and pooling and the rest in 32 bits."""
         transformer, *rest = model
         features = transformer({name: ids.to(model.device) for name, ids in batch.items()})

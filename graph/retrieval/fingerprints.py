@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from graph.retrieval import terms
 from graph.retrieval.documents import Post
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 FILE = "fingerprints.npy"
 NEAR = 3
@@ -20,13 +18,11 @@ PARAMETERS: dict[str, object] = {"bits": 64, "texts": 2, "terms": terms.VERSION}
 """Part of an index's identity."""
 
 
-def of(posts: Sequence[Post]) -> "NDArray[np.uint64]":
+def of(posts: Sequence[Post]) -> NDArray[np.uint64]:
     """Return the SimHash of each post (Charikar 2002), shape [posts].
 
     Question and answer weigh the same: two short answers to one long question are no duplicates.
     """
-    import numpy as np
-
     found = np.empty(len(posts), dtype=np.uint64)
     for row, post in enumerate(posts):
         bits = _leaning(f"{post.title}\n{post.question}") + _leaning(post.answer) > 0
@@ -34,10 +30,8 @@ def of(posts: Sequence[Post]) -> "NDArray[np.uint64]":
     return found
 
 
-def _leaning(text: str) -> "NDArray[np.float64]":
+def _leaning(text: str) -> NDArray[np.float64]:
     """Return how far the hashes of a text's terms lean to 1 in each bit, shape [64]."""
-    import numpy as np
-
     # A text without a term is only near to the very same text.
     features = set(terms.tokenize(text)) or {text}
     hashes = np.array([_hash(feature) for feature in features], dtype=np.uint64)
@@ -46,25 +40,19 @@ def _leaning(text: str) -> "NDArray[np.float64]":
     return found
 
 
-def near(one: "np.uint64", others: "NDArray[np.uint64]") -> "NDArray[np.bool_]":
+def near(one: np.uint64, others: NDArray[np.uint64]) -> NDArray[np.bool_]:
     """Return which of the others are near-duplicates of one."""
-    import numpy as np
-
     close: NDArray[np.bool_] = np.bitwise_count(others ^ one) <= NEAR
     return close
 
 
-def save(folder: Path, values: "NDArray[np.uint64]") -> None:
+def save(folder: Path, values: NDArray[np.uint64]) -> None:
     """Write fingerprints."""
-    import numpy as np
-
     np.save(folder / FILE, values, allow_pickle=False)
 
 
-def load(folder: Path) -> "NDArray[np.uint64]":
+def load(folder: Path) -> NDArray[np.uint64]:
     """Read what `save` wrote."""
-    import numpy as np
-
     found: NDArray[np.uint64] = np.load(folder / FILE, allow_pickle=False)
     return found
 

@@ -4,13 +4,11 @@ import json
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from graph.retrieval.documents import Post
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 
 class Posts:
@@ -19,7 +17,7 @@ class Posts:
     FILES = ("posts.jsonl", "offsets.npy", "question_ids.json")
 
     def __init__(
-        self, lines: "NDArray[np.uint8]", offsets: "NDArray[np.int64]", question_ids: list[str]
+        self, lines: NDArray[np.uint8], offsets: NDArray[np.int64], question_ids: list[str]
     ) -> None:
         self._lines, self._offsets = lines, offsets
         self.question_ids = question_ids
@@ -35,8 +33,6 @@ class Posts:
     @staticmethod
     def save(folder: Path, posts: Sequence[Post]) -> None:
         """Write posts as JSON lines, where each line starts, and the id of each question."""
-        import numpy as np
-
         offsets = [0]
         with (folder / "posts.jsonl").open("wb") as file:
             for post in posts:
@@ -49,8 +45,6 @@ class Posts:
     @classmethod
     def open(cls, folder: Path) -> "Posts":
         """Map what `save` wrote into memory."""
-        import numpy as np
-
         lines = np.memmap(folder / "posts.jsonl", dtype=np.uint8, mode="r")
         offsets = np.load(folder / "offsets.npy", mmap_mode="r", allow_pickle=False)
         ids = json.loads((folder / "question_ids.json").read_text(encoding="utf-8"))

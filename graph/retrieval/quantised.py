@@ -13,12 +13,13 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
 from graph.models.loading import resolve_dtype
 from graph.support.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from sentence_transformers import SentenceTransformer
     from torch import Tensor
 
@@ -75,7 +76,7 @@ class QuantisedEncoder:
             ) from None
         self._queue = openvino.AsyncInferQueue(compiled, threads)
 
-    def forward(self, batches: "Iterable[dict[str, Tensor]]") -> "list[NDArray[np.float32]]":
+    def forward(self, batches: "Iterable[dict[str, Tensor]]") -> list[NDArray[np.float32]]:
         """Return the sentence vectors of each batch, not normalised."""
         found: dict[int, NDArray[np.float32]] = {}
 
@@ -135,7 +136,6 @@ def _converted(openvino: Any, model: "SentenceTransformer") -> Any:
 
 def _rounded(graph: Any) -> Any:
     """Put 8-bit weights and their scales in the place of the weights of every matrix product."""
-    import numpy as np
     from openvino import opset13 as op
 
     for product in graph.get_ordered_ops():

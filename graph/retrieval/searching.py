@@ -2,7 +2,10 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from graph.retrieval import fingerprints, fusion
 from graph.retrieval.encoder import Encoder, open_encoder
@@ -15,10 +18,6 @@ from graph.retrieval.posts import Posts
 from graph.retrieval.query import Question
 from graph.schema import EmbedderSpec, Retrieval
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
 _POOL = 200
 """Posts that each part of an index nominates at least."""
 _SCORES_AT_ONCE = 1 << 24
@@ -30,15 +29,15 @@ _DECIMALS = 9
 class Candidates(NamedTuple):
     """Posts for one question, best first; of equal scores the earlier row comes first."""
 
-    rows: "NDArray[np.int64]"
-    scores: "NDArray[np.float64]"
+    rows: NDArray[np.int64]
+    scores: NDArray[np.float64]
 
 
 class Nominated(NamedTuple):
     """Posts that some part of an index named for one question, as every part scores them."""
 
-    rows: "NDArray[np.int64]"
-    features: "dict[str, NDArray[np.float64]]"
+    rows: NDArray[np.int64]
+    features: dict[str, NDArray[np.float64]]
     """From feature (see `fusion.weights`) to one value per row."""
 
 
@@ -49,7 +48,7 @@ class OpenIndex:
         self,
         retrieval: Retrieval,
         posts: Posts,
-        prints: "NDArray[np.uint64]",
+        prints: NDArray[np.uint64],
         words: KeywordIndex | None,
         vectors: Mapping[str, VectorIndex | PostgresIndex],
         encoder: Encoder | None,
@@ -109,17 +108,15 @@ class OpenIndex:
             found.append(Nominated(rows, features))
         return found
 
-    def encode(self, questions: Sequence[Question]) -> "NDArray[np.float32]":
+    def encode(self, questions: Sequence[Question]) -> NDArray[np.float32]:
         """Return the questions' vectors, shape [questions, dimension]; none without vectors."""
-        import numpy as np
-
         if self._encoder is None:
             return np.empty((0, 0), dtype=np.float32)
         return self._encoder.encode([question.plain_text for question in questions])
 
     def _word_scores(
         self, questions: Sequence[Question], excluded: Collection[int]
-    ) -> "NDArray[np.float64] | None":
+    ) -> NDArray[np.float64] | None:
         if self._words is None:
             return None
         scores = self._words.scores([keyword.query_terms(question) for question in questions])
@@ -128,7 +125,6 @@ class OpenIndex:
         return scores
 
     def _ranked(self, nominated: Nominated) -> Candidates:
-        import numpy as np
 
         rows = nominated.rows
         total = np.zeros(len(rows))
@@ -141,10 +137,8 @@ class OpenIndex:
         return Candidates(rows[order], total[order])
 
 
-def _best(scores: "NDArray[np.float64]", depth: int) -> "NDArray[np.int64]":
+def _best(scores: NDArray[np.float64], depth: int) -> NDArray[np.int64]:
     """Return the rows of the best scores above 0; of equal ones the first rows."""
-    import numpy as np
-
     if depth < len(scores):
         least = np.partition(scores, -depth)[-depth]
         # Equal sums can differ in their last bits: all that may be among the best are kept.
@@ -154,8 +148,7 @@ def _best(scores: "NDArray[np.float64]", depth: int) -> "NDArray[np.int64]":
     return rows[scores[rows] > 0]
 
 
-def _union(named: "list[NDArray[np.int64]]", excluded: Collection[int]) -> "NDArray[np.int64]":
-    import numpy as np
+def _union(named: list[NDArray[np.int64]], excluded: Collection[int]) -> NDArray[np.int64]:
 
     rows = np.unique(np.concatenate(named))
     # An approximate search that finds too little fills up with -1.

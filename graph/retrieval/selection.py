@@ -3,7 +3,9 @@
 from collections import Counter
 from collections.abc import Sequence
 from math import log
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from graph.retrieval import fingerprints
 from graph.retrieval.documents import Post
@@ -12,10 +14,6 @@ from graph.retrieval.query import Question
 from graph.retrieval.searching import Candidates
 from graph.retrieval.terms import tokenize
 from graph.schema import Retrieval
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 _VOTES = 100
 """Votes from which on an answer gets the whole bonus."""
@@ -30,8 +28,6 @@ def with_bonuses(
     found: Candidates, question: Question, posts: Posts, retrieval: Retrieval
 ) -> Candidates:
     """Add the bonuses of a config, and order anew."""
-    import numpy as np
-
     if not has_bonus(retrieval) or not len(found.rows):
         return found
     # Keyword scores have no upper end: the bonus is measured against a best score of 1.
@@ -69,13 +65,11 @@ def vote_share(post: Post) -> float:
 def without_repeats(
     found: Candidates,
     question_ids: Sequence[str],
-    prints: "NDArray[np.uint64]",
+    prints: NDArray[np.uint64],
     retrieval: Retrieval,
     depth: int,
 ) -> Candidates:
     """Return the best `depth` posts, few of one question and none nearly the same as a better one."""
-    import numpy as np
-
     taken: list[int] = []
     per_question: Counter[str] = Counter()
     for place, row in enumerate(found.rows):
@@ -94,15 +88,13 @@ def without_repeats(
 
 
 def diverse(
-    found: Candidates, vectors: "NDArray[np.float32]", diversity: float, depth: int
+    found: Candidates, vectors: NDArray[np.float32], diversity: float, depth: int
 ) -> Candidates:
     """Return `depth` posts by maximal marginal relevance (Carbonell and Goldstein 1998).
 
     A post's relevance is its score, whatever gave it; how alike two posts are is the cosine of
     their vectors, shape [posts, dimension].
     """
-    import numpy as np
-
     relevance = (1 - diversity) * found.scores
     alike = diversity * (vectors.astype(np.float64) @ vectors.T)
     gain, nearest = relevance.copy(), np.full(len(relevance), -np.inf)

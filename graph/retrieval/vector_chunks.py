@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from graph.support.storage import write_bytes_atomically
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 
 class Chunks:
@@ -21,10 +19,8 @@ class Chunks:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def read(self, texts: Sequence[str]) -> "NDArray[np.float32] | None":
+    def read(self, texts: Sequence[str]) -> NDArray[np.float32] | None:
         """Return the vectors of these texts, shape [texts, dimension], if they are here and whole."""
-        import numpy as np
-
         try:
             content = self._file(texts).read_bytes()
         except OSError:
@@ -34,7 +30,7 @@ class Chunks:
             return None
         return np.frombuffer(data, dtype="<f4").reshape(len(texts), -1)
 
-    def write(self, texts: Sequence[str], vectors: "NDArray[np.float32]") -> None:
+    def write(self, texts: Sequence[str], vectors: NDArray[np.float32]) -> None:
         """Keep vectors: the file is whole or not there."""
         self._folder.mkdir(parents=True, exist_ok=True)
         data = vectors.astype("<f4").tobytes()

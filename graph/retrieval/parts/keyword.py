@@ -5,14 +5,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from graph.retrieval import terms
 from graph.retrieval.documents import Post
 from graph.retrieval.query import Question
 from graph.retrieval.terms import tokenize
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from scipy.sparse import csr_array
 
 TITLE, QUESTION, ANSWER = 10, 2, 1
@@ -62,7 +63,6 @@ class KeywordIndex:
         The score of a term t in a document d of length |d| (Robertson et al. 1994):
         idf(t) f (k1 + 1) / (f + k1 (1 - b + b |d| / mean length)), where f is how often t is in d.
         """
-        import numpy as np
         from rank_bm25 import BM25Okapi
         from scipy.sparse import coo_array
 
@@ -79,12 +79,11 @@ class KeywordIndex:
         matrix = coo_array((values, (rows, columns)), shape=(len(vocabulary), len(sizes)))
         return cls(matrix.tocsr(), vocabulary)
 
-    def scores(self, queries: Sequence[Sequence[str]]) -> "NDArray[np.float64]":
+    def scores(self, queries: Sequence[Sequence[str]]) -> NDArray[np.float64]:
         """Return the score of each document for each query, shape [queries, documents].
 
         A term that a query repeats counts as often.
         """
-        import numpy as np
         from scipy.sparse import csr_array
 
         known = [[self._vocabulary[t] for t in terms if t in self._vocabulary] for terms in queries]
@@ -98,8 +97,6 @@ class KeywordIndex:
 
     def save(self, folder: Path) -> None:
         """Write raw arrays and the vocabulary."""
-        import numpy as np
-
         for name in _ARRAYS:
             np.save(folder / f"{name}.npy", getattr(self._scores, name), allow_pickle=False)
         stored = {"documents": self._scores.shape[1], "terms": list(self._vocabulary)}
@@ -108,7 +105,6 @@ class KeywordIndex:
     @classmethod
     def open(cls, folder: Path) -> "KeywordIndex":
         """Read what `save` wrote; the arrays stay on disk until they are touched."""
-        import numpy as np
         from scipy.sparse import csr_array
 
         stored = json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))

@@ -9,6 +9,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from graph.retrieval.parts.postgres_server import Server, lock
 from graph.retrieval.parts.vectors import Nearest, VectorIndex
 from graph.support.errors import IndexMismatchError
@@ -16,8 +19,6 @@ from graph.support.progress import progress
 from graph.support.storage import file_sha256
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from pgvector import Vector
     from psycopg.rows import TupleRow
     from psycopg.sql import Composed
@@ -91,8 +92,6 @@ class PostgresIndex:
             MissingExtraError, ConfigError: see `Server`; or it refused what was asked.
             IndexMismatchError: the table holds something else.
         """
-        import numpy as np
-
         file = folder / f"{field}.npy"
         vectors = np.load(file, mmap_mode="r", allow_pickle=False)
         server = Server()
@@ -102,9 +101,8 @@ class PostgresIndex:
             _verify(connection, table)
         return cls(server, table)
 
-    def search(self, queries: "NDArray[np.float32]", depth: int) -> Nearest:
+    def search(self, queries: NDArray[np.float32], depth: int) -> Nearest:
         """Return the `depth` nearest posts of each query; of equally near ones the first rows."""
-        import numpy as np
         from pgvector import Vector
 
         depth = min(depth, self._table.rows)
@@ -116,12 +114,8 @@ class PostgresIndex:
                 rows[number, place], scores[number, place] = row, score
         return Nearest(scores, rows)
 
-    def cosines(
-        self, query: "NDArray[np.float32]", rows: "NDArray[np.int64]"
-    ) -> "NDArray[np.float64]":
+    def cosines(self, query: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the cosine of a query with each of some posts, by the local index's arithmetic."""
-        import numpy as np
-
         return VectorIndex(self.vectors[rows]).cosines(query, np.arange(len(rows)))
 
 
@@ -135,8 +129,7 @@ class StoredVectors:
     def __len__(self) -> int:
         return self._table.rows
 
-    def __getitem__(self, rows: "NDArray[np.int64]") -> "NDArray[np.float32]":
-        import numpy as np
+    def __getitem__(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
 
         found: dict[int, Vector] = dict(self._server.rows(self._some, [rows.tolist()]))
         vectors = np.empty((len(rows), self._table.dimension), dtype=np.float32)
@@ -147,7 +140,7 @@ class StoredVectors:
         return vectors
 
 
-def _fill_once(connection: "Connection", table: Table, vectors: "NDArray[np.float32]") -> None:
+def _fill_once(connection: "Connection", table: Table, vectors: NDArray[np.float32]) -> None:
     """Make the table if there is none: in one transaction, so it is whole or not there."""
     if _found(connection, table):
         return
@@ -162,7 +155,7 @@ def _fill_once(connection: "Connection", table: Table, vectors: "NDArray[np.floa
     log.info("PostgreSQL holds %d vectors in table %s", table.rows, table.name)
 
 
-def _copy(connection: "Connection", table: Table, vectors: "NDArray[np.float32]") -> str:
+def _copy(connection: "Connection", table: Table, vectors: NDArray[np.float32]) -> str:
     """Send all vectors; return the digest of what was sent."""
     from pgvector import Vector
 
