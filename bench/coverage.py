@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import bootstrap, norm, t
 
-from evaluation.statistics.paired_tests import ALPHA, _studentised, interval, permutation
+from evaluation.statistics.intervals import paired_interval, studentised
+from evaluation.statistics.paired_tests import ALPHA, permutation
 
 Scores = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, int], Scores]
@@ -102,7 +103,7 @@ def _variance(a: float, b: float) -> float:
 def _coverage(case: Case, n: int, runs: int, resamples: int) -> str:
     rng, above, below = np.random.default_rng(1), 0, 0
     for seed in range(runs):
-        low, high = interval(case.draw(rng, n), resamples, seed)
+        low, high = paired_interval(case.draw(rng, n), resamples, seed)
         above, below = above + (low > case.mean), below + (high < case.mean)
     return f"{1 - (above + below) / runs:>10.1%}{above / runs:>8.1%}{below / runs:>8.1%}"
 
@@ -118,7 +119,7 @@ def _rejected(case: Case, n: int, runs: int, resamples: int) -> str:
         student = t.ppf(0.975, n - 1)
         held["Student"] += abs(mean - case.mean) <= student * error
         ends = np.quantile(
-            _studentised(gains - mean, error, resamples, seed), [0.025, 0.975], method="nearest"
+            studentised(gains - mean, error, resamples, seed), [0.025, 0.975], method="nearest"
         )
         low, high = ends if np.isfinite(ends).all() else (-student, student)
         held["bootstrap-t"] += mean - high * error <= case.mean <= mean - low * error

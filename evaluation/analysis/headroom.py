@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from typing import TypedDict
 
 import numpy as np
-from numpy import float64
-from numpy.typing import NDArray
 
 from evaluation.analysis.reranking_picks import (
     BOTH_ORDERS,
@@ -15,11 +13,11 @@ from evaluation.analysis.reranking_picks import (
     Choice,
 )
 from evaluation.analysis.stage_gains import STAGE_METRICS
+from evaluation.statistics.intervals import ratio_interval
 from evaluation.statistics.paired_tests import Inference, infer
-from evaluation.statistics.summaries import CONFIDENCE, Summary, summarise
+from evaluation.statistics.summaries import Summary, summarise
 
 RANDOM, BEST = "random pick", "best of n"
-_RESAMPLES = 2_000
 
 
 class Share(TypedDict):
@@ -125,18 +123,7 @@ def _share(found: Sequence[Choice], metric: str, way: str) -> Share:
     if not possible.sum() > 0:
         return {"mean": None, "ci95": None}
     mean = float(gained.sum() / possible.sum())
-    if len(sound) < 2:
-        return {"mean": mean, "ci95": None}
-    ends = np.quantile(_resampled(gained, possible), [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return {"mean": mean, "ci95": [float(end) for end in ends]}
-
-
-def _resampled(gained: NDArray[float64], possible: NDArray[float64]) -> NDArray[float64]:
-
-    drawn = np.random.default_rng(0).integers(0, len(gained), (_RESAMPLES, len(gained)))
-    won, wins = gained[drawn].sum(axis=1), possible[drawn].sum(axis=1)
-    shares: NDArray[float64] = won[wins > 0] / wins[wins > 0]
-    return shares
+    return {"mean": mean, "ci95": ratio_interval(gained, possible)}
 
 
 def _against(found: Sequence[Choice], metric: str, way: str, other: str) -> Against:

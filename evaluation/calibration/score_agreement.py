@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from evaluation.calibration.grades import HIGHEST, Graded, human_means, questions_of
 from evaluation.statistics import agreement
+from evaluation.statistics.intervals import AGREEMENT_DRAWS, draws_interval
 
 
 class Estimate(TypedDict):
@@ -66,7 +67,7 @@ class Table(NamedTuple):
     def of(cls, rows: Sequence[Graded], draws: int | None = None) -> "Table":
         """Lay the rows out."""
         place = questions_of(rows)
-        weights = agreement.draw_questions(int(place.max()) + 1, draws or agreement.DRAWS)
+        weights = agreement.draw_questions(int(place.max()) + 1, draws or AGREEMENT_DRAWS)
         return cls(human_means(rows), place, weights)
 
     def only(self, rows: NDArray[int64]) -> "Table":
@@ -129,7 +130,7 @@ def ahead(ours: Sequence[float | None], theirs: Sequence[float | None], table: T
 def estimate(values: NDArray[float64], weights: NDArray[float64]) -> Estimate:
     """Return a statistic of which the draws are known, the sample's first."""
     mean = None if np.isnan(values[0]) else float(values[0])
-    ends = agreement.interval(values) if weights.shape[1] > 1 else None
+    ends = draws_interval(values) if weights.shape[1] > 1 else None
     return {"mean": mean, "ci95": ends}
 
 

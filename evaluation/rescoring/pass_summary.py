@@ -76,7 +76,8 @@ def sound_records(run: RecordedRun) -> list[Record]:
 
 def correlation(ours: Sequence[float | None], theirs: Sequence[float | None]) -> Correlation:
     """Return Spearman's rank correlation with a 95 % bootstrap interval over questions."""
-    from evaluation.statistics.agreement import draw_questions, interval, spearman
+    from evaluation.statistics.agreement import draw_questions, spearman
+    from evaluation.statistics.intervals import draws_interval
 
     pairs = [(a, b) for a, b in zip(ours, theirs, strict=True) if a is not None and b is not None]
     why = None
@@ -92,7 +93,7 @@ def correlation(ours: Sequence[float | None], theirs: Sequence[float | None]) ->
     return {
         "n": len(pairs),
         "spearman": float(draws[0]),
-        "ci95": interval(draws),
+        "ci95": draws_interval(draws),
         "why_none": None,
     }
 

@@ -11,9 +11,8 @@ import numpy as np
 from numpy import float64, int64
 from numpy.typing import NDArray
 
-from evaluation.statistics.summaries import CONFIDENCE
+from evaluation.statistics.intervals import AGREEMENT_DRAWS
 
-DRAWS = 1_000
 GAP = 1.0
 """Human means of two answers differ by at least this much, of 0 to 4, where people tell them apart."""
 GRADES = 5
@@ -23,23 +22,10 @@ _CELLS = 2_000_000
 """Numbers held at once, whatever the number of rows."""
 
 
-def draw_questions(questions: int, draws: int = DRAWS, seed: int = 0) -> NDArray[float64]:
+def draw_questions(questions: int, draws: int = AGREEMENT_DRAWS, seed: int = 0) -> NDArray[float64]:
     """Return how often each question stands in each draw; once in the first."""
     drawn = np.random.default_rng(seed).multinomial(questions, [1 / questions] * questions, draws)
     return np.concatenate([np.ones((1, questions)), drawn])
-
-
-def interval(values: NDArray[float64]) -> list[float] | None:
-    """Return the 95 % percentile interval of a statistic's draws; the first value is the sample's.
-
-    None for a statistic that is defined in half of the draws or less, or not in the sample.
-    """
-    drawn = values[1:][~np.isnan(values[1:])]
-    if np.isnan(values[0]) or 2 * len(drawn) <= len(values) - 1:
-        return None
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(drawn, [tail, 1 - tail]).tolist()
-    return [low, high]
 
 
 def spearman(

@@ -7,7 +7,7 @@ import numpy as np
 from numpy import float64, int64
 from numpy.typing import NDArray
 
-from evaluation.statistics.summaries import CONFIDENCE, RESAMPLES
+from evaluation.statistics.intervals import cluster_interval
 
 
 class Estimate(TypedDict):
@@ -51,28 +51,7 @@ def _ratios(sums: NDArray[float64], sizes: NDArray[int64]) -> list[Estimate]:
     """Return sum(sums) / sum(sizes) for each row of `sums`, shape (metrics, groups)."""
     n = int(sizes.sum())
     means = sums.sum(axis=1) / n
-    ends = [None] * len(sums) if len(sizes) < 2 else _intervals(sums, sizes)
+    ends = [None] * len(sums) if len(sizes) < 2 else cluster_interval(sums, sizes)
     return [
         {"mean": float(mean), "n": n, "ci95": end} for mean, end in zip(means, ends, strict=True)
     ]
-
-
-def _intervals(sums: NDArray[float64], sizes: NDArray[int64]) -> list[list[float]]:
-    from scipy.stats import bootstrap
-
-    def ratio(drawn: NDArray[int64], axis: int) -> NDArray[float64]:
-        return np.asarray(sums[:, drawn].sum(axis=axis) / sizes[drawn].sum(axis=axis))
-
-    found = bootstrap(
-        (np.arange(len(sizes)),),
-        ratio,
-        vectorized=True,
-        axis=-1,
-        n_resamples=RESAMPLES,
-        batch=max(1, 2_000_000 // sums.size),
-        confidence_level=CONFIDENCE,
-        method="percentile",
-        rng=np.random.default_rng(0),
-    ).confidence_interval
-    ends: list[list[float]] = np.column_stack((found.low, found.high)).tolist()
-    return ends

@@ -11,7 +11,7 @@ import numpy as np
 from numpy import float64
 from numpy.typing import NDArray
 
-from evaluation.statistics.summaries import CONFIDENCE, RESAMPLES
+from evaluation.statistics.intervals import paired_interval, spread
 
 ALPHA = 0.05
 POWER = 0.8
@@ -19,12 +19,7 @@ PERMUTATIONS = 9_999
 """Up to 13 questions all their sign patterns are fewer, and each is looked at."""
 
 _CELLS = 300_000
-"""Numbers drawn at once: bounds the memory, whatever n is."""
-_DRAWS = 20_000_000
-_LEAST_RESAMPLES = 1_000
-"""Of thousands of questions fewer resamples do: Student's quantiles are near, and seconds count."""
-_LEAST_SPREAD = 0.1
-"""A resample whose spread is below this share of the sample's has lost what is to be measured."""
+"""Signs drawn at once: bounds the memory, whatever n is."""
 
 
 class Inference(TypedDict):
@@ -44,69 +39,12 @@ def infer(a: NDArray[float64], b: NDArray[float64], gains: NDArray[float64]) -> 
         return {"ci95": None, "p": None, "test": None, "effect": None, "smallest_detectable": None}
     binary = bool(((a == 0) | (a == 1)).all() and ((b == 0) | (b == 1)).all())
     return {
-        "ci95": interval(gains, min(RESAMPLES, max(_LEAST_RESAMPLES, _DRAWS // len(gains)))),
+        "ci95": paired_interval(gains),
         "p": mcnemar(gains) if binary else permutation(gains),
         "test": "mcnemar" if binary else "permutation",
         "effect": effect(gains),
         "smallest_detectable": smallest_detectable(gains),
     }
-
-
-def interval(gains: NDArray[float64], resamples: int = RESAMPLES, seed: int = 0) -> list[float]:
-    """Return a 95 % interval of the mean difference, within [-1, 1].
-
-    The bootstrap-t interval (Efron and Tibshirani 1993, chapter 12.5): the quantiles of each
-    resample's mean in its own standard errors take the place of Student's. At an end where
-    Student's interval reaches further, the end lies halfway to it. Chosen by simulation
-    (bench/coverage.py): on skewed differences of 40 questions percentile, BCa and Student's
-    intervals hold the true mean too rarely, the bootstrap-t interval where its short end is too
-    short; with the further end of both it is wider than need be.
-
-    A quantile says nothing where more than one resample in forty has lost its spread: few
-    questions, or few that differ. Student's is then taken alone. Constant differences have an
-    interval of no width.
-
-    Args:
-        gains: Shape (n,), n at least 2, each in [-1, 1].
-        resamples: How many.
-        seed: Of the draws.
-    """
-    from scipy.stats import t
-
-    n, mean = len(gains), float(gains.mean())
-    error = _spread(gains) / n**0.5
-    if error == 0:
-        return [float(gains[0])] * 2
-    tail = (1 - CONFIDENCE) / 2
-    quantiles = np.quantile(
-        _studentised(gains - mean, error, resamples, seed), [tail, 1 - tail], method="nearest"
-    )
-    student = float(t.ppf(1 - tail, n - 1))
-    low, high = quantiles.tolist() if np.isfinite(quantiles).all() else (-student, student)
-    return [
-        max(-1.0, mean - max(high, (high + student) / 2) * error),
-        min(1.0, mean - min(low, (low - student) / 2) * error),
-    ]
-
-
-def _studentised(
-    centred: NDArray[float64], error: float, resamples: int, seed: int
-) -> NDArray[float64]:
-    """Return each resample's mean over its own standard error; infinite where that is lost."""
-    rng, n = np.random.default_rng(seed), len(centred)
-    found = np.empty(resamples)
-    rows = max(1, _CELLS // n)
-    for start in range(0, resamples, rows):
-        shape = (min(rows, resamples - start), n)
-        drawn = centred[rng.integers(0, n, shape, dtype=np.int32)]
-        means = drawn.mean(axis=1)
-        squares = np.einsum("ij,ij->i", drawn, drawn) / n - means**2
-        errors = np.sqrt(np.maximum(squares, 0) / (n - 1))
-        lost = errors < _LEAST_SPREAD * error
-        found[start : start + shape[0]] = np.where(
-            lost, np.copysign(np.inf, means), means / np.where(lost, 1, errors)
-        )
-    return found
 
 
 def permutation(gains: NDArray[float64], permutations: int = PERMUTATIONS, seed: int = 0) -> float:
@@ -172,8 +110,8 @@ def holm(values: Sequence[float | None]) -> list[float | None]:
 
 def effect(gains: NDArray[float64]) -> float | None:
     """Return Cohen's d_z: mean over standard deviation of the differences (Cohen 1988, 2.3.5)."""
-    spread = _spread(gains)
-    return float(gains.mean()) / spread if spread else None
+    deviation = spread(gains)
+    return float(gains.mean()) / deviation if deviation else None
 
 
 def smallest_detectable(gains: NDArray[float64]) -> float | None:
@@ -184,11 +122,6 @@ def smallest_detectable(gains: NDArray[float64]) -> float | None:
     """
     from scipy.stats import norm
 
-    spread = _spread(gains)
+    deviation = spread(gains)
     factor = float(norm.ppf(1 - ALPHA / 2) + norm.ppf(POWER))
-    return factor * spread / len(gains) ** 0.5 if spread else None
-
-
-def _spread(gains: NDArray[float64]) -> float:
-    """Return the standard deviation; 0 for constants, which numpy's own need not be."""
-    return float(gains.std(ddof=1)) if gains.min() < gains.max() else 0.0
+    return factor * deviation / len(gains) ** 0.5 if deviation else None

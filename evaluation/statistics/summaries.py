@@ -1,12 +1,11 @@
-"""Means that say what they rest on: n, unscored, and an interval."""
+"""Means that name what they rest on: n, unscored, and an interval."""
 
 from collections.abc import Sequence
 from typing import TypedDict
 
 import numpy as np
 
-RESAMPLES = 5_000
-CONFIDENCE = 0.95
+from evaluation.statistics.intervals import mean_interval
 
 
 class Summary(TypedDict):
@@ -17,32 +16,15 @@ class Summary(TypedDict):
     n: int
     unscored: int
     ci95: list[float] | None
-    """Bootstrap interval of the mean; None below two values."""
+    """See `intervals.mean_interval`; None below two values."""
 
 
 def summarise(values: Sequence[float | None]) -> Summary:
-    """Return the mean of the scored values with a 95 % percentile bootstrap interval.
-
-    Efron and Tibshirani 1993, chapter 13; resampled with a fixed seed, so that equal values give
-    equal intervals.
-    """
-    from scipy.stats import bootstrap
-
+    """Summarise the scored values: mean, n, unscored, 95 % bootstrap interval."""
     scored = [value for value in values if value is not None]
-    unscored = len(values) - len(scored)
+    n, unscored = len(scored), len(values) - len(scored)
     if not scored:
         return {"mean": None, "n": 0, "unscored": unscored, "ci95": None}
     mean = float(np.mean(scored))
-    if len(scored) < 2:
-        return {"mean": mean, "n": 1, "unscored": unscored, "ci95": None}
-    interval = bootstrap(
-        (np.array(scored),),
-        np.mean,
-        n_resamples=RESAMPLES,
-        batch=max(1, 2_000_000 // len(scored)),
-        confidence_level=CONFIDENCE,
-        method="percentile",
-        rng=np.random.default_rng(0),
-    ).confidence_interval
-    ends = [float(interval.low), float(interval.high)]
-    return {"mean": mean, "n": len(scored), "unscored": unscored, "ci95": ends}
+    interval = mean_interval(np.array(scored)) if n > 1 else None
+    return {"mean": mean, "n": n, "unscored": unscored, "ci95": interval}

@@ -91,7 +91,7 @@ def without_weights(monkeypatch, answer: Callable[[str], str] = answer_for) -> N
     encode_without_weights(monkeypatch)
     monkeypatch.setattr(cli, "versions", dict)
     # Bootstrap intervals are tested elsewhere, and would take most of a sweep's time.
-    monkeypatch.setattr("evaluation.statistics.summaries.RESAMPLES", 50)
+    monkeypatch.setattr("evaluation.statistics.intervals.MEAN_RESAMPLES", 50)
     # So is the drawing of graphs, of which each takes a second.
     monkeypatch.setattr("evaluation.report.pictures._source", lambda mermaid: None)
 

@@ -20,7 +20,6 @@ from evaluation.commands import calibrate_command as command
 from evaluation.commands import verify_command as verify
 from evaluation.metrics.calibrated_judge import SHIPPED, load
 from evaluation.metrics.registry import CALIBRATED
-from evaluation.statistics import agreement
 from evaluation.store.recorded_run import read_run
 from evaluation.tables.results_tables import notes, table_of
 from graph.config import load_settings
@@ -65,7 +64,7 @@ def judge(monkeypatch):
     monkeypatch.setattr(command, "open_encoder", FakeEncoder)
     monkeypatch.setattr(command, "model_of", lambda spec: spec.model_dump(mode="json"))
     monkeypatch.setattr("evaluation.answering.run_identity.resolve_dtype", lambda _: "float32")
-    monkeypatch.setattr(agreement, "DRAWS", 60)
+    monkeypatch.setattr("evaluation.calibration.score_agreement.AGREEMENT_DRAWS", 60)
     return made
 
 

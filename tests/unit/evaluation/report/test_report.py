@@ -34,7 +34,7 @@ SOURCE = pictures._source
 def _no_drawing(monkeypatch):
     # Drawing takes a second a graph, and is tested on its own.
     monkeypatch.setattr(pictures, "_source", lambda text: None)
-    monkeypatch.setattr("evaluation.statistics.summaries.RESAMPLES", 200)
+    monkeypatch.setattr("evaluation.statistics.intervals.MEAN_RESAMPLES", 200)
 
 
 @pytest.fixture

@@ -21,13 +21,13 @@ from evaluation.statistics.agreement import (
     calibration_error,
     draw_questions,
     grades_of,
-    interval,
     kendall,
     pair_counts,
     quadratic_kappa,
     share,
     spearman,
 )
+from evaluation.statistics.intervals import draws_interval
 from tests.fakes.properties import examples
 
 
@@ -136,9 +136,9 @@ def test_calibration_error_by_hand():
 
 
 def test_an_interval_needs_draws_in_which_the_statistic_is_defined():
-    assert interval(np.array([0.5, *np.linspace(0, 1, 101)])) == pytest.approx([0.025, 0.975])
-    assert interval(np.array([0.5, 0.1, np.nan])) is None
-    assert interval(np.array([np.nan, 0.1, 0.2])) is None
+    assert draws_interval(np.array([0.5, *np.linspace(0, 1, 101)])) == pytest.approx([0.025, 0.975])
+    assert draws_interval(np.array([0.5, 0.1, np.nan])) is None
+    assert draws_interval(np.array([np.nan, 0.1, 0.2])) is None
 
 
 def test_people_by_hand():

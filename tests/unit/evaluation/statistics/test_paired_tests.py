@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm, permutation_test, t
 
+from evaluation.statistics.intervals import paired_interval
 from evaluation.statistics.paired_tests import (
     effect,
     holm,
     infer,
-    interval,
     mcnemar,
     permutation,
     smallest_detectable,
@@ -121,7 +121,7 @@ def test_the_smallest_detectable_difference_by_hand():
 def test_on_symmetric_differences_the_interval_is_students():
     gains = np.random.default_rng(4).normal(0.05, 0.1, 400)
     half = t.ppf(0.975, 399) * gains.std(ddof=1) / 20
-    assert interval(gains) == pytest.approx(
+    assert paired_interval(gains) == pytest.approx(
         [gains.mean() - half, gains.mean() + half], abs=0.1 * half
     )
 
@@ -137,7 +137,7 @@ def test_on_skewed_differences_each_end_goes_by_the_resamples_own_standard_error
         assert short < 0.9 * student < student < -long
         ends = [mean - (short + student) / 2 * error, mean - long * error]
         # The long end rests on a few resamples that have hardly any spread: it is less sure.
-        for found in (interval(gains), [-end for end in interval(-gains)[::-1]]):
+        for found in (paired_interval(gains), [-end for end in paired_interval(-gains)[::-1]]):
             assert found[0] == pytest.approx(ends[0], abs=0.04 * student * error)
             assert found[1] == pytest.approx(ends[1], abs=0.15 * student * error)
 
@@ -147,7 +147,7 @@ def test_the_interval_holds_the_true_mean_of_skewed_differences(n):
     mean = (1 - 0.6 / 6.6) * 0.3 / 3.3
     held = 0
     for seed in range(300):
-        low, high = interval(skewed(seed, n), resamples=500, seed=seed)
+        low, high = paired_interval(skewed(seed, n), resamples=500, seed=seed)
         held += low <= mean <= high
     # 300 runs: 95 % +- 3.5 points; Student's interval reaches 91 % at n=40.
     assert 0.92 <= held / 300 <= 0.98
@@ -171,18 +171,18 @@ def test_where_resamples_lose_their_spread_students_interval_is_taken(gains):
     n = len(gains)
     half = t.ppf(0.975, n - 1) * gains.std(ddof=1) / sqrt(n)
     ends = [max(-1, gains.mean() - half), min(1, gains.mean() + half)]
-    assert interval(gains) == pytest.approx(ends)
+    assert paired_interval(gains) == pytest.approx(ends)
 
 
 def test_constant_differences_have_an_interval_of_no_width():
-    assert interval(np.full(12, 0.25)) == [0.25, 0.25]
+    assert paired_interval(np.full(12, 0.25)) == [0.25, 0.25]
 
 
 @examples(60)
 @given(st.lists(st.floats(-1, 1).map(lambda x: round(x, 3)), min_size=2, max_size=12))
 def test_nothing_is_ever_nan_or_outside_what_it_can_be(values):
     gains = np.array(values)
-    low, high = interval(gains, resamples=100)
+    low, high = paired_interval(gains, resamples=100)
     assert -1 <= low <= gains.mean() + 1e-9
     assert gains.mean() - 1e-9 <= high <= 1
     assert 0 < permutation(gains, 99) <= 1
