@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rank_bm25 import BM25Okapi
 
-from evaluation.ranking.query_files import read_queries
+from evaluation.ranking.judged_queries import read_queries
 from graph.config import load_settings
 from graph.retrieval.documents import read_corpus
 from graph.retrieval.index import build_or_verify

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from playwright.sync_api import Request, sync_playwright
 
-from evaluation.commands.report_command import write_report
+from evaluation.report.writing import write_report
 from tests.fakes.chromium import CHROMIUM, FLAGS
 from tests.fakes.sample_runs import CONFIGS, make_runs
 

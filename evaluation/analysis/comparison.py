@@ -1,5 +1,6 @@
 """Which questions and metrics two runs share, and what else differs between them."""
 
+from collections import Counter
 from collections.abc import Iterable
 from itertools import combinations
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from evaluation.metrics.registry import metric_names
 from evaluation.statistics.paired_tests import ALPHA, Inference, holm, infer
 from evaluation.store.journal import Record
 from evaluation.store.recorded_run import RecordedRun
-from graph.support.errors import DatasetError
+from graph.support.errors import ConfigError, DatasetError
 from graph.support.terminal import log
 
 _MEASURED_BY = {
@@ -226,3 +227,32 @@ def _doubts(found: Difference) -> list[str]:
             "size can be given."
         ]
     return []
+
+
+def verdict(each: Difference) -> str:
+    """Return what may be said of `a` against `b`."""
+    if each["p_holm"] is None or each["mean_difference"] is None:
+        return "no test"
+    if not each["distinguishable"]:
+        return "not distinguishable"
+    return "better" if each["mean_difference"] > 0 else "worse"
+
+
+def named_runs(runs: list[RecordedRun]) -> dict[str, RecordedRun]:
+    """Return the runs by config name, with the digest behind it where that is not one run's alone.
+
+    Raises:
+        ConfigError: a run stands there twice.
+    """
+    for first, second in combinations(runs, 2):
+        if first.digest == second.digest and first.records == second.records:
+            raise ConfigError(
+                f"{first.folder} and {second.folder} are the same run: name each run once"
+            )
+    configs = Counter(each.config for each in runs)
+    named_runs: dict[str, RecordedRun] = {}
+    for each in runs:
+        name = each.config if configs[each.config] == 1 else f"{each.config}-{each.digest[:12]}"
+        # Two answers to the very same question: a run and the one that --fresh moved aside.
+        named_runs[f"{name}-{len(named_runs) + 1}" if name in named_runs else name] = each
+    return named_runs

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evaluation.analysis.run_results import tokens_of
-from evaluation.answering.model_calls import answering, calls_of
+from evaluation.answering.model_calls import count_calls, tokens_of, without_judging
 from evaluation.statistics.summaries import Summary, summarise
 from evaluation.store.journal import Record
 from nodes.state import calls_of as asked_in
@@ -23,8 +22,8 @@ class Cost:
 
 def cost_of(records: Sequence[Record]) -> Cost:
     """Return what the answers of records cost."""
-    counted = answering(records)
-    calls = calls_of(counted)
+    counted = without_judging(records)
+    calls = count_calls(counted)
     return Cost(
         tokens=summarise([_spent(record) for record in counted]),
         seconds=None if calls.cached else summarise([_seconds(record) for record in counted]),

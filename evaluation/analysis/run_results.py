@@ -5,21 +5,13 @@ from typing import TypedDict
 
 from evaluation.analysis.passage_quality import RetrievalQuality, retrieval_quality
 from evaluation.analysis.stage_gains import Added, added, stage_scores
+from evaluation.answering.model_calls import Tokens, tokens_of
 from evaluation.calibration.known_judges import Calibration
 from evaluation.metrics.registry import metric_names
 from evaluation.statistics.summaries import Summary, summarise
 from evaluation.store.journal import Record
 from graph.schema import Settings
-from nodes.state import Step, calls_of
-
-
-class Tokens(TypedDict):
-    """Tokens of the whole run."""
-
-    prompt: int
-    new: int
-    cut: int
-    """Tokens of passages and drafts left out so that prompts fit the window."""
+from nodes.state import Step
 
 
 class Results(TypedDict):
@@ -110,15 +102,3 @@ def _refinements(steps: Sequence[Step]) -> dict[str, int]:
         kept = "accepted" if step["chosen"] else "not preferred"
         found["unreadable" if unread else kept] += 1
     return found if accepting else {}
-
-
-def tokens_of(records: Sequence[Record]) -> Tokens:
-    """Add up the tokens of records: prompts of verdicts included."""
-    steps = [step for record in records for step in record["steps"]]
-    asked = [call for step in steps for call in calls_of(step)]
-    replies = [reply for step in steps for reply in step.get("replies", [])]
-    return {
-        "prompt": sum(item["prompt_tokens"] for item in asked),
-        "new": sum(reply["new_tokens"] for reply in replies),
-        "cut": sum(item["cut_tokens"] for item in asked),
-    }

@@ -11,10 +11,11 @@ from dataset import default_dataset
 from evaluation.answering import flags
 from evaluation.answering.loop import batches
 from evaluation.answering.questions import Item, load_items
-from evaluation.answering.run_identity import Choices, digest, folder_name, identity_of
+from evaluation.answering.run_identity import Choices, folder_name, identity_of
 from evaluation.metrics.calibrated_judge import NAME as CALIBRATED_JUDGE
 from evaluation.metrics.calibrated_judge import SHIPPED, Loaded
 from evaluation.metrics.calibrated_judge import load as load_calibrated
+from evaluation.store.identity import digest
 from graph.config import load_settings
 from graph.retrieval.documents import default_corpus
 from graph.schema import Config, EmbedderSpec, ModelSpec, Settings

@@ -3,14 +3,13 @@
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple, cast
 
 from evaluation.answering.machine import Machine
-from evaluation.answering.model_calls import Calls, calls_of
+from evaluation.answering.model_calls import Calls, count_calls
 from evaluation.answering.questions import Item
-from evaluation.metrics.calibrated_records import score_records
+from evaluation.metrics.calibrated_judge import score_records
 from evaluation.metrics.record_scores import score_texts
 from evaluation.store.journal import Journal, Record
 from graph.build import JudgedGraph
@@ -49,15 +48,15 @@ def run(machine: Machine, items: Sequence[Item], batch_size: int, journal: Journ
     start = perf_counter()
     written = recomputed = differing = 0
     calls = Calls(0, 0, 0)
-    done = sum(item.index in journal.records for item in items)
+    done = sum(item.index in journal.entries for item in items)
     with progress("answering questions", len(items), done=done) as bar:
         plan = batches(items, batch_size)
         for number, batch in enumerate(plan, 1):
-            missing = [item for item in batch if item.index not in journal.records]
+            missing = [item for item in batch if item.index not in journal.entries]
             if not missing:
                 continue
             records = answer_batch(machine, batch, _Rounds(bar, f"batch {number} of {len(plan)}"))
-            kept = [journal.records.get(record["index"]) for record in records]
+            kept = [journal.entries.get(record["index"]) for record in records]
             fresh = [r for r, old in zip(records, kept, strict=True) if old is None]
             recomputed += len(batch) - len(missing)
             differing += sum(
@@ -66,7 +65,7 @@ def run(machine: Machine, items: Sequence[Item], batch_size: int, journal: Journ
             )
             journal.append(fresh)
             written += len(fresh)
-            calls = calls.plus(calls_of(records))
+            calls = calls.plus(count_calls(records))
             rate = calls.new_tokens / (perf_counter() - start)
             bar.advance(len(fresh), f"{rate:.0f} tokens/s")
     seconds = perf_counter() - start
@@ -128,8 +127,3 @@ def _record(item: Item, outcome: Outcome[JudgedState]) -> Record:
         log.warning("question %s failed: %s: %s", item.eval_id, name, " ".join(message.split()))
         record["error"] = {"type": name, "message": message}
     return record
-
-
-def journal_path(folder: Path) -> Path:
-    """Return where a run's journal is."""
-    return folder / "journal.jsonl"

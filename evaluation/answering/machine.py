@@ -7,7 +7,7 @@ from typing import NamedTuple
 from langchain_core.retrievers import BaseRetriever
 
 from evaluation.answering.questions import Item
-from evaluation.metrics.calibrated_formula import Calibrated
+from evaluation.metrics.calibrated_judge import Calibrated
 from graph.build import JudgedGraph, answering_graph, judged_graph
 from graph.models import Models
 from graph.models.lockstep import Lockstep

@@ -1,14 +1,15 @@
-"""How many model calls records hold: made for them, or kept from an earlier run."""
+"""Model calls in records: how many, how many of them came from the cache, and their tokens."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 from evaluation.store.journal import Record
-from nodes.state import calls_of as asked_in
+from nodes.model import Likelihood, Reply, Verdict
+from nodes.state import Step, calls_of
 
 
 class Calls(NamedTuple):
-    """Texts and verdicts that models were asked for."""
+    """Numbers of model calls: replies, verdicts and likelihoods."""
 
     fresh: int
     cached: int
@@ -16,26 +17,55 @@ class Calls(NamedTuple):
     """Of the fresh ones."""
 
     def plus(self, others: "Calls") -> "Calls":
-        """Return both together."""
+        """Add the counts of two."""
         return Calls(*(ours + theirs for ours, theirs in zip(self, others, strict=True)))
 
     def __str__(self) -> str:
         return f"{self.fresh} fresh, {self.cached} from the cache"
 
 
-def calls_of(records: Sequence[Record]) -> Calls:
-    """Count the calls of records; a run's own count belongs to its session, not to its results."""
-    steps = [step for record in records for step in record["steps"]]
-    asked = [call for step in steps for call in asked_in(step)]
-    cached = sum(call["cached"] for call in asked)
-    replies = [reply for step in steps for reply in step.get("replies", [])]
-    fresh_tokens = sum(reply["new_tokens"] for reply in replies if not reply["cached"])
-    return Calls(len(asked) - cached, cached, fresh_tokens)
+def count_calls(records: Sequence[Record]) -> Calls:
+    """Count the model calls of records."""
+    calls = _calls(records)
+    cached = sum(call["cached"] for call in calls)
+    fresh_tokens = sum(reply["new_tokens"] for reply in _replies(records) if not reply["cached"])
+    return Calls(len(calls) - cached, cached, fresh_tokens)
 
 
-def answering(records: Sequence[Record]) -> list[Record]:
-    """Return the records without the judge's steps: judging is no cost of a config."""
+def without_judging(records: Sequence[Record]) -> list[Record]:
+    """Return the records without the judge's steps: a judge is no cost of a config."""
     return [
         {**record, "steps": [step for step in record["steps"] if step["node"] != "judge"]}
         for record in records
     ]
+
+
+class Tokens(TypedDict):
+    """Tokens of the whole run."""
+
+    prompt: int
+    new: int
+    cut: int
+    """Tokens of passages and drafts left out so that prompts fit the window."""
+
+
+def tokens_of(records: Sequence[Record]) -> Tokens:
+    """Add up the tokens of records, prompts of verdicts included."""
+    calls = _calls(records)
+    return {
+        "prompt": sum(call["prompt_tokens"] for call in calls),
+        "new": sum(reply["new_tokens"] for reply in _replies(records)),
+        "cut": sum(call["cut_tokens"] for call in calls),
+    }
+
+
+def _steps(records: Sequence[Record]) -> list[Step]:
+    return [step for record in records for step in record["steps"]]
+
+
+def _calls(records: Sequence[Record]) -> list[Reply | Verdict | Likelihood]:
+    return [call for step in _steps(records) for call in calls_of(step)]
+
+
+def _replies(records: Sequence[Record]) -> list[Reply]:
+    return [reply for step in _steps(records) for reply in step.get("replies", [])]

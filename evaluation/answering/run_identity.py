@@ -1,13 +1,10 @@
 """What makes a run this run: everything that can change a number it prints, and nothing else."""
 
-import json
-from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, version
-from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
 from evaluation.metrics.calibrated_judge import Loaded
+from evaluation.store.identity import SCHEMA, sources_sha256
 from graph.models import packaged as embedded
 from graph.models.loading import resolve_dtype
 from graph.retrieval import fusion
@@ -17,28 +14,6 @@ from graph.retrieval.quantised import resolve_encoder_dtype
 from graph.schema import EmbedderSpec, ModelSpec, Settings
 from graph.support.errors import DatasetError
 from graph.support.storage import file_sha256
-
-SCHEMA = 2
-"""Count up when records or metrics change their meaning: older runs are then not resumed."""
-
-PACKAGES = (
-    "accelerate",
-    "faiss-cpu",
-    "faiss-gpu",
-    "langchain-core",
-    "langchain-huggingface",
-    "langgraph",
-    "nltk",
-    "numpy",
-    "openvino",
-    "rank-bm25",
-    "rouge-score",
-    "scipy",
-    "sentence-transformers",
-    "tokenizers",
-    "torch",
-    "transformers",
-)
 
 
 class Choices(NamedTuple):
@@ -92,34 +67,6 @@ def identity_of(choices: Choices) -> dict[str, object]:
         "batch_size": choices.batch_size,
         "seed": choices.seed,
     }
-
-
-def digest(identity: dict[str, object]) -> str:
-    """Return the hex digest of an identity."""
-    return sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-
-
-def sources_sha256(package: str) -> str:
-    """Return the digest of a package's modules: what is asked, and how replies are read."""
-    modules = sorted(
-        (entry for entry in files(package).iterdir() if entry.name.endswith(".py")),
-        key=lambda entry: entry.name,
-    )
-    total = sha256()
-    for module in modules:
-        total.update(module.name.encode() + b"\0" + module.read_bytes() + b"\0")
-    return total.hexdigest()
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of the packages that can change a number."""
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def folder_name(settings: Settings, dataset: Path, full_digest: str) -> str:

@@ -7,7 +7,7 @@ from numpy import bool_, float64
 from numpy.typing import NDArray
 
 from evaluation.calibration.grades import HIGHEST, Graded
-from evaluation.metrics.calibrated_formula import (
+from evaluation.metrics.calibrated_judge import (
     FOLDS,
     Calibrated,
     Formula,

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from evaluation.calibration.grades import Graded
-from evaluation.metrics.calibrated_formula import JUDGE as JUDGE_SCORE
-from evaluation.metrics.calibrated_formula import SIGNALS
+from evaluation.metrics.calibrated_judge import JUDGE as JUDGE_SCORE
+from evaluation.metrics.calibrated_judge import SIGNALS
+from evaluation.metrics.extra_signals import extra_signals
 from evaluation.metrics.registry import lexical, semantic_similarity
 from graph.models.batching import Engine
 from graph.support.progress import progress
@@ -22,47 +23,11 @@ ASCENDING, DESCENDING, BOTH = JUDGE_SCORE, "LLM_judge_descending", "LLM_judge_bo
 """Grades named from 0 to 4, as in a run; from 4 to 0; the mean of the two."""
 CHUNK = 256
 """Rows scored at once: large enough for batched encoding, small enough to show progress."""
-_LONGEST = 6
 BATCHES = 4
 """Batches asked of a judge at once."""
 
 Scores = dict[str, list[float | None]]
 """By signal, one score a row; None is unscored."""
-
-
-def chrf(answer: str, reference: str) -> float | None:
-    """Return the character F-score: n-grams of 1 to 6 characters, recall weighted 3 times.
-
-    Popović 2015, "chrF: character n-gram F-score for automatic MT evaluation", WMT; nltk. White
-    space is left out. None without a reference.
-    """
-    if not reference:
-        return None
-    length = len("".join(reference.split()))
-    if not answer.strip() or not length:
-        return 0.0
-    from nltk.translate.chrf_score import sentence_chrf
-
-    # nltk counts an n-gram that is longer than the reference as one that was missed.
-    longest = min(_LONGEST, length)
-    return min(1.0, float(sentence_chrf(reference, answer, max_len=longest)))
-
-
-def further(
-    encoder: "Encoder", questions: Sequence[str], answers: Sequence[str], references: Sequence[str]
-) -> list[dict[str, float | None]]:
-    """Return what a run does not measure by itself: chrF, and similarity of answer and question.
-
-    Without a reference neither is given: a question alone says too little about its answer.
-    """
-    near = semantic_similarity(encoder, answers, questions)
-    return [
-        {
-            "chrF": chrf(answer, reference),
-            "question_similarity": value if reference else None,
-        }
-        for answer, reference, value in zip(answers, references, near, strict=True)
-    ]
 
 
 def cheap(encoder: "Encoder", rows: Sequence[Graded]) -> Scores:
@@ -73,7 +38,7 @@ def cheap(encoder: "Encoder", rows: Sequence[Graded]) -> Scores:
             part = rows[start : start + CHUNK]
             answers, references = [r.candidate for r in part], [r.reference for r in part]
             near = semantic_similarity(encoder, answers, references)
-            more = further(encoder, [r.question for r in part], answers, references)
+            more = extra_signals(encoder, [r.question for r in part], answers, references)
             for row, value, others in zip(part, near, more, strict=True):
                 scores = {
                     **lexical(row.candidate, row.reference),

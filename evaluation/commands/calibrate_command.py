@@ -4,40 +4,37 @@ The tables go to stdout; with --json one JSON document and nothing else does.
 """
 
 import argparse
-import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
-
-from rich.console import Console
 
 from evaluation.answering.flags import add_models, positive
 from evaluation.answering.run_identity import model_of
 from evaluation.calibration.calibration_document import (
     Document,
     ceilings_of,
+    entries,
     grades_of,
     judge_of,
     notes_of,
+    provenance,
     signals_of,
 )
-from evaluation.calibration.calibration_records import entries, provenance
 from evaluation.calibration.fitting import check_fit, fit
 from evaluation.calibration.grades import Graded, load_grades
 from evaluation.calibration.known_judges import KNOWN, remember
 from evaluation.calibration.score_agreement import Table
 from evaluation.calibration.signals import Judged, Scores, ask, cheap
-from evaluation.metrics.calibrated_formula import Calibrated, scores_of
-from evaluation.metrics.calibrated_judge import NAME, SHIPPED, load, save
+from evaluation.metrics.calibrated_judge import NAME, SHIPPED, Calibrated, load, save, scores_of
 from evaluation.tables import calibration_tables as table
 from graph.config import load_settings
 from graph.models import open_models
 from graph.models.reply_cache import default_cache
 from graph.retrieval.encoder import open_encoder
 from graph.schema import Profile, Settings
+from graph.support import terminal
 from graph.support.errors import ConfigError
-from graph.support.terminal import Interrupted, log, safe_text
+from graph.support.terminal import Interrupted, log
 
 _ERRORS_SHOWN = 3
 
@@ -117,7 +114,7 @@ def run(arguments: argparse.Namespace) -> int:
             remember(KNOWN, entry)
             log.info("kept for reports: %s", KNOWN)
     if arguments.json:
-        sys.stdout.write(json.dumps(found, indent=1, allow_nan=False) + "\n")
+        terminal.print_json(found)
     else:
         _show(found)
     return 0
@@ -191,10 +188,10 @@ def _document(
 
 
 def _show(found: Document) -> None:
-    console = Console(width=None if sys.stdout.isatty() else 100)
+    console = terminal.console()
 
     def say(line: str) -> None:
-        console.print(safe_text(line), markup=False, highlight=False)
+        terminal.print_text(console, line)
 
     say(table.headline(found))
     console.print(table.agreement_table(found["signals"], found["human_ceiling"]))

@@ -4,20 +4,15 @@ The table goes to stdout; with --json one JSON document and nothing else does.
 """
 
 import argparse
-import json
-import sys
-from collections import Counter
-from itertools import combinations
 from pathlib import Path
 from typing import TypedDict
 
-from rich.console import Console
-
-from evaluation.analysis.comparison import Difference, compare
+from evaluation.analysis.comparison import Difference, compare, named_runs
 from evaluation.rescoring.pass_summary import with_shared_scores
 from evaluation.statistics.paired_tests import ALPHA, PERMUTATIONS
 from evaluation.store.recorded_run import RecordedRun, read_run
 from evaluation.tables.comparison_table import EXPLANATION, differences_table
+from graph.support import terminal
 from graph.support.errors import ConfigError, DatasetError
 from graph.support.terminal import log, safe_text
 
@@ -51,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=Path,
         metavar="RUN",
-        help="run folders, two or more; each is compared with those named before it",
+        help="run folders, two or more; each is compared with those named_runs before it",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
 
@@ -61,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     if len(arguments.runs) < 2:
         raise ConfigError("compare needs two run folders or more: name another")
     read, scored = with_shared_scores([read_run(folder) for folder in arguments.runs])
-    runs = named(read)
+    runs = named_runs(read)
     for name, each in runs.items():
         if not each.records:
             raise DatasetError(f"{each.folder} holds no finished question: nothing to compare")
@@ -79,30 +74,10 @@ def run(arguments: argparse.Namespace) -> int:
         ],
     }
     if arguments.json:
-        sys.stdout.write(json.dumps(found, indent=1, allow_nan=False) + "\n")
+        terminal.print_json(found)
     else:
         _show(found)
     return 0
-
-
-def named(runs: list[RecordedRun]) -> dict[str, RecordedRun]:
-    """Return the runs by config name, with the digest behind it where that is not one run's alone.
-
-    Raises:
-        ConfigError: a run stands there twice.
-    """
-    for first, second in combinations(runs, 2):
-        if first.digest == second.digest and first.records == second.records:
-            raise ConfigError(
-                f"{first.folder} and {second.folder} are the same run: name each run once"
-            )
-    configs = Counter(each.config for each in runs)
-    named: dict[str, RecordedRun] = {}
-    for each in runs:
-        name = each.config if configs[each.config] == 1 else f"{each.config}-{each.digest[:12]}"
-        # Two answers to the very same question: a run and the one that --fresh moved aside.
-        named[f"{name}-{len(named) + 1}" if name in named else name] = each
-    return named
 
 
 def _unfinished(each: RecordedRun) -> str:
@@ -133,14 +108,14 @@ def _run(name: str, each: RecordedRun) -> Run:
 
 
 def _show(found: Comparison) -> None:
-    console = Console(width=None if sys.stdout.isatty() else 100)
+    console = terminal.console()
     for each in found["runs"]:
         line = (
             f"{each['name']}, profile {each['profile']}: {each['finished']} of "
             f"{each['questions']} questions, {each['failed']} failed"
         )
-        console.print(safe_text(line), markup=False, highlight=False)
+        terminal.print_text(console, line)
     console.print(differences_table(found["pairs"]))
-    console.print(EXPLANATION, markup=False, highlight=False)
+    terminal.print_text(console, EXPLANATION)
     for note in found["notes"]:
-        console.print(f"note: {safe_text(note)}", markup=False, highlight=False)
+        terminal.print_text(console, f"note: {safe_text(note)}")

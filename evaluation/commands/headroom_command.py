@@ -5,18 +5,15 @@ JSON document and nothing else does.
 """
 
 import argparse
-import json
-import sys
 from pathlib import Path
 
 from rich.console import Console
 
-from evaluation.analysis.headroom import Headroom, headroom
-from evaluation.analysis.reranking_picks import Choice, choices
+from evaluation.analysis.headroom import Choice, Headroom, choices, headroom
 from evaluation.store.recorded_run import RecordedRun, as_written, read_run
 from evaluation.tables.headroom_table import EXPLANATION, headroom_table, verdict_lines
+from graph.support import terminal
 from graph.support.errors import DatasetError
-from graph.support.terminal import safe_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,9 +36,9 @@ def run(arguments: argparse.Namespace) -> int:
         for folder in arguments.runs
     }
     if arguments.json:
-        sys.stdout.write(json.dumps({"runs": found}, indent=1, allow_nan=False) + "\n")
+        terminal.print_json({"runs": found})
         return 0
-    console = Console(width=None if sys.stdout.isatty() else 110)
+    console = terminal.console(110)
     for folder, steps in found.items():
         for step, each in steps.items():
             _show(console, folder, step, each)
@@ -62,13 +59,9 @@ def _choices(run: RecordedRun) -> dict[str, list[Choice]]:
 
 def _show(console: Console, folder: str, step: str, found: Headroom) -> None:
     counts = ", ".join(f"{n} with {size}" for size, n in found["candidates"].items())
-    console.print(
-        f"{safe_text(folder)}, {step}: {found['n']} questions ({counts} candidates)",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
-    )
+    headline = f"{folder}, {step}: {found['n']} questions ({counts} candidates)"
+    terminal.print_text(console, headline, wrap=False)
     console.print(headroom_table(found))
     for line in verdict_lines(found):
-        console.print(line, markup=False, highlight=False)
+        terminal.print_text(console, line)
     console.print()

@@ -5,8 +5,6 @@ with --json one JSON document and nothing else does.
 """
 
 import argparse
-import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypedDict
@@ -18,26 +16,23 @@ from evaluation.metrics.calibrated_judge import NAME as CALIBRATED
 from evaluation.metrics.calibrated_judge import SHIPPED
 from evaluation.rescoring.calibrated_pass import calibrated_plan, open_calibrated
 from evaluation.rescoring.model_judge import METRIC, judge_spec, model_plan, open_judge
-from evaluation.rescoring.pass_summary import (
-    Correlation,
-    Scored,
-    correlation,
-    own_summary,
-    reason_lines,
-    scores_table,
-    sound_records,
-    summary,
-)
+from evaluation.rescoring.pass_summary import Scored, own_summary, summary
 from evaluation.rescoring.score_files import FOLDER, Plan, Score, ScoreFile
-from evaluation.rescoring.score_pass import Scorer, score_run, unscored
+from evaluation.rescoring.score_pass import (
+    Scorer,
+    batch_size_of,
+    read_to_score,
+    score_run,
+    unscored,
+)
+from evaluation.statistics.agreement import Correlation, rank_correlation
 from evaluation.store.recorded_run import RecordedRun, read_run
 from evaluation.store.run_folder import locked
+from evaluation.tables.rescoring_table import reason_lines, scores_table
 from graph.config import load_settings
 from graph.schema import Profile
-from graph.support.errors import DatasetError
-from graph.support.terminal import log, safe_text
-
-_BATCH_SIZE = 8
+from graph.support import terminal
+from graph.support.terminal import log
 
 
 class Judged(TypedDict):
@@ -75,33 +70,12 @@ def run(arguments: argparse.Namespace) -> int:
     profile = load_settings("baseline", arguments.profile, arguments.set).profile
     found = [_judged(folder, arguments.judge, profile) for folder in arguments.runs]
     if arguments.json:
-        sys.stdout.write(json.dumps(found, indent=1, allow_nan=False) + "\n")
+        terminal.print_json(found)
         return 0
-    console = Console(width=None if sys.stdout.isatty() else 100)
+    console = terminal.console()
     for each in found:
         _show(console, each)
     return 0
-
-
-def batch_size_of(run: RecordedRun) -> int:
-    """Return the run's own batch size: the same judge then computes the same numbers."""
-    size = run.identity.get("batch_size")
-    return size if isinstance(size, int) and size > 0 else _BATCH_SIZE
-
-
-def read_to_score(folder: Path) -> RecordedRun:
-    """Read a run that is to be scored, and say what it lacks.
-
-    Raises:
-        DatasetError: no run, damaged, or nothing to score in it.
-    """
-    found = read_run(folder)
-    if not sound_records(found):
-        raise DatasetError(f"{folder} holds no answered question: there is nothing to score")
-    if not found.finished:
-        done = len(found.records)
-        log.warning("%s: unfinished, %d of %d: scored on those", folder, done, found.questions)
-    return found
 
 
 def _judged(folder: Path, name: str, profile: Profile) -> Judged:
@@ -123,7 +97,7 @@ def _judged(folder: Path, name: str, profile: Profile) -> Judged:
 
 def _document(found: RecordedRun, plan: Plan, scores: dict[int, Score]) -> Judged:
     [metric] = plan.metrics
-    sound = [record for record in sound_records(found) if record["index"] in scores]
+    sound = [record for record in found.answered if record["index"] in scores]
     ours = [scores[record["index"]]["scores"].get(metric) for record in sound]
     return {
         "run": str(found.folder),
@@ -133,7 +107,7 @@ def _document(found: RecordedRun, plan: Plan, scores: dict[int, Score]) -> Judge
         "metric": metric,
         "this": summary(found, scores, metric),
         "own": own_summary(found, scores, METRIC),
-        "agreement": correlation(ours, [record["metrics"].get(METRIC) for record in sound]),
+        "agreement": rank_correlation(ours, [record["metrics"].get(METRIC) for record in sound]),
     }
 
 
@@ -155,11 +129,11 @@ def _show(console: Console, each: Judged) -> None:
         (each["metric"], f"{each['judge']} (this judge)", each["this"]),
         (METRIC, "the run's own judge, on the same questions", each["own"]),
     ]
-    console.print(safe_text(headline), markup=False, highlight=False, soft_wrap=True)
+    terminal.print_text(console, headline, wrap=False)
     console.print(scores_table(rows))
     for line in [*reason_lines(rows), agreement_line(each["agreement"])]:
-        console.print(safe_text(line), markup=False, highlight=False)
-    console.print(f"scores: {each['run']}/{each['scores']}", markup=False, soft_wrap=True)
+        terminal.print_text(console, line)
+    terminal.print_text(console, f"scores: {each['run']}/{each['scores']}", wrap=False)
 
 
 def agreement_line(found: Correlation) -> str:

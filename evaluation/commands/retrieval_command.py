@@ -4,14 +4,10 @@ The tables go to stdout; with --json one JSON document and nothing else does.
 """
 
 import argparse
-import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import TypedDict
-
-from rich.console import Console
 
 from evaluation.answering.flags import add_models
 from evaluation.ranking.config_means import Difference, Means, differences, means
@@ -21,6 +17,7 @@ from evaluation.tables import ranking_tables as table
 from graph.config import config_names, load_settings
 from graph.retrieval import open_retriever
 from graph.schema import Settings
+from graph.support import terminal
 from graph.support.errors import ConfigError
 from graph.support.progress import progress
 from graph.support.terminal import log
@@ -107,7 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
         "notes": _NOTES,
     }
     if arguments.json:
-        sys.stdout.write(json.dumps(found, indent=1, allow_nan=False) + "\n")
+        terminal.print_json(found)
     else:
         _show(found, judged)
     return 0
@@ -163,7 +160,7 @@ def _open(settings: Settings, arguments: argparse.Namespace, configs: int) -> Ra
 
 
 def _show(found: Measured, judged: Judged) -> None:
-    console = Console(width=None if sys.stdout.isatty() else 100)
+    console = terminal.console()
     groups = len({query.group for query in judged.queries})
     console.print(
         f"{found['queries']} queries in {groups} groups of shared relevant questions; "
@@ -176,7 +173,7 @@ def _show(found: Measured, judged: Judged) -> None:
         console.print(table.differences_table(found["differences"], table.shown_kinds(configs)))
     for name, rate in found["queries_per_second"].items():
         shown = f"{name}: {rate:,.{0 if rate >= 100 else 1}f} queries/s"
-        console.print(shown, markup=False, highlight=False)
+        terminal.print_text(console, shown)
     console.print(
         "Each metric is in [0, 1], higher is better. 95 %: bootstrap over groups of queries that "
         "share a relevant question. document: each such group counts once. "
@@ -184,4 +181,4 @@ def _show(found: Measured, judged: Judged) -> None:
         highlight=False,
     )
     for note in judged.left_out.notes():
-        console.print(f"note: {note}", markup=False, highlight=False)
+        terminal.print_text(console, f"note: {note}")

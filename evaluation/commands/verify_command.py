@@ -5,19 +5,18 @@ differs.
 """
 
 import argparse
+import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from evaluation.analysis.run_results import results_of
-from evaluation.analysis.value_differences import TOLERANCE, line, near, of_file, of_values
-from evaluation.answering.run_identity import digest, versions
 from evaluation.calibration.known_judges import stored_calibration
-from evaluation.metrics.calibrated_judge import formula_of
-from evaluation.metrics.calibrated_records import scores_for
+from evaluation.metrics.calibrated_judge import formula_of, scores_for
 from evaluation.metrics.record_scores import score_texts
 from evaluation.metrics.registry import CALIBRATED, METRICS, lexical, semantic_similarity
+from evaluation.store.identity import digest, versions
 from evaluation.store.journal import Record
 from evaluation.store.recorded_run import (
     RecordedRun,
@@ -38,6 +37,59 @@ ENCODER_TOLERANCE, ROUGH_TOLERANCE = 1e-3, 1e-2
 bits: there .0036 at most over 100 pairs of real answers."""
 
 
+TOLERANCE = 1e-9
+"""Sums of the same numbers may differ in their last digits from machine to machine."""
+
+
+def of_file(path: Path, made: str) -> Iterator[str]:
+    """Yield what differs between a stored file and its text as it should be."""
+    try:
+        stored = path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        yield f"{path.name}: cannot be read; the run's own command writes it again"
+        return
+    if path.suffix == ".json":
+        try:
+            yield from of_values(path.name, json.loads(stored), json.loads(made))
+        except (ValueError, RecursionError):
+            yield f"{path.name}: is not JSON; the run's own command writes it again"
+        return
+    olds, news = stored.splitlines(), made.splitlines()
+    for number in range(max(len(olds), len(news))):
+        old, new = _at(olds, number), _at(news, number)
+        if old != new:
+            yield line(path.name, f"line {number + 1}", old, new)
+
+
+def of_values(where: str, stored: object, made: object) -> Iterator[str]:
+    """Yield what differs between two JSON values, with its path."""
+    if isinstance(stored, dict) and isinstance(made, dict):
+        for key in {**made, **stored}:
+            old, new = stored.get(key, "nothing"), made.get(key, "nothing")
+            yield from of_values(f"{where}: {key}", old, new)
+    elif isinstance(stored, list) and isinstance(made, list) and len(stored) == len(made):
+        for number, (old, new) in enumerate(zip(stored, made, strict=True)):
+            yield from of_values(f"{where}: {number}", old, new)
+    elif not near(stored, made):
+        yield line(where, "", stored, made)
+
+
+def _at(lines: Sequence[str], number: int) -> str:
+    return lines[number] if number < len(lines) else "nothing"
+
+
+def near(stored: object, made: object, tolerance: float = TOLERANCE) -> bool:
+    """Whether two values are the same, numbers within a tolerance."""
+    if isinstance(stored, int | float) and isinstance(made, int | float):
+        return abs(stored - made) <= tolerance
+    return stored == made
+
+
+def line(where: str, what: str, stored: object, made: object) -> str:
+    """Return the line that says what differs."""
+    return f"{where}: {what}{': ' if what else ''}stored {stored}, recomputed {made}"
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("folder", type=Path, metavar="RUN", help="a run folder")
@@ -50,7 +102,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Verify a run; return 0 if nothing differs, else 1."""
-    found = read_run(arguments.folder, tail=False)
+    found = read_run(arguments.folder, torn_end=False)
     _say_what_is_left_out(found, encoder=not arguments.no_encoder)
     count = 0
     with as_written(found.folder):

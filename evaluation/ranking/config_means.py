@@ -7,8 +7,7 @@ import numpy as np
 from numpy import float64
 from numpy.typing import NDArray
 
-from evaluation.ranking.judged_queries import Query
-from evaluation.ranking.query_files import ALL
+from evaluation.ranking.judged_queries import ALL, Query
 from evaluation.ranking.rank_measures import METRICS, Scores
 from evaluation.statistics.cluster_means import Estimates, estimates
 

@@ -2,22 +2,78 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
 
 from evaluation.analysis.comparison import Difference, adjust, compare
-from evaluation.analysis.control_comparison import Grid, control_of, verdicts
+from evaluation.analysis.control_comparison import Grid, control_of, verdict_lines
 from evaluation.analysis.costs import Cost, cost_of
 from evaluation.analysis.passage_quality import OUTCOMES, Outcome, outcome_of
 from evaluation.analysis.run_results import Results, results_of
 from evaluation.analysis.stage_gains import Added
 from evaluation.calibration.known_judges import calibration_of, doubt_of
 from evaluation.metrics.registry import metric_names
-from evaluation.report.further import Agreement, agreements
+from evaluation.rescoring.pass_summary import column, summary, with_scores
+from evaluation.rescoring.score_files import Scoring, read_scores
+from evaluation.statistics.agreement import Correlation, rank_correlation
 from evaluation.statistics.summaries import Summary, summarise
 from evaluation.store.journal import Record
-from evaluation.store.recorded_run import RecordedRun, as_written, settings_of
+from evaluation.store.recorded_run import RecordedRun, as_written, read_run, settings_of
 from evaluation.tables.results_tables import notes
 from graph.schema import Config
 from graph.support.errors import DatasetError
+
+JUDGE = "LLM_judge"
+
+
+class Read(NamedTuple):
+    """A run with the scores that were made of it later beside its own, and what those are."""
+
+    run: RecordedRun
+    notes: list[str]
+
+
+class Agreement(NamedTuple):
+    """How a judge ranks the answers of a run, against each metric."""
+
+    judge: str
+    against: dict[str, Correlation]
+
+
+def read_with_scores(folder: Path) -> Read:
+    """Read a run and every pass over it.
+
+    Raises:
+        DatasetError: it is no run, or damaged.
+    """
+    run, scorings = read_run(folder), read_scores(folder)
+    notes = [_said(run, each, metric) for each in scorings for metric in each.plan.metrics]
+    return Read(with_scores(run, scorings), notes)
+
+
+def _said(run: RecordedRun, scoring: Scoring, metric: str) -> str:
+    found = summary(run, scoring.scores, metric)
+    said = f"{column(scoring, metric)} is {metric} by {scoring.plan.label}, scored after the run"
+    reasons = "; ".join(f"{why}: {count}" for why, count in found["reasons"].items())
+    unscored = f", {found['unscored']} unscored ({reasons})" if found["unscored"] else ""
+    waiting = f", {found['waiting']} answers wait for it" if found["waiting"] else ""
+    return f"{said}{unscored}{waiting}."
+
+
+def agreements(run: RecordedRun, metrics: Sequence[str]) -> list[Agreement]:
+    """Return how each judge of a run ranks its answers against every metric before it.
+
+    A judge is the run's own, and whatever was measured beside the fixed metrics.
+    """
+    first = list(metrics).index(JUDGE)
+    scores = {name: [record["metrics"].get(name) for record in run.answered] for name in metrics}
+    return [
+        Agreement(
+            judge, {name: rank_correlation(scores[judge], scores[name]) for name in metrics[:place]}
+        )
+        for place, judge in enumerate(metrics)
+        if place >= first and any(value is not None for value in scores[judge])
+    ]
 
 
 @dataclass(frozen=True)
@@ -94,7 +150,7 @@ def figures_of(
         control=control,
         differences=differences,
         doubts=_doubts(reported),
-        verdicts=verdicts(grid) if len(runs) > 1 else [],
+        verdicts=verdict_lines(grid) if len(runs) > 1 else [],
         notes=[*_notes(reported, further or {}), *found],
     )
 

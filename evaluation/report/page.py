@@ -13,7 +13,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from evaluation.analysis.comparison import Difference
+from evaluation.analysis.comparison import Difference, verdict
 from evaluation.report import plots
 from evaluation.report.facts import asked_of, facts_of, manifest_of, manifest_text
 from evaluation.report.figures import Figures
@@ -21,8 +21,7 @@ from evaluation.report.pictures import pictures_of
 from evaluation.report.question_blocks import Blocks
 from evaluation.statistics.paired_tests import ALPHA
 from evaluation.statistics.summaries import Summary
-from evaluation.tables.comparison_table import p_text, verdict
-from evaluation.tables.ranking_tables import number
+from evaluation.tables.numbers import number, p_text
 from graph.support.terminal import safe_text
 
 _MARKS = {

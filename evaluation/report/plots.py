@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
+from evaluation.analysis.comparison import verdict
 from evaluation.report.figures import Figures, Reported
 from evaluation.report.svg import Dot, Group, Row, forest, plane
 from evaluation.statistics.summaries import Summary
-from evaluation.tables.comparison_table import verdict
 from graph.support.terminal import safe_text
 
 _LABEL = 25

@@ -5,9 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from evaluation.metrics.calibrated_formula import Calibrated
-from evaluation.metrics.calibrated_judge import NAME, SHIPPED, Loaded, load
-from evaluation.metrics.calibrated_records import scores_for
+from evaluation.metrics.calibrated_judge import NAME, SHIPPED, Calibrated, Loaded, load, scores_for
 from evaluation.metrics.registry import CALIBRATED, METRICS
 from evaluation.rescoring.score_files import Plan, Score, fingerprint
 from evaluation.store.journal import Record

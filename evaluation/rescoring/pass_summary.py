@@ -3,19 +3,11 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypedDict
-
-import numpy as np
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
-from rich.text import Text
 
 from evaluation.rescoring.score_files import Score, Scoring, read_scores, scored
 from evaluation.statistics.summaries import Summary, summarise
 from evaluation.store.journal import Record
 from evaluation.store.recorded_run import RecordedRun
-from evaluation.tables.results_tables import shown
-from graph.support.terminal import safe_text
 
 
 class Scored(Summary):
@@ -29,18 +21,9 @@ class Scored(Summary):
     """Why questions are unscored."""
 
 
-class Correlation(TypedDict):
-    """How two scores of the same answers rank them."""
-
-    n: int
-    spearman: float | None
-    ci95: list[float] | None
-    why_none: str | None
-
-
 def summary(run: RecordedRun, scores: dict[int, Score], metric: str) -> Scored:
     """Return what a pass says by one metric."""
-    sound = sound_records(run)
+    sound = run.answered
     found = [each for record in sound if (each := scored(record, scores)) is not None]
     reasons = Counter(
         each["reasons"].get(metric, "no reason was kept")
@@ -57,7 +40,7 @@ def summary(run: RecordedRun, scores: dict[int, Score], metric: str) -> Scored:
 
 def own_summary(run: RecordedRun, scores: dict[int, Score], metric: str) -> Scored:
     """Return what the run itself says by one of its metrics, on the questions of a pass."""
-    sound = sound_records(run)
+    sound = run.answered
     found = [record for record in sound if scored(record, scores) is not None]
     values = [record["metrics"].get(metric) for record in found]
     unscored = values.count(None)
@@ -66,35 +49,6 @@ def own_summary(run: RecordedRun, scores: dict[int, Score], metric: str) -> Scor
         "failed": run.failed,
         "waiting": len(sound) - len(found),
         "reasons": {"as the run recorded it": unscored} if unscored else {},
-    }
-
-
-def sound_records(run: RecordedRun) -> list[Record]:
-    """Return the records that hold an answer, by index."""
-    return [record for record in run.records if record["error"] is None]
-
-
-def correlation(ours: Sequence[float | None], theirs: Sequence[float | None]) -> Correlation:
-    """Return Spearman's rank correlation with a 95 % bootstrap interval over questions."""
-    from evaluation.statistics.agreement import draw_questions, spearman
-    from evaluation.statistics.intervals import draws_interval
-
-    pairs = [(a, b) for a, b in zip(ours, theirs, strict=True) if a is not None and b is not None]
-    why = None
-    if len(pairs) < 3:
-        why = "fewer than three questions have both scores"
-    elif any(len(set(values)) == 1 for values in zip(*pairs, strict=True)):
-        why = "one of the two gives every answer the same score"
-    if why:
-        return {"n": len(pairs), "spearman": None, "ci95": None, "why_none": why}
-    x, y = np.array(pairs, dtype=float).T
-    place = np.arange(len(pairs))
-    draws = spearman(x, y, place, draw_questions(len(pairs)))
-    return {
-        "n": len(pairs),
-        "spearman": float(draws[0]),
-        "ci95": draws_interval(draws),
-        "why_none": None,
     }
 
 
@@ -140,27 +94,3 @@ def column(scoring: Scoring, metric: str) -> str:
 
 def _mark(scoring: Scoring) -> str:
     return scoring.name.rpartition("-")[2][:6]
-
-
-def scores_table(rows: Sequence[tuple[str, str, Scored]]) -> Table:
-    """Return a row for each (metric, by whom, summary)."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("metric", no_wrap=True)
-    table.add_column("by", overflow="fold")
-    for name in ("mean", "95 % interval", "n", "unscored", "failed"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for metric, by, each in rows:
-        mean, ends = shown(each)
-        counts = (str(each["n"]), str(each["unscored"]), str(each["failed"]))
-        table.add_row(Text(safe_text(metric)), Text(safe_text(by)), mean, ends, *counts)
-    return table
-
-
-def reason_lines(rows: Sequence[tuple[str, str, Scored]]) -> list[str]:
-    """Return a line for each row with unscored questions: how many, and why."""
-    lines = []
-    for metric, _, each in rows:
-        if each["reasons"]:
-            why = "; ".join(f"{reason}: {count}" for reason, count in each["reasons"].items())
-            lines.append(f"{metric}: unscored {each['unscored']} ({why})")
-    return lines

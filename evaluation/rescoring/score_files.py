@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple, TypedDict, cast
+from typing import Any, NamedTuple, TypedDict, TypeGuard
 
-from evaluation.answering.run_identity import digest, versions
-from evaluation.store.journal import Journal, Record
-from evaluation.store.recorded_run import Reader
+from evaluation.store.checked_lines import CheckedLines, LineFormat, read_checked_lines
+from evaluation.store.identity import digest, versions
+from evaluation.store.journal import Record, is_score
 from graph.support.errors import DatasetError
 from graph.support.storage import write_atomically
 from graph.support.terminal import log
@@ -21,7 +21,7 @@ from graph.support.terminal import log
 SCHEMA = 1
 FOLDER = "scores"
 _LABEL_CHARS = 40
-_START_OVER = "remove it and the .json beside it, and score again"
+_REMEDY = "remove it and the .json beside it, and score again"
 
 
 class Score(TypedDict):
@@ -65,12 +65,22 @@ class Scoring:
     """By the question's index."""
 
 
-class _Lines(Journal):
-    start_over = _START_OVER
+def _is_entry(value: object) -> TypeGuard[Score]:
+    if not isinstance(value, dict):
+        return False
+    scores, reasons = value.get("scores"), value.get("reasons")
+    return (
+        isinstance(value.get("index"), int)
+        and isinstance(value.get("of"), str)
+        and isinstance(value.get("evidence"), list)
+        and isinstance(reasons, dict)
+        and all(isinstance(reason, str) for reason in reasons.values())
+        and isinstance(scores, dict)
+        and all(map(is_score, scores.values()))
+    )
 
 
-class _LinesReader(Reader):
-    start_over = _START_OVER
+SCORE_LINES = LineFormat(_is_entry, "scores of a question", _REMEDY)
 
 
 class ScoreFile:
@@ -89,13 +99,12 @@ class ScoreFile:
             _warn_of_versions(header, _header(header, plan.name))
         else:
             write_atomically(header, json.dumps(_header_of(plan), indent=1) + "\n")
-        self._lines = _Lines(scores / f"{plan.name}.jsonl")
-        self.scores = _checked(self._lines, scores / f"{plan.name}.jsonl")
+        self._lines = CheckedLines(scores / f"{plan.name}.jsonl", SCORE_LINES)
+        self.scores = self._lines.entries
 
     def append(self, scores: list[Score]) -> None:
         """Write scores and wait until they are on disk."""
-        self._lines.append(cast(list[Record], scores))
-        self.scores.update({score["index"]: score for score in scores})
+        self._lines.append(scores)
 
     def close(self) -> None:
         """Close the file."""
@@ -112,7 +121,7 @@ def read_scores(folder: Path) -> list[Scoring]:
     for header in sorted((folder / FOLDER).glob("*.json")):
         stored = _header(header, header.stem)
         lines = header.with_suffix(".jsonl")
-        scores = _checked(_LinesReader(lines, tail=True), lines) if lines.exists() else {}
+        scores = read_checked_lines(lines, SCORE_LINES) if lines.exists() else {}
         plan = Plan(
             stored["kind"], stored["label"], tuple(stored["metrics"]), dict(stored["identity"])
         )
@@ -175,7 +184,7 @@ def _header(path: Path, name: str) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         whole = False
     if not whole:
-        raise DatasetError(f"{path}: is damaged: {_START_OVER.replace('.json', '.jsonl')}")
+        raise DatasetError(f"{path}: is damaged: {_REMEDY.replace('.json', '.jsonl')}")
     if found["schema"] != SCHEMA:
         raise DatasetError(f"{path}: is of schema {found['schema']!r}, this version has {SCHEMA}")
     return dict(found)
@@ -186,26 +195,3 @@ def _warn_of_versions(path: Path, header: dict[str, Any]) -> None:
     changed = [name for name in now if header["versions"].get(name) != now[name]]
     if changed:
         log.warning("%s: other versions than at its start: %s", path.name, ", ".join(changed))
-
-
-def _checked(lines: Journal, path: Path) -> dict[int, Score]:
-    found = cast(dict[int, Score], lines.records)
-    for number, score in enumerate(found.values(), 1):
-        if not _is_score({**score}):
-            raise DatasetError(f"{path}: line {number} holds no scores: {_START_OVER}")
-    return found
-
-
-def _is_score(fields: dict[str, object]) -> bool:
-    scores, reasons = fields.get("scores"), fields.get("reasons")
-    return (
-        isinstance(fields.get("of"), str)
-        and isinstance(fields.get("evidence"), list)
-        and isinstance(reasons, dict)
-        and all(isinstance(reason, str) for reason in reasons.values())
-        and isinstance(scores, dict)
-        and all(
-            value is None or (isinstance(value, int | float) and not isinstance(value, bool))
-            for value in scores.values()
-        )
-    )

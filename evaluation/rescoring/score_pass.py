@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from itertools import count
+from pathlib import Path
 from typing import Protocol
 
-from evaluation.rescoring.pass_summary import sound_records
 from evaluation.rescoring.score_files import Score, ScoreFile, scored
 from evaluation.store.journal import Record
-from evaluation.store.recorded_run import RecordedRun
+from evaluation.store.recorded_run import RecordedRun, read_run
+from graph.support.errors import DatasetError
 from graph.support.progress import progress
 from graph.support.terminal import Interrupted, log
 
@@ -26,7 +27,7 @@ def unscored(run: RecordedRun, file: ScoreFile) -> int:
     Raises:
         DatasetError: scores are of other answers.
     """
-    return sum(scored(record, file.scores) is None for record in sound_records(run))
+    return sum(scored(record, file.scores) is None for record in run.answered)
 
 
 def score_run(
@@ -37,7 +38,7 @@ def score_run(
     A batch that an interrupt cut in two is scored again as a whole, so that its composition stays
     the same, but only the missing scores are written.
     """
-    records = sound_records(run)
+    records = run.answered
     done = len(records) - unscored(run, file)
     written = 0
     try:
@@ -70,3 +71,27 @@ def score_run(
 def in_batches(records: Sequence[Record], size: int) -> list[Sequence[Record]]:
     """Return the plan: it follows from the records and the size, never from progress."""
     return [records[start : start + size] for start in range(0, len(records), size)]
+
+
+_BATCH_SIZE = 8
+
+
+def batch_size_of(run: RecordedRun) -> int:
+    """Return the run's own batch size: the same judge then computes the same numbers."""
+    size = run.identity.get("batch_size")
+    return size if isinstance(size, int) and size > 0 else _BATCH_SIZE
+
+
+def read_to_score(folder: Path) -> RecordedRun:
+    """Read a run that is to be scored, and say what it lacks.
+
+    Raises:
+        DatasetError: no run, damaged, or nothing to score in it.
+    """
+    found = read_run(folder)
+    if not found.answered:
+        raise DatasetError(f"{folder} holds no answered question: there is nothing to score")
+    if not found.finished:
+        done = len(found.records)
+        log.warning("%s: unfinished, %d of %d: scored on those", folder, done, found.questions)
+    return found

@@ -7,6 +7,9 @@ rows repeated that often, exactly, ties included. The first draw is the sample i
 for a draw in which a statistic is not defined.
 """
 
+from collections.abc import Sequence
+from typing import TypedDict
+
 import numpy as np
 from numpy import float64, int64
 from numpy.typing import NDArray
@@ -199,3 +202,36 @@ def calibration_error(
     np.add.at(gaps, (place, bins), scores - human / (GRADES - 1))
     rows = np.bincount(place, minlength=weights.shape[1])
     return np.asarray(np.abs(weights @ gaps).sum(axis=1) / np.maximum(weights @ rows, 1))
+
+
+class Correlation(TypedDict):
+    """How two scores of the same answers rank them."""
+
+    n: int
+    spearman: float | None
+    ci95: list[float] | None
+    why_none: str | None
+
+
+def rank_correlation(ours: Sequence[float | None], theirs: Sequence[float | None]) -> Correlation:
+    """Return Spearman's rank rank_correlation with a 95 % bootstrap interval over questions."""
+    from evaluation.statistics.agreement import draw_questions, spearman
+    from evaluation.statistics.intervals import draws_interval
+
+    pairs = [(a, b) for a, b in zip(ours, theirs, strict=True) if a is not None and b is not None]
+    why = None
+    if len(pairs) < 3:
+        why = "fewer than three questions have both scores"
+    elif any(len(set(values)) == 1 for values in zip(*pairs, strict=True)):
+        why = "one of the two gives every answer the same score"
+    if why:
+        return {"n": len(pairs), "spearman": None, "ci95": None, "why_none": why}
+    x, y = np.array(pairs, dtype=float).T
+    place = np.arange(len(pairs))
+    draws = spearman(x, y, place, draw_questions(len(pairs)))
+    return {
+        "n": len(pairs),
+        "spearman": float(draws[0]),
+        "ci95": draws_interval(draws),
+        "why_none": None,
+    }

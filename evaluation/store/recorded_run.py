@@ -9,24 +9,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from evaluation.answering.loop import journal_path
-from evaluation.answering.run_identity import SCHEMA
-from evaluation.store.journal import Journal, Record
+from evaluation.store.checked_lines import read_checked_lines
+from evaluation.store.identity import SCHEMA
+from evaluation.store.journal import RECORD_LINES, Record, journal_path
 from graph.schema import Config, EmbedderSpec, Settings
 from graph.support.errors import DatasetError
-from graph.support.terminal import log
-
-_TYPES: dict[str, type | tuple[type, ...]] = {
-    "index": int,
-    "question": str,
-    "reference": str,
-    "answer": str,
-    "steps": list,
-    "error": (dict, type(None)),
-    "metrics": dict,
-    "candidates": list,
-}
-"""What is read of a record; a journal's checksum says that it is whole, not what it holds."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +36,11 @@ class RecordedRun:
     def finished(self) -> bool:
         """Whether every question has its record."""
         return len(self.records) >= self.questions
+
+    @property
+    def answered(self) -> list[Record]:
+        """The records that hold an answer, by index."""
+        return [record for record in self.records if record["error"] is None]
 
     @property
     def failed(self) -> int:
@@ -105,13 +97,13 @@ def embedder_of(run: RecordedRun, otherwise: str) -> EmbedderSpec:
         ) from None
 
 
-def read_run(folder: Path, *, tail: bool = True) -> RecordedRun:
+def read_run(folder: Path, *, torn_end: bool = True) -> RecordedRun:
     """Read manifest and journal; nothing is locked, repaired or written.
 
     Args:
         folder: The run folder.
-        tail: Whether damaged lines at the end may be those of an interrupted write, as the next
-            start of the run would take them; else every whole line has to be sound.
+        torn_end: Whether damaged lines at the end of the journal are left out as those of an
+            interrupted write, as the next start of the run leaves them out.
 
     Raises:
         DatasetError: the folder is no run, or damaged.
@@ -131,7 +123,7 @@ def read_run(folder: Path, *, tail: bool = True) -> RecordedRun:
         identity=identity,
         versions=manifest["versions"],
         questions=manifest["questions"],
-        records=_records(journal_path(folder), tail=tail),
+        records=_records(journal_path(folder), torn_end=torn_end),
     )
 
 
@@ -171,51 +163,8 @@ def _is(value: object, kind: type) -> bool:
     return isinstance(value, kind) and not lone
 
 
-class Reader(Journal):
-    """A journal that is read alone: no file is opened for writing, no torn end is cut off."""
-
-    def __init__(self, path: Path, *, tail: bool) -> None:
-        self._path, self._tail = path, tail
-        self.records = {}
-        self._read()
-
-    def _cut_tail(self, torn: bytes, keep: int) -> None:
-        # Where the good lines end is what the one who cuts would need.
-        del keep
-        number = len(self.records) + 1
-        if b"\n" in torn and not self._tail:
-            raise DatasetError(
-                f"{self._path}: line {number} is damaged: its check fails; restore the file from a "
-                "copy, or answer what is missing with the run's own command"
-            )
-        log.warning(
-            "%s: line %d is torn, of an interrupted write: it is left out, and the file as it is",
-            self._path,
-            number,
-        )
-
-
-def _records(path: Path, *, tail: bool) -> list[Record]:
+def _records(path: Path, *, torn_end: bool) -> list[Record]:
     if not path.exists():
         raise DatasetError(f"{path}: there is no such file: run eval.py again, nothing is kept")
-    try:
-        records = Reader(path, tail=tail).records
-    except OSError as error:
-        raise DatasetError(f"{path}: cannot be read: {error.strerror}") from None
-    except (KeyError, TypeError):
-        raise DatasetError(f"{path}: a line holds no record of a question") from None
-    for number, record in enumerate(records.values(), 1):
-        if not _is_record(record):
-            raise DatasetError(f"{path}: line {number} holds no record of a question")
-    return sorted(records.values(), key=lambda record: record["index"])
-
-
-def _is_record(record: Record) -> bool:
-    fields: dict[str, object] = {**record}
-    if not all(isinstance(fields.get(name, ...), kind) for name, kind in _TYPES.items()):
-        return False
-    steps: list[object] = [*record["steps"]]
-    return all(isinstance(step, dict) and "node" in step for step in steps) and all(
-        value is None or (isinstance(value, int | float) and not isinstance(value, bool))
-        for value in record["metrics"].values()
-    )
+    records = read_checked_lines(path, RECORD_LINES, torn_end=torn_end)
+    return [records[index] for index in sorted(records)]

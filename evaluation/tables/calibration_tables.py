@@ -3,15 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
-from rich.text import Text
 
 from evaluation.calibration.calibration_document import Document, Judge, Signal
 from evaluation.calibration.human_ceiling import Ceiling
 from evaluation.calibration.score_agreement import Estimate
-from evaluation.tables.ranking_tables import number
-from graph.support.terminal import safe_text
+from evaluation.tables.layout import new_table, untrusted
+from evaluation.tables.numbers import number
 
 EXPLANATION = (
     "Each score is in [0, 1], higher is better, held against the mean grade of people. pairs: share "
@@ -32,7 +30,7 @@ def agreement_table(signals: Mapping[str, Signal], ceiling: Ceiling) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for name, signal in signals.items():
         table.add_row(
-            _plain(name),
+            untrusted(name),
             f"{signal['n']}\n{signal['unscored']}",
             _cell(signal["spearman"]),
             _cell(signal["kendall"]),
@@ -63,7 +61,7 @@ def further_table(signals: Mapping[str, Signal], ceiling: Ceiling) -> Table:
     for name, signal in signals.items():
         part, lead = signal["without_copies"], signal["calibrated_ahead"]
         table.add_row(
-            _plain(name),
+            untrusted(name),
             str(part["n"]),
             _cell(part["spearman"]),
             _cell(part["pair_agreement"]),
@@ -111,7 +109,7 @@ def formula_line(formula: Mapping[str, Any]) -> str:
 
 
 def _table(first: str) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = new_table()
     table.add_column(first, no_wrap=True)
     return table
 
@@ -136,8 +134,3 @@ def _inline(estimate: Estimate) -> str:
 
 def _share(value: float | None) -> str:
     return "none" if value is None else f"{value:.1%}"
-
-
-def _plain(text: str) -> Text:
-    """Return untrusted text with no markup in it."""
-    return Text(safe_text(text))

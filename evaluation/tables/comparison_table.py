@@ -2,13 +2,11 @@
 
 from collections.abc import Sequence
 
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
-from rich.text import Text
 
-from evaluation.analysis.comparison import Difference
-from evaluation.tables.ranking_tables import number
-from graph.support.terminal import safe_text
+from evaluation.analysis.comparison import Difference, verdict
+from evaluation.tables.layout import new_table, untrusted
+from evaluation.tables.numbers import number, p_text
 
 EXPLANATION = (
     "Each metric is in [0, 1], higher is better. difference: mean of a - b over the n questions "
@@ -23,7 +21,7 @@ EXPLANATION = (
 
 def differences_table(differences: Sequence[Difference]) -> Table:
     """Return the table; what could not be computed is `none`."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = new_table()
     table.add_column("a\n- b", overflow="fold")
     table.add_column("metric\nverdict on a", no_wrap=True)
     for name in ("n\nout", "a\nb", "difference\n95 %", "p\nHolm", "d_z\nleast", "better\n= worse"):
@@ -34,7 +32,7 @@ def differences_table(differences: Sequence[Difference]) -> Table:
         if shown not in (pair, None):
             table.add_section()
         shown = pair
-        table.add_row(_plain(f"{pair[0]}\n- {pair[1]}"), *_cells(each))
+        table.add_row(untrusted(f"{pair[0]}\n- {pair[1]}"), *_cells(each))
     return table
 
 
@@ -54,15 +52,6 @@ def _cells(each: Difference) -> list[str]:
     ]
 
 
-def verdict(each: Difference) -> str:
-    """Return what may be said of `a` against `b`."""
-    if each["p_holm"] is None or each["mean_difference"] is None:
-        return "no test"
-    if not each["distinguishable"]:
-        return "not distinguishable"
-    return "better" if each["mean_difference"] > 0 else "worse"
-
-
 def _number(value: float | None, sign: str = "") -> str:
     return "none" if value is None else number(value, sign)
 
@@ -71,17 +60,5 @@ def _effect(value: float | None) -> str:
     return "none" if value is None else f"{value + 0.0:+.2f}"
 
 
-def p_text(value: float | None) -> str:
-    """Return a p value as text."""
-    if value is None:
-        return "none"
-    return "<.001" if value < 0.001 else number(value)
-
-
 def _share(value: float | None) -> str:
     return "none" if value is None else f"{value:.0%}"
-
-
-def _plain(text: str) -> Text:
-    """Return untrusted text with no markup in it."""
-    return Text(safe_text(text))

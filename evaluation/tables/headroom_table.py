@@ -1,14 +1,13 @@
 """The headroom table, and what it says of consensus against the model."""
 
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from evaluation.analysis.headroom import Captured, Headroom
 from evaluation.analysis.stage_gains import STAGE_METRICS
 from evaluation.statistics.paired_tests import ALPHA, holm
 from evaluation.statistics.summaries import Summary
-from evaluation.tables.comparison_table import p_text
-from evaluation.tables.ranking_tables import number
+from evaluation.tables.layout import new_table
+from evaluation.tables.numbers import number, p_text
 from evaluation.tables.results_tables import SHORT
 
 EXPLANATION = (
@@ -21,7 +20,7 @@ EXPLANATION = (
 
 def headroom_table(found: Headroom) -> Table:
     """Return a row for each way of choosing."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = new_table()
     table.add_column("taken")
     for metric in STAGE_METRICS:
         table.add_column(SHORT.get(metric, metric), justify="right", no_wrap=True)

@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
-from rich.text import Text
 
 from evaluation.ranking.config_means import Difference, Means
-from evaluation.ranking.query_files import ALL
+from evaluation.ranking.judged_queries import ALL
 from evaluation.ranking.rank_measures import METRICS
 from evaluation.statistics.cluster_means import Estimate
-from graph.support.terminal import safe_text
+from evaluation.tables.layout import new_table, untrusted
+from evaluation.tables.numbers import number
 
 COMPARED = ("nDCG@10", "R@10")
 """The metrics whose differences are shown; the JSON document holds those of all."""
@@ -29,8 +28,8 @@ def means_table(configs: Mapping[str, Means]) -> Table:
                 f"{number(e['mean'])}\n{interval(e)}\n{number(e['by_document']['mean'])}"
                 for e in estimates
             ]
-            label = _plain(kind).append("\n  95 %\n  document", style="dim")
-            table.add_row(label, _plain(name), counts, *cells)
+            label = untrusted(kind).append("\n  95 %\n  document", style="dim")
+            table.add_row(label, untrusted(name), counts, *cells)
         table.add_section()
     return table
 
@@ -46,8 +45,8 @@ def differences_table(differences: Sequence[Difference], kinds: Sequence[str]) -
             if each["kind"] == kind and each["metric"] in COMPARED:
                 better = "better" if each["mean"] > 0 else "worse"
                 table.add_row(
-                    _plain(kind),
-                    _plain(f"{each['a']} - {each['b']}"),
+                    untrusted(kind),
+                    untrusted(f"{each['a']} - {each['b']}"),
                     each["metric"],
                     number(each["mean"], sign="+"),
                     interval(each, sign="+"),
@@ -64,12 +63,6 @@ def shown_kinds(configs: Mapping[str, Means]) -> list[str]:
     return [*(kind for kind in kinds if kind != ALL), *([ALL] if len(kinds) > 2 else [])]
 
 
-def number(value: float, sign: str = "") -> str:
-    """Return a value in [-1, 1] in four characters, as .284 or 1.00, plus its sign."""
-    text = f"{round(value, 3) + 0.0:{sign}.3f}"
-    return text.replace("0.", ".", 1) if "0." in text[:3] else text[:-1]
-
-
 def interval(estimate: Estimate, sign: str = "") -> str:
     """Return the 95 % interval, or `none` where one group is all there is."""
     ends = estimate["ci95"]
@@ -78,12 +71,7 @@ def interval(estimate: Estimate, sign: str = "") -> str:
 
 
 def _table(*names: str) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = new_table()
     for name in names:
         table.add_column(name, overflow="fold")
     return table
-
-
-def _plain(text: str) -> Text:
-    """Return untrusted text with no markup in it."""
-    return Text(safe_text(text))

@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from evaluation.analysis.passage_quality import RetrievalQuality
@@ -11,7 +10,8 @@ from evaluation.analysis.run_results import Results
 from evaluation.analysis.stage_gains import STAGE_METRICS, Added
 from evaluation.calibration.known_judges import note_of
 from evaluation.statistics.summaries import Summary
-from evaluation.tables.ranking_tables import number
+from evaluation.tables.layout import new_table
+from evaluation.tables.numbers import mean_and_interval, number
 from graph.support.storage import write_atomically
 
 SHORT = {
@@ -41,7 +41,7 @@ def _summary(results: Results) -> str:
         "|---|---|---|---|---|",
     ]
     for name, summary in results["metrics"].items():
-        mean, interval = shown(summary)
+        mean, interval = mean_and_interval(summary)
         lines.append(f"| {name} | {mean} | {interval} | {summary['n']} | {summary['unscored']} |")
     tokens = results["tokens"]
     lines += [
@@ -61,7 +61,7 @@ def _retrieval_lines(found: RetrievalQuality | None) -> list[str]:
         return []
     lines = ["", "| retrieval | mean | 95 % interval | n | unscored |", "|---|---|---|---|---|"]
     for name, summary in retrieval_rows(found):
-        mean, interval = shown(summary)
+        mean, interval = mean_and_interval(summary)
         lines.append(f"| {name} | {mean} | {interval} | {summary['n']} | {found['unscored']} |")
     return [*lines, "", outcomes_line(found)]
 
@@ -76,7 +76,7 @@ def _stage_lines(found: dict[str, Added]) -> list[str]:
     lines.append("|---|---|---|---|---|---|---|")
     for stage, each in found.items():
         for name, summary in each["metrics"].items():
-            mean, interval = shown(summary, "+")
+            mean, interval = mean_and_interval(summary, "+")
             lines.append(
                 f"| {stage} | {each['ran']}, {each['changed']} | {name} | {mean} | {interval} "
                 f"| {summary['n']} | {summary['unscored']} |"
@@ -86,7 +86,7 @@ def _stage_lines(found: dict[str, Added]) -> list[str]:
 
 def stages_table(found: dict[str, Added]) -> Table:
     """Return what each stage added where it ran, for the terminal."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table = new_table()
     table.add_column("stage\nran, changed")
     for name in STAGE_METRICS:
         table.add_column(f"{SHORT.get(name, name)}\n95 %", justify="right", no_wrap=True)
@@ -122,13 +122,6 @@ def outcomes_line(found: RetrievalQuality) -> str:
         scored = "" if mean is None else f" (ROUGE-1 {mean:.3f})"
         parts.append(f"{name} {group['n']}{scored}")
     return f"Of {found['n']} questions with known relevant posts: " + "; ".join(parts) + "."
-
-
-def shown(summary: Summary, sign: str = "") -> tuple[str, str]:
-    """Return a mean and its interval as text; `sign` is "+" for differences."""
-    mean = "none" if summary["mean"] is None else f"{summary['mean']:{sign}.3f}"
-    ends = summary["ci95"]
-    return mean, "none" if ends is None else f"{ends[0]:{sign}.3f} to {ends[1]:{sign}.3f}"
 
 
 def notes(results: Results) -> list[str]:
@@ -173,16 +166,20 @@ def headline(results: Results) -> str:
     )
 
 
-def table_of(results: Results) -> Table:
+def results_table(results: Results) -> Table:
     """Return the table for the terminal."""
     table = Table()
     table.add_column("metric")
     for name in ("mean", "95 % interval", "n", "unscored"):
         table.add_column(name, justify="right")
     for name, summary in results["metrics"].items():
-        table.add_row(name, *shown(summary), str(summary["n"]), str(summary["unscored"]))
+        table.add_row(
+            name, *mean_and_interval(summary), str(summary["n"]), str(summary["unscored"])
+        )
     if found := results["retrieval"]:
         table.add_section()
         for name, summary in retrieval_rows(found):
-            table.add_row(name, *shown(summary), str(summary["n"]), str(found["unscored"]))
+            table.add_row(
+                name, *mean_and_interval(summary), str(summary["n"]), str(found["unscored"])
+            )
     return table

@@ -1,6 +1,7 @@
 """What a command line needs: talk on stderr, untrusted text made visible, errors as one line."""
 
 import argparse
+import json
 import logging
 import os
 import re
@@ -8,9 +9,12 @@ import signal
 import sys
 from collections.abc import Callable
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from graph.support.errors import ConfigError, OpenCoderError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 log = logging.getLogger("opencoder")
 
@@ -24,6 +28,23 @@ def safe_text(text: str) -> str:
     """Make control, bidi and tag characters visible; only newline and tab pass as they are."""
     text = text.replace("\r\n", "\n")
     return _UNSAFE.sub(lambda match: f"<U+{ord(match[0]):04X}>", text)
+
+
+def console(columns: int = 100) -> "Console":
+    """Return a rich console on stdout: as wide as the terminal, else `columns` wide."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else columns, highlight=False)
+
+
+def print_text(on: "Console", text: str, *, wrap: bool = True) -> None:
+    """Print untrusted text: no markup, control characters visible; unwrapped for paths."""
+    on.print(safe_text(text), markup=False, soft_wrap=not wrap)
+
+
+def print_json(document: object) -> None:
+    """Print one JSON document on stdout; NaN and infinity are refused."""
+    sys.stdout.write(json.dumps(document, indent=1, allow_nan=False) + "\n")
 
 
 class Parser(argparse.ArgumentParser):

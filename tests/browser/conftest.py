@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.commands.report_command import write_report
+from evaluation.report.writing import write_report
 from tests.fakes.chromium import CHROMIUM, FLAGS
 from tests.fakes.sample_runs import make_runs
 

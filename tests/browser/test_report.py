@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.commands.report_command import write_report
+from evaluation.report.writing import write_report
 from tests.fakes.records import failed, record
 from tests.fakes.report_pages import hostile
 from tests.fakes.run_folders import make_run, scored

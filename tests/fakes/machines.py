@@ -89,7 +89,7 @@ def without_weights(monkeypatch, answer: Callable[[str], str] = answer_for) -> N
     monkeypatch.setattr(cli, "open_models", open_models)
     monkeypatch.setattr("evaluation.answering.machine.open_encoder", FakeEncoder)
     encode_without_weights(monkeypatch)
-    monkeypatch.setattr(cli, "versions", dict)
+    monkeypatch.setattr("evaluation.answering.run_job.versions", dict)
     # Bootstrap intervals are tested elsewhere, and would take most of a sweep's time.
     monkeypatch.setattr("evaluation.statistics.intervals.MEAN_RESAMPLES", 50)
     # So is the drawing of graphs, of which each takes a second.

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evaluation.analysis.run_results import results_of
-from evaluation.answering.run_identity import SCHEMA, digest, versions
 from evaluation.metrics.registry import METRICS
+from evaluation.store.identity import SCHEMA, digest, versions
 from evaluation.store.journal import Journal, Record
 from evaluation.store.run_folder import write_manifest
 from evaluation.tables.results_tables import write_results

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.analysis.run_results import results_of
-from evaluation.answering.loop import journal_path, run
+from evaluation.answering.loop import run
 from evaluation.answering.machine import Machine
 from evaluation.answering.questions import Item, load_items
-from evaluation.answering.run_identity import SCHEMA, digest, versions
-from evaluation.store.journal import Journal
+from evaluation.store.identity import SCHEMA, digest, versions
+from evaluation.store.journal import Journal, journal_path
 from evaluation.store.run_folder import write_manifest
 from evaluation.tables.results_tables import write_results
 from graph.build import answering_graph, judged_graph
@@ -85,7 +85,7 @@ def _make_run(folder: Path, name: str, items: Sequence[Item], posts: Sequence[Po
     journal = Journal(journal_path(target))
     run(_machine(settings.config, items, posts), items, 25, journal)
     journal.close()
-    write_results(target, results_of(settings, list(journal.records.values())))
+    write_results(target, results_of(settings, list(journal.entries.values())))
     return target
 
 

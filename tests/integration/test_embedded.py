@@ -14,7 +14,7 @@ from langchain_core.prompts import PromptTemplate
 
 from evaluation.answering.loop import run
 from evaluation.answering.machine import open_machine
-from evaluation.answering.model_calls import calls_of
+from evaluation.answering.model_calls import count_calls
 from evaluation.answering.questions import load_items
 from evaluation.store.journal import Journal
 from graph.build import answering_graph, judged_graph
@@ -56,8 +56,8 @@ def test_all_configs_answer_and_are_judged(tmp_path):
         # Behind `retrieve` all kinds are alike: two questions side by side for one of them.
         asked = items if name.startswith("semantic") else items[:1]
         run(machine, asked, 2, journal)
-        assert len(journal.records) == len(asked)
-        for record in journal.records.values():
+        assert len(journal.entries) == len(asked)
+        for record in journal.entries.values():
             assert record["error"] is None, (name, record["error"])
             assert 0.0 <= record["metrics"]["LLM_judge"] <= 1.0
             assert record["steps"][-1]["node"] == "judge"
@@ -71,7 +71,7 @@ def test_all_configs_answer_and_are_judged(tmp_path):
             finished_early = record["steps"][-2]["node"] == "critique"
             if not (finished_early and wanted == ["refined"]):
                 assert len(picked) == len(wanted), name
-        shared[name] = calls_of(list(journal.records.values())).cached
+        shared[name] = count_calls(list(journal.entries.values())).cached
         journal.close()
     # Of each question its notes, its draft and the critique of it.
     assert shared["semantic_cot"] == 0
@@ -94,7 +94,7 @@ def test_eight_questions_through_semantic_are_three_generate_calls(tmp_path, mon
     journal = Journal(tmp_path / "journal.jsonl")
     run(machine, load_items(DATASET, 8), 8, journal)
     assert rows == [8, 8, 8]
-    assert len(journal.records) == 8
+    assert len(journal.entries) == 8
 
 
 def test_a_prompt_never_exceeds_the_window_of_the_real_tokenizer():

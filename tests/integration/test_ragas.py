@@ -7,8 +7,8 @@ import pytest
 
 pytest.importorskip("ragas", reason="needs the extra: pip install 'opencoder[ragas]'")
 
-from evaluation.commands import ragas_command
 from evaluation.rescoring.ragas.ragas_metrics import MODEL_BASED, REFERENCE_BASED
+from evaluation.rescoring.ragas.ragas_pass import score_with_ragas
 from evaluation.rescoring.score_files import read_scores
 from graph.config import load_profile
 from graph.models.engines.huggingface_engine import HuggingFaceEngine
@@ -103,7 +103,7 @@ def test_every_metric_has_a_value_or_a_counted_reason_and_nothing_is_sent(tmp_pa
     # A small window makes short replies.
     judge = profile.judge.model_copy(update={"window": 768})
     profile = profile.model_copy(update={"judge": judge})
-    found = ragas_command.score(folder, profile)
+    found = score_with_ragas(folder, profile)
     assert reached == []
     assert found["metrics"].keys() == {f"ragas_{n}" for n in (*REFERENCE_BASED, *MODEL_BASED)}
     for metric, each in found["metrics"].items():

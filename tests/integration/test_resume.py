@@ -276,5 +276,5 @@ def test_a_finished_journal_holds_every_question_once(golden, tmp_path):
     (run,) = (tmp_path / "golden").iterdir()
     journal = Journal(run / "journal.jsonl")
     journal.close()
-    assert list(journal.records) == list(range(QUESTIONS))
-    assert all(record["error"] is None for record in journal.records.values())
+    assert list(journal.entries) == list(range(QUESTIONS))
+    assert all(record["error"] is None for record in journal.entries.values())

@@ -14,8 +14,7 @@ from graph.models.batch_cache import Recall
 from graph.models.budget import Fitted, fit
 from graph.models.loading import Loaded, load
 from graph.models.memory import halving
-from graph.models.scoring import option_logprobs
-from graph.models.text_likelihood import SCORED_TOKENS, likelihoods
+from graph.models.scoring import SCORED_TOKENS, likelihoods, option_logprobs
 from graph.models.verdict import normalise, plan
 from graph.schema import ModelSpec
 from nodes.model import Continued, Likelihood, Prompt, Reply, Verdict

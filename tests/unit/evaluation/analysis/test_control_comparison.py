@@ -5,14 +5,10 @@ import io
 import pytest
 from rich.console import Console
 
-from evaluation.analysis.control_comparison import (
-    calls_line,
-    compare_with_control,
-    grid_table,
-    verdicts,
-)
+from evaluation.analysis.control_comparison import compare_with_control, verdict_lines
 from evaluation.analysis.run_results import results_of
 from evaluation.statistics.paired_tests import holm
+from evaluation.tables.grid_table import calls_line, grid_table
 from graph.config import load_settings
 from tests.fakes.fake_models import reply, verdict
 from tests.fakes.records import failed
@@ -66,7 +62,7 @@ def test_without_extract_the_control_is_baseline_and_else_the_first(tmp_path, na
 
 def test_what_does_not_beat_extract_is_said_not_to_be_worth_its_tokens(folders):
     better = "BLEU, ROUGE-1, ROUGE-L, edit_similarity, semantic_similarity, LLM_judge"
-    assert verdicts(compare_with_control(folders)) == [
+    assert verdict_lines(compare_with_control(folders)) == [
         "baseline against extract: not distinguishable; not shown to be worth its tokens.",
         f"semantic against extract: better in {better}.",
     ]
@@ -77,7 +73,7 @@ def test_what_is_worse_is_said_too(tmp_path):
         "extract": make_run(tmp_path / "a", scored(HIGH), config="extract"),
         "semantic": make_run(tmp_path / "b", scored(LOW), config="semantic"),
     }
-    (line,) = verdicts(compare_with_control(folders))
+    (line,) = verdict_lines(compare_with_control(folders))
     assert line.startswith("semantic against extract: worse in BLEU, ")
     assert line.endswith("LLM_judge; not shown to be worth its tokens.")
 

@@ -6,8 +6,7 @@ import sys
 import pytest
 
 from evaluation import __main__ as commands
-from evaluation.analysis.headroom import headroom
-from evaluation.analysis.reranking_picks import choices
+from evaluation.analysis.headroom import choices, headroom
 from evaluation.analysis.stage_gains import STAGE_METRICS
 from graph.support import terminal
 from nodes.rerank import parse_preference

@@ -5,7 +5,7 @@ import pytest
 from evaluation.analysis.passage_quality import outcome_of, retrieval_quality
 from evaluation.analysis.run_results import results_of
 from evaluation.statistics.summaries import summarise
-from evaluation.tables.results_tables import outcomes_line, table_of, write_results
+from evaluation.tables.results_tables import outcomes_line, results_table, write_results
 from graph.config import load_settings
 from tests.fakes.records import failed, record
 
@@ -94,7 +94,7 @@ def test_results_leave_out_failed_questions_and_configs_that_retrieve_nothing():
 
 def test_table_and_summary_show_it(tmp_path):
     found = results_of(SETTINGS, RECORDS)
-    first = table_of(found).columns[0]
+    first = results_table(found).columns[0]
     assert list(first.cells)[-3:] == ["hit rate", "recall of the passages", "MRR"]
     write_results(tmp_path, found)
     text = (tmp_path / "summary.md").read_text(encoding="utf-8")

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from evaluation.analysis.run_results import results_of, tokens_of
+from evaluation.analysis.run_results import results_of
 from evaluation.answering.loop import Session
-from evaluation.answering.model_calls import Calls
+from evaluation.answering.model_calls import Calls, tokens_of
 from evaluation.answering.timings import write_timings
 from evaluation.metrics.registry import METRICS
 from evaluation.statistics.summaries import summarise
-from evaluation.tables.results_tables import headline, notes, table_of, write_results
+from evaluation.tables.results_tables import headline, notes, results_table, write_results
 from graph.config import load_settings
 from tests.fakes.fake_models import reply, verdict
 from tests.fakes.properties import examples
@@ -193,7 +193,7 @@ def test_the_headline_says_what_the_table_rests_on():
 
 def test_the_table_shows_mean_interval_and_counts():
     console = Console(file=io.StringIO(), width=100)
-    console.print(table_of(of(record(2), record(2), failed(3))))
+    console.print(results_table(of(record(2), record(2), failed(3))))
     row = next(line for line in console.file.getvalue().split("\n") if "ROUGE-L" in line)
     assert [cell.strip() for cell in row.strip("│ ").split("│")] == [
         "ROUGE-L",

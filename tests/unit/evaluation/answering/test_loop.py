@@ -10,7 +10,8 @@ from evaluation.analysis.run_results import results_of
 from evaluation.answering.loop import answer_batch, batches, run
 from evaluation.answering.questions import Item
 from evaluation.metrics.registry import METRICS
-from evaluation.store.journal import Journal, encode
+from evaluation.store.checked_lines import encode
+from evaluation.store.journal import Journal
 from graph.config import load_settings
 from tests.fakes.machines import Scripted, answer_for, items, number_of, question
 
@@ -102,7 +103,7 @@ def test_a_batch_is_asked_in_one_call_a_step(journal):
 def test_a_record_holds_everything_about_its_question(journal):
     item = Item(0, "id-7", question(0), "because", ("8", "9"))
     run(Scripted(config="semantic").machine, [item], 1, journal)
-    (record,) = journal.records.values()
+    (record,) = journal.entries.values()
     assert record["index"] == 0
     assert record["eval_id"] == "id-7"
     assert record["question"] == question(0)
@@ -196,7 +197,7 @@ def test_all_questions_of_a_batch_may_fail(clean, journal):
         return answer_for(prompt)
 
     run(Scripted(answer, "semantic").machine, items(COUNT), BATCH, journal)
-    records = [journal.records[number] for number in range(COUNT)]
+    records = [journal.entries[number] for number in range(COUNT)]
     assert_others_are_untouched(records, clean, set(range(BATCH)))
     found = results_of(load_settings("semantic", "embedded", []), records)
     assert (found["n"], found["failed"]) == (COUNT, BATCH)
@@ -283,7 +284,7 @@ def test_an_interrupt_in_a_question_ends_the_run_and_writes_no_half_batch(journa
     scripted.judge.choose_all = interrupted
     with pytest.raises(KeyboardInterrupt):
         run(scripted.machine, items(COUNT), BATCH, journal)
-    assert journal.records == {}
+    assert journal.entries == {}
 
 
 def test_what_is_in_the_journal_is_not_asked_again(journal):
@@ -293,7 +294,7 @@ def test_what_is_in_the_journal_is_not_asked_again(journal):
     session = run(second.machine, items(COUNT), BATCH, journal)
     assert second.asked() == [4, 5, 6, 7]
     assert (session.questions, session.recomputed) == (4, 0)
-    assert list(journal.records) == list(range(COUNT))
+    assert list(journal.entries) == list(range(COUNT))
     assert run(Scripted().machine, items(COUNT), BATCH, journal).questions == 0
 
 
@@ -302,7 +303,7 @@ def test_questions_are_skipped_by_their_place_and_not_by_their_count(journal):
     journal.append([records[6], records[1]])
     scripted = Scripted()
     session = run(scripted.machine, items(COUNT), BATCH, journal)
-    assert sorted(journal.records) == list(range(COUNT))
+    assert sorted(journal.entries) == list(range(COUNT))
     assert (session.questions, session.recomputed, session.not_reproduced) == (6, 2, 0)
     # Both batches are asked for as a whole, so that each keeps its shape.
     assert [len(call) for call in scripted.writer.calls] == [4, 4]
@@ -312,7 +313,7 @@ def test_each_batch_is_in_the_journal_before_the_next_is_asked_for(journal):
     seen = []
 
     def answer(prompt):
-        seen.append((number_of(prompt), len(journal.records)))
+        seen.append((number_of(prompt), len(journal.entries)))
         return answer_for(prompt)
 
     run(Scripted(answer).machine, items(COUNT), BATCH, journal)

@@ -8,16 +8,9 @@ from pydantic import BaseModel
 
 from evaluation.answering import run_identity as identity
 from evaluation.answering.flags import parser
-from evaluation.answering.run_identity import (
-    Choices,
-    digest,
-    folder_name,
-    identity_of,
-    sources_sha256,
-    versions,
-)
-from evaluation.metrics.calibrated_formula import Formula
-from evaluation.metrics.calibrated_judge import SHIPPED, load
+from evaluation.answering.run_identity import Choices, folder_name, identity_of
+from evaluation.metrics.calibrated_judge import SHIPPED, Formula, load
+from evaluation.store.identity import digest, sources_sha256, versions
 from graph.config import config_names, load_settings
 from graph.schema import Config, Profile
 from graph.support.errors import DatasetError
@@ -281,7 +274,7 @@ def test_a_changed_prompt_or_node_changes_the_identity(
         (tmp_path / name).mkdir()
         for source in (root / name.replace(".", "/")).glob("*.py"):
             (tmp_path / name / source.name).write_bytes(source.read_bytes())
-    monkeypatch.setattr(identity, "files", lambda name: tmp_path / name)
+    monkeypatch.setattr("evaluation.store.identity.files", lambda name: tmp_path / name)
     assert named(choices()) == before
     changed = tmp_path / package / module
     changed.write_bytes(changed.read_bytes() + b"#")
@@ -289,7 +282,7 @@ def test_a_changed_prompt_or_node_changes_the_identity(
 
 
 def test_the_digest_of_sources_cannot_be_moved_between_files(tmp_path, monkeypatch):
-    monkeypatch.setattr(identity, "files", lambda _: tmp_path)
+    monkeypatch.setattr("evaluation.store.identity.files", lambda _: tmp_path)
     (tmp_path / "a.py").write_bytes(b"xy")
     (tmp_path / "b.py").write_bytes(b"z")
     first = sources_sha256("prompts")

@@ -12,17 +12,22 @@ from evaluation.calibration import known_judges as known
 from evaluation.calibration.fitting import CANDIDATES, fit, logistic
 from evaluation.calibration.grades import Graded
 from evaluation.calibration.known_judges import calibration_of, judge_key, note_of, remember
-from evaluation.calibration.signals import CHEAP, chrf
-from evaluation.metrics.calibrated_formula import (
+from evaluation.calibration.signals import CHEAP
+from evaluation.metrics.calibrated_judge import (
     FOLDS,
+    SHIPPED,
     Calibrated,
     Formula,
+    calibrated_scores,
     fold_of,
+    formula_of,
+    load,
     mark,
+    save,
     scores_of,
     value_of,
 )
-from evaluation.metrics.calibrated_judge import SHIPPED, calibrated_scores, formula_of, load, save
+from evaluation.metrics.extra_signals import chrf
 from graph.support.errors import DatasetError
 from tests.fakes.properties import examples
 from tests.fakes.run_folders import identity

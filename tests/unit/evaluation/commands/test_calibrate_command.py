@@ -21,7 +21,7 @@ from evaluation.commands import verify_command as verify
 from evaluation.metrics.calibrated_judge import SHIPPED, load
 from evaluation.metrics.registry import CALIBRATED
 from evaluation.store.recorded_run import read_run
-from evaluation.tables.results_tables import notes, table_of
+from evaluation.tables.results_tables import notes, results_table
 from graph.config import load_settings
 from graph.support import terminal
 from graph.support.errors import ConfigError, DatasetError
@@ -343,7 +343,7 @@ def test_results_name_the_calibration_of_their_judges():
     assert any(note.startswith("LLM_judge (j): not calibrated against people") for note in said)
     [own] = [note for note in said if note.startswith("calibrated_judge (calibrated): agreed")]
     assert "Warning" not in own
-    assert table_of(results_of(settings, records)).row_count >= 7
+    assert results_table(results_of(settings, records)).row_count >= 7
     # Nothing is said of a judge that scored nothing.
     unscored = [record(0, metrics={**record(0)["metrics"], "LLM_judge": None})]
     assert not any(

@@ -10,8 +10,8 @@ from scipy.stats import t
 
 from evaluation import __main__ as cli
 from evaluation.analysis.comparison import unlike_fields
-from evaluation.answering.run_identity import SCHEMA
 from evaluation.metrics.registry import METRICS
+from evaluation.store.identity import SCHEMA
 from evaluation.store.recorded_run import read_run
 from graph.support import terminal
 from graph.support.errors import ConfigError, DatasetError

@@ -146,8 +146,8 @@ def test_a_dry_run_touches_no_weights_and_leaves_nothing_behind(evaluate, here, 
     def refuse(*_, **__):
         raise AssertionError("a dry run opens nothing")
 
-    for name in ("open_models", "open_machine"):
-        monkeypatch.setattr(cli, name, refuse)
+    monkeypatch.setattr(cli, "open_models", refuse)
+    monkeypatch.setattr("evaluation.answering.run_job.open_machine", refuse)
     before = everything_in(here)
     code, text = evaluate("--dry-run", "--config", "semantic", "--corpus", here / "corpus.csv")
     assert code == 0
@@ -204,7 +204,7 @@ def test_posts_that_are_questions_of_the_dataset_are_left_out_and_counted(evalua
         assert code == 0
         folder = Path(text.rsplit("run: ", 1)[1].strip())
         leaks = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["leaks"]
-        (record,) = Journal(folder / "journal.jsonl").records.values()
+        (record,) = Journal(folder / "journal.jsonl").entries.values()
         found[flags] = (leaks, [passage["question_id"] for passage in record["passages"]])
     leaks, passages = found[()]
     assert (leaks["corpus_questions"], leaks["by_reason"]["title"]) == (1, 1)

@@ -11,7 +11,7 @@ from evaluation import __main__ as cli
 from evaluation.commands import judge_command as command
 from evaluation.rescoring.model_judge import ModelJudge, judge_spec
 from evaluation.rescoring.score_files import FOLDER
-from evaluation.store.journal import encode
+from evaluation.store.checked_lines import encode
 from evaluation.store.run_folder import locked
 from graph.config import load_profile
 from graph.models import Models

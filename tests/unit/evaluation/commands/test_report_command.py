@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from evaluation.commands import eval_command as cli
-from evaluation.commands import report_command as report
+from evaluation.report import writing as report
 from tests.fakes.corpora import small_corpus
 from tests.fakes.machines import command, without_weights, write_dataset
 from tests.fakes.report_pages import index_of, parsed

@@ -6,10 +6,10 @@ import sys
 import pytest
 
 from evaluation import __main__ as cli
-from evaluation.answering.run_identity import digest
 from evaluation.commands import verify_command as verify
 from evaluation.metrics.registry import lexical
-from evaluation.store.journal import encode
+from evaluation.store.checked_lines import encode
+from evaluation.store.identity import digest
 from graph.support import terminal
 from tests.fakes.encoders import StubModel
 from tests.fakes.fake_models import verdict
@@ -232,7 +232,7 @@ def test_a_torn_end_is_said_and_left(verified, tmp_path):
     before = contents(folder)
     ended = verified(folder)
     assert (ended.code, ended.out) == (0, "")
-    assert "line 2 is torn, of an interrupted write" in ended.err
+    assert "line 2 was torn by an interrupted write" in ended.err
     assert contents(folder) == before
 
 

@@ -8,7 +8,7 @@ from evaluation.ranking.judged_queries import Query
 from evaluation.ranking.rank_measures import METRICS
 from evaluation.statistics.cluster_means import estimates
 from evaluation.statistics.summaries import summarise
-from evaluation.tables.ranking_tables import number
+from evaluation.tables.numbers import number
 
 
 def of(values, groups):

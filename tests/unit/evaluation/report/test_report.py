@@ -11,9 +11,9 @@ import pytest
 
 from evaluation import __main__ as cli
 from evaluation.analysis.comparison import compare
-from evaluation.commands.report_command import write_report
 from evaluation.metrics.registry import METRICS
 from evaluation.report import pictures
+from evaluation.report.writing import write_report
 from evaluation.rescoring.score_files import Plan, ScoreFile, fingerprint
 from evaluation.store.recorded_run import read_run
 from graph.support import terminal

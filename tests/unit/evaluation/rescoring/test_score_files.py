@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from evaluation.rescoring.pass_summary import column, correlation, summary, with_scores
+from evaluation.rescoring.pass_summary import column, summary, with_scores
 from evaluation.rescoring.score_files import (
     FOLDER,
     Plan,
@@ -13,6 +13,7 @@ from evaluation.rescoring.score_files import (
     read_scores,
     scored,
 )
+from evaluation.statistics.agreement import rank_correlation
 from evaluation.store.recorded_run import read_run
 from graph.support.errors import DatasetError
 from tests.fakes.records import failed, record
@@ -133,7 +134,7 @@ def test_a_header_that_is_not_of_its_file_is_refused(run, edit):
 )
 def test_a_sound_line_that_holds_no_scores_is_refused(run, changes):
     write(run, {**score(record(0), 0.5), **changes})
-    with pytest.raises(DatasetError, match="line 1 holds no scores"):
+    with pytest.raises(DatasetError, match="line 1 holds no scores of a question"):
         read_scores(run)
 
 
@@ -168,7 +169,7 @@ def test_scores_stand_beside_the_runs_own_under_a_name_of_what_scored(run):
 
 def test_rank_correlation_by_hand():
     # Ranks 1 2 3 4 5 against 2 1 3 5 4: squared differences sum to 4, so 1 - 6 * 4 / 120.
-    found = correlation([0.1, 0.2, 0.3, 0.4, 0.5], [0.2, 0.1, 0.3, 0.9, 0.8])
+    found = rank_correlation([0.1, 0.2, 0.3, 0.4, 0.5], [0.2, 0.1, 0.3, 0.9, 0.8])
     assert found["spearman"] == pytest.approx(0.8)
     assert found["n"] == 5
     low, high = found["ci95"]
@@ -185,6 +186,6 @@ def test_rank_correlation_by_hand():
     ],
 )
 def test_where_there_is_no_correlation_it_is_said_and_not_nan(ours, theirs, why):
-    found = correlation(ours, theirs)
+    found = rank_correlation(ours, theirs)
     assert (found["spearman"], found["ci95"]) == (None, None)
     assert why in found["why_none"]

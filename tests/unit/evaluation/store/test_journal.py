@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.store import journal as module
-from evaluation.store.journal import Journal, decode, encode
+from evaluation.store import checked_lines as module
+from evaluation.store.checked_lines import decode, encode
+from evaluation.store.journal import Journal
 from graph.support.errors import DatasetError
 from tests.fakes.properties import any_text, examples
 from tests.fakes.records import failed, record
@@ -31,7 +32,7 @@ def write(path, records):
 def read(path):
     journal = Journal(path)
     journal.close()
-    return list(journal.records.values())
+    return list(journal.entries.values())
 
 
 def read_or_refusal(path):
@@ -95,14 +96,14 @@ def test_a_number_that_json_has_not_is_refused_before_it_is_written(path, number
         journal.append([record(0), record(1, metrics={"BLEU": number})])
     journal.close()
     assert path.read_bytes() == b""
-    assert journal.records == {}
+    assert journal.entries == {}
 
 
 def test_records_are_appended_and_known_at_once(path):
     write(path, [record(0)])
     journal = Journal(path)
     journal.append([record(2), record(1)])
-    assert list(journal.records) == [0, 2, 1]
+    assert list(journal.entries) == [0, 2, 1]
     journal.close()
     assert [each["index"] for each in read(path)] == [0, 2, 1]
 
@@ -144,7 +145,7 @@ def test_a_failed_write_is_not_tried_again(path, monkeypatch, broken):
             journal.append([record(0)])
     journal.close()
     assert calls == [broken]
-    assert journal.records == {}
+    assert journal.entries == {}
 
 
 def test_a_missing_or_empty_file_holds_nothing(path):
@@ -236,7 +237,7 @@ def test_a_damaged_line_in_the_middle_stops_everything_and_is_named(path, fifty,
     content = b"".join(lines[:2]) + damage + b"\n" + b"".join(lines[2:4])
     path.write_bytes(content)
     with pytest.raises(
-        DatasetError, match=r"line 3 is damaged, and good lines follow it; .*--fresh"
+        DatasetError, match=r"line 3 is damaged, and sound lines follow it; .*--fresh"
     ):
         Journal(path)
     assert path.read_bytes() == content
@@ -261,5 +262,5 @@ def test_white_space_is_not_as_it_was_written_either(fifty):
 def test_a_question_that_stands_there_twice_is_refused(path, fifty):
     _, lines = fifty
     path.write_bytes(lines[0] + lines[1] + encode(record(0, answer="another")))
-    with pytest.raises(DatasetError, match="line 3: question 0 stands there twice"):
+    with pytest.raises(DatasetError, match="line 3 is a duplicate of question 0"):
         Journal(path)
