@@ -32,11 +32,37 @@ _MARKS = {
 }
 
 
+_SCRIPT_PARTS = (
+    "value_formats",
+    "page_elements",
+    "text_boxes",
+    "report_state",
+    "packed_questions",
+    "question_filters",
+    "question_order",
+    "question_selection",
+    "question_list",
+    "record_parts",
+    "passage_list",
+    "step_outputs",
+    "step_judgements",
+    "step_trace",
+    "answer_alignment",
+    "run_comparison",
+    "question_view",
+    "question_tools",
+    "keyboard_control",
+    "metric_chooser",
+    "page_start",
+)
+"""The files of script/, in an order in which each needs only those before it."""
+
+
 def render(figures: Figures, blocks: Blocks) -> str:
     """Return the page."""
-    style, script = _asset("report.css"), _asset("report.js")
+    style, script = _asset("report.css"), _script()
     manifests = [manifest_of(each) for each in figures.runs]
-    template = _environment().get_template("page.html.j2")
+    template = _environment().get_template("report_page.html.j2")
     return template.render(
         policy=policy(style, script),
         style=Markup(style),
@@ -83,9 +109,15 @@ def _asset(name: str) -> str:
     return (files("evaluation.report") / name).read_text(encoding="utf-8")
 
 
+def _script() -> str:
+    """Return the parts as one script; the function around them keeps their names off `window`."""
+    parts = [_asset(f"script/{name}.js") for name in _SCRIPT_PARTS]
+    return "\n".join(['"use strict";', "(() => {", *parts, "})();"])
+
+
 def _environment() -> Environment:
     made = Environment(
-        loader=PackageLoader("evaluation.report", "."),
+        loader=PackageLoader("evaluation.report", "template"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -16,8 +16,8 @@ MODULES = sorted(
     [path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
     + [Path("eval.py")]
 )
-MAX_MODULE_LINES = 250
-MAX_FUNCTION_LINES = 40
+MAX_MODULE_LINES = 400
+MAX_FUNCTION_LINES = 60
 
 IMPORT_BUILD_AND_DRAW = f"""
 import json, sys
@@ -147,7 +147,7 @@ def test_no_module_unpickles_evaluates_or_prints():
     assert {module: danger for module, danger in found.items() if danger} == {}
 
 
-def test_no_module_is_longer_than_250_lines():
+def test_no_module_is_longer_than_400_lines():
     lines = {str(m): (ROOT / m).read_text(encoding="utf-8").count("\n") for m in MODULES}
     assert {module: count for module, count in lines.items() if count > MAX_MODULE_LINES} == {}
 
@@ -164,7 +164,7 @@ def code_lines(function: ast.FunctionDef, source: list[str]) -> int:
     )
 
 
-def test_no_function_has_more_than_40_lines_of_code():
+def test_no_function_has_more_than_60_lines_of_code():
     long = {}
     for module in MODULES:
         source = (ROOT / module).read_text(encoding="utf-8").splitlines()

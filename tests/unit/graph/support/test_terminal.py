@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import subprocess
 import sys
 import unicodedata
 
@@ -160,28 +161,37 @@ def test_every_error_of_the_package_is_mapped():
     assert codes["RunLockedError"] == 3
 
 
+def signalled(body: str) -> subprocess.CompletedProcess[str]:
+    """Run a command line in a new interpreter: native libraries of other tests own the signals here."""
+    code = (
+        f"import os, signal\nfrom pathlib import Path\nfrom graph.support import terminal\n{body}"
+    )
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_with_its_code(number, code):
-    def main():
-        os.kill(os.getpid(), number)
-        signal.pause()
-        return 0
+    result = signalled(
+        f"def main():\n os.kill(os.getpid(), {int(number)})\n signal.pause()\nterminal.run(main)"
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (code, "", "")
 
-    assert ended(main) == (code, "", "")
+
+CLEANING_UP = """
+def main():
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        signal.pause()
+    except Exception:
+        Path({folder!r}, "swallowed").touch()
+    finally:
+        Path({folder!r}, "cleaned").touch()
+terminal.run(main)
+"""
 
 
 def test_what_has_to_be_cleaned_up_is_cleaned_up_on_a_signal(tmp_path):
-    def main():
-        try:
-            os.kill(os.getpid(), signal.SIGTERM)
-            signal.pause()
-        except Exception:
-            (tmp_path / "swallowed").touch()
-        finally:
-            (tmp_path / "cleaned").touch()
-        return 0
-
-    assert ended(main).code == 143
+    assert signalled(CLEANING_UP.format(folder=str(tmp_path))).returncode == 143
     assert [path.name for path in tmp_path.iterdir()] == ["cleaned"]
 
 
