@@ -10,8 +10,8 @@ from pathlib import Path
 
 from evaluation.answering.questions import Item, load_items
 from evaluation.ranking.config_means import differences, means
-from evaluation.ranking.judged_queries import Query, group_by_relevant
-from evaluation.ranking.rank_measures import DEPTH, Scores, score
+from evaluation.ranking.judged_queries import JudgedQuery, group_by_relevant
+from evaluation.ranking.rank_measures import DEPTH, QueryScores, score_rankings
 from graph.config import load_settings
 from graph.retrieval import open_retriever
 
@@ -53,22 +53,24 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _queries(items: list[Item]) -> list[Query]:
+def _queries(items: list[Item]) -> list[JudgedQuery]:
     relevant = [dict.fromkeys(item.relevant_question_ids, 1) for item in items]
     groups = group_by_relevant(relevant)
     return [
-        Query(item.eval_id, item.question, "all of them", judged, group)
+        JudgedQuery(item.eval_id, item.question, "all of them", judged, group)
         for item, judged, group in zip(items, relevant, groups, strict=True)
     ]
 
 
-def _scores(arguments: argparse.Namespace, queries: list[Query], overrides: list[str]) -> Scores:
+def _scores(
+    arguments: argparse.Namespace, queries: list[JudgedQuery], overrides: list[str]
+) -> QueryScores:
     settings = load_settings(arguments.config, "embedded", overrides)
     retriever = open_retriever(
         settings.config.retrieval, settings.profile.embedder, corpus=arguments.corpus
     )
     rankings = retriever.rank([query.text for query in queries], DEPTH)
-    return score(rankings, [query.relevant for query in queries])
+    return score_rankings(rankings, [query.relevant for query in queries])
 
 
 if __name__ == "__main__":

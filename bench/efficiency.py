@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from evaluation.answering.loop import run
+from evaluation.answering.loop import run_loop
 from evaluation.answering.machine import Machine, open_machine
 from evaluation.answering.questions import Item, load_items
 from evaluation.store.journal import Journal
@@ -90,7 +90,7 @@ def _round(
     with tempfile.TemporaryDirectory() as folder, twins.watching():
         journal = Journal(Path(folder) / "journal.jsonl")
         start = perf_counter()
-        session = run(machine, items, batch_size, journal)
+        session = run_loop(machine, items, batch_size, journal)
         seconds = perf_counter() - start
         journal.close()
     pipeline = seconds - twins.bare

@@ -17,15 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.ranking.config_means import differences, means
-from evaluation.ranking.judged_queries import Query, load_judged
-from evaluation.ranking.rank_measures import Scores, score
+from evaluation.ranking.judged_queries import JudgedQuery, load_judged
+from evaluation.ranking.rank_measures import QueryScores, score_rankings
 from graph.config import load_profile
 from graph.models import packaged as embedded
 from graph.retrieval.documents import Post, read_corpus
 from graph.retrieval.encoder import Encoder
 from graph.retrieval.parts.vectors import VectorIndex
-from graph.retrieval.query import Question
-from graph.retrieval.retriever import Ranked
+from graph.retrieval.query import Query
+from graph.retrieval.retriever import RankedQuestion
 
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 DEPTH = 100
@@ -74,7 +74,7 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def sample(corpus: Path, queries: Sequence[Query], count: int) -> list[Post]:
+def sample(corpus: Path, queries: Sequence[JudgedQuery], count: int) -> list[Post]:
     """Return posts that some query is for, half of them at most, and others at random."""
     draw = random.Random(0)
     posts = list(read_corpus(corpus))
@@ -119,15 +119,21 @@ def _timed(
 
 
 def _scores(
-    encode: Encode, vectors: NDArray[np.float32], posts: Sequence[Post], queries: Sequence[Query]
-) -> Scores:
-    asked = encode([Question.of(query.text).plain_text for query in queries])
+    encode: Encode,
+    vectors: NDArray[np.float32],
+    posts: Sequence[Post],
+    queries: Sequence[JudgedQuery],
+) -> QueryScores:
+    asked = encode([Query.of(query.text).plain_text for query in queries])
     found = VectorIndex.build(vectors).search(asked, DEPTH)
     rankings = [
-        [Ranked(posts[row].question_id, float(value)) for row, value in zip(*each, strict=True)]
+        [
+            RankedQuestion(posts[row].question_id, float(value))
+            for row, value in zip(*each, strict=True)
+        ]
         for each in zip(found.rows, found.scores, strict=True)
     ]
-    return score(rankings, [query.relevant for query in queries])
+    return score_rankings(rankings, [query.relevant for query in queries])
 
 
 if __name__ == "__main__":

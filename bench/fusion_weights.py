@@ -24,13 +24,13 @@ from scipy.optimize import minimize
 from sklearn.model_selection import GroupKFold
 
 from evaluation.ranking.config_means import differences, means
-from evaluation.ranking.judged_queries import Judged, load_judged
-from evaluation.ranking.rank_measures import DEPTH, Scores, score
+from evaluation.ranking.judged_queries import JudgedQueries, load_judged
+from evaluation.ranking.rank_measures import DEPTH, QueryScores, score_rankings
 from graph.config import load_settings
 from graph.retrieval.fusion import KEYWORD
 from graph.retrieval.index import build_or_verify
-from graph.retrieval.query import Question
-from graph.retrieval.retriever import Ranked
+from graph.retrieval.query import Query
+from graph.retrieval.retriever import RankedQuestion
 from graph.retrieval.searching import OpenIndex
 from graph.support.storage import file_sha256, write_atomically
 
@@ -89,14 +89,14 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _cases(judged: Judged, corpus: Path, profile: str) -> list[Case]:
+def _cases(judged: JudgedQueries, corpus: Path, profile: str) -> list[Case]:
     settings = load_settings("hybrid", profile, [])
     retrieval, embedder = settings.config.retrieval, settings.profile.embedder
     index = OpenIndex.open(retrieval, build_or_verify(retrieval, corpus, embedder), embedder)
     cases = []
     for start in range(0, len(judged.queries), 100):
         queries = judged.queries[start : start + 100]
-        nominated = index.nominate([Question.of(query.text) for query in queries], POOL)
+        nominated = index.nominate([Query.of(query.text) for query in queries], POOL)
         for query, each in zip(queries, nominated, strict=True):
             ids = [index.posts.question_ids[row] for row in each.rows]
             features = np.column_stack([each.features[name] for name in FEATURES])
@@ -157,19 +157,19 @@ def _softmax(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _scores(
-    cases: Sequence[Case], weights: Sequence[NDArray[np.float64]], judged: Judged
-) -> Scores:
+    cases: Sequence[Case], weights: Sequence[NDArray[np.float64]], judged: JudgedQueries
+) -> QueryScores:
     rankings = []
     for case, weight in zip(cases, weights, strict=True):
         total = (case.features @ weight).round(9)
         best: dict[str, float] = {}
         for place in np.argsort(-total, kind="stable"):
             best.setdefault(case.question_ids[place], float(total[place]))
-        rankings.append([Ranked(name, value) for name, value in best.items()][:DEPTH])
-    return score(rankings, [query.relevant for query in judged.queries])
+        rankings.append([RankedQuestion(name, value) for name, value in best.items()][:DEPTH])
+    return score_rankings(rankings, [query.relevant for query in judged.queries])
 
 
-def _print_means(judged: Judged, scores: dict[str, Scores]) -> None:
+def _print_means(judged: JudgedQueries, scores: dict[str, QueryScores]) -> None:
     print(f"{'features':<38} {'kind':<12} {'R@10':>6} {'nDCG@10':>8}   95 % of nDCG@10")
     for name, values in scores.items():
         for kind, row in means(judged.queries, values).items():
@@ -180,7 +180,7 @@ def _print_means(judged: Judged, scores: dict[str, Scores]) -> None:
             )
 
 
-def _print_differences(judged: Judged, scores: dict[str, Scores]) -> None:
+def _print_differences(judged: JudgedQueries, scores: dict[str, QueryScores]) -> None:
     for found in differences(judged.queries, scores):
         if found["b"] == "question" and found["metric"] in ("nDCG@10", "R@10"):
             print(
@@ -194,7 +194,10 @@ def _interval(ends: list[float] | None) -> str:
 
 
 def _write(
-    weights: dict[str, float], arguments: argparse.Namespace, judged: Judged, scores: Scores
+    weights: dict[str, float],
+    arguments: argparse.Namespace,
+    judged: JudgedQueries,
+    scores: QueryScores,
 ) -> None:
     reached = {
         kind: round(row["nDCG@10"]["mean"], 3)

@@ -20,7 +20,7 @@ from graph.retrieval.documents import read_corpus
 from graph.retrieval.index import build_or_verify
 from graph.retrieval.parts import keyword
 from graph.retrieval.parts.keyword import KeywordIndex
-from graph.retrieval.query import Question
+from graph.retrieval.query import Query
 from graph.retrieval.searching import OpenIndex
 
 BATCH = 100
@@ -31,7 +31,7 @@ def main() -> None:
     arguments = _arguments()
     posts = list(read_corpus(arguments.corpus))
     documents = [keyword.document_terms(post) for post in posts]
-    questions = [Question.of(text) for text, _ in read_queries(arguments.queries).values()]
+    questions = [Query.of(text) for text, _ in read_queries(arguments.queries).values()]
     step = max(1, len(questions) // arguments.sample)
     asked = [keyword.query_terms(question) for question in questions[::step]][: arguments.sample]
     okapi = BM25Okapi(documents, k1=keyword.K1, b=keyword.B, epsilon=keyword.EPSILON)

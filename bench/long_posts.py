@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from bench.encoding import DEPTH, sample
 from evaluation.ranking.config_means import differences, means
-from evaluation.ranking.judged_queries import Query, load_judged
-from evaluation.ranking.rank_measures import Scores, score
+from evaluation.ranking.judged_queries import JudgedQuery, load_judged
+from evaluation.ranking.rank_measures import QueryScores, score_rankings
 from graph.config import load_profile
 from graph.retrieval.encoder import Encoder
-from graph.retrieval.query import Question
-from graph.retrieval.retriever import Ranked
+from graph.retrieval.query import Query
+from graph.retrieval.retriever import RankedQuestion
 
 WORDS = 170
 """Words that fill 256 tokens, about: a text is cut between words, by their number."""
@@ -34,7 +34,7 @@ def main() -> None:
     names = [post.question_id for post in posts]
     queries = [query for query in judged.queries if set(query.relevant) <= set(names)]
     encoder = Encoder(load_profile("embedded").embedder)
-    questions = [Question.of(query.text) for query in queries]
+    questions = [Query.of(query.text) for query in queries]
     plain = [post.field_text("question") for post in posts]
     rest = [" ".join(text.split()[WORDS:]) for text in plain]
     long = np.array([bool(text) for text in rest])
@@ -64,16 +64,21 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _scores(cosines: NDArray[np.float32], names: Sequence[str], queries: Sequence[Query]) -> Scores:
+def _scores(
+    cosines: NDArray[np.float32], names: Sequence[str], queries: Sequence[JudgedQuery]
+) -> QueryScores:
     rankings = [
-        [Ranked(names[row], float(values[row])) for row in np.argsort(-values, kind="stable")]
+        [
+            RankedQuestion(names[row], float(values[row]))
+            for row in np.argsort(-values, kind="stable")
+        ]
         for values in cosines
     ]
     first = [ranking[:DEPTH] for ranking in rankings]
-    return score(first, [query.relevant for query in queries])
+    return score_rankings(first, [query.relevant for query in queries])
 
 
-def _print(queries: Sequence[Query], scores: dict[str, Scores]) -> None:
+def _print(queries: Sequence[JudgedQuery], scores: dict[str, QueryScores]) -> None:
     for name, values in scores.items():
         shown = {
             kind: f"{row['nDCG@10']['mean']:.3f}" for kind, row in means(queries, values).items()

@@ -24,7 +24,7 @@ from graph.retrieval.parts import keyword, vectors
 from graph.retrieval.parts.keyword import KeywordIndex
 from graph.retrieval.parts.vectors import VectorIndex
 from graph.retrieval.posts import Posts
-from graph.retrieval.query import Question
+from graph.retrieval.query import Query
 
 SIZES = (5_000, 10_000, 20_000, 43_000)
 QUERIES = 200
@@ -104,8 +104,8 @@ def _words(corpora: Sequence[Path], size: int) -> tuple[float, ...]:
         return len(posts), read, build, opening, query, _megabytes(folder), _peak()
 
 
-def _question(post: Post) -> Question:
-    return Question(post.title, post.question)
+def _question(post: Post) -> Query:
+    return Query(post.title, post.question)
 
 
 def _nearest(index: Path, size: int, exact: bool) -> tuple[float, ...]:

@@ -54,14 +54,14 @@ class Difference(Inference):
     distinguishable: bool
 
 
-class Compared(NamedTuple):
+class ComparedRuns(NamedTuple):
     """The whole table, and what to know before reading it."""
 
     differences: list[Difference]
     notes: list[str]
 
 
-def compare(runs: dict[str, RecordedRun]) -> Compared:
+def compare(runs: dict[str, RecordedRun]) -> ComparedRuns:
     """Compare every pair of runs by every metric; `b` is the run named first.
 
     Args:
@@ -76,7 +76,7 @@ def compare(runs: dict[str, RecordedRun]) -> Compared:
         notes.append(f"{', '.join(valueless)}: no run has a value, left out.")
     for first, second in combinations(runs, 2):
         a, b, name = runs[second], runs[first], f"{second} - {first}"
-        paired = pairs(a, b)
+        paired = paired_records(a, b)
         if not paired:
             raise DatasetError(
                 f"{a.folder} and {b.folder} share no finished question with the same reference: "
@@ -92,7 +92,7 @@ def compare(runs: dict[str, RecordedRun]) -> Compared:
                 notes += [f"{name}, {metric}: {note}" for note in _doubts(found)]
                 differences.append(found)
     adjust(differences)
-    return Compared(differences, notes)
+    return ComparedRuns(differences, notes)
 
 
 def _valueless(runs: Iterable[RecordedRun]) -> list[str]:
@@ -109,7 +109,7 @@ def adjust(differences: list[Difference]) -> None:
         each["distinguishable"] = value is not None and value < ALPHA
 
 
-def pairs(a: RecordedRun, b: RecordedRun) -> Pairs:
+def paired_records(a: RecordedRun, b: RecordedRun) -> Pairs:
     """Return the records of the questions that both runs hold: same index, text and reference."""
 
     def by_question(run: RecordedRun) -> dict[tuple[int, str, str], Record]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from evaluation.analysis.comparison import Difference, adjust, difference, pairs, verdict
+from evaluation.analysis.comparison import Difference, adjust, difference, paired_records, verdict
 from evaluation.answering.model_calls import Calls, count_calls, tokens_of, without_judging
 from evaluation.metrics.registry import metric_names
 from evaluation.store.recorded_run import RecordedRun, read_run
@@ -29,7 +29,7 @@ def compare_with_control(folders: Mapping[str, Path]) -> Grid:
     runs: dict[str, RecordedRun] = {name: read_run(folder) for name, folder in folders.items()}
     control = control_of(runs)
     found = [
-        difference(pairs(run, runs[control]), metric, name, control)
+        difference(paired_records(run, runs[control]), metric, name, control)
         for name, run in runs.items()
         if name != control
         for metric in metric_names(r["metrics"] for each in runs.values() for r in each.records)

@@ -6,7 +6,7 @@ from typing import NamedTuple, TypedDict
 
 import numpy as np
 
-from evaluation.analysis.stage_gains import STAGE_METRICS, Scores
+from evaluation.analysis.stage_gains import STAGE_METRICS, MetricScores
 from evaluation.statistics.intervals import ratio_interval
 from evaluation.statistics.paired_tests import Inference, infer
 from evaluation.statistics.summaries import Summary, summarise
@@ -25,7 +25,7 @@ ONE_ORDER, OTHER_ORDER, BOTH_ORDERS = "model, one order", "model, other order", 
 class Choice(NamedTuple):
     """One question's drafts at one reranking step."""
 
-    scores: list[Scores]
+    scores: list[MetricScores]
     """Metrics of each candidate."""
     picks: dict[str, int]
     """The candidate that each way of choosing takes; ways that the run holds nothing of are left out."""
@@ -37,7 +37,7 @@ def choices(records: Sequence[Record]) -> dict[str, list[Choice]]:
     """Return every choice among two candidates or more, by the name of its step."""
     found: dict[str, list[Choice]] = defaultdict(list)
     for record in records:
-        scores: dict[int, list[Scores]] = defaultdict(list)
+        scores: dict[int, list[MetricScores]] = defaultdict(list)
         for each in record["candidates"]:
             scores[each["step"]].append(each["metrics"])
         for number, step in enumerate(record["steps"]):
@@ -46,7 +46,7 @@ def choices(records: Sequence[Record]) -> dict[str, list[Choice]]:
     return found
 
 
-def _choice(step: Step, scores: list[Scores]) -> Choice:
+def _choice(step: Step, scores: list[MetricScores]) -> Choice:
     candidates = step["candidates"]
     agreements = agreement([draft["text"] for draft in candidates])
     picks = {FIRST: 0, CONSENSUS: most_agreed(agreements)}

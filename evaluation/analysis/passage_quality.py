@@ -4,13 +4,17 @@ import re
 from collections.abc import Sequence
 from typing import Literal, TypedDict
 
-from evaluation.metrics.registry import METRICS
+from evaluation.metrics.registry import METRIC_NAMES
 from evaluation.statistics.summaries import Summary, summarise
 from evaluation.store.journal import Record
 from nodes.state import Passage
 
-Outcome = Literal["retrieved and used", "retrieved, not used", "not retrieved"]
-OUTCOMES: tuple[Outcome, ...] = ("retrieved and used", "retrieved, not used", "not retrieved")
+PassageOutcome = Literal["retrieved and used", "retrieved, not used", "not retrieved"]
+OUTCOMES: tuple[PassageOutcome, ...] = (
+    "retrieved and used",
+    "retrieved, not used",
+    "not retrieved",
+)
 
 _RUN = 8
 """Words in a row that an answer and a passage share by more than chance."""
@@ -36,7 +40,7 @@ class RetrievalQuality(TypedDict):
     """Share of a question's relevant posts among its passages: recall@k, k being `top_k`."""
     MRR: Summary
     """One over the place of the first relevant passage, 0 without one."""
-    outcomes: dict[Outcome, ByOutcome]
+    outcomes: dict[PassageOutcome, ByOutcome]
 
 
 def retrieval_quality(records: Sequence[Record]) -> RetrievalQuality | None:
@@ -45,7 +49,7 @@ def retrieval_quality(records: Sequence[Record]) -> RetrievalQuality | None:
     if not known:
         return None
     places = [_places(record) for record in known]
-    by_outcome: dict[Outcome, list[Record]] = {name: [] for name in OUTCOMES}
+    by_outcome: dict[PassageOutcome, list[Record]] = {name: [] for name in OUTCOMES}
     for record in known:
         by_outcome[outcome_of(record)].append(record)
     return {
@@ -58,7 +62,7 @@ def retrieval_quality(records: Sequence[Record]) -> RetrievalQuality | None:
     }
 
 
-def outcome_of(record: Record) -> Outcome:
+def outcome_of(record: Record) -> PassageOutcome:
     """Return what became of the relevant passages.
 
     An answer used a passage if it cites its number, as in [1], or shares 8 words in a row with it.
@@ -96,5 +100,7 @@ def _runs(text: str) -> set[tuple[str, ...]]:
 
 
 def _by_outcome(records: Sequence[Record]) -> ByOutcome:
-    metrics = {name: summarise([record["metrics"][name] for record in records]) for name in METRICS}
+    metrics = {
+        name: summarise([record["metrics"][name] for record in records]) for name in METRIC_NAMES
+    }
     return {"n": len(records), "metrics": metrics}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TypedDict
 
 from evaluation.analysis.passage_quality import RetrievalQuality, retrieval_quality
-from evaluation.analysis.stage_gains import Added, added, stage_scores
+from evaluation.analysis.stage_gains import StageGain, stage_gains, stage_scores
 from evaluation.answering.model_calls import Tokens, tokens_of
 from evaluation.calibration.known_judges import Calibration
 from evaluation.metrics.registry import metric_names
@@ -31,7 +31,7 @@ class Results(TypedDict):
     """What the judge's grades got together before normalising: low means it did not understand."""
     stages: dict[str, dict[str, Summary]]
     """Metrics of the answer as it stood after each stage, over all questions."""
-    added: dict[str, Added]
+    added: dict[str, StageGain]
     """What each stage but the first added, over the questions where it ran."""
     critique_formats: dict[str, int]
     critique_flaws: dict[str, int]
@@ -71,7 +71,7 @@ def results_of(
             ]
         ),
         "stages": stage_scores(ordered),
-        "added": added(ordered),
+        "added": stage_gains(ordered),
         "critique_formats": _count(
             [step["critique_format"] for step in steps if "critique_format" in step]
         ),

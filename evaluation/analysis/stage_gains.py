@@ -4,17 +4,17 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple, TypedDict
 
-from evaluation.metrics.registry import METRICS
+from evaluation.metrics.registry import METRIC_NAMES
 from evaluation.statistics.summaries import Summary, summarise
 from evaluation.store.journal import Record
 
-STAGE_METRICS = tuple(name for name in METRICS if name != "LLM_judge")
+STAGE_METRICS = tuple(name for name in METRIC_NAMES if name != "LLM_judge")
 """The judge sees the last answer alone: what a draft would have got of it is not known."""
 
-Scores = dict[str, float | None]
+MetricScores = dict[str, float | None]
 
 
-class Added(TypedDict):
+class StageGain(TypedDict):
     """What a stage did to the answers of the questions that came to it."""
 
     ran: int
@@ -27,7 +27,7 @@ class Added(TypedDict):
 class _Answer(NamedTuple):
     stage: str
     text: str
-    metrics: Scores
+    metrics: MetricScores
 
 
 def stage_scores(records: Sequence[Record]) -> dict[str, dict[str, Summary]]:
@@ -47,10 +47,10 @@ def stage_scores(records: Sequence[Record]) -> dict[str, dict[str, Summary]]:
     }
 
 
-def added(records: Sequence[Record]) -> dict[str, Added]:
+def stage_gains(records: Sequence[Record]) -> dict[str, StageGain]:
     """Return what each stage but the first added, where it ran."""
     answers = [answers_of(record) for record in records]
-    found: dict[str, Added] = {}
+    found: dict[str, StageGain] = {}
     for stage in _order(answers)[1:]:
         steps = [
             (before, after)
@@ -74,7 +74,7 @@ def answers_of(record: Record) -> list[_Answer]:
 
     A stage that comes again in a later round has its number behind it, as `refine 2`.
     """
-    texts: dict[str, Scores] = {}
+    texts: dict[str, MetricScores] = {}
     for score in record["candidates"]:
         draft = record["steps"][score["step"]]["candidates"][score["candidate"]]
         texts[draft["text"]] = score["metrics"]
@@ -96,7 +96,7 @@ def _order(answers: Sequence[Sequence[_Answer]]) -> list[str]:
     return [answer.stage for answer in longest]
 
 
-def _after(answers: Sequence[_Answer], stage: str, order: Sequence[str]) -> Scores:
+def _after(answers: Sequence[_Answer], stage: str, order: Sequence[str]) -> MetricScores:
     reached = order[: order.index(stage) + 1]
     return [answer for answer in answers if answer.stage in reached][-1].metrics
 

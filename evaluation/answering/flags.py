@@ -12,7 +12,7 @@ DEFAULT = "semantic_cot"
 _ORIGINAL = ("baseline", "semantic_rag", "keyword_rag", "cot", "rerank_initial", "rerank_refined")
 
 
-class Selected(NamedTuple):
+class SelectedConfig(NamedTuple):
     """A config and the overrides that a combination of flags adds to it."""
 
     name: str | Path
@@ -141,7 +141,7 @@ def _add_original(made: argparse.ArgumentParser) -> None:
         group.add_argument(f"--{name}", action="store_true", help=helps[name])
 
 
-def selected(arguments: argparse.Namespace) -> list[Selected]:
+def selected(arguments: argparse.Namespace) -> list[SelectedConfig]:
     """Return the configs that the flags name.
 
     Raises:
@@ -153,20 +153,20 @@ def selected(arguments: argparse.Namespace) -> list[Selected]:
         other = used[0] if used else "--config-file"
         raise ConfigError(f"give --config or {other}, not both")
     if arguments.config_file is not None:
-        return [Selected(arguments.config_file, [])]
+        return [SelectedConfig(arguments.config_file, [])]
     if used:
         return [_from_original(arguments, used)]
     given = arguments.config if arguments.config is not None else DEFAULT
     names = [name.strip() for name in given.split(",")]
     chosen = config_names() if names == ["all"] else names
-    return [Selected(name, []) for name in dict.fromkeys(chosen)]
+    return [SelectedConfig(name, []) for name in dict.fromkeys(chosen)]
 
 
-def _from_original(arguments: argparse.Namespace, used: list[str]) -> Selected:
+def _from_original(arguments: argparse.Namespace, used: list[str]) -> SelectedConfig:
     if arguments.baseline:
         if len(used) > 1:
             raise ConfigError(f"--baseline goes with no other flag: drop it or {used[1]}")
-        return Selected("baseline", [])
+        return SelectedConfig("baseline", [])
     if arguments.semantic_rag and arguments.keyword_rag:
         raise ConfigError("--semantic_rag and --keyword_rag exclude each other: give one")
     if not (arguments.semantic_rag or arguments.keyword_rag):
@@ -176,8 +176,8 @@ def _from_original(arguments: argparse.Namespace, used: list[str]) -> Selected:
     if arguments.rerank_initial:
         # There is no config of both rerankings: it is the one with the other switched on.
         both = ["rerank.refined=true"] if arguments.rerank_refined else []
-        return Selected(f"{name}_rerank_initial", both)
-    return Selected(name + ("_rerank_refined" if arguments.rerank_refined else ""), [])
+        return SelectedConfig(f"{name}_rerank_initial", both)
+    return SelectedConfig(name + ("_rerank_refined" if arguments.rerank_refined else ""), [])
 
 
 def listing() -> str:

@@ -12,9 +12,9 @@ from evaluation.answering import flags
 from evaluation.answering.loop import batches
 from evaluation.answering.questions import Item, load_items
 from evaluation.answering.run_identity import Choices, folder_name, identity_of
-from evaluation.metrics.calibrated_judge import NAME as CALIBRATED_JUDGE
-from evaluation.metrics.calibrated_judge import SHIPPED, Loaded
-from evaluation.metrics.calibrated_judge import load as load_calibrated
+from evaluation.metrics.calibrated_judge import CALIBRATED_OPTION as CALIBRATED_JUDGE
+from evaluation.metrics.calibrated_judge import SHIPPED, StoredJudge
+from evaluation.metrics.calibrated_judge import load_judge as load_calibrated
 from evaluation.store.identity import digest
 from graph.config import load_settings
 from graph.retrieval.documents import default_corpus
@@ -34,7 +34,7 @@ class Job:
     index: Path | None
 
 
-def settle(arguments: argparse.Namespace, choice: flags.Selected) -> Job:
+def settle(arguments: argparse.Namespace, choice: flags.SelectedConfig) -> Job:
     """Settle what one run is: everything about it is read and checked, nothing is loaded yet."""
     overrides = [*choice.overrides, *arguments.set]
     settings = load_settings(choice.name, arguments.profile, overrides)
@@ -62,7 +62,7 @@ def settle(arguments: argparse.Namespace, choice: flags.Selected) -> Job:
     return Job(choices, items, identity, folder, arguments.index)
 
 
-def _judge(arguments: argparse.Namespace) -> tuple[bool, Loaded | None]:
+def _judge(arguments: argparse.Namespace) -> tuple[bool, StoredJudge | None]:
     """Return whether the profile's judge is asked, and the calibrated judge, if it is asked for."""
     if arguments.no_judge and arguments.judge not in (None, "none"):
         raise ConfigError(f"give --no-judge or --judge {arguments.judge}, not both")

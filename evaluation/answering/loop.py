@@ -13,7 +13,7 @@ from evaluation.metrics.calibrated_judge import score_records
 from evaluation.metrics.record_scores import score_texts
 from evaluation.store.journal import Journal, Record
 from graph.build import JudgedGraph
-from graph.models.lockstep import Outcome
+from graph.models.lockstep import TaskOutcome
 from graph.support.progress import Progress, progress
 from nodes.state import JudgedState
 
@@ -39,7 +39,7 @@ def batches(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
     return [items[start : start + size] for start in range(0, len(items), size)]
 
 
-def run(machine: Machine, items: Sequence[Item], batch_size: int, journal: Journal) -> Session:
+def run_loop(machine: Machine, items: Sequence[Item], batch_size: int, journal: Journal) -> Session:
     """Answer and score every question that the journal does not hold yet.
 
     A batch that a crash cut in two is computed again as a whole, so that its composition and with
@@ -104,7 +104,7 @@ def _answer(graph: JudgedGraph, item: Item) -> JudgedState:
     return cast(JudgedState, graph.invoke(given))
 
 
-def _record(item: Item, outcome: Outcome[JudgedState]) -> Record:
+def _record(item: Item, outcome: TaskOutcome[JudgedState]) -> Record:
     if outcome.error is not None and not isinstance(outcome.error, Exception):
         raise outcome.error
     state = outcome.value

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from langchain_core.retrievers import BaseRetriever
 
 from evaluation.answering.questions import Item
-from evaluation.metrics.calibrated_judge import Calibrated
+from evaluation.metrics.calibrated_judge import CalibratedJudge
 from graph.build import JudgedGraph, answering_graph, judged_graph
 from graph.models import Models
 from graph.models.lockstep import Lockstep
@@ -31,7 +31,7 @@ class Machine(NamedTuple):
     graph: JudgedGraph
     lockstep: Lockstep
     encoder: Encoder
-    calibrated: Calibrated | None = None
+    calibrated: CalibratedJudge | None = None
     """The judge of cheap signals, where it is asked for."""
 
 
@@ -45,7 +45,7 @@ def open_machine(
     judged: bool = True,
     items: Sequence[Item] = (),
     seed: int = 0,
-    calibrated: Calibrated | None = None,
+    calibrated: CalibratedJudge | None = None,
 ) -> Machine:
     """Put a machine together; the index is built or opened here, weights load when first asked.
 

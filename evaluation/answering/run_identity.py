@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from evaluation.metrics.calibrated_judge import Loaded
+from evaluation.metrics.calibrated_judge import StoredJudge
 from evaluation.store.identity import SCHEMA, sources_sha256
 from graph.models import packaged as embedded
 from graph.models.loading import resolve_dtype
@@ -27,7 +27,7 @@ class Choices(NamedTuple):
     seed: int
     judged: bool
     keep_leaks: bool = False
-    calibrated: Loaded | None = None
+    calibrated: StoredJudge | None = None
     """The calibrated judge, where it is asked for."""
 
 
@@ -49,14 +49,14 @@ def identity_of(choices: Choices) -> dict[str, object]:
     calibrated = {}
     if choices.calibrated:
         formula = choices.calibrated.identity
-        calibrated["calibrated_judge"] = {**formula, "encoder": embedder_of(profile.embedder)}
+        calibrated["calibrated_judge"] = {**formula, "encoder": embedder_identity(profile.embedder)}
     return {
         "schema": SCHEMA,
         "config": settings.config.model_dump(mode="json"),
-        "generator": model_of(profile.generator),
-        "judge": model_of(profile.judge) if choices.judged else None,
+        "generator": model_identity(profile.generator),
+        "judge": model_identity(profile.judge) if choices.judged else None,
         **calibrated,
-        "embedder": embedder_of(profile.embedder),
+        "embedder": embedder_identity(profile.embedder),
         "prompts": sources_sha256("prompts"),
         "nodes": sources_sha256("nodes"),
         "index": index,
@@ -79,7 +79,7 @@ def folder_name(settings: Settings, dataset: Path, full_digest: str) -> str:
     return f"{name[:64]}-{settings.profile_name}-{data}-{full_digest[:12]}"
 
 
-def model_of(spec: ModelSpec) -> dict[str, object]:
+def model_identity(spec: ModelSpec) -> dict[str, object]:
     """Return what makes a model this model: its spec with the revision and the dtype that are meant."""
     return {
         **spec.model_dump(mode="json"),
@@ -88,7 +88,7 @@ def model_of(spec: ModelSpec) -> dict[str, object]:
     }
 
 
-def embedder_of(spec: EmbedderSpec) -> dict[str, object]:
+def embedder_identity(spec: EmbedderSpec) -> dict[str, object]:
     """Return an encoder as an identity holds it."""
     return {
         **spec.model_dump(mode="json"),

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from dataset.check.leaks import LeaksData
 from evaluation.answering.job import Job
 from evaluation.answering.leak_exclusion import excluded_ids, find_leaks, recorded_leaks
-from evaluation.answering.loop import run
+from evaluation.answering.loop import run_loop
 from evaluation.answering.machine import Machine, open_machine
 from evaluation.answering.timings import write_timings
 from evaluation.store.identity import digest, versions
@@ -67,7 +67,7 @@ def answer_missing(
         log.info("going on: %d of %d questions are done", len(job.items) - missing, len(job.items))
     try:
         prepared = prepared or prepare(job, open_models)
-        session = run(prepared.machine, job.items, job.choices.batch_size, journal)
+        session = run_loop(prepared.machine, job.items, job.choices.batch_size, journal)
     except Interrupted:
         done = sum(item.index in journal.entries for item in job.items)
         command = shlex.join(["python", *sys.argv])

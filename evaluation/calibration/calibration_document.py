@@ -6,7 +6,7 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-from evaluation.answering.run_identity import embedder_of
+from evaluation.answering.run_identity import embedder_identity
 from evaluation.calibration.fitting import CANDIDATES, LEAST_SHARE, RIDGE
 from evaluation.calibration.grades import Graded, unlike_means
 from evaluation.calibration.human_ceiling import Ceiling, human_ceiling
@@ -15,17 +15,17 @@ from evaluation.calibration.score_agreement import (
     Agreement,
     Ahead,
     Counted,
+    GradedRows,
     Orders,
     Part,
-    Table,
     ahead,
     mean_of,
     measure,
     measure_part,
-    orders,
+    order_agreement,
 )
-from evaluation.calibration.signals import ASCENDING, BOTH, DESCENDING, Judged, Scores
-from evaluation.metrics.calibrated_judge import FOLDS, NAME
+from evaluation.calibration.signals import ASCENDING, BOTH, DESCENDING, JudgeVerdicts, SignalScores
+from evaluation.metrics.calibrated_judge import CALIBRATED_OPTION, FOLDS
 from graph.schema import Profile
 from graph.support.progress import progress
 from graph.support.storage import file_sha256
@@ -91,10 +91,12 @@ def grades_of(path: Path, rows: Sequence[Graded]) -> Grades:
     }
 
 
-def signals_of(rows: Sequence[Graded], scores: Scores, table: Table) -> dict[str, Signal]:
+def signals_of(
+    rows: Sequence[Graded], scores: SignalScores, table: GradedRows
+) -> dict[str, Signal]:
     """Measure every score."""
     fresh = [not row.copied for row in rows]
-    best = scores.get(NAME)
+    best = scores.get(CALIBRATED_OPTION)
     found: dict[str, Signal] = {}
     with progress("measuring agreement", len(scores), unit="scores") as bar:
         for name, values in scores.items():
@@ -102,21 +104,23 @@ def signals_of(rows: Sequence[Graded], scores: Scores, table: Table) -> dict[str
                 **measure(values, table),
                 "without_copies": measure_part(values, table, fresh),
                 "calibrated_ahead": (
-                    None if best is None or name == NAME else ahead(best, values, table)
+                    None
+                    if best is None or name == CALIBRATED_OPTION
+                    else ahead(best, values, table)
                 ),
             }
             bar.advance(1)
     return found
 
 
-def ceilings_of(rows: Sequence[Graded], table: Table) -> tuple[Ceiling, Ceiling]:
+def ceilings_of(rows: Sequence[Graded], table: GradedRows) -> tuple[Ceiling, Ceiling]:
     """Return what people reach among themselves, on all answers and without copies."""
     kept = np.array([number for number, row in enumerate(rows) if not row.copied], dtype=int)
     part = [rows[number] for number in kept]
     return human_ceiling(rows, table), human_ceiling(part, table.only(kept))
 
 
-def judge_of(fields: Mapping[str, object], judged: Judged, table: Table) -> Judge:
+def judge_of(fields: Mapping[str, object], judged: JudgeVerdicts, table: GradedRows) -> Judge:
     """Return what was seen of the judge itself."""
     scores = judged.scores()
     mass = {
@@ -126,7 +130,7 @@ def judge_of(fields: Mapping[str, object], judged: Judged, table: Table) -> Judg
     return {
         "model": str(fields.get("model")),
         "fields": dict(fields),
-        "orders": orders(scores[ASCENDING], scores[DESCENDING], table),
+        "orders": order_agreement(scores[ASCENDING], scores[DESCENDING], table),
         "mass": {name: mean_of(values, table) for name, values in mass.items()},
         "errors": len(judged.errors),
         "cut": sum(
@@ -137,7 +141,7 @@ def judge_of(fields: Mapping[str, object], judged: Judged, table: Table) -> Judg
 
 
 def notes_of(
-    rows: Sequence[Graded], signals: Mapping[str, Signal], ceiling: Ceiling, scores: Scores
+    rows: Sequence[Graded], signals: Mapping[str, Signal], ceiling: Ceiling, scores: SignalScores
 ) -> list[str]:
     """Return what a reader should know before believing the table."""
     found = []
@@ -166,7 +170,11 @@ def _doubts(name: str, signal: Signal, known: set[float]) -> list[str]:
         found.append("all scores are the same: it correlates with nothing.")
     elif signal["spearman"]["mean"] is None:
         found.append("all human means are the same: nothing correlates with them.")
-    if name in (ASCENDING, DESCENDING, BOTH, NAME) and pairs["n"] and (doubt := doubt_of(pairs)):
+    if (
+        name in (ASCENDING, DESCENDING, BOTH, CALIBRATED_OPTION)
+        and pairs["n"]
+        and (doubt := doubt_of(pairs))
+    ):
         found.append(doubt)
     return found
 
@@ -179,11 +187,13 @@ def provenance(found: Document, profile: Profile) -> dict[str, object]:
         "method": f"fractional logistic regression, weights at least 0, ridge {RIDGE}; signals with "
         f"less than {LEAST_SHARE:.0%} of the weights left out; {FOLDS} folds by question",
         "candidates": [name for name in CANDIDATES if name in signals],
-        "encoder": embedder_of(profile.embedder),
+        "encoder": embedder_identity(profile.embedder),
         "judge": found["judge"] and found["judge"]["fields"],
-        "cross_validated": _figures(found, NAME),
+        "cross_validated": _figures(found, CALIBRATED_OPTION),
         "ahead_of": {
-            name: signal["calibrated_ahead"] for name, signal in signals.items() if name != NAME
+            name: signal["calibrated_ahead"]
+            for name, signal in signals.items()
+            if name != CALIBRATED_OPTION
         },
     }
 
@@ -195,7 +205,7 @@ def entries(found: Document, *, fitted: bool) -> list[Entry]:
         key = judge_key(found["judge"]["fields"])
         kept.append({"judge": key, **_figures(found, ASCENDING)})
     if fitted and found["calibrated"]:
-        kept.append({"judge": found["calibrated"], **_figures(found, NAME)})
+        kept.append({"judge": found["calibrated"], **_figures(found, CALIBRATED_OPTION)})
     return kept
 
 

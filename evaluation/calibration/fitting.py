@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from evaluation.calibration.grades import HIGHEST, Graded
 from evaluation.metrics.calibrated_judge import (
     FOLDS,
-    Calibrated,
+    CalibratedJudge,
     Formula,
     fold_of,
     mark,
@@ -33,7 +33,9 @@ LEAST_QUESTIONS = 2 * FOLDS
 _DIGITS = 4
 
 
-def fit(rows: Sequence[Graded], signals: Sequence[Mapping[str, float | None]]) -> Calibrated:
+def fit_judge(
+    rows: Sequence[Graded], signals: Sequence[Mapping[str, float | None]]
+) -> CalibratedJudge:
     """Fit on all rows, and once without each fold; a fold is made of whole questions.
 
     Signals are chosen within each fit, so that a fold's formula has seen nothing of its questions.
@@ -49,7 +51,7 @@ def fit(rows: Sequence[Graded], signals: Sequence[Mapping[str, float | None]]) -
     folds = np.array([fold_of(row.question) for row in known])
     features = np.array([each for each, good in zip(values, usable, strict=True) if good], float)
     means = np.array([row.human_mean for row in known]) / HIGHEST
-    return Calibrated(
+    return CalibratedJudge(
         _chosen(names, features, means),
         tuple(_chosen(names, features[folds != k], means[folds != k]) for k in range(FOLDS)),
         frozenset(mark(row.question) for row in known),

@@ -8,7 +8,7 @@ from numpy import float64, int64
 from numpy.typing import NDArray
 
 from evaluation.calibration.grades import HIGHEST, Graded
-from evaluation.calibration.score_agreement import Counted, Estimate, Table, estimate
+from evaluation.calibration.score_agreement import Counted, Estimate, GradedRows, estimate
 from evaluation.statistics import agreement
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class _Person(NamedTuple):
     rows: NDArray[int64]
 
 
-def human_ceiling(rows: Sequence[Graded], table: Table) -> Ceiling:
+def human_ceiling(rows: Sequence[Graded], table: GradedRows) -> Ceiling:
     """Leave one grader out: hold each grader's grades against the mean of all others'.
 
     Correlations are computed for each grader and averaged, weighted by answers, since no two use
@@ -90,7 +90,7 @@ def _people(rows: Sequence[Graded]) -> list[_Person]:
 
 
 def _mean(
-    statistic: "Statistic", people: Sequence[_Person], seen: Sequence[Table]
+    statistic: "Statistic", people: Sequence[_Person], seen: Sequence[GradedRows]
 ) -> NDArray[float64]:
 
     values = np.array(
@@ -107,7 +107,7 @@ def _mean(
     return np.asarray(np.divide(sums, total, out=missing, where=total > 0))
 
 
-def _pairs(people: Sequence[_Person], table: Table) -> Counted:
+def _pairs(people: Sequence[_Person], table: GradedRows) -> Counted:
 
     counts = np.zeros((table.weights.shape[1], 2))
     for person in people:
@@ -117,7 +117,7 @@ def _pairs(people: Sequence[_Person], table: Table) -> Counted:
     return {**estimate(shares, table.weights), "n": int(counts[:, 1].sum())}
 
 
-def _kappa(people: Sequence[_Person], table: Table) -> Estimate:
+def _kappa(people: Sequence[_Person], table: GradedRows) -> Estimate:
 
     own = np.concatenate([person.own for person in people])
     others = np.concatenate([person.others for person in people])

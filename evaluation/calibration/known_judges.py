@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from evaluation.calibration.score_agreement import Counted, Estimate
-from evaluation.metrics.calibrated_judge import SHIPPED, load
+from evaluation.metrics.calibrated_judge import SHIPPED, load_judge
 from graph.support.errors import DatasetError
 from graph.support.storage import write_atomically
 from prompts.judge import JUDGE
@@ -72,7 +72,7 @@ def _of_model(judge: Mapping[str, Any]) -> Calibration:
 
 def _of_formula(formula: Mapping[str, Any]) -> Calibration:
     key = {field: formula.get(field) for field in ("intercept", "weights")}
-    shipped = load(SHIPPED)
+    shipped = load_judge(SHIPPED)
     if shipped.identity == key:
         return _known("calibrated_judge", "calibrated", shipped.provenance["cross_validated"])
     for entry in read_known(KNOWN):

@@ -56,7 +56,7 @@ class Ahead(TypedDict):
     pair_agreement: Counted
 
 
-class Table(NamedTuple):
+class GradedRows(NamedTuple):
     """The rows as arrays, and the draws of questions that every statistic is seen on."""
 
     human: NDArray[float64]
@@ -64,19 +64,19 @@ class Table(NamedTuple):
     weights: NDArray[float64]
 
     @classmethod
-    def of(cls, rows: Sequence[Graded], draws: int | None = None) -> "Table":
+    def of(cls, rows: Sequence[Graded], draws: int | None = None) -> "GradedRows":
         """Lay the rows out."""
         place = questions_of(rows)
         weights = agreement.draw_questions(int(place.max()) + 1, draws or AGREEMENT_DRAWS)
         return cls(human_means(rows), place, weights)
 
-    def only(self, rows: NDArray[int64]) -> "Table":
+    def only(self, rows: NDArray[int64]) -> "GradedRows":
         """Return some of the rows, with draws of the questions that they belong to."""
         kept, place = np.unique(self.place[rows], return_inverse=True)
-        return Table(self.human[rows], place, self.weights[:, kept])
+        return GradedRows(self.human[rows], place, self.weights[:, kept])
 
 
-def measure(scores: Sequence[float | None], table: Table) -> Agreement:
+def measure(scores: Sequence[float | None], table: GradedRows) -> Agreement:
     """Return how scores in [0, 1] agree with people."""
     values, kept = _scored(scores, table)
     kappa = error = Estimate(mean=None, ci95=None)
@@ -100,7 +100,7 @@ def measure(scores: Sequence[float | None], table: Table) -> Agreement:
     }
 
 
-def measure_part(scores: Sequence[float | None], table: Table, taken: Sequence[bool]) -> Part:
+def measure_part(scores: Sequence[float | None], table: GradedRows, taken: Sequence[bool]) -> Part:
     """Return in short how scores agree with people on the rows that are taken."""
     part = [score if good else None for score, good in zip(scores, taken, strict=True)]
     values, kept = _scored(part, table)
@@ -111,7 +111,7 @@ def measure_part(scores: Sequence[float | None], table: Table, taken: Sequence[b
     }
 
 
-def ahead(ours: Sequence[float | None], theirs: Sequence[float | None], table: Table) -> Ahead:
+def ahead(ours: Sequence[float | None], theirs: Sequence[float | None], table: GradedRows) -> Ahead:
     """Return the agreement of `ours` minus that of `theirs`, draw by draw: a paired interval."""
     rows = np.array(
         [row for row, pair in enumerate(zip(ours, theirs, strict=True)) if None not in pair],
@@ -134,36 +134,38 @@ def estimate(values: NDArray[float64], weights: NDArray[float64]) -> Estimate:
     return {"mean": mean, "ci95": ends}
 
 
-def _scored(scores: Sequence[float | None], table: Table) -> tuple[NDArray[float64], Table]:
+def _scored(
+    scores: Sequence[float | None], table: GradedRows
+) -> tuple[NDArray[float64], GradedRows]:
 
     rows = [row for row, score in enumerate(scores) if score is not None]
     values = np.array([scores[row] for row in rows], dtype=float)
     return values, table.only(np.array(rows, dtype=int))
 
 
-def _spearman(values: NDArray[float64], table: Table) -> NDArray[float64]:
+def _spearman(values: NDArray[float64], table: GradedRows) -> NDArray[float64]:
     if len(values) < 2:
         return _undefined(table)
     return agreement.spearman(values, table.human, table.place, table.weights)
 
 
-def _kendall(values: NDArray[float64], table: Table) -> NDArray[float64]:
+def _kendall(values: NDArray[float64], table: GradedRows) -> NDArray[float64]:
     if len(values) < 2:
         return _undefined(table)
     return agreement.kendall(values, table.human, table.place, table.weights)
 
 
-def _undefined(table: Table) -> NDArray[float64]:
+def _undefined(table: GradedRows) -> NDArray[float64]:
 
     return np.full(len(table.weights), np.nan)
 
 
-def _shares(values: NDArray[float64], table: Table) -> tuple[NDArray[float64], int]:
+def _shares(values: NDArray[float64], table: GradedRows) -> tuple[NDArray[float64], int]:
     counts = agreement.pair_counts(values, table.human, table.place, table.weights.shape[1])
     return agreement.share(counts, table.weights), int(counts[:, 1].sum())
 
 
-def _pairs(values: NDArray[float64], table: Table) -> Counted:
+def _pairs(values: NDArray[float64], table: GradedRows) -> Counted:
     shares, count = _shares(values, table)
     return {**estimate(shares, table.weights), "n": count}
 
@@ -180,8 +182,8 @@ class Orders(TypedDict):
     """Ascending minus descending, of scores in [0, 1]."""
 
 
-def orders(
-    ascending: Sequence[float | None], descending: Sequence[float | None], table: Table
+def order_agreement(
+    ascending: Sequence[float | None], descending: Sequence[float | None], table: GradedRows
 ) -> Orders:
     """Return the agreement between the two orders, on the rows scored in both."""
     both = zip(ascending, descending, strict=True)
@@ -200,7 +202,7 @@ def orders(
     }
 
 
-def mean_of(values: Sequence[float | None], table: Table) -> Counted:
+def mean_of(values: Sequence[float | None], table: GradedRows) -> Counted:
     """Return the mean of the known values, as of a judge's probability mass."""
     known, kept = _scored(values, table)
     sums = np.zeros((kept.weights.shape[1], 2))

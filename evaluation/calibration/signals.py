@@ -26,13 +26,13 @@ CHUNK = 256
 BATCHES = 4
 """Batches asked of a judge at once."""
 
-Scores = dict[str, list[float | None]]
+SignalScores = dict[str, list[float | None]]
 """By signal, one score a row; None is unscored."""
 
 
-def cheap(encoder: "Encoder", rows: Sequence[Graded]) -> Scores:
+def cheap_signals(encoder: "Encoder", rows: Sequence[Graded]) -> SignalScores:
     """Return the scores that need no judge."""
-    found: Scores = {name: [] for name in CHEAP}
+    found: SignalScores = {name: [] for name in CHEAP}
     with progress("scoring answers", len(rows), unit="answers") as bar:
         for start in range(0, len(rows), CHUNK):
             part = rows[start : start + CHUNK]
@@ -51,14 +51,14 @@ def cheap(encoder: "Encoder", rows: Sequence[Graded]) -> Scores:
     return found
 
 
-class Judged(NamedTuple):
+class JudgeVerdicts(NamedTuple):
     """What a judge said about each row; None where it failed, and where there is no reference."""
 
     ascending: list[Verdict | None]
     descending: list[Verdict | None]
     errors: list[str]
 
-    def scores(self) -> Scores:
+    def scores(self) -> SignalScores:
         """Return the expected grade / 4, in each order and their mean."""
         first, second = _expected(self.ascending), _expected(self.descending)
         both = [
@@ -72,7 +72,7 @@ def _expected(verdicts: Sequence[Verdict | None]) -> list[float | None]:
     return [None if verdict is None else expected_score(verdict) for verdict in verdicts]
 
 
-def ask(engine: Engine, rows: Sequence[Graded], batch_size: int) -> Judged:
+def judge_rows(engine: Engine, rows: Sequence[Graded], batch_size: int) -> JudgeVerdicts:
     """Ask a judge about every row in both orders; equal answers to a question are asked once.
 
     An answer without a reference is not asked about, as in a run.
@@ -100,7 +100,7 @@ def ask(engine: Engine, rows: Sequence[Graded], batch_size: int) -> Judged:
                         found[order][key] = outcome
                 bar.advance(len(part))
     ascending, descending = ([verdicts.get(key) for key in keys] for verdicts in found)
-    return Judged(ascending, descending, errors)
+    return JudgeVerdicts(ascending, descending, errors)
 
 
 def _chunks(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from evaluation.answering.flags import add_models, positive
-from evaluation.answering.run_identity import model_of
+from evaluation.answering.run_identity import model_identity
 from evaluation.calibration.calibration_document import (
     Document,
     ceilings_of,
@@ -20,12 +20,19 @@ from evaluation.calibration.calibration_document import (
     provenance,
     signals_of,
 )
-from evaluation.calibration.fitting import check_fit, fit
+from evaluation.calibration.fitting import check_fit, fit_judge
 from evaluation.calibration.grades import Graded, load_grades
 from evaluation.calibration.known_judges import KNOWN, remember
-from evaluation.calibration.score_agreement import Table
-from evaluation.calibration.signals import Judged, Scores, ask, cheap
-from evaluation.metrics.calibrated_judge import NAME, SHIPPED, Calibrated, load, save, scores_of
+from evaluation.calibration.score_agreement import GradedRows
+from evaluation.calibration.signals import JudgeVerdicts, SignalScores, cheap_signals, judge_rows
+from evaluation.metrics.calibrated_judge import (
+    CALIBRATED_OPTION,
+    SHIPPED,
+    CalibratedJudge,
+    formula_scores,
+    load_judge,
+    save_judge,
+)
 from evaluation.tables import calibration_tables as table
 from graph.config import load_settings
 from graph.models import open_models
@@ -103,11 +110,11 @@ def run(arguments: argparse.Namespace) -> int:
         log.info("profile auto: %s", settings.profile_name)
     rows = _limited(load_grades(arguments.grades), arguments.limit_questions)
     _check(arguments, rows)
-    given = None if arguments.fit else load(arguments.calibrated).calibrated
+    given = None if arguments.fit else load_judge(arguments.calibrated).calibrated
     seen = _score(rows, settings.profile, arguments, given)
     found = _document(rows, seen, settings, arguments)
     if arguments.fit:
-        save(arguments.fit, seen.calibrated, provenance(found, settings.profile))
+        save_judge(arguments.fit, seen.calibrated, provenance(found, settings.profile))
         log.info("the calibrated judge is in %s", arguments.fit)
     if arguments.record:
         for entry in entries(found, fitted=arguments.fit is not None):
@@ -121,9 +128,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 class _Seen(NamedTuple):
-    scores: Scores
-    judged: Judged | None
-    calibrated: Calibrated
+    scores: SignalScores
+    judged: JudgeVerdicts | None
+    calibrated: CalibratedJudge
 
 
 def _limited(rows: list[Graded], limit: int | None) -> list[Graded]:
@@ -145,14 +152,14 @@ def _score(
     rows: Sequence[Graded],
     profile: Profile,
     arguments: argparse.Namespace,
-    given: Calibrated | None,
+    given: CalibratedJudge | None,
 ) -> _Seen:
-    scores, judged = cheap(open_encoder(profile.embedder), rows), None
+    scores, judged = cheap_signals(open_encoder(profile.embedder), rows), None
     if not arguments.no_judge:
         size, kept = arguments.batch_size, None if arguments.no_cache else default_cache()
         judge = open_models(profile, batch_size=size, cache=kept).judge
         try:
-            judged = ask(judge.engine, rows, size)
+            judged = judge_rows(judge.engine, rows, size)
         except Interrupted:
             log.warning("interrupted: what the judge said is kept, the same command goes on")
             raise
@@ -162,19 +169,19 @@ def _score(
     signals = [
         {name: values[number] for name, values in scores.items()} for number in range(len(rows))
     ]
-    calibrated = given or fit(rows, signals)
+    calibrated = given or fit_judge(rows, signals)
     questions, answers = [row.question for row in rows], [row.candidate for row in rows]
-    scores[NAME] = scores_of(calibrated, questions, answers, signals, blind=True)
+    scores[CALIBRATED_OPTION] = formula_scores(calibrated, questions, answers, signals, blind=True)
     return _Seen(scores, judged, calibrated)
 
 
 def _document(
     rows: Sequence[Graded], seen: _Seen, settings: Settings, arguments: argparse.Namespace
 ) -> Document:
-    laid_out = Table.of(rows)
+    laid_out = GradedRows.of(rows)
     signals = signals_of(rows, seen.scores, laid_out)
     ceiling, without = ceilings_of(rows, laid_out)
-    fields = model_of(settings.profile.judge) if seen.judged else {}
+    fields = model_identity(settings.profile.judge) if seen.judged else {}
     return {
         "grades": grades_of(arguments.grades, rows),
         "profile": settings.profile_name,

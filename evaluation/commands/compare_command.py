@@ -17,7 +17,7 @@ from graph.support.errors import ConfigError, DatasetError
 from graph.support.terminal import log, safe_text
 
 
-class Run(TypedDict):
+class RunSummary(TypedDict):
     """One run of the document."""
 
     name: str
@@ -35,7 +35,7 @@ class Comparison(TypedDict):
     """The JSON document."""
 
     pairs: list[Difference]
-    runs: list[Run]
+    runs: list[RunSummary]
     notes: list[str]
 
 
@@ -95,7 +95,7 @@ def _too_many(differences: list[Difference]) -> list[str]:
     ]
 
 
-def _run(name: str, each: RecordedRun) -> Run:
+def _run(name: str, each: RecordedRun) -> RunSummary:
     return {
         "name": name,
         "folder": str(each.folder),

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from evaluation.analysis.headroom import Choice, Headroom, choices, headroom
-from evaluation.store.recorded_run import RecordedRun, as_written, read_run
+from evaluation.store.recorded_run import RecordedRun, known_records, read_run
 from evaluation.tables.headroom_table import EXPLANATION, headroom_table, verdict_lines
 from graph.support import terminal
 from graph.support.errors import DatasetError
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _choices(run: RecordedRun) -> dict[str, list[Choice]]:
-    with as_written(run.folder):
+    with known_records(run.folder):
         found = choices([record for record in run.records if record["error"] is None])
     if not found:
         raise DatasetError(

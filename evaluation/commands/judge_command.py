@@ -12,14 +12,14 @@ from typing import TypedDict
 from rich.console import Console
 
 from evaluation.answering.flags import add_models
-from evaluation.metrics.calibrated_judge import NAME as CALIBRATED
+from evaluation.metrics.calibrated_judge import CALIBRATED_OPTION as CALIBRATED
 from evaluation.metrics.calibrated_judge import SHIPPED
 from evaluation.rescoring.calibrated_pass import calibrated_plan, open_calibrated
 from evaluation.rescoring.model_judge import METRIC, judge_spec, model_plan, open_judge
 from evaluation.rescoring.pass_summary import Scored, own_summary, summary
-from evaluation.rescoring.score_files import FOLDER, Plan, Score, ScoreFile
+from evaluation.rescoring.score_files import FOLDER, PassScore, PassSpec, ScoreFile
 from evaluation.rescoring.score_pass import (
-    Scorer,
+    PassScorer,
     batch_size_of,
     read_to_score,
     score_run,
@@ -35,7 +35,7 @@ from graph.support import terminal
 from graph.support.terminal import log
 
 
-class Judged(TypedDict):
+class JudgedRun(TypedDict):
     """What came of one run."""
 
     run: str
@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _judged(folder: Path, name: str, profile: Profile) -> Judged:
+def _judged(folder: Path, name: str, profile: Profile) -> JudgedRun:
     read_to_score(folder)
     with locked(folder):
         # Read again: what was there before the lock may have grown.
@@ -95,7 +95,7 @@ def _judged(folder: Path, name: str, profile: Profile) -> Judged:
     return _document(found, plan, file.scores)
 
 
-def _document(found: RecordedRun, plan: Plan, scores: dict[int, Score]) -> Judged:
+def _document(found: RecordedRun, plan: PassSpec, scores: dict[int, PassScore]) -> JudgedRun:
     [metric] = plan.metrics
     sound = [record for record in found.answered if record["index"] in scores]
     ours = [scores[record["index"]]["scores"].get(metric) for record in sound]
@@ -111,7 +111,9 @@ def _document(found: RecordedRun, plan: Plan, scores: dict[int, Score]) -> Judge
     }
 
 
-def _judge(name: str, profile: Profile, found: RecordedRun) -> tuple[Plan, Callable[[], Scorer]]:
+def _judge(
+    name: str, profile: Profile, found: RecordedRun
+) -> tuple[PassSpec, Callable[[], PassScorer]]:
     """Return what scores, and how to open it: weights load only where something is unscored."""
     if name == CALIBRATED or name.endswith(".json"):
         made = open_calibrated(found, SHIPPED if name == CALIBRATED else Path(name))
@@ -120,7 +122,7 @@ def _judge(name: str, profile: Profile, found: RecordedRun) -> tuple[Plan, Calla
     return model_plan(spec, size), lambda: open_judge(profile, spec, size)
 
 
-def _show(console: Console, each: Judged) -> None:
+def _show(console: Console, each: JudgedRun) -> None:
     headline = (
         f"{each['run']}: {each['this']['n']} of {each['questions']} questions scored by "
         f"{each['judge']}, {each['this']['failed']} failed"

@@ -10,9 +10,16 @@ from time import perf_counter
 from typing import TypedDict
 
 from evaluation.answering.flags import add_models
-from evaluation.ranking.config_means import Difference, Means, differences, means
-from evaluation.ranking.judged_queries import Judged, load_judged
-from evaluation.ranking.rank_measures import DEPTH, Ranked, Ranker, Scores, library_measures, score
+from evaluation.ranking.config_means import Means, RankingDifference, differences, means
+from evaluation.ranking.judged_queries import JudgedQueries, load_judged
+from evaluation.ranking.rank_measures import (
+    DEPTH,
+    QueryScores,
+    Ranked,
+    Ranker,
+    library_measures,
+    score_rankings,
+)
 from evaluation.tables import ranking_tables as table
 from graph.config import config_names, load_settings
 from graph.retrieval import open_retriever
@@ -42,7 +49,7 @@ class Measured(TypedDict):
     """The JSON document."""
 
     configs: dict[str, Means]
-    differences: list[Difference]
+    differences: list[RankingDifference]
     queries_per_second: dict[str, float]
     queries: int
     corpus_questions: int
@@ -85,12 +92,12 @@ def run(arguments: argparse.Namespace) -> int:
     judged = load_judged(arguments.queries, arguments.qrels, arguments.corpus)
     for note in judged.left_out.notes():
         log.warning("note: %s", note)
-    scores: dict[str, Scores] = {}
+    scores: dict[str, QueryScores] = {}
     rates: dict[str, float] = {}
     for each in settings:
         name = each.config_name
         rankings, seconds = ranked(_open(each, arguments, len(settings)), judged, name)
-        scores[name] = score(rankings, [query.relevant for query in judged.queries])
+        scores[name] = score_rankings(rankings, [query.relevant for query in judged.queries])
         rates[name] = len(rankings) / max(seconds, 1e-9)
     found: Measured = {
         "configs": {name: means(judged.queries, each) for name, each in scores.items()},
@@ -110,7 +117,9 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def ranked(ranker: Ranker, judged: Judged, name: str) -> tuple[list[Sequence[Ranked]], float]:
+def ranked(
+    ranker: Ranker, judged: JudgedQueries, name: str
+) -> tuple[list[Sequence[Ranked]], float]:
     """Return the ranking of each query, and the seconds that ranking alone took.
 
     The first query is ranked once before: the index is opened and the encoder loaded by then.
@@ -159,7 +168,7 @@ def _open(settings: Settings, arguments: argparse.Namespace, configs: int) -> Ra
     )
 
 
-def _show(found: Measured, judged: Judged) -> None:
+def _show(found: Measured, judged: JudgedQueries) -> None:
     console = terminal.console()
     groups = len({query.group for query in judged.queries})
     console.print(

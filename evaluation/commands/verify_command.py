@@ -13,16 +13,16 @@ from tempfile import TemporaryDirectory
 
 from evaluation.analysis.run_results import results_of
 from evaluation.calibration.known_judges import stored_calibration
-from evaluation.metrics.calibrated_judge import formula_of, scores_for
+from evaluation.metrics.calibrated_judge import judge_of_identity, record_scores
 from evaluation.metrics.record_scores import score_texts
-from evaluation.metrics.registry import CALIBRATED, METRICS, lexical, semantic_similarity
+from evaluation.metrics.registry import CALIBRATED_JUDGE, METRIC_NAMES, lexical, semantic_similarity
 from evaluation.store.identity import digest, versions
 from evaluation.store.journal import Record
 from evaluation.store.recorded_run import (
     RecordedRun,
-    as_written,
-    embedder_of,
+    known_records,
     read_run,
+    recorded_embedder,
     settings_of,
 )
 from evaluation.tables.results_tables import write_results
@@ -105,7 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
     found = read_run(arguments.folder, torn_end=False)
     _say_what_is_left_out(found, encoder=not arguments.no_encoder)
     count = 0
-    with as_written(found.folder):
+    with known_records(found.folder):
         for each in differences(found, encoder=not arguments.no_encoder):
             count += 1
             sys.stdout.write(" ".join(safe_text(each).split()) + "\n")
@@ -139,7 +139,7 @@ def differences(found: RecordedRun, *, encoder: bool) -> Iterator[str]:
     encoded = _encoded(found) if encoder else {}
     formula = found.identity.get("calibrated_judge")
     for record in found.records:
-        names = ["semantic_similarity", *([CALIBRATED] if formula else [])]
+        names = ["semantic_similarity", *([CALIBRATED_JUDGE] if formula else [])]
         yield from _of_record(record, names, encoded.get(record["index"], {}), _rough(found))
     yield from _of_candidates(found, open_encoder(_embedder(found)) if encoder else None)
     yield from _of_results(found)
@@ -164,7 +164,7 @@ def _of_record(
         made = {**lexical(record["answer"], record["reference"]), "LLM_judge": judged(record)}
         # Without the encoder there is nothing to hold against it; that it is there is checked.
         made |= {name: encoded.get(name, stored.get(name)) for name in encoded_names}
-    for name in (*METRICS, *(name for name in stored if name not in METRICS)):
+    for name in (*METRIC_NAMES, *(name for name in stored if name not in METRIC_NAMES)):
         if (name in stored) != (name in made):
             yield line(where, name, stored.get(name, "nothing"), made.get(name, "nothing"))
         elif name in stored and not near(
@@ -215,19 +215,19 @@ def _encoded(found: RecordedRun) -> dict[int, dict[str, float | None]]:
         for record, score in zip(sound, scores, strict=True)
     }
     if (fields := found.identity.get("calibrated_judge")) is not None:
-        formula = formula_of(fields)
-        for record, score in zip(sound, scores_for(formula, opened, sound), strict=True):
-            made[record["index"]][CALIBRATED] = score
+        formula = judge_of_identity(fields)
+        for record, score in zip(sound, record_scores(formula, opened, sound), strict=True):
+            made[record["index"]][CALIBRATED_JUDGE] = score
     return made
 
 
 def _embedder(found: RecordedRun) -> EmbedderSpec:
-    return embedder_of(found, "; leave it out with --no-encoder")
+    return recorded_embedder(found, "; leave it out with --no-encoder")
 
 
 def _of_results(found: RecordedRun) -> Iterator[str]:
     for record in found.records:
-        if record["error"] is None and not record["metrics"].keys() >= {*METRICS}:
+        if record["error"] is None and not record["metrics"].keys() >= {*METRIC_NAMES}:
             yield f"metrics.json: not recomputed: question {record['index']} lacks a metric"
             return
     settings = settings_of(found)

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evaluation.metrics.extra_signals import extra_signals
-from evaluation.metrics.registry import CALIBRATED
+from evaluation.metrics.registry import CALIBRATED_JUDGE
 from evaluation.store.journal import Record
 from graph.support.errors import DatasetError
 from graph.support.storage import write_atomically
 
 SHIPPED = Path(__file__).with_name("calibrated_judge.json")
-NAME = "calibrated"
+CALIBRATED_OPTION = "calibrated"
 
 
 FOLDS = 10
@@ -66,7 +66,7 @@ def value_of(name: str, signals: Mapping[str, float | None]) -> float | None:
     return None if value is None or bound is None else min(value, bound)
 
 
-class Calibrated(NamedTuple):
+class CalibratedJudge(NamedTuple):
     """A fitted formula, and those that did not see a tenth of the questions it was fitted on."""
 
     formula: Formula
@@ -102,8 +102,8 @@ def mark(question: str) -> str:
     return sha256(question.encode("utf-8", "replace")).hexdigest()[:12]
 
 
-def scores_of(
-    calibrated: Calibrated,
+def formula_scores(
+    calibrated: CalibratedJudge,
     questions: Sequence[str],
     answers: Sequence[str],
     signals: Sequence[Mapping[str, float | None]],
@@ -128,10 +128,10 @@ def scores_of(
     return found
 
 
-class Loaded(NamedTuple):
+class StoredJudge(NamedTuple):
     """A calibrated judge and how it was fitted."""
 
-    calibrated: Calibrated
+    calibrated: CalibratedJudge
     provenance: dict[str, Any]
 
     @property
@@ -146,7 +146,7 @@ def calibrated_scores(
     answers: Sequence[str],
     references: Sequence[str],
     metrics: Sequence[Mapping[str, float | None]],
-    calibrated: Calibrated | None = None,
+    calibrated: CalibratedJudge | None = None,
 ) -> list[float | None]:
     """Return the score of each answer, in [0, 1]: 0 for an empty one, None without a reference.
 
@@ -158,14 +158,14 @@ def calibrated_scores(
             missing or None leaves its answer unscored.
         calibrated: Which one; else the one that comes with the project.
     """
-    used = calibrated or load(SHIPPED).calibrated
-    scores = scores_of(used, questions, answers, metrics)
+    used = calibrated or load_judge(SHIPPED).calibrated
+    scores = formula_scores(used, questions, answers, metrics)
     return [
         score if reference else None for score, reference in zip(scores, references, strict=True)
     ]
 
 
-def load(path: Path) -> Loaded:
+def load_judge(path: Path) -> StoredJudge:
     """Read a calibrated judge.
 
     Raises:
@@ -173,12 +173,12 @@ def load(path: Path) -> Loaded:
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        made = Calibrated(
+        made = CalibratedJudge(
             _formula(found),
             tuple(_formula(each) for each in found["folds"]),
             frozenset(map(str, found["questions"])),
         )
-        loaded = Loaded(made, dict(found["provenance"]))
+        loaded = StoredJudge(made, dict(found["provenance"]))
         figures = loaded.provenance["cross_validated"]
         if len(made.folds) != FOLDS or not _sound(figures):
             raise ValueError("not whole")
@@ -216,7 +216,7 @@ def _sound(figures: Mapping[str, Any]) -> bool:
     )
 
 
-def formula_of(fields: object) -> Calibrated:
+def judge_of_identity(fields: object) -> CalibratedJudge:
     """Return the calibrated judge that a run's identity holds.
 
     Raises:
@@ -225,7 +225,7 @@ def formula_of(fields: object) -> Calibrated:
     try:
         if not isinstance(fields, Mapping):
             raise TypeError
-        return Calibrated(_formula(fields), (), frozenset())
+        return CalibratedJudge(_formula(fields), (), frozenset())
     except (ValueError, KeyError, TypeError, AttributeError):
         raise DatasetError(
             "the manifest's calibrated_judge is none that this version knows: use the version that "
@@ -233,7 +233,7 @@ def formula_of(fields: object) -> Calibrated:
         ) from None
 
 
-def save(path: Path, calibrated: Calibrated, provenance: Mapping[str, object]) -> None:
+def save_judge(path: Path, calibrated: CalibratedJudge, provenance: Mapping[str, object]) -> None:
     """Write a calibrated judge for people to read: equal fits give equal files."""
     formula = calibrated.formula
     content = {
@@ -249,14 +249,16 @@ def save(path: Path, calibrated: Calibrated, provenance: Mapping[str, object]) -
     write_atomically(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
-def score_records(calibrated: Calibrated, encoder: "Encoder", records: Sequence[Record]) -> None:
+def score_records(
+    calibrated: CalibratedJudge, encoder: "Encoder", records: Sequence[Record]
+) -> None:
     """Fill in the calibrated judge's score of records that have all other metrics."""
-    for record, score in zip(records, scores_for(calibrated, encoder, records), strict=True):
-        record["metrics"][CALIBRATED] = score
+    for record, score in zip(records, record_scores(calibrated, encoder, records), strict=True):
+        record["metrics"][CALIBRATED_JUDGE] = score
 
 
-def scores_for(
-    calibrated: Calibrated, encoder: "Encoder", records: Sequence[Record]
+def record_scores(
+    calibrated: CalibratedJudge, encoder: "Encoder", records: Sequence[Record]
 ) -> list[float | None]:
     """Return the score of each record's answer, from the metrics that the record holds."""
     questions = [record["question"] for record in records]

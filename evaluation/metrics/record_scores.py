@@ -9,7 +9,7 @@ from evaluation.store.journal import CandidateScore, Record
 if TYPE_CHECKING:
     from graph.retrieval.encoder import Encoder
 
-Scores = dict[str, float | None]
+MetricScores = dict[str, float | None]
 
 
 def score_texts(encoder: "Encoder | None", records: Sequence[Record]) -> None:
@@ -24,7 +24,7 @@ def score_texts(encoder: "Encoder | None", records: Sequence[Record]) -> None:
         similarities = semantic_similarity(
             encoder, [text for _, text in texts], [record["reference"] for record, _ in texts]
         )
-    scored: dict[int, dict[str, Scores]] = {record["index"]: {} for record in records}
+    scored: dict[int, dict[str, MetricScores]] = {record["index"]: {} for record in records}
     for (record, text), similarity in zip(texts, similarities, strict=True):
         scored[record["index"]][text] = {
             **lexical(text, record["reference"]),
@@ -41,7 +41,7 @@ def _texts(record: Record) -> list[str]:
     return list(dict.fromkeys([record["answer"], *drafts]))
 
 
-def _candidates(record: Record, scored: dict[str, Scores]) -> list[CandidateScore]:
+def _candidates(record: Record, scored: dict[str, MetricScores]) -> list[CandidateScore]:
     return [
         {"step": number, "candidate": place, "metrics": scored[draft["text"]]}
         for number, step in enumerate(record["steps"])

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from graph.retrieval.encoder import Encoder
 
-METRICS = ("BLEU", "ROUGE-1", "ROUGE-L", "edit_similarity", "semantic_similarity", "LLM_judge")
-CALIBRATED = "calibrated_judge"
+METRIC_NAMES = ("BLEU", "ROUGE-1", "ROUGE-L", "edit_similarity", "semantic_similarity", "LLM_judge")
+CALIBRATED_JUDGE = "calibrated_judge"
 """Measured where a run asks for it."""
 
 
 def metric_names(measured: Iterable[Mapping[str, object]]) -> list[str]:
     """Return `METRICS`, and then whatever else was measured of some answer."""
     further = {name for metrics in measured for name in metrics}
-    return [*METRICS, *sorted(further - {*METRICS})]
+    return [*METRIC_NAMES, *sorted(further - {*METRIC_NAMES})]
 
 
 def lexical(answer: str, reference: str) -> dict[str, float | None]:
@@ -31,9 +31,9 @@ def lexical(answer: str, reference: str) -> dict[str, float | None]:
     is the Levenshtein ratio.
     """
     if not reference:
-        return dict.fromkeys(METRICS[:4], None)
+        return dict.fromkeys(METRIC_NAMES[:4], None)
     if not answer:
-        return dict.fromkeys(METRICS[:4], 0.0)
+        return dict.fromkeys(METRIC_NAMES[:4], 0.0)
     from Levenshtein import ratio
 
     rouge = _rouge().score(reference, answer)

@@ -135,7 +135,7 @@ def _shown(value: str) -> str:
 
 
 @dataclass(frozen=True)
-class Query:
+class JudgedQuery:
     """One query whose relevant questions are known."""
 
     query_id: str
@@ -176,16 +176,16 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedQueries:
     """The queries to measure with."""
 
-    queries: list[Query]
+    queries: list[JudgedQuery]
     left_out: LeftOut
     questions: int
     """Of the corpus, each id once."""
 
 
-def load_judged(queries: Path, qrels: Path, corpus: Path) -> Judged:
+def load_judged(queries: Path, qrels: Path, corpus: Path) -> JudgedQueries:
     """Read queries, their judgments and the ids of the corpus.
 
     Raises:
@@ -212,10 +212,10 @@ def load_judged(queries: Path, qrels: Path, corpus: Path) -> Judged:
         repeated_judgments=repeated,
     )
     made = [
-        Query(name, *asked[name], relevant=found[name], group=group)
+        JudgedQuery(name, *asked[name], relevant=found[name], group=group)
         for name, group in zip(kept, groups, strict=True)
     ]
-    return Judged(made, left_out, len(known))
+    return JudgedQueries(made, left_out, len(known))
 
 
 def group_by_relevant(relevant: Sequence[Mapping[str, int]]) -> list[int]:

@@ -8,11 +8,11 @@ from graph.support.errors import MissingExtraError
 if TYPE_CHECKING:
     from ir_measures import Measure
 
-METRICS = ("nDCG@10", "R@1", "R@5", "R@10", "R@100", "MRR")
+RANK_METRICS = ("nDCG@10", "R@1", "R@5", "R@10", "R@100", "MRR")
 DEPTH = 100
 """Questions ranked per query: what stands lower counts as not found, for MRR too."""
 
-Scores = dict[str, list[float]]
+QueryScores = dict[str, list[float]]
 """From metric to one value per query, in the order of the queries, each in [0, 1]."""
 
 
@@ -33,7 +33,9 @@ class Ranker(Protocol):
         ...
 
 
-def score(rankings: Sequence[Sequence[Ranked]], relevant: Sequence[Mapping[str, int]]) -> Scores:
+def score_rankings(
+    rankings: Sequence[Sequence[Ranked]], relevant: Sequence[Mapping[str, int]]
+) -> QueryScores:
     """Return the value of each metric for each query.
 
     R@k is the share of a query's relevant questions among the first k; nDCG@10 (Jarvelin and
@@ -74,7 +76,7 @@ def library_measures() -> dict[str, "Measure"]:
             "measuring retrieval needs ir-measures: pip install 'opencoder[measure]'"
         ) from None
     found = (nDCG @ 10, R @ 1, R @ 5, R @ 10, R @ 100, RR)
-    return dict(zip(METRICS, found, strict=True))
+    return dict(zip(RANK_METRICS, found, strict=True))
 
 
 def _by_rank(ranking: Sequence[Ranked]) -> dict[str, float]:

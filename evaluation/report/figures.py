@@ -8,17 +8,17 @@ from typing import NamedTuple
 from evaluation.analysis.comparison import Difference, adjust, compare
 from evaluation.analysis.control_comparison import Grid, control_of, verdict_lines
 from evaluation.analysis.costs import Cost, cost_of
-from evaluation.analysis.passage_quality import OUTCOMES, Outcome, outcome_of
+from evaluation.analysis.passage_quality import OUTCOMES, PassageOutcome, outcome_of
 from evaluation.analysis.run_results import Results, results_of
-from evaluation.analysis.stage_gains import Added
+from evaluation.analysis.stage_gains import StageGain
 from evaluation.calibration.known_judges import calibration_of, doubt_of
 from evaluation.metrics.registry import metric_names
 from evaluation.rescoring.pass_summary import column, summary, with_scores
-from evaluation.rescoring.score_files import Scoring, read_scores
+from evaluation.rescoring.score_files import RecordedPass, read_scores
 from evaluation.statistics.agreement import Correlation, rank_correlation
 from evaluation.statistics.summaries import Summary, summarise
 from evaluation.store.journal import Record
-from evaluation.store.recorded_run import RecordedRun, as_written, read_run, settings_of
+from evaluation.store.recorded_run import RecordedRun, known_records, read_run, settings_of
 from evaluation.tables.results_tables import notes
 from graph.schema import Config
 from graph.support.errors import DatasetError
@@ -33,7 +33,7 @@ class Read(NamedTuple):
     notes: list[str]
 
 
-class Agreement(NamedTuple):
+class JudgeCorrelations(NamedTuple):
     """How a judge ranks the answers of a run, against each metric."""
 
     judge: str
@@ -51,7 +51,7 @@ def read_with_scores(folder: Path) -> Read:
     return Read(with_scores(run, scorings), notes)
 
 
-def _said(run: RecordedRun, scoring: Scoring, metric: str) -> str:
+def _said(run: RecordedRun, scoring: RecordedPass, metric: str) -> str:
     found = summary(run, scoring.scores, metric)
     said = f"{column(scoring, metric)} is {metric} by {scoring.plan.label}, scored after the run"
     reasons = "; ".join(f"{why}: {count}" for why, count in found["reasons"].items())
@@ -60,7 +60,7 @@ def _said(run: RecordedRun, scoring: Scoring, metric: str) -> str:
     return f"{said}{unscored}{waiting}."
 
 
-def agreements(run: RecordedRun, metrics: Sequence[str]) -> list[Agreement]:
+def judge_correlations(run: RecordedRun, metrics: Sequence[str]) -> list[JudgeCorrelations]:
     """Return how each judge of a run ranks its answers against every metric before it.
 
     A judge is the run's own, and whatever was measured beside the fixed metrics.
@@ -68,7 +68,7 @@ def agreements(run: RecordedRun, metrics: Sequence[str]) -> list[Agreement]:
     first = list(metrics).index(JUDGE)
     scores = {name: [record["metrics"].get(name) for record in run.answered] for name in metrics}
     return [
-        Agreement(
+        JudgeCorrelations(
             judge, {name: rank_correlation(scores[judge], scores[name]) for name in metrics[:place]}
         )
         for place, judge in enumerate(metrics)
@@ -87,15 +87,15 @@ class Reported:
     config: Config
     results: Results
     metrics: dict[str, Summary]
-    outcomes: dict[int, Outcome]
+    outcomes: dict[int, PassageOutcome]
     """What became of relevant passages, by the question's index, where they are known."""
     by_outcome: dict[str, dict[str, Summary]]
     """Metric by metric for what became of relevant passages; empty where none are known."""
     stages: dict[str, dict[str, Summary]]
     """Metric by metric, of the answer as it stood after each stage."""
-    added: dict[str, Added]
+    added: dict[str, StageGain]
     """What each stage but the first added, where it ran."""
-    agreements: list[Agreement]
+    judge_correlations: list[JudgeCorrelations]
     cost: Cost
 
 
@@ -180,7 +180,7 @@ def _reported(key: str, name: str, run: RecordedRun, names: Sequence[str]) -> Re
         for record in run.records
     ]
     sound = [record for record in whole if record["error"] is None]
-    with as_written(run.folder):
+    with known_records(run.folder):
         outcomes = {r["index"]: outcome_of(r) for r in sound if r["relevant_question_ids"]}
         results = results_of(settings, whole, calibration_of(run.identity))
         return Reported(
@@ -194,7 +194,7 @@ def _reported(key: str, name: str, run: RecordedRun, names: Sequence[str]) -> Re
             by_outcome=_by_outcome(sound, names, outcomes) if results["retrieval"] else {},
             stages=results["stages"],
             added=results["added"],
-            agreements=agreements(run, names),
+            judge_correlations=judge_correlations(run, names),
             cost=cost_of(sound),
         )
 
@@ -209,7 +209,7 @@ def _means(
 
 
 def _by_outcome(
-    records: Sequence[Record], names: Sequence[str], outcomes: Mapping[int, Outcome]
+    records: Sequence[Record], names: Sequence[str], outcomes: Mapping[int, PassageOutcome]
 ) -> dict[str, dict[str, Summary]]:
     groups: dict[str, list[Record]] = {name: [] for name in OUTCOMES}
     for record in records:

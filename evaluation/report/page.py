@@ -18,7 +18,7 @@ from evaluation.report import plots
 from evaluation.report.facts import asked_of, facts_of, manifest_of, manifest_text
 from evaluation.report.figures import Figures
 from evaluation.report.pictures import pictures_of
-from evaluation.report.question_blocks import Blocks
+from evaluation.report.question_blocks import QuestionBlocks
 from evaluation.statistics.paired_tests import ALPHA
 from evaluation.statistics.summaries import Summary
 from evaluation.tables.numbers import number, p_text
@@ -30,7 +30,6 @@ _MARKS = {
     "not distinguishable": ("≈", "not distinguishable"),
     "no test": ("·", "no test"),
 }
-
 
 _SCRIPT_PARTS = (
     "value_formats",
@@ -58,7 +57,7 @@ _SCRIPT_PARTS = (
 """The files of script/, in an order in which each needs only those before it."""
 
 
-def render(figures: Figures, blocks: Blocks) -> str:
+def render(figures: Figures, blocks: QuestionBlocks) -> str:
     """Return the page."""
     style, script = _asset("report.css"), _script()
     manifests = [manifest_of(each) for each in figures.runs]

@@ -29,10 +29,10 @@ _SHORT = 24
 """Shorter texts are not worth a number."""
 _DIGITS = 6
 
-Question = tuple[int, str, str]
+QuestionKey = tuple[int, str, str]
 
 
-class Blocks(NamedTuple):
+class QuestionBlocks(NamedTuple):
     """What the page holds of the questions, in base64."""
 
     rows: str
@@ -41,7 +41,9 @@ class Blocks(NamedTuple):
     """To how many characters passages are cut; None where they are whole."""
 
 
-def blocks_of(runs: Sequence[Reported], metrics: Sequence[str], budget: int = BUDGET) -> Blocks:
+def blocks_of(
+    runs: Sequence[Reported], metrics: Sequence[str], budget: int = BUDGET
+) -> QuestionBlocks:
     """Return the index and the blocks of all questions that any of the runs holds."""
     questions = _questions(runs)
     index = _packed({"outcomes": OUTCOMES, "block": BLOCK, "rows": _rows(questions, runs, metrics)})
@@ -56,12 +58,12 @@ def blocks_of(runs: Sequence[Reported], metrics: Sequence[str], budget: int = BU
                 break
         else:
             break
-    return Blocks(index, parts, cut)
+    return QuestionBlocks(index, parts, cut)
 
 
-def _questions(runs: Sequence[Reported]) -> list[tuple[Question, list[Record | None]]]:
+def _questions(runs: Sequence[Reported]) -> list[tuple[QuestionKey, list[Record | None]]]:
     """Return each question with its record in every run: same index, text and reference."""
-    by_run: list[dict[Question, Record]] = [
+    by_run: list[dict[QuestionKey, Record]] = [
         {(r["index"], r["question"], r["reference"]): r for r in each.run.records} for each in runs
     ]
     keys = dict.fromkeys(key for records in by_run for key in records)
@@ -70,7 +72,7 @@ def _questions(runs: Sequence[Reported]) -> list[tuple[Question, list[Record | N
 
 
 def _rows(
-    questions: Sequence[tuple[Question, list[Record | None]]],
+    questions: Sequence[tuple[QuestionKey, list[Record | None]]],
     runs: Sequence[Reported],
     metrics: Sequence[str],
 ) -> Iterator[list[Any]]:
@@ -94,7 +96,7 @@ def _cell(record: Record, run: Reported, metrics: Sequence[str], answer: int) ->
     return [state, outcome, answer, [v if v is None else round(v, _DIGITS) for v in values]]
 
 
-def _block(questions: Sequence[tuple[Question, list[Record | None]]], cut: int | None) -> str:
+def _block(questions: Sequence[tuple[QuestionKey, list[Record | None]]], cut: int | None) -> str:
     texts: dict[str, int] = {}
     packed = [
         {

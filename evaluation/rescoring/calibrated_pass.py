@@ -5,44 +5,51 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from evaluation.metrics.calibrated_judge import NAME, SHIPPED, Calibrated, Loaded, load, scores_for
-from evaluation.metrics.registry import CALIBRATED, METRICS
-from evaluation.rescoring.score_files import Plan, Score, fingerprint
+from evaluation.metrics.calibrated_judge import (
+    CALIBRATED_OPTION,
+    SHIPPED,
+    CalibratedJudge,
+    StoredJudge,
+    load_judge,
+    record_scores,
+)
+from evaluation.metrics.registry import CALIBRATED_JUDGE, METRIC_NAMES
+from evaluation.rescoring.score_files import PassScore, PassSpec, fingerprint
 from evaluation.store.journal import Record
-from evaluation.store.recorded_run import RecordedRun, embedder_of
+from evaluation.store.recorded_run import RecordedRun, recorded_embedder
 
 if TYPE_CHECKING:
     from graph.retrieval.encoder import Encoder
 
 
-class CalibratedJudge(NamedTuple):
+class CalibratedScorer(NamedTuple):
     """Reads the run's own metrics, and measures what they lack."""
 
-    loaded: Loaded
+    loaded: StoredJudge
     encoder: "Encoder"
 
-    def __call__(self, batch: Sequence[Record], on_served: Callable[[], None]) -> list[Score]:
+    def __call__(self, batch: Sequence[Record], on_served: Callable[[], None]) -> list[PassScore]:
         """Score a batch."""
         del on_served  # no model is called
         used = self.loaded.calibrated
-        values = scores_for(used, self.encoder, batch)
+        values = record_scores(used, self.encoder, batch)
         return [_score(r, value, used) for r, value in zip(batch, values, strict=True)]
 
 
-def _score(record: Record, value: float | None, used: Calibrated) -> Score:
-    known = {name: record["metrics"].get(name) for name in used.signals if name in METRICS}
+def _score(record: Record, value: float | None, used: CalibratedJudge) -> PassScore:
+    known = {name: record["metrics"].get(name) for name in used.signals if name in METRIC_NAMES}
     lacking = [name for name, signal in known.items() if signal is None]
     why = f"the run has no {', '.join(lacking)}" if record["reference"] else "no reference"
     return {
         "index": record["index"],
         "of": fingerprint(record),
-        "scores": {CALIBRATED: value},
-        "reasons": {CALIBRATED: why} if value is None else {},
+        "scores": {CALIBRATED_JUDGE: value},
+        "reasons": {CALIBRATED_JUDGE: why} if value is None else {},
         "evidence": [known],
     }
 
 
-def open_calibrated(run: RecordedRun, path: Path = SHIPPED) -> CalibratedJudge:
+def open_calibrated(run: RecordedRun, path: Path = SHIPPED) -> CalibratedScorer:
     """Return the calibrated judge of a file, with the encoder of a run.
 
     Raises:
@@ -50,18 +57,20 @@ def open_calibrated(run: RecordedRun, path: Path = SHIPPED) -> CalibratedJudge:
     """
     from graph.retrieval.encoder import open_encoder
 
-    spec = embedder_of(run, ": the calibrated judge needs it")
-    return CalibratedJudge(load(path), open_encoder(spec))
+    spec = recorded_embedder(run, ": the calibrated judge needs it")
+    return CalibratedScorer(load_judge(path), open_encoder(spec))
 
 
-def calibrated_plan(run: RecordedRun, made: CalibratedJudge) -> Plan:
+def calibrated_plan(run: RecordedRun, made: CalibratedScorer) -> PassSpec:
     """Return what its scores depend on."""
     needs_judge = made.loaded.calibrated.needs_judge
     identity = {
         "kind": "judge",
-        "judge": NAME,
+        "judge": CALIBRATED_OPTION,
         "formula": made.loaded.identity,
         "embedder": run.identity.get("embedder"),
         "judge_of_the_run": run.identity.get("judge") if needs_judge else None,
     }
-    return Plan("judge", NAME, (CALIBRATED,), json.loads(json.dumps(identity)))
+    return PassSpec(
+        "judge", CALIBRATED_OPTION, (CALIBRATED_JUDGE,), json.loads(json.dumps(identity))
+    )

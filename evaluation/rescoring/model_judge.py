@@ -7,12 +7,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
-from evaluation.answering.run_identity import model_of
-from evaluation.rescoring.score_files import Plan, Score, fingerprint
+from evaluation.answering.run_identity import model_identity
+from evaluation.rescoring.score_files import PassScore, PassSpec, fingerprint
 from evaluation.store.journal import Record
 from graph.models import Models, open_models
 from graph.models import packaged as embedded
-from graph.models.lockstep import Outcome
+from graph.models.lockstep import TaskOutcome
 from graph.schema import ModelSpec, Profile
 from graph.support.errors import ConfigError
 from graph.support.storage import file_sha256
@@ -30,7 +30,7 @@ class ModelJudge(NamedTuple):
 
     models: Models
 
-    def __call__(self, batch: Sequence[Record], on_served: Callable[[], None]) -> list[Score]:
+    def __call__(self, batch: Sequence[Record], on_served: Callable[[], None]) -> list[PassScore]:
         """Judge a batch side by side."""
         states: list[JudgedState] = [
             {"question": r["question"], "reference": r["reference"], "answer": r["answer"]}
@@ -41,7 +41,7 @@ class ModelJudge(NamedTuple):
         return [_score(record, each) for record, each in zip(batch, outcomes, strict=True)]
 
 
-def _score(record: Record, outcome: Outcome[Judged]) -> Score:
+def _score(record: Record, outcome: TaskOutcome[Judged]) -> PassScore:
     if outcome.value is None:
         raise outcome.error or RuntimeError("the judge ended without a verdict")
     [step] = outcome.value["steps"]
@@ -65,16 +65,16 @@ def _reason(error: str | None) -> str:
     return " ".join(f"{name}: {message}".split())[:_REASON_CHARS]
 
 
-def model_plan(spec: ModelSpec, batch_size: int) -> Plan:
+def model_plan(spec: ModelSpec, batch_size: int) -> PassSpec:
     """Return what a model's verdicts depend on; loads no weights."""
     asked = [JUDGE.template, *GRADES, file_sha256(Path(node.__file__))]
     identity: dict[str, object] = {
         "kind": "judge",
-        "judge": model_of(spec),
+        "judge": model_identity(spec),
         "prompt": sha256(json.dumps(asked).encode()).hexdigest(),
         "batch_size": batch_size,
     }
-    return Plan("judge", spec.model, (METRIC,), json.loads(json.dumps(identity)))
+    return PassSpec("judge", spec.model, (METRIC,), json.loads(json.dumps(identity)))
 
 
 def judge_spec(name: str, profile: Profile) -> ModelSpec:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from evaluation.rescoring.score_files import Score, Scoring, read_scores, scored
+from evaluation.rescoring.score_files import PassScore, RecordedPass, read_scores, scored
 from evaluation.statistics.summaries import Summary, summarise
 from evaluation.store.journal import Record
 from evaluation.store.recorded_run import RecordedRun
@@ -21,7 +21,7 @@ class Scored(Summary):
     """Why questions are unscored."""
 
 
-def summary(run: RecordedRun, scores: dict[int, Score], metric: str) -> Scored:
+def summary(run: RecordedRun, scores: dict[int, PassScore], metric: str) -> Scored:
     """Return what a pass says by one metric."""
     sound = run.answered
     found = [each for record in sound if (each := scored(record, scores)) is not None]
@@ -38,7 +38,7 @@ def summary(run: RecordedRun, scores: dict[int, Score], metric: str) -> Scored:
     }
 
 
-def own_summary(run: RecordedRun, scores: dict[int, Score], metric: str) -> Scored:
+def own_summary(run: RecordedRun, scores: dict[int, PassScore], metric: str) -> Scored:
     """Return what the run itself says by one of its metrics, on the questions of a pass."""
     sound = run.answered
     found = [record for record in sound if scored(record, scores) is not None]
@@ -52,7 +52,7 @@ def own_summary(run: RecordedRun, scores: dict[int, Score], metric: str) -> Scor
     }
 
 
-def with_scores(run: RecordedRun, scorings: Sequence[Scoring]) -> RecordedRun:
+def with_scores(run: RecordedRun, scorings: Sequence[RecordedPass]) -> RecordedRun:
     """Return the run with the metrics of passes beside its own, under names of their own.
 
     A name ends with the digest of what scored: equal names are the same measurement.
@@ -87,10 +87,10 @@ def with_shared_scores(runs: Sequence[RecordedRun]) -> tuple[list[RecordedRun], 
     return merged, sorted(notes)
 
 
-def column(scoring: Scoring, metric: str) -> str:
+def column(scoring: RecordedPass, metric: str) -> str:
     """Return a metric's name among the metrics of a run."""
     return f"{metric}@{_mark(scoring)}"
 
 
-def _mark(scoring: Scoring) -> str:
+def _mark(scoring: RecordedPass) -> str:
     return scoring.name.rpartition("-")[2][:6]

@@ -24,7 +24,7 @@ _LABEL_CHARS = 40
 _REMEDY = "remove it and the .json beside it, and score again"
 
 
-class Score(TypedDict):
+class PassScore(TypedDict):
     """What one pass says of one question."""
 
     index: int
@@ -38,7 +38,7 @@ class Score(TypedDict):
     """What the scores were made from: verdicts, or replies as the model wrote them."""
 
 
-class Plan(NamedTuple):
+class PassSpec(NamedTuple):
     """What scores."""
 
     kind: str
@@ -56,16 +56,16 @@ class Plan(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Scoring:
+class RecordedPass:
     """A pass as its files tell it, finished or not."""
 
     name: str
-    plan: Plan
-    scores: dict[int, Score]
+    plan: PassSpec
+    scores: dict[int, PassScore]
     """By the question's index."""
 
 
-def _is_entry(value: object) -> TypeGuard[Score]:
+def _is_entry(value: object) -> TypeGuard[PassScore]:
     if not isinstance(value, dict):
         return False
     scores, reasons = value.get("scores"), value.get("reasons")
@@ -86,7 +86,7 @@ SCORE_LINES = LineFormat(_is_entry, "scores of a question", _REMEDY)
 class ScoreFile:
     """The scores of one pass, open for more."""
 
-    def __init__(self, folder: Path, plan: Plan) -> None:
+    def __init__(self, folder: Path, plan: PassSpec) -> None:
         """Open or begin the scores of `plan` in a run folder, which the caller holds locked.
 
         Raises:
@@ -102,7 +102,7 @@ class ScoreFile:
         self._lines = CheckedLines(scores / f"{plan.name}.jsonl", SCORE_LINES)
         self.scores = self._lines.entries
 
-    def append(self, scores: list[Score]) -> None:
+    def append(self, scores: list[PassScore]) -> None:
         """Write scores and wait until they are on disk."""
         self._lines.append(scores)
 
@@ -111,7 +111,7 @@ class ScoreFile:
         self._lines.close()
 
 
-def read_scores(folder: Path) -> list[Scoring]:
+def read_scores(folder: Path) -> list[RecordedPass]:
     """Read every pass over a run, by name; nothing is written.
 
     Raises:
@@ -122,10 +122,10 @@ def read_scores(folder: Path) -> list[Scoring]:
         stored = _header(header, header.stem)
         lines = header.with_suffix(".jsonl")
         scores = read_checked_lines(lines, SCORE_LINES) if lines.exists() else {}
-        plan = Plan(
+        plan = PassSpec(
             stored["kind"], stored["label"], tuple(stored["metrics"]), dict(stored["identity"])
         )
-        found.append(Scoring(header.stem, plan, scores))
+        found.append(RecordedPass(header.stem, plan, scores))
     return found
 
 
@@ -141,7 +141,7 @@ def fingerprint(record: Record) -> str:
     return sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
-def scored(record: Record, scores: dict[int, Score]) -> Score | None:
+def scored(record: Record, scores: dict[int, PassScore]) -> PassScore | None:
     """Return a question's score, None if it has none yet.
 
     Raises:
@@ -156,7 +156,7 @@ def scored(record: Record, scores: dict[int, Score]) -> Score | None:
     return found
 
 
-def _header_of(plan: Plan) -> dict[str, object]:
+def _header_of(plan: PassSpec) -> dict[str, object]:
     return {
         "schema": SCHEMA,
         "kind": plan.kind,
@@ -172,7 +172,7 @@ def _header_of(plan: Plan) -> dict[str, object]:
 def _header(path: Path, name: str) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        plan = Plan(found["kind"], found["label"], tuple(found["metrics"]), found["identity"])
+        plan = PassSpec(found["kind"], found["label"], tuple(found["metrics"]), found["identity"])
         whole = (
             found["digest"] == digest(plan.identity)
             and plan.name == name

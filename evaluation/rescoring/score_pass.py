@@ -5,7 +5,7 @@ from itertools import count
 from pathlib import Path
 from typing import Protocol
 
-from evaluation.rescoring.score_files import Score, ScoreFile, scored
+from evaluation.rescoring.score_files import PassScore, ScoreFile, scored
 from evaluation.store.journal import Record
 from evaluation.store.recorded_run import RecordedRun, read_run
 from graph.support.errors import DatasetError
@@ -13,10 +13,10 @@ from graph.support.progress import progress
 from graph.support.terminal import Interrupted, log
 
 
-class Scorer(Protocol):
+class PassScorer(Protocol):
     """Scores the answers of a batch of records, in order."""
 
-    def __call__(self, batch: Sequence[Record], on_served: Callable[[], None]) -> list[Score]:
+    def __call__(self, batch: Sequence[Record], on_served: Callable[[], None]) -> list[PassScore]:
         """Return one score for each record; `on_served` is called after every model call."""
         ...
 
@@ -31,7 +31,7 @@ def unscored(run: RecordedRun, file: ScoreFile) -> int:
 
 
 def score_run(
-    run: RecordedRun, file: ScoreFile, scorer: Scorer, batch_size: int, label: str
+    run: RecordedRun, file: ScoreFile, scorer: PassScorer, batch_size: int, label: str
 ) -> int:
     """Score what `file` does not hold yet; return how many scores were written.
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from evaluation.statistics.intervals import cluster_interval
 
 
-class Estimate(TypedDict):
+class ClusterMean(TypedDict):
     """A mean and what it rests on."""
 
     mean: float
@@ -19,14 +19,14 @@ class Estimate(TypedDict):
     """None where there is only one group to draw from."""
 
 
-class Estimates(Estimate):
+class ClusterMeans(ClusterMean):
     """The mean by query (`n` queries), and beside it the mean by document."""
 
-    by_document: Estimate
+    by_document: ClusterMean
     """Each group of queries counts once, with its mean; `n` groups."""
 
 
-def estimates(values: NDArray[float64], groups: Sequence[int]) -> list[Estimates]:
+def cluster_means(values: NDArray[float64], groups: Sequence[int]) -> list[ClusterMeans]:
     """Return the means of the rows of `values`, shape (metrics, queries).
 
     Both intervals come from a cluster bootstrap (Cameron, Gelbach and Miller 2008): whole groups of
@@ -47,7 +47,7 @@ def estimates(values: NDArray[float64], groups: Sequence[int]) -> list[Estimates
     ]
 
 
-def _ratios(sums: NDArray[float64], sizes: NDArray[int64]) -> list[Estimate]:
+def _ratios(sums: NDArray[float64], sizes: NDArray[int64]) -> list[ClusterMean]:
     """Return sum(sums) / sum(sizes) for each row of `sums`, shape (metrics, groups)."""
     n = int(sizes.sum())
     means = sums.sum(axis=1) / n

@@ -49,7 +49,7 @@ class RecordedRun:
 
 
 @contextmanager
-def as_written(folder: Path) -> Iterator[None]:
+def known_records(folder: Path) -> Iterator[None]:
     """Turn what goes wrong over odd records into one line.
 
     A journal's check says that its lines are whole, not what a stranger's records hold.
@@ -83,7 +83,7 @@ def settings_of(run: RecordedRun) -> Settings:
     return Settings.model_construct(config_name=run.config, profile_name=run.profile, config=config)
 
 
-def embedder_of(run: RecordedRun, otherwise: str) -> EmbedderSpec:
+def recorded_embedder(run: RecordedRun, otherwise: str) -> EmbedderSpec:
     """Return the encoder that a run was made with.
 
     Raises:

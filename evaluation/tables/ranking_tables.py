@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 
-from evaluation.ranking.config_means import Difference, Means
+from evaluation.ranking.config_means import Means, RankingDifference
 from evaluation.ranking.judged_queries import ALL
-from evaluation.ranking.rank_measures import METRICS
-from evaluation.statistics.cluster_means import Estimate
+from evaluation.ranking.rank_measures import RANK_METRICS
+from evaluation.statistics.cluster_means import ClusterMean
 from evaluation.tables.layout import new_table, untrusted
 from evaluation.tables.numbers import number
 
@@ -18,11 +18,11 @@ COMPARED = ("nDCG@10", "R@10")
 def means_table(configs: Mapping[str, Means]) -> Table:
     """Return a row per kind and config: the mean by query, its interval, the mean by document."""
     table = _table("kind", "config")
-    for name in ("n", *METRICS):
+    for name in ("n", *RANK_METRICS):
         table.add_column(name, justify="right", no_wrap=True)
     for kind in shown_kinds(configs):
         for name, means in configs.items():
-            estimates = [means[kind][metric] for metric in METRICS]
+            estimates = [means[kind][metric] for metric in RANK_METRICS]
             counts = f"{estimates[0]['n']}\n\n{estimates[0]['by_document']['n']}"
             cells = [
                 f"{number(e['mean'])}\n{interval(e)}\n{number(e['by_document']['mean'])}"
@@ -34,7 +34,7 @@ def means_table(configs: Mapping[str, Means]) -> Table:
     return table
 
 
-def differences_table(differences: Sequence[Difference], kinds: Sequence[str]) -> Table:
+def differences_table(differences: Sequence[RankingDifference], kinds: Sequence[str]) -> Table:
     """Return a row per kind, pair and metric, with what its interval allows to say."""
     table = _table("kind", "difference", "metric")
     for name in ("mean", "95 %", "document"):
@@ -63,7 +63,7 @@ def shown_kinds(configs: Mapping[str, Means]) -> list[str]:
     return [*(kind for kind in kinds if kind != ALL), *([ALL] if len(kinds) > 2 else [])]
 
 
-def interval(estimate: Estimate, sign: str = "") -> str:
+def interval(estimate: ClusterMean, sign: str = "") -> str:
     """Return the 95 % interval, or `none` where one group is all there is."""
     ends = estimate["ci95"]
     joint = " to " if sign else "-"

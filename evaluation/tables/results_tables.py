@@ -7,7 +7,7 @@ from rich.table import Table
 
 from evaluation.analysis.passage_quality import RetrievalQuality
 from evaluation.analysis.run_results import Results
-from evaluation.analysis.stage_gains import STAGE_METRICS, Added
+from evaluation.analysis.stage_gains import STAGE_METRICS, StageGain
 from evaluation.calibration.known_judges import note_of
 from evaluation.statistics.summaries import Summary
 from evaluation.tables.layout import new_table
@@ -66,7 +66,7 @@ def _retrieval_lines(found: RetrievalQuality | None) -> list[str]:
     return [*lines, "", outcomes_line(found)]
 
 
-def _stage_lines(found: dict[str, Added]) -> list[str]:
+def _stage_lines(found: dict[str, StageGain]) -> list[str]:
     if not found:
         return []
     lines = [
@@ -84,7 +84,7 @@ def _stage_lines(found: dict[str, Added]) -> list[str]:
     return lines
 
 
-def stages_table(found: dict[str, Added]) -> Table:
+def stages_table(found: dict[str, StageGain]) -> Table:
     """Return what each stage added where it ran, for the terminal."""
     table = new_table()
     table.add_column("stage\nran, changed")

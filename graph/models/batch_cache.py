@@ -11,14 +11,14 @@ from langchain_core.outputs import Generation
 from pydantic import TypeAdapter, ValidationError
 
 from graph.models import packaged as embedded
-from graph.models.budget import Fitted
-from graph.models.loading import Loaded
+from graph.models.budget import FittedPrompt
+from graph.models.loading import LoadedModel
 from graph.support.storage import folder_sha256
 
 _T = TypeVar("_T")
 
 
-class Recall:
+class BatchCache:
     """One model's calls in a cache.
 
     A reply depends, in its last bits and where it is sampled, on what stood in the batch beside
@@ -32,9 +32,9 @@ class Recall:
 
     def batch(
         self,
-        loaded: Loaded,
+        loaded: LoadedModel,
         asked: Mapping[str, object],
-        rows: Sequence[Fitted],
+        rows: Sequence[FittedPrompt],
         run: Callable[[], list[_T | Exception]],
         kind: type[_T],
     ) -> list[_T | Exception]:
@@ -49,7 +49,7 @@ class Recall:
         """
         if self._cache is None:
             return run()
-        self._identity = self._identity or model_identity(loaded)
+        self._identity = self._identity or cache_identity(loaded)
         prompt = json.dumps([[row.text, row.continuation] for row in rows])
         settings = json.dumps({**self._identity, **asked}, sort_keys=True)
         found = self._cache.lookup(prompt, settings)
@@ -72,7 +72,9 @@ def _kept(outcome: Any) -> Generation:
     return Generation(text=outcome.get("text", ""), generation_info=kept)
 
 
-def _restored(found: Sequence[Any], rows: Sequence[Fitted], kind: type[_T]) -> list[_T] | None:
+def _restored(
+    found: Sequence[Any], rows: Sequence[FittedPrompt], kind: type[_T]
+) -> list[_T] | None:
     """Return kept outcomes as they stand for these prompts; None if they cannot be read."""
     if len(found) != len(rows):
         return None
@@ -96,7 +98,7 @@ def _restored(found: Sequence[Any], rows: Sequence[Fitted], kind: type[_T]) -> l
         return None
 
 
-def model_identity(loaded: Loaded) -> dict[str, object]:
+def cache_identity(loaded: LoadedModel) -> dict[str, object]:
     """Return what, besides prompt and settings, a reply depends on."""
     spec, model = loaded.spec, loaded.model
     is_embedded, folder = spec.engine == "embedded", Path(spec.model)

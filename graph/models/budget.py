@@ -23,7 +23,7 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedPrompt:
     """A prompt's text within the window, and the tokens that were left out for it."""
 
     text: str
@@ -33,14 +33,14 @@ class Fitted:
     """What is scored after it, where a given text is scored."""
 
 
-def fit(
+def fit_prompt(
     prompt: Prompt,
     *,
     limit: int,
     count: Callable[[str], int],
     protect: Callable[[str], str],
     wrap: Callable[[str], str],
-) -> Fitted:
+) -> FittedPrompt:
     """Render a prompt in at most `limit` tokens.
 
     Args:
@@ -63,7 +63,7 @@ def fit(
     cuttable = dict(safe.cuttable)
     tokens = count(text(safe.passages, cuttable))
     if tokens <= limit:
-        return Fitted(text(safe.passages, cuttable), tokens, 0)
+        return FittedPrompt(text(safe.passages, cuttable), tokens, 0)
     passages = _cut_passages(safe.passages, limit, lambda shown: count(text(shown, cuttable)))
     if not passages:
         cuttable = _cut_values(cuttable, limit, lambda values: count(text((), values)))
@@ -71,7 +71,7 @@ def fit(
     left = count(cut)
     if left > limit:
         raise _too_long(left, limit)
-    return Fitted(cut, left, tokens - left)
+    return FittedPrompt(cut, left, tokens - left)
 
 
 def _too_long(tokens: int, limit: int) -> PromptTooLongError:

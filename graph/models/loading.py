@@ -17,7 +17,7 @@ _DEFAULT_WINDOW = 2048
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedModel:
     """A model in memory, with its way of writing prompts."""
 
     spec: ModelSpec
@@ -79,7 +79,7 @@ def resolve_dtype(dtype: str) -> str:
     return "bfloat16" if native else "float32"
 
 
-def load(spec: ModelSpec) -> Loaded:
+def load_model(spec: ModelSpec) -> LoadedModel:
     """Load weights and tokenizer: safetensors only, never code from a repository.
 
     Raises:
@@ -96,7 +96,7 @@ def load(spec: ModelSpec) -> Loaded:
     if spec.chat_format == "template" and not tokenizer.chat_template:
         raise ConfigError(f"{spec.model!r} has no chat template: set its chat_format to plain")
     eos = _eos(model, tokenizer)
-    return Loaded(
+    return LoadedModel(
         spec,
         model,
         tokenizer,

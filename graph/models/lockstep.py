@@ -29,7 +29,7 @@ class _Ask:
 
 
 @dataclass
-class Outcome(Generic[_T]):
+class TaskOutcome(Generic[_T]):
     """What became of one question: a value or the exception that ended it."""
 
     value: _T | None = None
@@ -47,13 +47,13 @@ class Lockstep:
 
     def run(
         self, tasks: Sequence[Callable[[], _T]], on_served: Callable[[], None] | None = None
-    ) -> list[Outcome[_T]]:
+    ) -> list[TaskOutcome[_T]]:
         """Run all tasks, each in its own thread; a failing task does not disturb the others.
 
         `on_served` is called whenever the model has served everybody, as a sign of life.
         """
         self._on_served = on_served
-        outcomes: list[Outcome[_T]] = [Outcome() for _ in tasks]
+        outcomes: list[TaskOutcome[_T]] = [TaskOutcome() for _ in tasks]
         threads = [
             Thread(target=self._one, args=(number, task, outcomes), daemon=True)
             for number, task in enumerate(tasks)
@@ -74,7 +74,7 @@ class Lockstep:
             thread.join()
         return outcomes
 
-    def _one(self, number: int, task: Callable[[], _T], outcomes: list[Outcome[_T]]) -> None:
+    def _one(self, number: int, task: Callable[[], _T], outcomes: list[TaskOutcome[_T]]) -> None:
         context = copy_context()
         context.run(_question.set, number)
         try:

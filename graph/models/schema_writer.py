@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from langchain_core.prompts import PromptTemplate
 
-from graph.models.budget import Fitted, fit
+from graph.models.budget import FittedPrompt, fit_prompt
 from graph.models.engines.huggingface_engine import HuggingFaceEngine
-from graph.models.loading import Loaded
+from graph.models.loading import LoadedModel
 from graph.models.lockstep import Lockstep
 from graph.models.memory import halving
 from graph.support.errors import MissingExtraError
@@ -28,7 +28,7 @@ _AS_IS = PromptTemplate.from_template("{text}")
 
 
 class _Row(NamedTuple):
-    fitted: Fitted
+    fitted: FittedPrompt
     grammar: str
 
 
@@ -43,7 +43,7 @@ class SchemaWriter:
         self._tokenizer: Any = None
 
     @property
-    def loaded(self) -> Loaded:
+    def loaded(self) -> LoadedModel:
         """The model; the first use loads it."""
         return self._engine.loaded
 
@@ -94,9 +94,9 @@ class SchemaWriter:
                 outcomes.update({n: each for (n, _), each in zip(part, made, strict=True)})
             return [outcomes[number] for number in range(len(asked))]
 
-    def _fit(self, text: str, max_new_tokens: int) -> Fitted:
+    def _fit(self, text: str, max_new_tokens: int) -> FittedPrompt:
         loaded = self.loaded
-        return fit(
+        return fit_prompt(
             Prompt(_AS_IS, {"text": text}),
             limit=loaded.window - max_new_tokens,
             count=lambda rendered: len(loaded.encode(rendered)),
@@ -177,7 +177,7 @@ class _Guide:
 
 
 def _generate(
-    loaded: Loaded, prompts: Sequence[str], guide: _Guide, max_new_tokens: int
+    loaded: LoadedModel, prompts: Sequence[str], guide: _Guide, max_new_tokens: int
 ) -> list[tuple[str, int]]:
     """Return each prompt's new text and its count of new tokens."""
     import torch

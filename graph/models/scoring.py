@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 from time import perf_counter
 
-from graph.models.budget import Fitted
-from graph.models.loading import Loaded
-from graph.models.verdict import Scoring, plan
+from graph.models.budget import FittedPrompt
+from graph.models.loading import LoadedModel
+from graph.models.verdict import ScoringPlan, plan
 from nodes.model import Likelihood
 
 _PLACES_AT_ONCE = 256
@@ -17,7 +17,7 @@ SCORED_TOKENS = 256
 """Of a longer text only its start is scored: prompt and text have to fit the window."""
 
 
-def likelihoods(loaded: Loaded, batch: Sequence[Fitted]) -> list[Likelihood | Exception]:
+def likelihoods(loaded: LoadedModel, batch: Sequence[FittedPrompt]) -> list[Likelihood | Exception]:
     """Return the mean log-probability of a token of each continuation."""
     start = perf_counter()
     scorings, counts = [], []
@@ -35,7 +35,9 @@ def likelihoods(loaded: Loaded, batch: Sequence[Fitted]) -> list[Likelihood | Ex
     ]
 
 
-def _likelihood(item: Fitted, logprobs: Sequence[float], seconds: float) -> Likelihood | Exception:
+def _likelihood(
+    item: FittedPrompt, logprobs: Sequence[float], seconds: float
+) -> Likelihood | Exception:
     if any(math.isnan(value) for value in logprobs):
         return ValueError("the model gave NaN instead of probabilities for a draft")
     return {
@@ -49,13 +51,13 @@ def _likelihood(item: Fitted, logprobs: Sequence[float], seconds: float) -> Like
     }
 
 
-def option_logprobs(loaded: Loaded, scorings: Sequence[Scoring]) -> list[list[float]]:
+def option_logprobs(loaded: LoadedModel, scorings: Sequence[ScoringPlan]) -> list[list[float]]:
     """Return the log-probability of each option of each prompt, in one forward pass of all rows."""
     found = token_logprobs(loaded, scorings)
     return [[sum(term) for term in terms] for terms in found]
 
 
-def token_logprobs(loaded: Loaded, scorings: Sequence[Scoring]) -> list[list[list[float]]]:
+def token_logprobs(loaded: LoadedModel, scorings: Sequence[ScoringPlan]) -> list[list[list[float]]]:
     """Return the log-probability of each token of each option of each prompt."""
     rows = [row for scoring in scorings for row in scoring.rows]
     places = [
@@ -69,7 +71,7 @@ def token_logprobs(loaded: Loaded, scorings: Sequence[Scoring]) -> list[list[lis
 
 
 def _at_places(
-    loaded: Loaded, rows: Sequence[tuple[int, ...]], places: Sequence[tuple[int, int, int]]
+    loaded: LoadedModel, rows: Sequence[tuple[int, ...]], places: Sequence[tuple[int, int, int]]
 ) -> list[float]:
     """Return the log-probability of each (row, place, token)."""
     import torch
@@ -98,7 +100,7 @@ def _at_places(
     return found
 
 
-def _offsets(scorings: Sequence[Scoring]) -> list[tuple[int, Scoring]]:
+def _offsets(scorings: Sequence[ScoringPlan]) -> list[tuple[int, ScoringPlan]]:
     offsets, total = [], 0
     for scoring in scorings:
         offsets.append((total, scoring))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 
-class Scoring(NamedTuple):
+class ScoringPlan(NamedTuple):
     """What has to be run to score the options of one prompt.
 
     `rows` are token sequences to feed the model; each of `terms` belongs to one option and lists
@@ -26,7 +26,7 @@ def check_options(options: Sequence[str]) -> None:
         raise ValueError(f"options must be two or more different texts, got {list(options)!r}")
 
 
-def plan(prompt: Sequence[int], continued: Sequence[Sequence[int]]) -> Scoring:
+def plan(prompt: Sequence[int], continued: Sequence[Sequence[int]]) -> ScoringPlan:
     """Lay out the rows that score each option.
 
     Args:
@@ -45,7 +45,7 @@ def plan(prompt: Sequence[int], continued: Sequence[Sequence[int]]) -> Scoring:
         # An option must add something after what it shares with the prompt.
         first = max(min(start, len(tokens) - 1), 1)
         terms.append([(row, place, tokens[place]) for place in range(first, len(tokens))])
-    return Scoring(list(rows), terms)
+    return ScoringPlan(list(rows), terms)
 
 
 def _common_length(sequences: Sequence[Sequence[int]]) -> int:

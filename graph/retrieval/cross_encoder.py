@@ -8,7 +8,7 @@ import numpy as np
 
 from graph.retrieval.encoder import clean
 from graph.retrieval.posts import Posts
-from graph.retrieval.query import Question
+from graph.retrieval.query import Query
 from graph.retrieval.searching import Candidates
 from graph.support.errors import ConfigError
 
@@ -27,7 +27,7 @@ class CrossEncoder:
         self._model: sentence_transformers.CrossEncoder | None = None
         self._lock = Lock()
 
-    def reorder(self, found: Candidates, question: Question, posts: Posts) -> Candidates:
+    def reorder(self, found: Candidates, question: Query, posts: Posts) -> Candidates:
         """Order candidates by the model's scores; of equal ones the better candidate stays first.
 
         A sigmoid brings the scores into [0, 1], where those of the other parts are.

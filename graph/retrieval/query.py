@@ -9,14 +9,14 @@ _TITLE_CHARS = 300
 _BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
 
 
-class Question(NamedTuple):
+class Query(NamedTuple):
     """A title and a body; what is one short paragraph is all title."""
 
     title: str
     body: str
 
     @classmethod
-    def of(cls, text: str) -> "Question":
+    def of(cls, text: str) -> "Query":
         """Take a text apart at its first blank line; a long first paragraph is no title."""
         text = text.strip()
         first, *rest = _BLANK_LINE.split(text, maxsplit=1)

@@ -14,7 +14,7 @@ from graph.retrieval import selection
 from graph.retrieval.cross_encoder import CrossEncoder
 from graph.retrieval.index import build_or_verify, vector_fields
 from graph.retrieval.parts.postgres_server import Server
-from graph.retrieval.query import Question
+from graph.retrieval.query import Query
 from graph.retrieval.searching import Candidates, OpenIndex
 from graph.schema import EmbedderSpec, Retrieval
 
@@ -22,7 +22,7 @@ _WIDER = 10
 """What reorders or drops posts gets this many times as many as are wanted."""
 
 
-class Ranked(NamedTuple):
+class RankedQuestion(NamedTuple):
     """A question of the corpus at its place in a ranking."""
 
     question_id: str
@@ -72,7 +72,7 @@ class PostRetriever(BaseRetriever):
             for row, score in zip(found.rows, found.scores, strict=True)
         ]
 
-    def rank(self, queries: Sequence[str], depth: int) -> list[list[Ranked]]:
+    def rank(self, queries: Sequence[str], depth: int) -> list[list[RankedQuestion]]:
         """Return for each query at most `depth` questions, best first, none of them twice."""
         ids = self._opened().posts.question_ids
         rankings = []
@@ -80,12 +80,12 @@ class PostRetriever(BaseRetriever):
             best: dict[str, float] = {}
             for row, score in zip(found.rows, found.scores, strict=True):
                 best.setdefault(ids[row], float(score))
-            rankings.append([Ranked(name, score) for name, score in best.items()][:depth])
+            rankings.append([RankedQuestion(name, score) for name, score in best.items()][:depth])
         return rankings
 
     def _find(self, queries: Sequence[str], depth: int) -> list[Candidates]:
         index = self._opened()
-        questions = [Question.of(query) for query in queries]
+        questions = [Query.of(query) for query in queries]
         wanted = depth * _WIDER
         if self._cross_encoder:
             wanted = max(wanted, self.retrieval.cross_encoder_depth)
@@ -95,7 +95,7 @@ class PostRetriever(BaseRetriever):
             for found, question in zip(candidates, questions, strict=True)
         ]
 
-    def _filled(self, found: Candidates, question: Question, depth: int, wanted: int) -> Candidates:
+    def _filled(self, found: Candidates, question: Query, depth: int, wanted: int) -> Candidates:
         """Select, and look further where so many are repeats that too few are left."""
         chosen = self._select(found, question, depth)
         while len(chosen.rows) < depth and len(found.rows) >= wanted:
@@ -104,7 +104,7 @@ class PostRetriever(BaseRetriever):
             chosen = self._select(found, question, depth)
         return chosen
 
-    def _select(self, found: Candidates, question: Question, depth: int) -> Candidates:
+    def _select(self, found: Candidates, question: Query, depth: int) -> Candidates:
         index, retrieval = self._opened(), self.retrieval
         found = selection.with_bonuses(found, question, index.posts, retrieval)
         wider = depth * _WIDER if retrieval.diversity else depth

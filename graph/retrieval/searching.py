@@ -15,7 +15,7 @@ from graph.retrieval.parts.keyword import KeywordIndex
 from graph.retrieval.parts.postgres import PostgresIndex
 from graph.retrieval.parts.vectors import VectorIndex
 from graph.retrieval.posts import Posts
-from graph.retrieval.query import Question
+from graph.retrieval.query import Query
 from graph.schema import EmbedderSpec, Retrieval
 
 _POOL = 200
@@ -74,7 +74,7 @@ class OpenIndex:
         )
 
     def search(
-        self, questions: Sequence[Question], depth: int, excluded: Collection[int] = ()
+        self, questions: Sequence[Query], depth: int, excluded: Collection[int] = ()
     ) -> list[Candidates]:
         """Return at least `depth` posts for each question where there are as many."""
         pool = max(_POOL, depth) + len(excluded)
@@ -85,7 +85,7 @@ class OpenIndex:
         ]
 
     def nominate(
-        self, questions: Sequence[Question], pool: int, excluded: Collection[int] = ()
+        self, questions: Sequence[Query], pool: int, excluded: Collection[int] = ()
     ) -> list[Nominated]:
         """Let each part name its `pool` best posts for each question, and score the union by all."""
         if not questions:
@@ -108,14 +108,14 @@ class OpenIndex:
             found.append(Nominated(rows, features))
         return found
 
-    def encode(self, questions: Sequence[Question]) -> NDArray[np.float32]:
+    def encode(self, questions: Sequence[Query]) -> NDArray[np.float32]:
         """Return the questions' vectors, shape [questions, dimension]; none without vectors."""
         if self._encoder is None:
             return np.empty((0, 0), dtype=np.float32)
         return self._encoder.encode([question.plain_text for question in questions])
 
     def _word_scores(
-        self, questions: Sequence[Question], excluded: Collection[int]
+        self, questions: Sequence[Query], excluded: Collection[int]
     ) -> NDArray[np.float64] | None:
         if self._words is None:
             return None

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from graph.retrieval import fingerprints
 from graph.retrieval.documents import Post
 from graph.retrieval.posts import Posts
-from graph.retrieval.query import Question
+from graph.retrieval.query import Query
 from graph.retrieval.searching import Candidates
 from graph.retrieval.terms import tokenize
 from graph.schema import Retrieval
@@ -25,7 +25,7 @@ def has_bonus(retrieval: Retrieval) -> bool:
 
 
 def with_bonuses(
-    found: Candidates, question: Question, posts: Posts, retrieval: Retrieval
+    found: Candidates, question: Query, posts: Posts, retrieval: Retrieval
 ) -> Candidates:
     """Add the bonuses of a config, and order anew."""
     if not has_bonus(retrieval) or not len(found.rows):

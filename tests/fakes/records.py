@@ -1,6 +1,6 @@
 """Records of a journal, as a run would write them."""
 
-from evaluation.metrics.registry import METRICS
+from evaluation.metrics.registry import METRIC_NAMES
 from evaluation.store.journal import Record
 from tests.fakes.fake_models import reply, verdict
 
@@ -21,7 +21,7 @@ def record(index: int = 0, **changes) -> Record:
             {"node": "judge", "seconds": 0.25, "verdicts": [verdict({"0": 0.5, "4": 0.5}, "0")]},
         ],
         "error": None,
-        "metrics": dict.fromkeys(METRICS, index / 10),
+        "metrics": dict.fromkeys(METRIC_NAMES, index / 10),
         "candidates": [],
     }
     return {**made, **changes}

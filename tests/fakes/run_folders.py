@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evaluation.analysis.run_results import results_of
-from evaluation.metrics.registry import METRICS
+from evaluation.metrics.registry import METRIC_NAMES
 from evaluation.store.identity import SCHEMA, digest, versions
 from evaluation.store.journal import Journal, Record
 from evaluation.store.run_folder import write_manifest
@@ -81,7 +81,9 @@ def make_run(
 def scored(values: Sequence[float | None], **changes) -> list[Record]:
     """Return records whose every metric is the value given for the question."""
     return [
-        record(index, question=f"why {index}?", metrics=dict.fromkeys(METRICS, value), **changes)
+        record(
+            index, question=f"why {index}?", metrics=dict.fromkeys(METRIC_NAMES, value), **changes
+        )
         for index, value in enumerate(values)
     ]
 

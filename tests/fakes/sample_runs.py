@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.analysis.run_results import results_of
-from evaluation.answering.loop import run
+from evaluation.answering.loop import run_loop
 from evaluation.answering.machine import Machine
 from evaluation.answering.questions import Item, load_items
 from evaluation.store.identity import SCHEMA, digest, versions
@@ -83,7 +83,7 @@ def _make_run(folder: Path, name: str, items: Sequence[Item], posts: Sequence[Po
     }
     write_manifest(target, manifest)
     journal = Journal(journal_path(target))
-    run(_machine(settings.config, items, posts), items, 25, journal)
+    run_loop(_machine(settings.config, items, posts), items, 25, journal)
     journal.close()
     write_results(target, results_of(settings, list(journal.entries.values())))
     return target

@@ -12,7 +12,7 @@ import time
 import pytest
 from langchain_core.prompts import PromptTemplate
 
-from evaluation.answering.loop import run
+from evaluation.answering.loop import run_loop
 from evaluation.answering.machine import open_machine
 from evaluation.answering.model_calls import count_calls
 from evaluation.answering.questions import load_items
@@ -20,8 +20,8 @@ from evaluation.store.journal import Journal
 from graph.build import answering_graph, judged_graph
 from graph.config import config_names, load_settings
 from graph.models import open_models
-from graph.models.budget import fit
-from graph.models.loading import load
+from graph.models.budget import fit_prompt
+from graph.models.loading import load_model
 from graph.models.reply_cache import ReplyCache
 from graph.support.errors import PromptTooLongError
 from graph.support.storage import cache_folder
@@ -55,7 +55,7 @@ def test_all_configs_answer_and_are_judged(tmp_path):
         journal = Journal(tmp_path / f"{name}.jsonl")
         # Behind `retrieve` all kinds are alike: two questions side by side for one of them.
         asked = items if name.startswith("semantic") else items[:1]
-        run(machine, asked, 2, journal)
+        run_loop(machine, asked, 2, journal)
         assert len(journal.entries) == len(asked)
         for record in journal.entries.values():
             assert record["error"] is None, (name, record["error"])
@@ -92,14 +92,14 @@ def test_eight_questions_through_semantic_are_three_generate_calls(tmp_path, mon
     pointed = (["a point"], "free", [])
     monkeypatch.setattr("nodes.critique.parse_points", lambda *_: pointed)
     journal = Journal(tmp_path / "journal.jsonl")
-    run(machine, load_items(DATASET, 8), 8, journal)
+    run_loop(machine, load_items(DATASET, 8), 8, journal)
     assert rows == [8, 8, 8]
     assert len(journal.entries) == 8
 
 
 def test_a_prompt_never_exceeds_the_window_of_the_real_tokenizer():
     settings = load_settings("semantic", "embedded", SHORT)
-    loaded = load(settings.profile.generator)
+    loaded = load_model(settings.profile.generator)
     template = PromptTemplate.from_template("Q: {question}\n{passages}\n{draft}\nDo it {{now}}.")
     pick = random.Random(0)
     pieces = [
@@ -128,7 +128,7 @@ def test_a_prompt_never_exceeds_the_window_of_the_real_tokenizer():
             {"draft": text(pick.choice([10, 300]))},
         )
         try:
-            made = fit(
+            made = fit_prompt(
                 prompt,
                 limit=limit,
                 count=lambda rendered: len(loaded.encode(rendered)),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ValidationError
 
-from evaluation.rescoring.score_files import Score, fingerprint
+from evaluation.rescoring.score_files import PassScore, fingerprint
 from evaluation.store.journal import Record
 from graph.models.lockstep import Lockstep
 from graph.retrieval.encoder import clean
@@ -60,7 +60,7 @@ class Asked(NamedTuple):
     encoder: "Encoder"
 
 
-class Outcome(NamedTuple):
+class RagasOutcome(NamedTuple):
     """One metric of one question."""
 
     value: float | None
@@ -75,12 +75,12 @@ class RagasScorer(NamedTuple):
     lockstep: Lockstep
     asked: Asked | None
 
-    def __call__(self, batch: Sequence[Record], on_served: Callable[[], None]) -> list[Score]:
+    def __call__(self, batch: Sequence[Record], on_served: Callable[[], None]) -> list[PassScore]:
         """Score a batch; what its questions ask of the model is asked together."""
         jobs = [(record, metric) for record in batch for metric in self.metrics]
         tasks = [partial(score_one, metric, record, self.asked) for record, metric in jobs]
         outcomes = self.lockstep.run(tasks, on_served)
-        scores: list[Score] = [
+        scores: list[PassScore] = [
             {
                 "index": record["index"],
                 "of": fingerprint(record),
@@ -120,21 +120,21 @@ def open_ragas() -> dict[str, str]:
         ) from None
 
 
-def score_one(metric: str, record: Record, asked: Asked | None) -> Outcome:
+def score_one(metric: str, record: Record, asked: Asked | None) -> RagasOutcome:
     """Score one answer by one metric; whatever goes wrong is the reason of this one alone."""
     fields = {name: value for name, value in _sample(record).items() if name in _FIELDS[metric]}
     for name, value in fields.items():
         # An empty answer is an answer to a metric that holds it against a reference: it scores 0.
         if not value and not (name == "response" and metric in REFERENCE_BASED):
-            return Outcome(None, _MISSING[name], None)
+            return RagasOutcome(None, _MISSING[name], None)
     try:
         if metric in REFERENCE_BASED:
             return _outcome(_by_reference(metric, fields), None)
         if asked is None:
-            return Outcome(None, "no model was asked", None)
+            return RagasOutcome(None, "no model was asked", None)
         return _by_model(metric, fields, asked)
     except Exception as error:  # costs this metric of this question, and is counted there
-        return Outcome(None, _reason(error), None)
+        return RagasOutcome(None, _reason(error), None)
 
 
 def _sample(record: Record) -> dict[str, Any]:
@@ -176,7 +176,7 @@ def _by_ids(metric: str, fields: Mapping[str, Any]) -> float:
     return float(_finished(made._single_turn_ascore(SingleTurnSample(**fields), [])))
 
 
-def _by_model(metric: str, fields: Mapping[str, Any], asked: Asked) -> Outcome:
+def _by_model(metric: str, fields: Mapping[str, Any], asked: Asked) -> RagasOutcome:
     from evaluation.rescoring.ragas.ragas_model import Trace, model_metric
 
     trace = Trace()
@@ -188,7 +188,7 @@ def _by_model(metric: str, fields: Mapping[str, Any], asked: Asked) -> Outcome:
         )
         outcome = _outcome(value, None)
     except Exception as error:  # what was asked before it is kept
-        outcome = Outcome(None, _reason(error), None)
+        outcome = RagasOutcome(None, _reason(error), None)
     return outcome._replace(evidence={"replies": trace.replies, "cut_chars": trace.cut_chars})
 
 
@@ -206,11 +206,11 @@ def _finished(coroutine: Coroutine[Any, Any, Any]) -> Any:
     raise RuntimeError("a metric of ragas waits for something else than the model")
 
 
-def _outcome(value: float, evidence: dict[str, Any] | None) -> Outcome:
+def _outcome(value: float, evidence: dict[str, Any] | None) -> RagasOutcome:
     if not isfinite(value):
-        return Outcome(None, "ragas gave no number: nothing to judge", evidence)
+        return RagasOutcome(None, "ragas gave no number: nothing to judge", evidence)
     # A sum of parts may pass 1 in its last digit.
-    return Outcome(0.0 + (min(value, 1.0) if value < 1 + 1e-9 else value), None, evidence)
+    return RagasOutcome(0.0 + (min(value, 1.0) if value < 1 + 1e-9 else value), None, evidence)
 
 
 def _reason(error: Exception) -> str:

@@ -139,7 +139,7 @@ class LocalEmbeddings(BaseRagasEmbedding):
         return self.embed_texts(texts, **kwargs)
 
 
-class FittedPrompt:
+class WindowedPrompt:
     """A prompt of ragas that fits the window.
 
     Its examples are shown to every question, or, where they would take more than a quarter of the
@@ -205,7 +205,7 @@ def model_metric(metric: str, writer: Writer, encoder: "Encoder", trace: Trace) 
     for name, prompt in vars(made).items():
         if hasattr(prompt, "to_string"):
             room = loaded.window - reply_tokens(loaded.window)
-            setattr(made, name, FittedPrompt(prompt, trace, room, count))
+            setattr(made, name, WindowedPrompt(prompt, trace, room, count))
     return made
 
 

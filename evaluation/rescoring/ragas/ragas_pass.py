@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
-from evaluation.answering.run_identity import model_of
+from evaluation.answering.run_identity import model_identity
 from evaluation.rescoring.pass_summary import Scored, summary
 from evaluation.rescoring.ragas.ragas_metrics import (
     MODEL_BASED,
@@ -15,7 +15,7 @@ from evaluation.rescoring.ragas.ragas_metrics import (
     RagasScorer,
     open_ragas,
 )
-from evaluation.rescoring.score_files import FOLDER, Plan, ScoreFile
+from evaluation.rescoring.score_files import FOLDER, PassSpec, ScoreFile
 from evaluation.rescoring.score_pass import batch_size_of, read_to_score, score_run, unscored
 from evaluation.store.recorded_run import read_run
 from evaluation.store.run_folder import locked
@@ -77,7 +77,7 @@ def score_with_ragas(
     }
 
 
-def _plan(profile: Profile | None, packages: dict[str, str], size: int) -> Plan:
+def _plan(profile: Profile | None, packages: dict[str, str], size: int) -> PassSpec:
     names = REFERENCE_BASED if profile is None else (*REFERENCE_BASED, *MODEL_BASED)
     here = Path(__file__).parent
     identity: dict[str, object] = {
@@ -87,13 +87,13 @@ def _plan(profile: Profile | None, packages: dict[str, str], size: int) -> Plan:
         "asked": {
             name: file_sha256(here / f"{name}.py") for name in ("ragas_metrics", "ragas_model")
         },
-        "judge": model_of(profile.judge) if profile else None,
+        "judge": model_identity(profile.judge) if profile else None,
         "embedder": profile.embedder.model_dump(mode="json") if profile else None,
         "batch_size": size if profile else None,
     }
     label = profile.judge.model if profile else "no_model"
     metrics = tuple(PREFIX + name for name in names)
-    return Plan("ragas", label, metrics, json.loads(json.dumps(identity)))
+    return PassSpec("ragas", label, metrics, json.loads(json.dumps(identity)))
 
 
 def _scorer(profile: Profile | None, size: int, engine: Engine | None) -> RagasScorer:

@@ -10,9 +10,9 @@ from typing import TypeVar
 
 from langchain_core.caches import BaseCache
 
-from graph.models.batch_cache import Recall
-from graph.models.budget import Fitted, fit
-from graph.models.loading import Loaded, load
+from graph.models.batch_cache import BatchCache
+from graph.models.budget import FittedPrompt, fit_prompt
+from graph.models.loading import LoadedModel, load_model
 from graph.models.memory import halving
 from graph.models.scoring import SCORED_TOKENS, likelihoods, option_logprobs
 from graph.models.verdict import normalise, plan
@@ -38,14 +38,14 @@ class HuggingFaceEngine:
         self._batch_size = batch_size
         self._seed = seed
         self._lock = Lock()
-        self._loaded: Loaded | None = None
-        self._recall = Recall(cache)
+        self._loaded: LoadedModel | None = None
+        self._recall = BatchCache(cache)
 
     @property
-    def loaded(self) -> Loaded:
+    def loaded(self) -> LoadedModel:
         """The model; the first use loads it."""
         if self._loaded is None:
-            self._loaded = load(self.spec)
+            self._loaded = load_model(self.spec)
         return self._loaded
 
     @property
@@ -97,14 +97,14 @@ class HuggingFaceEngine:
                 Likelihood,
             )
 
-    def _fit_continued(self, prompt: Prompt, text: str) -> Fitted | Exception:
+    def _fit_continued(self, prompt: Prompt, text: str) -> FittedPrompt | Exception:
         fitted = self._fit(prompt, SCORED_TOKENS + 1)
         return fitted if isinstance(fitted, Exception) else replace(fitted, continuation=text)
 
-    def _fit(self, prompt: Prompt, new_tokens: int) -> Fitted | Exception:
+    def _fit(self, prompt: Prompt, new_tokens: int) -> FittedPrompt | Exception:
         loaded = self.loaded
         try:
-            return fit(
+            return fit_prompt(
                 prompt,
                 limit=loaded.window - new_tokens,
                 count=lambda text: len(loaded.encode(text)),
@@ -116,16 +116,16 @@ class HuggingFaceEngine:
 
     def _in_batches(
         self,
-        fitted: Sequence[Fitted | Exception],
-        run: Callable[[Sequence[Fitted], int], Sequence[_T | Exception]],
+        fitted: Sequence[FittedPrompt | Exception],
+        run: Callable[[Sequence[FittedPrompt], int], Sequence[_T | Exception]],
         asked: Mapping[str, object],
         kind: type[_T],
     ) -> list[_T | Exception]:
         """Run the longest prompts first, so that a batch pads little; keep the caller's order."""
         outcomes: dict[int, _T | Exception] = {}
-        sound: list[tuple[int, Fitted]] = []
+        sound: list[tuple[int, FittedPrompt]] = []
         for index, item in enumerate(fitted):
-            if isinstance(item, Fitted):
+            if isinstance(item, FittedPrompt):
                 sound.append((index, item))
             else:
                 outcomes[index] = item
@@ -140,7 +140,7 @@ class HuggingFaceEngine:
         return [outcomes[index] for index in range(len(fitted))]
 
     def _write(
-        self, batch: Sequence[Fitted], halvings: int, max_new_tokens: int, temperature: float
+        self, batch: Sequence[FittedPrompt], halvings: int, max_new_tokens: int, temperature: float
     ) -> list[Reply]:
         start = perf_counter()
         texts = [item.text for item in batch]
@@ -167,7 +167,9 @@ class HuggingFaceEngine:
             for item, (text, new_tokens) in zip(batch, written, strict=True)
         ]
 
-    def _choose(self, batch: Sequence[Fitted], options: Sequence[str]) -> list[Verdict | Exception]:
+    def _choose(
+        self, batch: Sequence[FittedPrompt], options: Sequence[str]
+    ) -> list[Verdict | Exception]:
         start = perf_counter()
         loaded = self.loaded
         scorings = [
@@ -186,7 +188,7 @@ class HuggingFaceEngine:
 
 
 def _verdict(
-    item: Fitted, options: Sequence[str], logprobs: Sequence[float], seconds: float
+    item: FittedPrompt, options: Sequence[str], logprobs: Sequence[float], seconds: float
 ) -> Verdict | Exception:
     try:
         choice = normalise(options, logprobs)

@@ -12,7 +12,7 @@ from langchain_core.language_models import BaseLanguageModel
 from langchain_core.prompt_values import StringPromptValue
 from langchain_core.runnables.config import ensure_config
 
-from graph.models.budget import Fitted, fit
+from graph.models.budget import FittedPrompt, fit_prompt
 from graph.models.verdict import parse_choice
 from nodes.model import Prompt, Reply, Verdict
 
@@ -48,9 +48,9 @@ class LangChainEngine:
             fitted, lambda items: [_verdict(r, options) for r in self._write(items)]
         )
 
-    def _fit(self, prompt: Prompt, new_tokens: int, suffix: str) -> Fitted | Exception:
+    def _fit(self, prompt: Prompt, new_tokens: int, suffix: str) -> FittedPrompt | Exception:
         try:
-            return fit(
+            return fit_prompt(
                 prompt,
                 limit=self._window - new_tokens,
                 count=lambda text: -(-len(text.encode("utf-8", "replace")) // _BYTES_A_TOKEN),
@@ -61,13 +61,15 @@ class LangChainEngine:
             return error
 
     def _each_sound(
-        self, fitted: Sequence[Fitted | Exception], run: Callable[[list[Fitted]], Sequence[_T]]
+        self,
+        fitted: Sequence[FittedPrompt | Exception],
+        run: Callable[[list[FittedPrompt]], Sequence[_T]],
     ) -> list[_T | Exception]:
-        sound = [item for item in fitted if isinstance(item, Fitted)]
+        sound = [item for item in fitted if isinstance(item, FittedPrompt)]
         results = iter(run(sound) if sound else [])
-        return [next(results) if isinstance(item, Fitted) else item for item in fitted]
+        return [next(results) if isinstance(item, FittedPrompt) else item for item in fitted]
 
-    def _write(self, items: list[Fitted]) -> list[Reply]:
+    def _write(self, items: list[FittedPrompt]) -> list[Reply]:
         start = perf_counter()
         # generate_prompt, not batch: BaseLLM.batch recurses for ever inside a node whose run
         # carries max_concurrency (langchain-core 1.7.2).

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from graph.retrieval import terms
 from graph.retrieval.documents import Post
-from graph.retrieval.query import Question
+from graph.retrieval.query import Query
 from graph.retrieval.terms import tokenize
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def document_terms(post: Post) -> list[str]:
     return title * TITLE + tokenize(post.question) * QUESTION + tokenize(post.answer) * ANSWER
 
 
-def query_terms(question: Question) -> list[str]:
+def query_terms(question: Query) -> list[str]:
     """Return the terms of a query; a long body counts each of its terms once."""
     title = list(dict.fromkeys(tokenize(question.title)))
     body = list(dict.fromkeys(tokenize(question.body)))

@@ -13,7 +13,7 @@ from evaluation.analysis.run_results import results_of
 from evaluation.answering.loop import Session
 from evaluation.answering.model_calls import Calls, tokens_of
 from evaluation.answering.timings import write_timings
-from evaluation.metrics.registry import METRICS
+from evaluation.metrics.registry import METRIC_NAMES
 from evaluation.statistics.summaries import summarise
 from evaluation.tables.results_tables import headline, notes, results_table, write_results
 from graph.config import load_settings
@@ -38,7 +38,7 @@ def strict(text):
 def test_the_mean_of_each_metric_is_over_what_was_scored():
     found = of(record(1), record(2), record(6))
     assert found["n"] == 3
-    assert list(found["metrics"]) == list(METRICS)
+    assert list(found["metrics"]) == list(METRIC_NAMES)
     for summary in found["metrics"].values():
         assert summary["mean"] == pytest.approx(0.3)
         assert (summary["n"], summary["unscored"]) == (3, 0)
@@ -53,13 +53,15 @@ def test_a_failed_question_is_counted_and_in_no_mean():
 
 
 def test_an_unscored_metric_is_counted_and_is_not_zero():
-    found = of(record(1), record(2, metrics={**dict.fromkeys(METRICS, 0.2), "LLM_judge": None}))
+    found = of(
+        record(1), record(2, metrics={**dict.fromkeys(METRIC_NAMES, 0.2), "LLM_judge": None})
+    )
     assert found["metrics"]["LLM_judge"] == {"mean": 0.1, "n": 1, "unscored": 1, "ci95": None}
     assert found["metrics"]["BLEU"]["unscored"] == 0
 
 
 def test_an_empty_answer_is_an_answer_and_is_counted():
-    zero = dict.fromkeys(METRICS, 0.0)
+    zero = dict.fromkeys(METRIC_NAMES, 0.0)
     found = of(record(1), record(2, answer="", metrics=zero), failed(3))
     assert (found["empty_answers"], found["failed"]) == (1, 1)
     assert found["metrics"]["BLEU"]["mean"] == pytest.approx(0.05)
@@ -185,7 +187,7 @@ def test_the_summary_is_a_table_with_counts(tmp_path):
 
 
 def test_the_headline_says_what_the_table_rests_on():
-    zero = dict.fromkeys(METRICS, 0.0)
+    zero = dict.fromkeys(METRIC_NAMES, 0.0)
     assert headline(of(record(2), record(3, answer="", metrics=zero), failed(4))) == (
         "baseline, profile embedded: 3 questions, 1 failed, 1 empty answers"
     )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from evaluation.analysis.stage_gains import STAGE_METRICS, added, answers_of, stage_scores
+from evaluation.analysis.stage_gains import STAGE_METRICS, answers_of, stage_gains, stage_scores
 from evaluation.metrics.record_scores import score_texts
 from evaluation.tables.results_tables import stages_table
 from tests.fakes.corpora import EMBEDDER, FakeEncoder
@@ -60,7 +60,7 @@ def test_scores_after_each_stage_are_about_the_same_questions():
 
 
 def test_what_a_stage_added_is_about_the_questions_where_it_ran():
-    found = added(RECORDS)
+    found = stage_gains(RECORDS)
     assert list(found) == ["rerank_drafts", "refine"]
     rerank, refine = found["rerank_drafts"], found["refine"]
     assert (rerank["ran"], rerank["changed"]) == (2, 1)
@@ -76,7 +76,7 @@ def test_an_unscored_text_is_counted_and_in_no_mean():
     )
     after = stage_scores([unscored])["refine"]["BLEU"]
     assert (after["mean"], after["n"], after["unscored"]) == (None, 0, 1)
-    assert added([unscored])["refine"]["metrics"]["BLEU"]["unscored"] == 1
+    assert stage_gains([unscored])["refine"]["metrics"]["BLEU"]["unscored"] == 1
 
 
 def test_a_stage_of_a_later_round_has_its_number():
@@ -88,12 +88,12 @@ def test_a_stage_of_a_later_round_has_its_number():
 def test_a_refinement_that_was_not_accepted_takes_the_draft_back():
     one = scored(0, ("generate", ["a"], "a"), ("refine", ["b"], "b"), scores={"a": 0.1, "b": 0.2})
     one["steps"].append({"node": "accept", "answer": "a", "chosen": 0})
-    assert added([one])["accept"]["metrics"]["BLEU"]["mean"] == pytest.approx(-0.1)
+    assert stage_gains([one])["accept"]["metrics"]["BLEU"]["mean"] == pytest.approx(-0.1)
     assert stage_scores([one])["accept"]["BLEU"]["mean"] == pytest.approx(0.1)
 
 
 def test_a_single_stage_adds_nothing_and_no_record_has_no_stage():
-    assert added([scored(0, ("generate", ["a"], "a"), scores={"a": 0.1})]) == {}
+    assert stage_gains([scored(0, ("generate", ["a"], "a"), scores={"a": 0.1})]) == {}
     assert stage_scores([]) == {}
     assert stage_scores([failed(0)]) == {}
     # What was recorded before texts were scored names no stage, and is no reason to stop.
@@ -136,6 +136,6 @@ def test_every_text_of_a_question_is_scored_once_and_the_answer_as_its_candidate
 
 
 def test_the_table_says_where_a_stage_ran_and_what_it_changed():
-    table = stages_table(added(RECORDS))
+    table = stages_table(stage_gains(RECORDS))
     assert list(table.columns[0].cells) == ["rerank_drafts\n2, 1", "refine\n1, 1"]
     assert list(table.columns[1].cells)[1] == "-.100\nnone"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.answering.flags import DEFAULT, Selected, listing, parser, selected
+from evaluation.answering.flags import DEFAULT, SelectedConfig, listing, parser, selected
 from graph.config import config_names, load_settings
 from graph.support.errors import ConfigError
 
@@ -22,9 +22,9 @@ MEANING = {
     ("cot", "rerank_initial", "rerank_refined"): ("_cot_rerank_initial", BOTH),
 }
 LEGAL = {
-    ("baseline",): Selected("baseline", []),
+    ("baseline",): SelectedConfig("baseline", []),
     **{
-        (f"{kind}_rag", *rest): Selected(kind + name, overrides)
+        (f"{kind}_rag", *rest): SelectedConfig(kind + name, overrides)
         for kind in ("semantic", "keyword")
         for rest, (name, overrides) in MEANING.items()
     },
@@ -87,27 +87,27 @@ def test_every_other_combination_is_refused_with_the_reason():
 
 
 def test_no_flag_at_all_means_the_default():
-    assert chosen() == [Selected(DEFAULT, [])]
+    assert chosen() == [SelectedConfig(DEFAULT, [])]
     assert DEFAULT in config_names()
 
 
 def test_several_configs_are_run_one_after_another():
     assert chosen("--config", "baseline, semantic") == [
-        Selected("baseline", []),
-        Selected("semantic", []),
+        SelectedConfig("baseline", []),
+        SelectedConfig("semantic", []),
     ]
 
 
 def test_all_means_every_config_and_none_runs_twice():
     assert [each.name for each in chosen("--config", "all")] == config_names()
     assert chosen("--config", "semantic,baseline,semantic") == [
-        Selected("semantic", []),
-        Selected("baseline", []),
+        SelectedConfig("semantic", []),
+        SelectedConfig("baseline", []),
     ]
 
 
 def test_a_config_may_come_from_a_file():
-    assert chosen("--config-file", "own.yaml") == [Selected(Path("own.yaml"), [])]
+    assert chosen("--config-file", "own.yaml") == [SelectedConfig(Path("own.yaml"), [])]
 
 
 @pytest.mark.parametrize(

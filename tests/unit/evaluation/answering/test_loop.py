@@ -7,9 +7,9 @@ from time import perf_counter
 import pytest
 
 from evaluation.analysis.run_results import results_of
-from evaluation.answering.loop import answer_batch, batches, run
+from evaluation.answering.loop import answer_batch, batches, run_loop
 from evaluation.answering.questions import Item
-from evaluation.metrics.registry import METRICS
+from evaluation.metrics.registry import METRIC_NAMES
 from evaluation.store.checked_lines import encode
 from evaluation.store.journal import Journal
 from graph.config import load_settings
@@ -91,7 +91,7 @@ def test_the_plan_follows_from_the_questions_and_the_size_alone():
 
 def test_a_batch_is_asked_in_one_call_a_step(journal):
     scripted = Scripted(config="semantic_cot")
-    session = run(scripted.machine, items(6), 4, journal)
+    session = run_loop(scripted.machine, items(6), 4, journal)
     # Reasoning, draft, critique and refinement, of four questions and then of two.
     assert [len(call) for call in scripted.writer.calls] == [4] * 4 + [2] * 4
     assert [len(call) for call in scripted.judge.calls] == [4, 2]
@@ -102,7 +102,7 @@ def test_a_batch_is_asked_in_one_call_a_step(journal):
 
 def test_a_record_holds_everything_about_its_question(journal):
     item = Item(0, "id-7", question(0), "because", ("8", "9"))
-    run(Scripted(config="semantic").machine, [item], 1, journal)
+    run_loop(Scripted(config="semantic").machine, [item], 1, journal)
     (record,) = journal.entries.values()
     assert record["index"] == 0
     assert record["eval_id"] == "id-7"
@@ -115,7 +115,7 @@ def test_a_record_holds_everything_about_its_question(journal):
     assert [step["node"] for step in record["steps"]] == nodes
     assert [passage["text"] for passage in record["passages"]] == ["one passage", "another"]
     assert record["answer"] == record["steps"][3]["answer"]
-    assert list(record["metrics"]) == list(METRICS)
+    assert list(record["metrics"]) == list(METRIC_NAMES)
     assert record["metrics"]["LLM_judge"] == 0.5
 
 
@@ -134,7 +134,7 @@ def test_scores_are_on_the_answer_alone_and_never_on_the_prompt():
     (record,) = answer_batch(scripted.machine, [Item(0, "q", question(0), reference, ())])
     assert record["answer"] == reference
     assert record["metrics"] == pytest.approx(
-        {**dict.fromkeys(METRICS, 1.0), "LLM_judge": 0.5}, abs=1e-6
+        {**dict.fromkeys(METRIC_NAMES, 1.0), "LLM_judge": 0.5}, abs=1e-6
     )
     assert question(0) in record["steps"][0]["replies"][0]["prompt"]
 
@@ -154,7 +154,7 @@ def test_without_a_judge_its_metric_is_unscored_and_the_others_are_there():
 def test_without_a_reference_the_question_is_answered_and_unscored():
     (record,) = answer_batch(Scripted().machine, [Item(0, "q", question(0), "", ())])
     assert record["answer"].startswith("because of reason 0")
-    assert [record["metrics"][name] for name in METRICS[:5]] == [None] * 5
+    assert [record["metrics"][name] for name in METRIC_NAMES[:5]] == [None] * 5
 
 
 def test_a_run_of_the_same_questions_gives_the_same_bytes(clean):
@@ -196,7 +196,7 @@ def test_all_questions_of_a_batch_may_fail(clean, journal):
             raise ValueError("no")
         return answer_for(prompt)
 
-    run(Scripted(answer, "semantic").machine, items(COUNT), BATCH, journal)
+    run_loop(Scripted(answer, "semantic").machine, items(COUNT), BATCH, journal)
     records = [journal.entries[number] for number in range(COUNT)]
     assert_others_are_untouched(records, clean, set(range(BATCH)))
     found = results_of(load_settings("semantic", "embedded", []), records)
@@ -216,10 +216,10 @@ def test_a_bad_output_costs_at_most_its_own_question(clean, output):
     assert record["error"] is None
     assert len(record["answer"]) <= 20_000
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]", record["answer"])
-    for name in METRICS:
+    for name in METRIC_NAMES:
         assert 0.0 <= record["metrics"][name] <= 1.0 + 1e-9
     if not record["answer"]:
-        assert [record["metrics"][name] for name in METRICS[:5]] == [0.0] * 5
+        assert [record["metrics"][name] for name in METRIC_NAMES[:5]] == [0.0] * 5
 
 
 def test_an_answer_of_blank_lines_takes_no_more_time_than_another():
@@ -283,26 +283,26 @@ def test_an_interrupt_in_a_question_ends_the_run_and_writes_no_half_batch(journa
 
     scripted.judge.choose_all = interrupted
     with pytest.raises(KeyboardInterrupt):
-        run(scripted.machine, items(COUNT), BATCH, journal)
+        run_loop(scripted.machine, items(COUNT), BATCH, journal)
     assert journal.entries == {}
 
 
 def test_what_is_in_the_journal_is_not_asked_again(journal):
     first = Scripted()
-    run(first.machine, items(COUNT)[:BATCH], BATCH, journal)
+    run_loop(first.machine, items(COUNT)[:BATCH], BATCH, journal)
     second = Scripted()
-    session = run(second.machine, items(COUNT), BATCH, journal)
+    session = run_loop(second.machine, items(COUNT), BATCH, journal)
     assert second.asked() == [4, 5, 6, 7]
     assert (session.questions, session.recomputed) == (4, 0)
     assert list(journal.entries) == list(range(COUNT))
-    assert run(Scripted().machine, items(COUNT), BATCH, journal).questions == 0
+    assert run_loop(Scripted().machine, items(COUNT), BATCH, journal).questions == 0
 
 
 def test_questions_are_skipped_by_their_place_and_not_by_their_count(journal):
     records = answer_batch(Scripted().machine, items(COUNT))
     journal.append([records[6], records[1]])
     scripted = Scripted()
-    session = run(scripted.machine, items(COUNT), BATCH, journal)
+    session = run_loop(scripted.machine, items(COUNT), BATCH, journal)
     assert sorted(journal.entries) == list(range(COUNT))
     assert (session.questions, session.recomputed, session.not_reproduced) == (6, 2, 0)
     # Both batches are asked for as a whole, so that each keeps its shape.
@@ -316,5 +316,5 @@ def test_each_batch_is_in_the_journal_before_the_next_is_asked_for(journal):
         seen.append((number_of(prompt), len(journal.entries)))
         return answer_for(prompt)
 
-    run(Scripted(answer).machine, items(COUNT), BATCH, journal)
+    run_loop(Scripted(answer).machine, items(COUNT), BATCH, journal)
     assert seen == [(number, number // BATCH * BATCH) for number in range(COUNT)]

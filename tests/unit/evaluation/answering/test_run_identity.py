@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from evaluation.answering import run_identity as identity
 from evaluation.answering.flags import parser
 from evaluation.answering.run_identity import Choices, folder_name, identity_of
-from evaluation.metrics.calibrated_judge import SHIPPED, Formula, load
+from evaluation.metrics.calibrated_judge import SHIPPED, Formula, load_judge
 from evaluation.store.identity import digest, sources_sha256, versions
 from graph.config import config_names, load_settings
 from graph.schema import Config, Profile
@@ -206,7 +206,7 @@ def test_every_flag_is_classified():
 
 
 def test_the_calibrated_judge_is_in_the_identity_with_its_formula_and_encoder(choices):
-    loaded = load(SHIPPED)
+    loaded = load_judge(SHIPPED)
     other = Formula(0.5, {"ROUGE-1": 2.0})
     mine = loaded._replace(calibrated=loaded.calibrated._replace(formula=other))
     found = identity_of(choices(calibrated=mine, judged=False))

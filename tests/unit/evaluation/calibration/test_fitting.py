@@ -9,22 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluation.calibration import known_judges as known
-from evaluation.calibration.fitting import CANDIDATES, fit, logistic
+from evaluation.calibration.fitting import CANDIDATES, fit_judge, logistic
 from evaluation.calibration.grades import Graded
 from evaluation.calibration.known_judges import calibration_of, judge_key, note_of, remember
 from evaluation.calibration.signals import CHEAP
 from evaluation.metrics.calibrated_judge import (
     FOLDS,
     SHIPPED,
-    Calibrated,
+    CalibratedJudge,
     Formula,
     calibrated_scores,
     fold_of,
-    formula_of,
-    load,
+    formula_scores,
+    judge_of_identity,
+    load_judge,
     mark,
-    save,
-    scores_of,
+    save_judge,
     value_of,
 )
 from evaluation.metrics.extra_signals import chrf
@@ -57,7 +57,7 @@ def learnt(questions=60, seed=0):
 
 @pytest.fixture(scope="module")
 def found():
-    return fit(*learnt())
+    return fit_judge(*learnt())
 
 
 def test_a_logistic_curve_is_found_again():
@@ -79,7 +79,7 @@ def test_only_signals_that_earn_weight_are_taken_and_equal_fits_are_equal(found)
     assert found.formula.weights["semantic_similarity"] == pytest.approx(5, abs=1)
     assert len(found.folds) == FOLDS
     assert found.questions == {mark(row.question) for row in rows}
-    assert fit(rows, signals) == found
+    assert fit_judge(rows, signals) == found
     assert not found.needs_judge
 
 
@@ -88,7 +88,7 @@ def test_a_judge_that_people_agree_with_is_taken():
     judged = [
         {**each, "LLM_judge": row.human_mean / 4} for row, each in zip(rows, signals, strict=True)
     ]
-    found = fit(rows, judged)
+    found = fit_judge(rows, judged)
     assert found.needs_judge
     assert "LLM_judge" in found.signals
 
@@ -100,7 +100,7 @@ def test_a_fold_has_seen_nothing_of_its_questions(found):
         row._replace(human_mean=4 - row.human_mean) if fold_of(row.question) == left_out else row
         for row in rows
     ]
-    before, after = found, fit(changed, signals)
+    before, after = found, fit_judge(changed, signals)
     assert before.formula != after.formula
     differing = [k for k in range(FOLDS) if before.folds[k] != after.folds[k]]
     assert left_out not in differing
@@ -110,25 +110,25 @@ def test_a_fold_has_seen_nothing_of_its_questions(found):
 def test_grades_that_it_was_fitted_on_are_scored_by_the_fold_that_did_not_see_them(found):
     rows, signals = learnt()
     questions = [rows[0].question, "another question"]
-    blind = scores_of(found, questions, ["a", "a"], signals[:2], blind=True)
+    blind = formula_scores(found, questions, ["a", "a"], signals[:2], blind=True)
     assert blind == [
         found.folds[fold_of(questions[0])].score(signals[0]),
         found.formula.score(signals[1]),
     ]
-    seen = scores_of(found, questions, ["a", "a"], signals[:2])
+    seen = formula_scores(found, questions, ["a", "a"], signals[:2])
     assert seen == [found.formula.score(signals[0]), found.formula.score(signals[1])]
 
 
 @pytest.mark.parametrize("questions", [1, 19])
 def test_too_few_questions_are_refused(questions):
     with pytest.raises(DatasetError, match="at least 20 questions"):
-        fit(*learnt(questions))
+        fit_judge(*learnt(questions))
 
 
 def test_equal_means_are_refused():
     rows, signals = learnt()
     with pytest.raises(DatasetError, match="the same human mean"):
-        fit([row._replace(human_mean=2.0) for row in rows], signals)
+        fit_judge([row._replace(human_mean=2.0) for row in rows], signals)
 
 
 shares = st.floats(0, 1)
@@ -138,7 +138,7 @@ signal_values = st.fixed_dictionaries(dict.fromkeys((*CHEAP, "LLM_judge"), share
 @given(signal_values, st.sampled_from([*CANDIDATES]), shares)
 @examples(200)
 def test_the_shipped_judge_rises_with_each_signal(signals, name, value):
-    shipped = load(SHIPPED).calibrated
+    shipped = load_judge(SHIPPED).calibrated
     for formula in (shipped.formula, *shipped.folds):
         low, high = sorted([signals[name], value])
         below, above = (formula.score({**signals, name: end}) for end in (low, high))
@@ -146,7 +146,7 @@ def test_the_shipped_judge_rises_with_each_signal(signals, name, value):
 
 
 def test_the_shipped_judge_takes_something_and_was_better_than_each_signal():
-    shipped = load(SHIPPED)
+    shipped = load_judge(SHIPPED)
     assert set(shipped.calibrated.formula.weights) <= set(CANDIDATES)
     for name, lead in shipped.provenance["ahead_of"].items():
         for figure in ("spearman", "pair_agreement"):
@@ -158,12 +158,12 @@ def test_repeating_the_question_gains_no_more_than_being_near_the_reference():
     echo = {"question_similarity": 1.0, "semantic_similarity": 0.4}
     assert value_of("question_similarity", echo) == 0.4
     assert value_of("question_similarity", {"question_similarity": 0.3}) is None
-    formula = Calibrated(Formula(0, {"question_similarity": 1.0}), (), frozenset())
+    formula = CalibratedJudge(Formula(0, {"question_similarity": 1.0}), (), frozenset())
     assert formula.signals == ("question_similarity", "semantic_similarity")
 
 
 def test_scores_by_hand():
-    mine = Calibrated(Formula(-1.0, {"ROUGE-1": 2.0, "chrF": 1.0}), (), frozenset())
+    mine = CalibratedJudge(Formula(-1.0, {"ROUGE-1": 2.0, "chrF": 1.0}), (), frozenset())
     signals = [{"ROUGE-1": 0.5, "chrF": 1.0}, {"ROUGE-1": 0.5, "chrF": None}, {"chrF": 0.5}]
     signals += [{"ROUGE-1": 0.0, "chrF": 0.0}, {"ROUGE-1": 1.0, "chrF": 1.0}]
     answers, references = ["a", "a", "a", " ", "a"], ["r", "r", "r", "r", ""]
@@ -174,11 +174,11 @@ def test_scores_by_hand():
 def test_what_is_saved_is_read_again_and_equal_fits_give_equal_files(tmp_path, found):
     made = found
     path, again = tmp_path / "mine.json", tmp_path / "again.json"
-    save(path, made, {"cross_validated": FIGURES})
-    save(again, made, {"cross_validated": FIGURES})
-    assert load(path).calibrated == made
+    save_judge(path, made, {"cross_validated": FIGURES})
+    save_judge(again, made, {"cross_validated": FIGURES})
+    assert load_judge(path).calibrated == made
     assert path.read_bytes() == again.read_bytes()
-    assert formula_of(load(path).identity).formula == made.formula
+    assert judge_of_identity(load_judge(path).identity).formula == made.formula
 
 
 @pytest.mark.parametrize(
@@ -200,11 +200,11 @@ def test_a_file_that_holds_no_judge_is_refused_in_one_line(tmp_path, text):
     path = tmp_path / "mine.json"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(DatasetError, match="holds no calibrated judge"):
-        load(path)
+        load_judge(path)
     with pytest.raises(DatasetError, match="cannot be read"):
-        load(tmp_path / "none.json")
+        load_judge(tmp_path / "none.json")
     with pytest.raises(DatasetError, match="manifest's calibrated_judge"):
-        formula_of({"weights": {"chrF": -1}, "intercept": 0})
+        judge_of_identity({"weights": {"chrF": -1}, "intercept": 0})
 
 
 def test_chrf_by_hand():
@@ -255,11 +255,14 @@ def test_a_judge_that_may_be_a_coin_has_a_warning_beside_it(ends):
 
 
 def test_the_shipped_judge_is_known_by_its_formula():
-    formula = load(SHIPPED).identity
+    formula = load_judge(SHIPPED).identity
     run = identity(judge=None, calibrated_judge={**formula, "encoder": {}})
     [found] = calibration_of(run)
     assert found["metric"] == "calibrated_judge"
-    assert found["pair_agreement"] == load(SHIPPED).provenance["cross_validated"]["pair_agreement"]
+    assert (
+        found["pair_agreement"]
+        == load_judge(SHIPPED).provenance["cross_validated"]["pair_agreement"]
+    )
     [own] = calibration_of(identity(judge=None, calibrated_judge={**formula, "intercept": 9.0}))
     assert own["pair_agreement"] is None
 

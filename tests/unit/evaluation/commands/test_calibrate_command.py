@@ -18,8 +18,8 @@ from evaluation.calibration.grades import COLUMNS, load_grades
 from evaluation.calibration.known_judges import calibration_of
 from evaluation.commands import calibrate_command as command
 from evaluation.commands import verify_command as verify
-from evaluation.metrics.calibrated_judge import SHIPPED, load
-from evaluation.metrics.registry import CALIBRATED
+from evaluation.metrics.calibrated_judge import SHIPPED, load_judge
+from evaluation.metrics.registry import CALIBRATED_JUDGE
 from evaluation.store.recorded_run import read_run
 from evaluation.tables.results_tables import notes, results_table
 from graph.config import load_settings
@@ -62,7 +62,7 @@ def judge(monkeypatch):
     models = SimpleNamespace(judge=SimpleNamespace(engine=made))
     monkeypatch.setattr(command, "open_models", lambda *_, **__: models)
     monkeypatch.setattr(command, "open_encoder", FakeEncoder)
-    monkeypatch.setattr(command, "model_of", lambda spec: spec.model_dump(mode="json"))
+    monkeypatch.setattr(command, "model_identity", lambda spec: spec.model_dump(mode="json"))
     monkeypatch.setattr("evaluation.answering.run_identity.resolve_dtype", lambda _: "float32")
     monkeypatch.setattr("evaluation.calibration.score_agreement.AGREEMENT_DRAWS", 60)
     return made
@@ -169,7 +169,7 @@ def test_a_fit_is_written_measured_and_used(calibrate, tmp_path, monkeypatch):
     monkeypatch.setattr(known, "KNOWN", tmp_path / "known.json")
     path = tmp_path / "mine.json"
     found = calibrate(grade_rows(), "--fit", path, "--record")
-    made = load(path)
+    made = load_judge(path)
     assert made.identity == found["calibrated"]
     assert made.provenance["grades"]["file"] == "people.csv"
     assert str(tmp_path) not in path.read_text(encoding="utf-8")
@@ -295,7 +295,7 @@ def test_which_judge_a_run_has():
     assert _judge(flags()) == _judge(flags("--judge", "model")) == (True, None)
     assert _judge(flags("--no-judge")) == _judge(flags("--judge", "none")) == (False, None)
     asks, loaded = _judge(flags("--judge", "calibrated"))
-    assert loaded == load(SHIPPED)
+    assert loaded == load_judge(SHIPPED)
     assert asks == loaded.calibrated.needs_judge
     for given in (["--judge", "gpt"], ["--no-judge", "--judge", "calibrated"]):
         with pytest.raises(ConfigError):
@@ -304,7 +304,7 @@ def test_which_judge_a_run_has():
 
 def run_with(tmp_path, monkeypatch):
     """Answer four questions with the calibrated judge, and write the run."""
-    loaded = load(SHIPPED)
+    loaded = load_judge(SHIPPED)
     scripted = Scripted()
     machine = scripted.machine._replace(calibrated=loaded.calibrated)
     records = answer_batch(machine, items(4))
@@ -316,29 +316,29 @@ def run_with(tmp_path, monkeypatch):
 
 def test_a_run_with_the_calibrated_judge_is_verified(tmp_path, monkeypatch):
     records, folder = run_with(tmp_path, monkeypatch)
-    assert all(0 <= each["metrics"][CALIBRATED] <= 1 for each in records)
+    assert all(0 <= each["metrics"][CALIBRATED_JUDGE] <= 1 for each in records)
     stored = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    assert stored["metrics"][CALIBRATED]["n"] == 4
-    assert f"| {CALIBRATED} |" in (folder / "summary.md").read_text(encoding="utf-8")
+    assert stored["metrics"][CALIBRATED_JUDGE]["n"] == 4
+    assert f"| {CALIBRATED_JUDGE} |" in (folder / "summary.md").read_text(encoding="utf-8")
     found = read_run(folder)
     assert list(verify.differences(found, encoder=True)) == []
     assert list(verify.differences(found, encoder=False)) == []
-    found.records[2]["metrics"][CALIBRATED] += 0.1
+    found.records[2]["metrics"][CALIBRATED_JUDGE] += 0.1
     lines = list(verify.differences(found, encoder=True))
-    assert lines[0].startswith(f"question 2: {CALIBRATED}: stored")
+    assert lines[0].startswith(f"question 2: {CALIBRATED_JUDGE}: stored")
 
 
 def test_an_empty_answer_scores_nothing_with_the_calibrated_judge(tmp_path):
     scripted = Scripted(lambda _: "")
-    machine = scripted.machine._replace(calibrated=load(SHIPPED).calibrated)
+    machine = scripted.machine._replace(calibrated=load_judge(SHIPPED).calibrated)
     [found] = answer_batch(machine, items(1))
-    assert found["metrics"][CALIBRATED] == 0.0
+    assert found["metrics"][CALIBRATED_JUDGE] == 0.0
 
 
 def test_results_name_the_calibration_of_their_judges():
     settings = load_settings("baseline", "embedded", [])
-    run = {"judge": {"model": "j"}, "calibrated_judge": load(SHIPPED).identity}
-    records = [record(n, metrics={**record(n)["metrics"], CALIBRATED: 0.5}) for n in range(3)]
+    run = {"judge": {"model": "j"}, "calibrated_judge": load_judge(SHIPPED).identity}
+    records = [record(n, metrics={**record(n)["metrics"], CALIBRATED_JUDGE: 0.5}) for n in range(3)]
     said = notes(results_of(settings, records, calibration_of(run)))
     assert any(note.startswith("LLM_judge (j): not calibrated against people") for note in said)
     [own] = [note for note in said if note.startswith("calibrated_judge (calibrated): agreed")]

@@ -10,7 +10,7 @@ from scipy.stats import t
 
 from evaluation import __main__ as cli
 from evaluation.analysis.comparison import unlike_fields
-from evaluation.metrics.registry import METRICS
+from evaluation.metrics.registry import METRIC_NAMES
 from evaluation.store.identity import SCHEMA
 from evaluation.store.recorded_run import read_run
 from graph.support import terminal
@@ -93,7 +93,7 @@ def row_of(found, metric="BLEU", a=None):
 
 def test_the_figures_by_hand(compared, two):
     found = compared(*two)
-    assert [each["metric"] for each in found["pairs"]] == list(METRICS)
+    assert [each["metric"] for each in found["pairs"]] == list(METRIC_NAMES)
     row = row_of(found)
     assert sorted(row) == sorted(FIELDS)
     assert (row["a"], row["b"], row["n"]) == ("semantic", "keyword", 5)
@@ -230,7 +230,7 @@ def test_another_judge_leaves_out_its_score_alone(compared, tmp_path):
         make_run(tmp_path / "b", scored(B), config="b"),
         make_run(tmp_path / "a", scored(A), config="a", judge=judge),
     )
-    assert [row["metric"] for row in found["pairs"]] == list(METRICS[:-1])
+    assert [row["metric"] for row in found["pairs"]] == list(METRIC_NAMES[:-1])
     assert found["notes"] == [
         "a - b: LLM_judge is left out: another judge measured it in each run.",
         "a - b: not only the config differs: judge.revision.",
@@ -251,7 +251,7 @@ def test_another_encoder_leaves_out_what_it_measures(compared, tmp_path):
         make_run(tmp_path / "b", scored(B), config="b"),
         make_run(tmp_path / "a", scored(A), config="a", embedder=embedder),
     )
-    assert [r["metric"] for r in found["pairs"]] == [*METRICS[:4], "LLM_judge"]
+    assert [r["metric"] for r in found["pairs"]] == [*METRIC_NAMES[:4], "LLM_judge"]
     assert "semantic_similarity is left out" in found["notes"][0]
 
 
@@ -273,7 +273,7 @@ def test_whatever_differs_besides_the_config_is_named(compared, tmp_path):
         "a - b: not only the config differs: batch_size (4 and 8), generator.dtype, "
         "generator.model, index, limit (5 and None)."
     ]
-    assert len(found["pairs"]) == len(METRICS)
+    assert len(found["pairs"]) == len(METRIC_NAMES)
 
 
 def test_one_question_has_no_interval_and_no_test(compared, run, tmp_path):
@@ -288,7 +288,7 @@ def test_one_question_has_no_interval_and_no_test(compared, run, tmp_path):
         assert row[name] is None
     assert row["distinguishable"] is False
     assert "a - b, BLEU: one question alone: no interval and no test." in found["notes"]
-    assert run(*folders).out.count("no test") >= len(METRICS)
+    assert run(*folders).out.count("no test") >= len(METRIC_NAMES)
 
 
 def test_constant_differences_are_said(compared, tmp_path):
@@ -468,7 +468,7 @@ def test_the_table_fits_a_hundred_columns(run, tmp_path):
 
 def test_not_distinguishable_is_said_as_such(run, two):
     out = run(*two).out
-    assert out.count("not distinguishable") == len(METRICS) + 1
+    assert out.count("not distinguishable") == len(METRIC_NAMES) + 1
 
 
 def test_hostile_names_break_neither_table_nor_document(run, compared, tmp_path):
@@ -557,7 +557,7 @@ def test_a_metric_that_no_run_has_a_value_of_is_left_out_and_said_once(run, tmp_
         for name, values, config in (("b", B, "keyword"), ("a", A, "semantic"))
     ]
     found = json.loads(run(*folders, "--json").out)
-    assert {each["metric"] for each in found["pairs"]} == {*METRICS} - {"LLM_judge"}
+    assert {each["metric"] for each in found["pairs"]} == {*METRIC_NAMES} - {"LLM_judge"}
     assert [note for note in found["notes"] if "LLM_judge" in note] == [
         "LLM_judge: no run has a value, left out."
     ]

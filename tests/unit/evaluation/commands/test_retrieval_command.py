@@ -9,7 +9,7 @@ import pytest
 
 from evaluation import __main__ as cli
 from evaluation.commands import retrieval_command as command
-from evaluation.ranking.rank_measures import DEPTH, METRICS
+from evaluation.ranking.rank_measures import DEPTH, RANK_METRICS
 from graph.config import config_names
 from graph.support import terminal
 from graph.support.errors import MissingExtraError
@@ -105,7 +105,7 @@ def test_the_document_holds_every_metric_by_kind_and_pooled(measured):
     for means in found["configs"].values():
         assert list(means) == ["all", "title only", "title+body"]
         for kind, estimates in means.items():
-            assert list(estimates) == list(METRICS)
+            assert list(estimates) == list(RANK_METRICS)
             assert {each["n"] for each in estimates.values()} == {4 if kind == "all" else 2}
     at_two = found["configs"]["keyword"]["all"]
     assert at_two["nDCG@10"]["mean"] == pytest.approx(1 / log2(3))
@@ -137,7 +137,7 @@ def test_differences_are_paired_and_named(measured):
         "distinguishable": True,
     }
     assert {d["kind"] for d in found} == {"all", "title only", "title+body"}
-    assert {d["metric"] for d in found} == set(METRICS)
+    assert {d["metric"] for d in found} == set(RANK_METRICS)
 
 
 def test_the_queries_reach_the_ranker_in_batches_after_one_to_warm_up(
@@ -203,7 +203,7 @@ def test_the_table_fits_a_hundred_columns(run, rankers):
     assert max(map(len, lines)) <= 100
     assert lines[0].startswith("4 queries in 3 groups of shared relevant questions; 119 corpus")
     [header] = [line.split() for line in lines if "nDCG@10" in line and "MRR" in line]
-    assert header == ["kind", "config", "n", *METRICS]
+    assert header == ["kind", "config", "n", *RANK_METRICS]
     place = next(n for n, line in enumerate(lines) if line.split()[:2] == ["title", "only"])
     shown = [" ".join(line.split()) for line in lines[place : place + 3]]
     assert shown == [

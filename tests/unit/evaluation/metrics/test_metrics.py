@@ -5,7 +5,7 @@ from math import exp
 import pytest
 from hypothesis import given
 
-from evaluation.metrics.registry import METRICS, lexical, semantic_similarity
+from evaluation.metrics.registry import METRIC_NAMES, lexical, semantic_similarity
 from tests.fakes.corpora import EMBEDDER, FakeEncoder
 from tests.fakes.properties import any_text, examples
 
@@ -76,12 +76,12 @@ def test_nothing_in_common_scores_next_to_nothing():
 
 
 def test_an_empty_answer_scores_zero():
-    assert lexical("", REFERENCE) == dict.fromkeys(METRICS[:4], 0.0)
+    assert lexical("", REFERENCE) == dict.fromkeys(METRIC_NAMES[:4], 0.0)
 
 
 @pytest.mark.parametrize("answer", ["", REFERENCE])
 def test_without_a_reference_there_is_no_score(answer):
-    assert lexical(answer, "") == dict.fromkeys(METRICS[:4], None)
+    assert lexical(answer, "") == dict.fromkeys(METRIC_NAMES[:4], None)
 
 
 @examples(60)

@@ -4,28 +4,28 @@ import numpy as np
 import pytest
 
 from evaluation.ranking.config_means import differences, means
-from evaluation.ranking.judged_queries import Query
-from evaluation.ranking.rank_measures import METRICS
-from evaluation.statistics.cluster_means import estimates
+from evaluation.ranking.judged_queries import JudgedQuery
+from evaluation.ranking.rank_measures import RANK_METRICS
+from evaluation.statistics.cluster_means import cluster_means
 from evaluation.statistics.summaries import summarise
 from evaluation.tables.numbers import number
 
 
 def of(values, groups):
-    [found] = estimates(np.array([values], dtype=float), groups)
+    [found] = cluster_means(np.array([values], dtype=float), groups)
     return found
 
 
 def queries(*kinds_and_groups):
     return [
-        Query(str(n), "text", kind, {"1": 1}, group)
+        JudgedQuery(str(n), "text", kind, {"1": 1}, group)
         for n, (kind, group) in enumerate(kinds_and_groups)
     ]
 
 
 def scores(**values):
     size = len(next(iter(values.values())))
-    return {name: values.get(name.replace("@", "_"), [0.0] * size) for name in METRICS}
+    return {name: values.get(name.replace("@", "_"), [0.0] * size) for name in RANK_METRICS}
 
 
 def test_a_group_counts_once_by_document_and_each_query_once_by_query():
@@ -70,7 +70,7 @@ def test_one_group_has_a_mean_and_no_interval(groups):
 def test_each_row_has_its_own_means_on_the_same_draws():
     rows = np.random.default_rng(5).random((3, 40))
     groups = [n // 3 for n in range(40)]
-    together = estimates(rows, groups)
+    together = cluster_means(rows, groups)
     for found, row in zip(together, rows, strict=True):
         alone = of(row, groups)
         assert found["mean"] == pytest.approx(row.mean())
@@ -82,7 +82,7 @@ def test_means_stand_by_kind_and_all_is_all():
     asked = queries(("short", 0), ("long", 1), ("short", 1), ("long", 2))
     found = means(asked, scores(R_10=[1.0, 0.0, 0.5, 1.0], MRR=[0.1, 0.2, 0.3, 0.4]))
     assert list(found) == ["all", "short", "long"]
-    assert all(list(each) == list(METRICS) for each in found.values())
+    assert all(list(each) == list(RANK_METRICS) for each in found.values())
     shown = {kind: (each["R@10"]["mean"], each["R@10"]["n"]) for kind, each in found.items()}
     assert shown == {"all": (0.625, 4), "short": (0.75, 2), "long": (0.5, 2)}
     assert found["all"]["R@10"]["by_document"]["mean"] == pytest.approx((1 + 0.25 + 1) / 3)
@@ -103,7 +103,7 @@ def test_a_difference_is_the_later_config_minus_the_earlier_query_by_query():
     )
     pairs = list(dict.fromkeys((each["a"], each["b"]) for each in found))
     assert pairs == [("semantic", "keyword"), ("hybrid", "keyword"), ("hybrid", "semantic")]
-    assert len(found) == 3 * 3 * len(METRICS)
+    assert len(found) == 3 * 3 * len(RANK_METRICS)
     recall = {(e["a"], e["b"], e["kind"]): e for e in found if e["metric"] == "R@10"}
     pooled = recall["hybrid", "keyword", "all"]
     assert (pooled["mean"], pooled["n"]) == (pytest.approx(0.5), 40)

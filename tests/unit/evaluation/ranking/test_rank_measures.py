@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import pytest
 
-from evaluation.ranking.rank_measures import METRICS, score
+from evaluation.ranking.rank_measures import RANK_METRICS, score_rankings
 from graph.support.errors import MissingExtraError
 
 
 class Ranked(NamedTuple):
     question_id: str
-    score: float
+    score_rankings: float
 
 
 def ranking(ids, scores=None):
@@ -22,11 +22,14 @@ def ranking(ids, scores=None):
 
 
 def one(ids, relevant, scores=None):
-    return {name: values[0] for name, values in score([ranking(ids, scores)], [relevant]).items()}
+    return {
+        name: values[0]
+        for name, values in score_rankings([ranking(ids, scores)], [relevant]).items()
+    }
 
 
 def test_the_first_place_is_worth_everything():
-    assert one("a b c", {"a": 1}) == dict.fromkeys(METRICS, 1.0)
+    assert one("a b c", {"a": 1}) == dict.fromkeys(RANK_METRICS, 1.0)
 
 
 def test_several_relevant_questions_with_grades():
@@ -61,7 +64,7 @@ def test_recall_counts_up_to_its_depth(place, recalls):
 
 @pytest.mark.parametrize("ids", ["n m", ""])
 def test_nothing_found_is_zero_everywhere(ids):
-    assert one(ids, {"a": 1, "b": 2}) == dict.fromkeys(METRICS, 0.0)
+    assert one(ids, {"a": 1, "b": 2}) == dict.fromkeys(RANK_METRICS, 0.0)
 
 
 @pytest.mark.parametrize("others", ["b c", "0 00", "y z"])
@@ -74,8 +77,8 @@ def test_the_order_given_decides_and_no_score_or_id(others, scores):
 
 def test_values_stand_in_the_order_of_the_queries():
     rankings = [ranking("a b"), [], ranking("b a"), *[ranking("n a")] * 9]
-    found = score(rankings, [{"a": 1}] * 12)
-    assert list(found) == list(METRICS)
+    found = score_rankings(rankings, [{"a": 1}] * 12)
+    assert list(found) == list(RANK_METRICS)
     assert found["MRR"] == [1.0, 0.0, 0.5, *[0.5] * 9]
     assert found["R@1"] == [1.0, 0.0, 0.0, *[0.0] * 9]
 
@@ -87,7 +90,7 @@ def test_a_ranking_that_names_a_question_twice_is_refused():
 
 def test_rankings_and_queries_must_be_as_many():
     with pytest.raises(ValueError, match="1 rankings of 2 queries"):
-        score([ranking("a")], [{"a": 1}, {"b": 1}])
+        score_rankings([ranking("a")], [{"a": 1}, {"b": 1}])
 
 
 def test_a_missing_library_is_named(monkeypatch):

@@ -11,10 +11,10 @@ import pytest
 
 from evaluation import __main__ as cli
 from evaluation.analysis.comparison import compare
-from evaluation.metrics.registry import METRICS
+from evaluation.metrics.registry import METRIC_NAMES
 from evaluation.report import pictures
 from evaluation.report.writing import write_report
-from evaluation.rescoring.score_files import Plan, ScoreFile, fingerprint
+from evaluation.rescoring.score_files import PassSpec, ScoreFile, fingerprint
 from evaluation.store.recorded_run import read_run
 from graph.support import terminal
 from graph.support.errors import ConfigError, DatasetError, MissingExtraError
@@ -212,7 +212,7 @@ def test_further_metrics_of_the_records_are_shown(report, tmp_path):
 def test_scores_made_after_the_run_stand_beside_its_own(report, tmp_path):
     records = [*scored([0.1, 0.2, 0.3, 0.4]), failed(4)]
     folder = make_run(tmp_path / "a", records)
-    plan = Plan("judge", "org/second", ("LLM_judge",), {"kind": "judge", "judge": "org/second"})
+    plan = PassSpec("judge", "org/second", ("LLM_judge",), {"kind": "judge", "judge": "org/second"})
     name = f"LLM_judge@{plan.name[-12:-6]}"
     file = ScoreFile(folder, plan)
     file.append(
@@ -342,7 +342,7 @@ def test_stages_are_drawn_with_what_they_added(report, tmp_path):
             {"node": "refine", "candidates": [text(refined)], "answer": f"draft {refined}"},
         ]
         candidates = [
-            {"step": step, "candidate": 0, "metrics": dict.fromkeys(METRICS[:5], value)}
+            {"step": step, "candidate": 0, "metrics": dict.fromkeys(METRIC_NAMES[:5], value)}
             for step, value in enumerate((draft, refined))
         ]
         records.append(

@@ -7,7 +7,7 @@ import pytest
 from evaluation.rescoring.pass_summary import column, summary, with_scores
 from evaluation.rescoring.score_files import (
     FOLDER,
-    Plan,
+    PassSpec,
     ScoreFile,
     fingerprint,
     read_scores,
@@ -19,7 +19,7 @@ from graph.support.errors import DatasetError
 from tests.fakes.records import failed, record
 from tests.fakes.run_folders import contents, make_run
 
-PLAN = Plan("judge", "org/model", ("LLM_judge",), {"kind": "judge", "judge": "org/model"})
+PLAN = PassSpec("judge", "org/model", ("LLM_judge",), {"kind": "judge", "judge": "org/model"})
 
 
 def score(each, value, reason=None):

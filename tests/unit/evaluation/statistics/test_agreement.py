@@ -9,12 +9,12 @@ from scipy import stats
 from evaluation.calibration.grades import Graded
 from evaluation.calibration.human_ceiling import human_ceiling
 from evaluation.calibration.score_agreement import (
-    Table,
+    GradedRows,
     ahead,
     mean_of,
     measure,
     measure_part,
-    orders,
+    order_agreement,
 )
 from evaluation.statistics import agreement
 from evaluation.statistics.agreement import (
@@ -148,7 +148,7 @@ def test_people_by_hand():
         graded("q", 2.0, item="3", ann=2.0, ben=2.0),
         graded("r", 4.0, item="4", ann=4.0),
     ]
-    ceiling = human_ceiling(found, Table.of(found, draws=20))
+    ceiling = human_ceiling(found, GradedRows.of(found, draws=20))
     assert (ceiling["graders"], ceiling["n"]) == (3, 8)
     # ann 4 1 2 against 2.5 1 2: tau 1. ben 2 0 2 against 3.5 1.5 2: 2 / sqrt(2 * 3). cleo: 1.
     tau = (3 * 1 + 3 * 2 / 6**0.5 + 2 * 1) / 8
@@ -161,7 +161,7 @@ def test_people_by_hand():
 @pytest.mark.parametrize("grades", [{}, {"ann": 3.0}])
 def test_one_grader_has_no_ceiling(grades):
     found = [graded("q", 3.0, item="1", **grades), graded("r", 1.0, item="2", **grades)]
-    ceiling = human_ceiling(found, Table.of(found, draws=5))
+    ceiling = human_ceiling(found, GradedRows.of(found, draws=5))
     assert ceiling["graders"] == ceiling["n"] == 0
     assert ceiling["spearman"] == {"mean": None, "ci95": None}
     assert ceiling["pair_agreement"] == {"mean": None, "ci95": None, "n": 0}
@@ -177,7 +177,7 @@ def sample(questions=12):
 
 def test_a_score_that_people_would_give_agrees_wholly():
     found = sample()
-    table = Table.of(found, draws=100)
+    table = GradedRows.of(found, draws=100)
     said = measure([row.human_mean / 4 for row in found], table)
     assert (said["n"], said["unscored"]) == (36, 0)
     for name in ("spearman", "kendall", "pair_agreement", "quadratic_kappa"):
@@ -192,23 +192,23 @@ def test_a_score_that_people_would_give_agrees_wholly():
 def test_unscored_rows_are_counted_and_left_out():
     found = sample()
     scores = [None if row.human_mean == 0 else row.human_mean / 4 for row in found]
-    said = measure(scores, Table.of(found, draws=50))
+    said = measure(scores, GradedRows.of(found, draws=50))
     assert (said["n"], said["unscored"], said["pair_agreement"]["n"]) == (24, 12, 12)
-    nothing = measure([None] * 36, Table.of(found, draws=50))
+    nothing = measure([None] * 36, GradedRows.of(found, draws=50))
     assert (nothing["n"], nothing["unscored"]) == (0, 36)
     assert nothing["quadratic_kappa"] == nothing["spearman"] == {"mean": None, "ci95": None}
 
 
 def test_one_question_has_figures_and_no_intervals():
     found = sample(1)
-    said = measure([0.9, 0.5, 0.1], Table.of(found, draws=50))
+    said = measure([0.9, 0.5, 0.1], GradedRows.of(found, draws=50))
     assert said["spearman"] == {"mean": pytest.approx(1), "ci95": None}
     assert said["pair_agreement"] == {"mean": 1, "ci95": None, "n": 3}
 
 
 def test_being_ahead_is_paired():
     found = sample()
-    table = Table.of(found, draws=100)
+    table = GradedRows.of(found, draws=100)
     good = [row.human_mean / 4 for row in found]
     lead = ahead(good, [0.5] * 36, table)
     assert lead["spearman"]["mean"] is None
@@ -223,7 +223,7 @@ def test_a_part_is_measured_alone():
     found = sample()
     part = measure_part(
         [row.human_mean / 4 for row in found],
-        Table.of(found, draws=50),
+        GradedRows.of(found, draws=50),
         [row.human_mean > 0 for row in found],
     )
     assert (part["n"], part["pair_agreement"]["n"]) == (24, 12)
@@ -231,8 +231,8 @@ def test_a_part_is_measured_alone():
 
 def test_orders_and_mass():
     found = sample(2)
-    table = Table.of(found, draws=50)
-    said = orders([0.9, 0.5, 0.1, 0.9, 0.5, None], [0.9, 0.2, 0.1, 0.8, 0.1, 0.3], table)
+    table = GradedRows.of(found, draws=50)
+    said = order_agreement([0.9, 0.5, 0.1, 0.9, 0.5, None], [0.9, 0.2, 0.1, 0.8, 0.1, 0.3], table)
     assert said["n"] == 5
     # Grades 4 2 0 4 2 against 4 1 0 3 0.
     assert said["same_grade"] == pytest.approx(2 / 5)

@@ -7,7 +7,7 @@ from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 from langchain_core.prompts import PromptTemplate
 
-from graph.models.budget import CUT_MARK, Fitted, fit, units
+from graph.models.budget import CUT_MARK, FittedPrompt, fit_prompt, units
 from graph.support.errors import PromptTooLongError
 from nodes.model import Prompt, Quote
 from tests.fakes.fake_models import TEMPLATES, section, step_of
@@ -34,8 +34,8 @@ def wrap(text: str) -> str:
     return f"<start> {text}<end>"
 
 
-def fitted(prompt: Prompt, limit: int, count=words) -> Fitted:
-    return fit(prompt, limit=limit, count=count, protect=lone, wrap=wrap)
+def fitted(prompt: Prompt, limit: int, count=words) -> FittedPrompt:
+    return fit_prompt(prompt, limit=limit, count=count, protect=lone, wrap=wrap)
 
 
 def prompt_of(question="why?", passages=(), draft="", points="") -> Prompt:
@@ -99,7 +99,7 @@ def test_units_joined_are_the_text_again(text):
 def test_a_prompt_that_fits_is_sent_as_it_is():
     prompt = prompt_of(passages=["One. Two."], draft="a draft", points="1. wrong")
     whole = rendered(prompt)
-    assert fitted(prompt, words(whole)) == Fitted(whole, words(whole), 0)
+    assert fitted(prompt, words(whole)) == FittedPrompt(whole, words(whole), 0)
 
 
 def test_the_last_passage_loses_its_last_sentence_first():
@@ -219,7 +219,7 @@ def test_each_steps_prompt_keeps_question_and_instruction_whatever_else_it_holds
     cuttable = dict.fromkeys({*template.input_variables} - {*whole, "passages"}, lines)
     quotes = tuple(Quote(f"[{number}]", "Long. " * 5_000) for number in range(5))
     prompt = Prompt(template, whole, quotes, cuttable)
-    result = fit(prompt, limit=400, count=words, protect=str, wrap=str)
+    result = fit_prompt(prompt, limit=400, count=words, protect=str, wrap=str)
     assert result.tokens <= 400
     assert step_of(result.text) == step
     assert section(result.text, "question") == "why does it hang?"

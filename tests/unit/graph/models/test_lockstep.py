@@ -12,7 +12,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from graph.models.lockstep import Lockstep, Outcome
+from graph.models.lockstep import Lockstep, TaskOutcome
 
 _T = TypeVar("_T")
 
@@ -75,7 +75,7 @@ def nonces(question: int, turn: int, ask: Ask) -> list[str]:
     return [f"q{question} turn {turn} item {item}{ending}" for item in range(ask.items)]
 
 
-def run(plans: list[Plan], pause: random.Random | None = None) -> tuple[list[Outcome], Server]:
+def run(plans: list[Plan], pause: random.Random | None = None) -> tuple[list[TaskOutcome], Server]:
     server, lockstep = Server(), Lockstep()
 
     def task(question: int, plan: Plan) -> list[list[str]]:
@@ -180,7 +180,7 @@ def test_different_keys_are_served_apart_in_the_order_of_their_names():
     ]
 
 
-def ask_each(count: int, key_of: Callable[[int], str], serve) -> list[Outcome]:
+def ask_each(count: int, key_of: Callable[[int], str], serve) -> list[TaskOutcome]:
     lockstep = Lockstep()
     tasks = [lambda q=q: lockstep.ask(key_of(q), [f"q{q}"], serve(key_of(q))) for q in range(count)]
     return within(5, lambda: lockstep.run(tasks))

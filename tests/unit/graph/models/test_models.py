@@ -14,7 +14,14 @@ from graph.config import load_profile
 from graph.models import BatchedModel, adapt_chooser, adapt_writer, open_models
 from graph.models.engines.huggingface_engine import HuggingFaceEngine, batch_seed
 from graph.models.engines.langchain_engine import LangChainEngine
-from graph.models.loading import Loaded, _control_tokens, _eos, _window, adds_special, resolve_dtype
+from graph.models.loading import (
+    LoadedModel,
+    _control_tokens,
+    _eos,
+    _window,
+    adds_special,
+    resolve_dtype,
+)
 from graph.models.lockstep import Lockstep
 from graph.schema import ModelSpec
 from graph.support.errors import ConfigError, PromptTooLongError
@@ -251,7 +258,7 @@ def engine_with(
 ) -> HuggingFaceEngine:
     made = ModelSpec(model="fake", **{"chat_format": "plain", **spec})
     engine = HuggingFaceEngine(made, batch_size=batch_size, seed=7)
-    engine._loaded = Loaded(
+    engine._loaded = LoadedModel(
         spec=made,
         model=model,
         tokenizer=CharTokenizer(),
@@ -426,7 +433,7 @@ def test_nan_costs_its_own_question_alone():
 # --- a Hugging Face model: prompts
 
 
-def loaded_as(chat_format: str) -> Loaded:
+def loaded_as(chat_format: str) -> LoadedModel:
     return engine_with(chat_format=chat_format).loaded
 
 

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 from langchain_core.outputs import Generation
 
-from graph.models.batch_cache import Recall, model_identity
-from graph.models.budget import Fitted
+from graph.models.batch_cache import BatchCache, cache_identity
+from graph.models.budget import FittedPrompt
 from graph.models.reply_cache import ReplyCache, default_cache
 from graph.schema import ModelSpec
 from nodes.model import Likelihood, Reply, Verdict
@@ -27,8 +27,8 @@ def loaded(spec: ModelSpec = SPEC, **changes):
     return SimpleNamespace(spec=spec, model=SimpleNamespace(**{**model, **changes}))
 
 
-def rows(*texts: str) -> list[Fitted]:
-    return [Fitted(text, tokens=len(text), cut_tokens=1) for text in texts]
+def rows(*texts: str) -> list[FittedPrompt]:
+    return [FittedPrompt(text, tokens=len(text), cut_tokens=1) for text in texts]
 
 
 class Asked:
@@ -37,7 +37,7 @@ class Asked:
     def __init__(self) -> None:
         self.calls: list[list[str]] = []
 
-    def __call__(self, batch: Sequence[Fitted]) -> list[Reply]:
+    def __call__(self, batch: Sequence[FittedPrompt]) -> list[Reply]:
         self.calls.append([row.text for row in batch])
         count = len(self.calls)
         return [reply(f"{row.text} {count}", prompt=row.text, seconds=2.0) for row in batch]
@@ -55,8 +55,8 @@ def serve(recall, model, batch, asked=None, spec=SPEC, **changes):
 
 def test_a_batch_that_was_asked_before_is_not_asked_again(cache):
     model = Asked()
-    first = serve(Recall(cache), model, rows("a", "b"))
-    again = serve(Recall(cache), model, rows("a", "b"))
+    first = serve(BatchCache(cache), model, rows("a", "b"))
+    again = serve(BatchCache(cache), model, rows("a", "b"))
     assert model.calls == [["a", "b"]]
     assert [each["text"] for each in again] == [each["text"] for each in first] == ["a 1", "b 1"]
     assert [each["cached"] for each in first] == [False, False]
@@ -66,8 +66,8 @@ def test_a_batch_that_was_asked_before_is_not_asked_again(cache):
 
 
 def test_what_a_prompt_cost_is_that_of_this_prompt(cache):
-    serve(Recall(cache), Asked(), [Fitted("a", tokens=7, cut_tokens=0)])
-    again = serve(Recall(cache), Asked(), [Fitted("a", tokens=7, cut_tokens=99)])
+    serve(BatchCache(cache), Asked(), [FittedPrompt("a", tokens=7, cut_tokens=0)])
+    again = serve(BatchCache(cache), Asked(), [FittedPrompt("a", tokens=7, cut_tokens=99)])
     assert again[0]["cut_tokens"] == 99
     assert again[0]["prompt"] == "a"
 
@@ -75,15 +75,15 @@ def test_what_a_prompt_cost_is_that_of_this_prompt(cache):
 @pytest.mark.parametrize("other", [rows("b", "a"), rows("a"), rows("a", "b", "c"), rows("ab")])
 def test_another_batch_is_asked_since_the_batch_changes_the_reply(cache, other):
     model = Asked()
-    serve(Recall(cache), model, rows("a", "b"))
-    assert not any(each["cached"] for each in serve(Recall(cache), model, other))
+    serve(BatchCache(cache), model, rows("a", "b"))
+    assert not any(each["cached"] for each in serve(BatchCache(cache), model, other))
     assert len(model.calls) == 2
 
 
 def test_a_text_that_is_scored_is_part_of_what_was_asked(cache):
     model = Asked()
     for text in ("yes", "no", "yes"):
-        serve(Recall(cache), model, [Fitted("a", 1, 0, continuation=text)])
+        serve(BatchCache(cache), model, [FittedPrompt("a", 1, 0, continuation=text)])
     assert len(model.calls) == 2
 
 
@@ -92,8 +92,8 @@ def test_a_text_that_is_scored_is_part_of_what_was_asked(cache):
 )
 def test_other_settings_are_another_call(cache, asked):
     model = Asked()
-    serve(Recall(cache), model, rows("a"))
-    serve(Recall(cache), model, rows("a"), asked)
+    serve(BatchCache(cache), model, rows("a"))
+    serve(BatchCache(cache), model, rows("a"), asked)
     assert len(model.calls) == 2
 
 
@@ -111,16 +111,16 @@ def test_other_settings_are_another_call(cache, asked):
 )
 def test_another_model_is_another_call(cache, change):
     model = Asked()
-    serve(Recall(cache), model, rows("a"))
-    serve(Recall(cache), model, rows("a"), **change)
+    serve(BatchCache(cache), model, rows("a"))
+    serve(BatchCache(cache), model, rows("a"), **change)
     assert len(model.calls) == 2
 
 
 def test_a_local_model_is_known_by_its_files(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"one")
-    first = model_identity(loaded(ModelSpec(model=str(tmp_path))))
+    first = cache_identity(loaded(ModelSpec(model=str(tmp_path))))
     (tmp_path / "model.safetensors").write_bytes(b"two")
-    second = model_identity(loaded(ModelSpec(model=str(tmp_path))))
+    second = cache_identity(loaded(ModelSpec(model=str(tmp_path))))
     assert first["files"] != second["files"]
     assert {**first, "files": ""} == {**second, "files": ""}
 
@@ -128,7 +128,7 @@ def test_a_local_model_is_known_by_its_files(tmp_path):
 def test_a_batch_with_an_error_is_asked_again(cache):
     outcomes = [reply("a"), ValueError("of the moment")]
     for _ in range(2):
-        found = Recall(cache).batch(loaded(), {}, rows("a", "b"), lambda: outcomes, Reply)
+        found = BatchCache(cache).batch(loaded(), {}, rows("a", "b"), lambda: outcomes, Reply)
         assert found == outcomes
         assert found[0]["cached"] is False
 
@@ -156,8 +156,8 @@ def test_verdicts_and_likelihoods_come_back_as_they_were(cache, kind, outcome):
     def never():
         raise AssertionError("asked again")
 
-    Recall(cache).batch(loaded(), {}, rows("a"), lambda: [outcome], kind)
-    found = Recall(cache).batch(loaded(), {}, rows("a"), never, kind)
+    BatchCache(cache).batch(loaded(), {}, rows("a"), lambda: [outcome], kind)
+    found = BatchCache(cache).batch(loaded(), {}, rows("a"), never, kind)
     here = {"prompt": "a", "prompt_tokens": 1, "cut_tokens": 1, "seconds": 0.0, "cached": True}
     assert found == [{**outcome, **here}]
 
@@ -165,7 +165,7 @@ def test_verdicts_and_likelihoods_come_back_as_they_were(cache, kind, outcome):
 def test_without_a_cache_every_call_is_made():
     model = Asked()
     for _ in range(2):
-        serve(Recall(None), model, rows("a"))
+        serve(BatchCache(None), model, rows("a"))
     assert len(model.calls) == 2
 
 
@@ -188,12 +188,12 @@ def test_without_a_cache_every_call_is_made():
 )
 def test_a_damaged_row_is_asked_again_and_written_anew(cache, stored):
     model = Asked()
-    serve(Recall(cache), model, rows("a"))
+    serve(BatchCache(cache), model, rows("a"))
     with sqlite3.connect(cache._path) as opened:
         opened.execute("UPDATE replies SET reply = ?", (stored,))
     opened.close()
-    assert serve(Recall(cache), model, rows("a"))[0]["text"] == "a 2"
-    assert serve(Recall(cache), model, rows("a"))[0]["text"] == "a 2"
+    assert serve(BatchCache(cache), model, rows("a"))[0]["text"] == "a 2"
+    assert serve(BatchCache(cache), model, rows("a"))[0]["text"] == "a 2"
     assert len(model.calls) == 2
 
 
@@ -201,7 +201,7 @@ def test_a_damaged_file_costs_the_cache_and_nothing_else(cache, caplog):
     cache._path.parent.mkdir()
     cache._path.write_bytes(b"no database at all" * 100)
     model = Asked()
-    recall = Recall(cache)
+    recall = BatchCache(cache)
     for _ in range(3):
         assert serve(recall, model, rows("a"))[0]["cached"] is False
     assert len(model.calls) == 3
@@ -214,7 +214,7 @@ def test_a_damaged_file_costs_the_cache_and_nothing_else(cache, caplog):
 def test_a_folder_that_cannot_be_written_costs_the_cache_and_nothing_else(tmp_path, caplog):
     (tmp_path / "file").write_text("x")
     cache = ReplyCache(tmp_path / "file" / "replies.sqlite")
-    assert serve(Recall(cache), Asked(), rows("a"))[0]["text"] == "a 1"
+    assert serve(BatchCache(cache), Asked(), rows("a"))[0]["text"] == "a 1"
     assert len(caplog.records) == 1
 
 
@@ -229,7 +229,7 @@ def test_it_is_a_cache_of_langchain(cache):
 
 
 def test_the_file_holds_plain_json_and_no_prompt(cache):
-    serve(Recall(cache), Asked(), rows("a secret question"))
+    serve(BatchCache(cache), Asked(), rows("a secret question"))
     with sqlite3.connect(cache._path) as opened:
         found = opened.execute("SELECT key, reply FROM replies").fetchall()
     opened.close()

@@ -12,7 +12,7 @@ from graph.retrieval.encoder import Encoder
 from graph.retrieval.index import build_or_verify, default_folder, identity
 from graph.retrieval.parts import keyword, vectors
 from graph.retrieval.posts import Posts
-from graph.retrieval.query import Question
+from graph.retrieval.query import Query
 from graph.retrieval.searching import OpenIndex
 from graph.schema import Retrieval
 from graph.support.errors import DatasetError, IndexMismatchError, OpenCoderError
@@ -86,7 +86,7 @@ def write_manifest(folder, manifest):
 
 def found_by(kind, folder, text="merge git branches"):
     opened = OpenIndex.open(KINDS[kind], folder, EMBEDDER)
-    (found,) = opened.search([Question.of(text)], len(SUBJECTS))
+    (found,) = opened.search([Query.of(text)], len(SUBJECTS))
     return found.rows.tolist(), found.scores.tolist()
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from graph.markdown import to_markdown
 from graph.retrieval.documents import Post
 from graph.retrieval.plain import plain_text
-from graph.retrieval.query import Question
+from graph.retrieval.query import Query
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_the_html_of_a_post_becomes_what_a_reader_sees():
     made = Post("1", "A title", (), markdown, "2", markdown, "", False, "", "")
     assert made.field_text("question") == f"A title\n{plain_text(markdown)}"
     assert made.field_text("answer") == plain_text(markdown)
-    assert Question.of(f"A title\n\n{markdown}").plain_text == made.field_text("question")
+    assert Query.of(f"A title\n\n{markdown}").plain_text == made.field_text("question")
 
 
 @settings(max_examples=200, deadline=None)

@@ -5,7 +5,7 @@ from time import perf_counter
 import pytest
 from hypothesis import given
 
-from graph.retrieval.query import Question
+from graph.retrieval.query import Query
 from tests.fakes.properties import any_text, examples
 
 
@@ -24,31 +24,31 @@ from tests.fakes.properties import any_text, examples
     ],
 )  # fmt: skip
 def test_the_first_paragraph_is_the_title(text, title, body):
-    assert Question.of(text) == Question(title, body)
+    assert Query.of(text) == Query(title, body)
 
 
 def test_a_long_first_paragraph_is_no_title():
-    assert Question.of(f"{'x' * 300}\n\nbody") == Question("x" * 300, "body")
-    assert Question.of(f"{'x' * 301}\n\nbody") == Question("", f"{'x' * 301}\n\nbody")
+    assert Query.of(f"{'x' * 300}\n\nbody") == Query("x" * 300, "body")
+    assert Query.of(f"{'x' * 301}\n\nbody") == Query("", f"{'x' * 301}\n\nbody")
 
 
 def test_the_text_is_built_as_that_of_a_post():
-    assert Question.of("How to\ncopy?\n\nI have\n\na list").text == "How to copy?\nI have\n\na list"
-    assert Question.of("How to copy?").text == "How to copy?"
-    assert Question("", "body").text == "body"
-    assert Question.of("").text == ""
+    assert Query.of("How to\ncopy?\n\nI have\n\na list").text == "How to copy?\nI have\n\na list"
+    assert Query.of("How to copy?").text == "How to copy?"
+    assert Query("", "body").text == "body"
+    assert Query.of("").text == ""
 
 
 @pytest.mark.parametrize("piece", ["\n", "\n ", " ", "\r\n", "\t\n x", "\r"])
 def test_a_million_signs_take_no_time(piece):
     start = perf_counter()
-    Question.of("x" + piece * (1_000_000 // len(piece)) + "y")
+    Query.of("x" + piece * (1_000_000 // len(piece)) + "y")
     assert perf_counter() - start < 1.0
 
 
 @examples(100)
 @given(text=any_text)
 def test_nothing_but_white_space_is_lost(text):
-    question = Question.of(text)
+    question = Query.of(text)
     assert "".join(f"{question.title}{question.body}".split()) == "".join(text.split())
-    assert Question.of(f"{question.title}\n\n{question.body}") == question or not question.title
+    assert Query.of(f"{question.title}\n\n{question.body}") == question or not question.title

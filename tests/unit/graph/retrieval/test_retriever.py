@@ -12,7 +12,7 @@ from graph.retrieval import index, open_retriever
 from graph.retrieval.cross_encoder import CrossEncoder
 from graph.retrieval.documents import read_corpus
 from graph.retrieval.parts.keyword import document_terms, query_terms
-from graph.retrieval.query import Question
+from graph.retrieval.query import Query
 from graph.retrieval.retriever import PostRetriever
 from graph.schema import EmbedderSpec, Retrieval
 from graph.support.errors import ConfigError
@@ -65,7 +65,7 @@ def test_the_best_post_comes_first_with_its_score(tmp_path):
     corpus = small_corpus(tmp_path / "c.csv")
     documents = retriever(corpus).invoke("sort a nested list in java")
     terms = [document_terms(post) for post in read_corpus(corpus)]
-    query = query_terms(Question.of("sort a nested list in java"))
+    query = query_terms(Query.of("sort a nested list in java"))
     expected = BM25Okapi(terms, k1=5, b=0.75).get_scores(query)
     order = [n for n in sorted(range(8), key=lambda n: -expected[n]) if expected[n] > 0][:5]
     assert len(order) == 4

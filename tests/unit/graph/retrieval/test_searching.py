@@ -8,7 +8,7 @@ from graph.retrieval import fingerprints, fusion
 from graph.retrieval.parts.keyword import KeywordIndex, document_terms, query_terms
 from graph.retrieval.parts.vectors import VectorIndex
 from graph.retrieval.posts import Posts
-from graph.retrieval.query import Question
+from graph.retrieval.query import Query
 from graph.retrieval.searching import OpenIndex
 from graph.schema import Retrieval
 from tests.fakes.corpora import post
@@ -61,11 +61,11 @@ def opened(tmp_path, kind="hybrid", posts=POSTS, fields=FIELDS):
 
 def okapi(text, posts=POSTS):
     made = BM25Okapi([document_terms(each) for each in posts], k1=5, b=0.75)
-    return made.get_scores(query_terms(Question.of(text)))
+    return made.get_scores(query_terms(Query.of(text)))
 
 
 def test_a_hybrid_score_is_the_sum_of_weight_times_feature(tmp_path):
-    (found,) = opened(tmp_path).search([Question.of("red pear")], 6)
+    (found,) = opened(tmp_path).search([Query.of("red pear")], 6)
     cosines = {name: made.astype(float) @ [0.6, 0.8] for name, made in FIELDS.items()}
     keyword = okapi("red pear") / max(okapi("red pear"))
     assert keyword[0] == 1.0
@@ -79,7 +79,7 @@ def test_a_hybrid_score_is_the_sum_of_weight_times_feature(tmp_path):
 
 def test_a_semantic_score_is_the_mean_of_the_cosines(tmp_path):
     fields = {name: FIELDS[name] for name in ("title", "answer")}
-    (found,) = opened(tmp_path, "semantic", fields=fields).search([Question.of("x")], 6)
+    (found,) = opened(tmp_path, "semantic", fields=fields).search([Query.of("x")], 6)
     expected = (fields["title"] + fields["answer"]) @ [0.6, 0.8] / 2
     assert found.rows.tolist() == np.argsort(-expected).tolist()
     assert found.scores == pytest.approx(sorted(expected, reverse=True), abs=1e-6)
@@ -87,17 +87,17 @@ def test_a_semantic_score_is_the_mean_of_the_cosines(tmp_path):
 
 def test_a_keyword_score_is_that_of_rank_bm25_and_no_match_is_no_candidate(tmp_path):
     index = opened(tmp_path, "keyword")
-    (found,) = index.search([Question.of("red pear")], 6)
+    (found,) = index.search([Query.of("red pear")], 6)
     assert found.rows.tolist() == [0, 1]
     assert found.scores == pytest.approx(okapi("red pear")[:2], abs=1e-8)
-    assert index.search([Question.of("quaternion")], 6)[0].rows.tolist() == []
-    assert index.encode([Question.of("red")]).shape == (0, 0)
+    assert index.search([Query.of("quaternion")], 6)[0].rows.tolist() == []
+    assert index.encode([Query.of("red")]).shape == (0, 0)
 
 
 @pytest.mark.parametrize("kind", ["keyword", "semantic", "hybrid"])
 def test_several_questions_are_answered_as_each_alone(tmp_path, kind):
     index = opened(tmp_path, kind)
-    questions = [Question.of(text) for text in ("red pear", "", "blue plum\n\nor fig", "zzz")]
+    questions = [Query.of(text) for text in ("red pear", "", "blue plum\n\nor fig", "zzz")]
     together = index.search(questions, 6)
     for question, found in zip(questions, together, strict=True):
         (alone,) = index.search([question], 6)
@@ -108,14 +108,14 @@ def test_several_questions_are_answered_as_each_alone(tmp_path, kind):
 
 
 def test_what_no_word_matches_is_weighed_by_its_vectors_alone(tmp_path):
-    (found,) = opened(tmp_path).search([Question.of("quaternion")], 6)
+    (found,) = opened(tmp_path).search([Query.of("quaternion")], 6)
     cosines = {name: made.astype(float) @ [0.6, 0.8] for name, made in FIELDS.items()}
     expected = sum(WEIGHTS[name] * each for name, each in cosines.items())
     assert found.scores == pytest.approx(sorted(expected, reverse=True), abs=1e-6)
 
 
 def test_every_part_names_posts_and_all_parts_score_the_union(tmp_path):
-    (found,) = opened(tmp_path).nominate([Question.of("white melon")], 1)
+    (found,) = opened(tmp_path).nominate([Query.of("white melon")], 1)
     # The best by word, by question, by title and by answer.
     assert found.rows.tolist() == [0, 2, 3, 5]
     assert set(found.features) == {"keyword", "question", "title", "answer"}
@@ -141,7 +141,7 @@ def test_equal_scores_stay_in_the_order_of_the_corpus(tmp_path):
     for kind in ("keyword", "hybrid", "semantic"):
         index = opened(tmp_path, kind, posts, fields)
         index._encoder = index._encoder and Encoder()
-        (found,) = index.search([Question.of("copy list")], 400)
+        (found,) = index.search([Query.of("copy list")], 400)
         equal = found.rows if kind == "semantic" else found.rows[:134]
         assert len(set(found.scores[: len(equal)].tolist())) == 1
         assert equal.tolist() == list(range(0, 400, 1 if kind == "semantic" else 3)), kind
@@ -155,7 +155,7 @@ def test_as_many_as_are_wanted_are_found_beside_the_excluded(tmp_path, kind, mon
     fields = {"question": unit(*np.linspace(0, 3, 70))}
     index = opened(tmp_path, kind, posts, fields)
     excluded = [*range(20), 69]
-    (found,) = index.search([Question.of("pear")], 10, excluded)
+    (found,) = index.search([Query.of("pear")], 10, excluded)
     assert len(found.rows) >= 10
     assert not {*found.rows.tolist()} & {*excluded}
 
@@ -165,7 +165,7 @@ def test_an_excluded_post_sets_no_mark_for_the_others(tmp_path):
     posts = [*POSTS, post(9, title="green pear salad with nuts", question="", answer="")]
     fields = {"question": unit(0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)}
     index = opened(tmp_path, "hybrid", posts, fields)
-    question = Question.of("green pear salad with nuts")
+    question = Query.of("green pear salad with nuts")
     (found,) = index.nominate([question], 10, [6])
     assert found.features["keyword"].max() == 1.0
     assert found.rows[found.features["keyword"].argmax()] == 1
@@ -184,5 +184,5 @@ def test_an_approximate_search_that_finds_too_little_is_no_harm(tmp_path):
             return np.zeros_like(rows, dtype=np.float32), rows
 
     index.vectors["question"]._approximate = TooFew()
-    (found,) = index.search([Question.of("x")], 6)
+    (found,) = index.search([Query.of("x")], 6)
     assert found.rows.tolist() == [4]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from graph.retrieval import selection
-from graph.retrieval.query import Question
+from graph.retrieval.query import Query
 from graph.retrieval.searching import Candidates
 from graph.retrieval.selection import bonus, diverse, tag_share, vote_share, with_bonuses
 from graph.retrieval.terms import tokenize
@@ -93,25 +93,25 @@ def test_each_bonus_can_be_switched_alone(name):
 def test_without_a_bonus_nothing_is_read_or_reordered():
     found = candidates([2, 0, 1], [3.0, 2.0, 1.0])
     assert not selection.has_bonus(Retrieval())
-    assert with_bonuses(found, Question.of("x"), None, Retrieval()) is found
+    assert with_bonuses(found, Query.of("x"), None, Retrieval()) is found
     nothing = candidates([], [])
-    assert with_bonuses(nothing, Question.of("x"), None, ALL) is nothing
+    assert with_bonuses(nothing, Query.of("x"), None, ALL) is nothing
 
 
 def test_bonuses_are_added_and_equal_scores_stay_in_the_order_of_the_corpus():
     posts = posts_of(post(tags=("git",)), post(tags=()), post(tags=("git",)), post(tags=("git",)))
     found = candidates([1, 3, 0, 2], [0.9, 0.5, 0.5, 0.75])
-    chosen = with_bonuses(found, Question.of("a git question"), posts, Retrieval(tag_bonus=0.25))
+    chosen = with_bonuses(found, Query.of("a git question"), posts, Retrieval(tag_bonus=0.25))
     assert as_lists(chosen) == ([2, 1, 0, 3], [1.0, 0.9, 0.75, 0.75])
 
 
 def test_scores_without_an_upper_end_are_measured_against_the_best():
     posts = posts_of(post(tags=()), post(tags=("git",)))
     found = candidates([0, 1], [20.0, 15.0])
-    chosen = with_bonuses(found, Question.of("git"), posts, Retrieval(tag_bonus=0.5))
+    chosen = with_bonuses(found, Query.of("git"), posts, Retrieval(tag_bonus=0.5))
     assert as_lists(chosen) == ([1, 0], [1.25, 1.0])
     small = with_bonuses(
-        candidates([0, 1], [0.5, 0.25]), Question.of("git"), posts, Retrieval(tag_bonus=0.5)
+        candidates([0, 1], [0.5, 0.25]), Query.of("git"), posts, Retrieval(tag_bonus=0.5)
     )
     assert as_lists(small) == ([1, 0], [0.75, 0.5])
 

@@ -12,8 +12,8 @@ from ragas.metrics.collections.faithfulness.util import NLIStatementOutput
 
 from evaluation.rescoring.ragas.ragas_model import (
     MAX_CHARS,
-    FittedPrompt,
     Trace,
+    WindowedPrompt,
     bounded,
     reply_tokens,
 )
@@ -26,7 +26,7 @@ def words(text):
 
 def fitted(room):
     trace = Trace()
-    return FittedPrompt(ContextPrecisionPrompt(), trace, room, words), trace
+    return WindowedPrompt(ContextPrecisionPrompt(), trace, room, words), trace
 
 
 def data(context="c " * 50, answer="a"):

@@ -8,7 +8,7 @@ from rank_bm25 import BM25Okapi
 
 from graph.retrieval.parts import keyword
 from graph.retrieval.parts.keyword import KeywordIndex, document_terms, query_terms
-from graph.retrieval.query import Question
+from graph.retrieval.query import Query
 from graph.retrieval.terms import tokenize
 from tests.fakes.corpora import post
 from tests.fakes.properties import any_text, examples
@@ -88,9 +88,9 @@ def test_a_field_counts_as_often_as_it_weighs():
 
 
 def test_a_query_counts_a_term_once_a_field():
-    found = query_terms(Question("red pear pear", "pear blue blue blue"))
+    found = query_terms(Query("red pear pear", "pear blue blue blue"))
     assert {term: found.count(term) for term in set(found)} == {"red": 3, "pear": 4, "blue": 1}
-    assert query_terms(Question("", "")) == []
+    assert query_terms(Query("", "")) == []
 
 
 def test_the_identity_states_every_number_that_changes_a_score():
@@ -148,4 +148,4 @@ def test_a_planted_pickle_is_refused_and_never_run(tmp_path):
 @given(query=any_text)
 def test_no_query_is_a_surprise(query):
     index = KeywordIndex.build([["deep", "copy"], ["list"], ["b"]])
-    assert np.isfinite(index.scores([query_terms(Question.of(query))])).all()
+    assert np.isfinite(index.scores([query_terms(Query.of(query))])).all()

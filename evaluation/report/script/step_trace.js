@@ -1,0 +1,71 @@
+// Trace: the steps of a record, each with what it read, wrote, chose and cost.
+// Needs value_formats.js, page_elements.js, text_boxes.js, passage_list.js, step_outputs.js and
+// step_judgements.js.
+
+/** Return the steps of a record as a list; `open` says whether they are unfolded. */
+function stepTrace(record, open = true) {
+  const steps = listOf(record.steps);
+  if (!steps.length) return element("p", { class: "none" }, "No step was finished.");
+  const relevantIds = relevantIdsOf(record);
+  return element("ol", { class: "trace" }, steps.map((step, stepIndex) => {
+    const draftScores =
+      listOf(record.candidates).filter((scores) => objectOf(scores).step === stepIndex);
+    return element("li", {},
+      element("details", { open },
+        element("summary", {},
+          element("b", {}, inlineText(step.node)), " ",
+          element("span", { class: "cost" }, stepCost(step))),
+        passageList(listOf(step.passages), relevantIds),
+        draftBoxes(step, draftScores),
+        critiquePoints(step),
+        draftAgreements(step),
+        preferenceList(step),
+        likelihoodList(step),
+        verdictTable(step),
+        isChoice(step) ? element("p", {}, choiceSentence(step)) : "",
+        rawReplies(step),
+        stepScore(step),
+        step.error ? textBox(step.error, "failure") : "",
+        answerAfter(step)));
+  }));
+}
+
+function choiceSentence(step) {
+  if (step.node !== "accept") return `Chosen: draft ${step.chosen + 1}.`;
+  return step.chosen
+    ? "The refinement was kept."
+    : "The refinement was not kept: the answer stayed as it was.";
+}
+
+function stepScore(step) {
+  if (!("score" in step)) return "";
+  const score = isNumber(step.score) ? formatValue(step.score) : "unscored";
+  return element("p", {}, "Score: ", element("b", {}, score));
+}
+
+function answerAfter(step) {
+  if (typeof step.answer !== "string") return "";
+  return element("details", { class: "after" },
+    element("summary", {}, "The answer after this step"),
+    textBox(step.answer));
+}
+
+/** Return what the calls of a step cost, for example "1,024 tokens read, 80 written, 0.52 s". */
+function stepCost(step) {
+  const replies = listOf(step.replies);
+  const calls = [...replies, ...listOf(step.verdicts), ...listOf(step.likelihoods)].map(objectOf);
+  const sumOf = (items, name) =>
+    items.reduce((sum, item) => sum + (isNumber(item[name]) ? item[name] : 0), 0);
+  const parts = [];
+  if (calls.length) parts.push(`${formatCount(sumOf(calls, "prompt_tokens"))} tokens read`);
+  if (replies.length) {
+    parts.push(`${formatCount(sumOf(replies.map(objectOf), "new_tokens"))} written`);
+  }
+  const cutTokens = sumOf(calls, "cut_tokens");
+  if (cutTokens) parts.push(`${formatCount(cutTokens)} cut to fit the window`);
+  const cachedCalls = calls.filter((call) => call.cached).length;
+  // A call from the cache takes no time, so seconds would say too little.
+  if (cachedCalls) parts.push(`${cachedCalls} of ${countOf(calls.length, "call")} from the cache`);
+  else if (isNumber(step.seconds)) parts.push(`${step.seconds.toFixed(2)} s`);
+  return parts.join(", ");
+}

@@ -1,0 +1,67 @@
+// Texts of a run: shown as they are, as a block, within a line or as a link.
+// Needs element() of page_elements.js.
+
+// Longer texts get a box of their own that scrolls.
+const LONG_TEXT = 6000;
+
+// Characters that cannot be seen or that reorder a text. They stay in the text, so a line below the
+// text names them.
+const INVISIBLE_KINDS = [
+  /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]/, // controls, not tab and line ends
+  /[\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/, // without width, or of direction
+  /[\p{Cs}\u{e0000}-\u{e007f}]/u, // lone surrogates and tags
+];
+const INVISIBLE = new RegExp(INVISIBLE_KINDS.map((kind) => kind.source).join("|"), "gu");
+
+/** Return the invisible characters of a text with their counts, for example "U+200B × 2". */
+function invisibleCharacters(text) {
+  const counts = new Map();
+  for (const [character] of text.matchAll(INVISIBLE)) {
+    counts.set(character, (counts.get(character) || 0) + 1);
+  }
+  return [...counts]
+    .map(([character, count]) => {
+      const code = character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
+      return `U+${code} × ${count}`;
+    })
+    .join(", ");
+}
+
+/** Return a block with a text; what is no string is shown as an empty text. */
+function textBox(text, kind = "") {
+  const shownText = typeof text === "string" ? text : "";
+  return markedTextBox(shownText, [shownText], kind);
+}
+
+/** Return a block with a text that is split into nodes, some of them marked. */
+function markedTextBox(text, nodes, kind) {
+  const invisible = invisibleCharacters(text);
+  const isLong = text.length > LONG_TEXT;
+  // A box that scrolls must be reachable with the Tab key.
+  const attributes = {
+    class: `text ${kind}${isLong ? " long" : ""}`,
+    tabindex: isLong ? "0" : null,
+  };
+  return element("div", { class: "box" },
+    element("pre", attributes, nodes),
+    element("p", { class: "odd", hidden: !invisible },
+      "Holds characters that cannot be seen: ", invisible));
+}
+
+/** Return a text within a line; what is no string is shown as an empty text. */
+const inlineText = (text, kind = "") =>
+  element("span", { class: `inline ${kind}` }, typeof text === "string" ? text : "");
+
+/** Return a link, or the text alone where the address is no web address. */
+function linkOrText(address, text) {
+  let url = null;
+  try {
+    url = new URL(address);
+  } catch {
+    // The address is a text of a run and may be anything.
+  }
+  if (!url || !["http:", "https:"].includes(url.protocol)) return inlineText(text);
+  return element("a",
+    { href: url.href, rel: "noreferrer noopener", target: "_blank", class: "inline" },
+    text);
+}
