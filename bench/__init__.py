@@ -1,1 +1,1 @@
-"""Measurements: ratios, both sides in one run."""
+"""Measurements of speed, memory and retrieval quality; a ratio has both its sides from one process."""

@@ -1,13 +1,17 @@
-"""What each bonus brings: python -m bench.bonuses [--corpus PATH --dataset PATH] [--config NAME].
+"""The gain in nDCG@10 that each bonus of retrieval brings.
 
-Ranks the questions of a dataset that names relevant posts (`relevant_question_ids`), with each bonus
-alone at growing sizes, and prints nDCG@10 and recall@1 with the paired difference from no bonus. The
-default is the sample, whose posts have tags and votes; a corpus without them cannot show anything.
+Run `python -m bench.bonuses [--corpus PATH --dataset PATH] [--config NAME]`. The dataset must name
+relevant posts (`relevant_question_ids`). The default is the sample, whose posts have tags and votes; a
+corpus without them shows no gain.
+
+Ranks the questions with each bonus alone, at growing sizes. Prints nDCG@10 and recall@1 for each
+size, and the paired difference in nDCG@10 from no bonus.
 """
 
 import argparse
 from pathlib import Path
 
+from bench.judged_posts import format_difference
 from evaluation.answering.questions import Item, load_items
 from evaluation.ranking.config_means import differences, means
 from evaluation.ranking.judged_queries import JudgedQuery, group_by_relevant
@@ -28,21 +32,21 @@ def main() -> None:
     scores = {"none": _scores(arguments, queries, [])}
     for bonus in BONUSES:
         for size in SIZES:
-            name = f"{bonus} {size}"
-            scores[name] = _scores(arguments, queries, [f"retrieval.{bonus}={size}"])
+            override = f"retrieval.{bonus}={size}"
+            scores[f"{bonus} {size}"] = _scores(arguments, queries, [override])
     gains = {
-        found["a"]: found
-        for found in differences(queries, scores)
-        if found["b"] == "none" and found["metric"] == "nDCG@10" and found["kind"] == "all"
+        gain["a"]: gain
+        for gain in differences(queries, scores)
+        if gain["b"] == "none" and gain["metric"] == "nDCG@10" and gain["kind"] == "all"
     }
     print(f"{arguments.config}, {len(queries)} questions of {arguments.dataset}")
     for name, values in scores.items():
         row = means(queries, values)["all"]
-        shown = f"{name:<20} nDCG@10 {row['nDCG@10']['mean']:.3f}  R@1 {row['R@1']['mean']:.3f}"
+        line = f"{name:<20} nDCG@10 {row['nDCG@10']['mean']:.3f}  R@1 {row['R@1']['mean']:.3f}"
         if name in gains:
-            low, high = gains[name]["ci95"] or (float("nan"), float("nan"))
-            shown += f"  difference {gains[name]['mean']:+.3f}, 95 % {low:+.3f} to {high:+.3f}"
-        print(shown)
+            difference = format_difference(gains[name]["mean"], gains[name]["ci95"])
+            line += f"  difference {difference}"
+        print(line)
 
 
 def _arguments() -> argparse.Namespace:

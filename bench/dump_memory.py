@@ -1,14 +1,15 @@
-"""What building from a large dump costs: python -m bench.dump_memory --megabytes 1024.
+"""The memory and time that `python -m dataset build stackexchange` needs for a large dump.
 
-Writes a synthetic Posts.xml (real format, real shape: most posts are left out), runs
-`python -m dataset build stackexchange` on it in a child process, and prints the child's peak memory,
-seconds and rows. A cut of 10 MB is built the same way and compared, row by row, with a join in plain
-dictionaries. Everything is in a temporary folder and vanishes.
+Run `python -m bench.dump_memory [--megabytes 1024] [--limit N] [--folder PATH]`.
+
+Writes a synthetic Posts.xml in the real format, of which most posts are left out as in a real dump,
+and builds from it in a child process. Prints the child's peak memory, its seconds and the number of
+rows. A dump of 10 MB is built the same way, and its rows must equal those of a join in plain
+dictionaries. All files are in a temporary folder.
 """
 
 import argparse
 import csv
-import os
 import random
 import resource
 import subprocess
@@ -77,8 +78,8 @@ def main() -> None:
     """Measure, compare and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--megabytes", type=int, default=1024)
-    parser.add_argument("--limit", default="20000", help="of the build; none for all")
-    parser.add_argument("--folder", type=Path, help="where the temporary folder goes")
+    parser.add_argument("--limit", default="20000", help="of the build; none means all rows")
+    parser.add_argument("--folder", type=Path, help="the parent of the temporary folder")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=arguments.folder) as name:
         folder = Path(name)
@@ -91,7 +92,7 @@ def main() -> None:
 
 
 def write_dump(path: Path, megabytes: int) -> int:
-    """Write a synthetic dump of this size (2^20 bytes each) and return its number of posts."""
+    """Write a synthetic dump of `megabytes` times 2^20 bytes and return its number of posts."""
     rng = random.Random(0)
     posts = 0
     with path.open("w", encoding="utf-8", newline="\n") as file:
@@ -136,28 +137,30 @@ def _lines(rng: random.Random) -> Iterator[str]:
 
 def _build(dump: Path, target: Path, limit: str) -> str:
     command = [sys.executable, "-m", "dataset", "build", "stackexchange", str(dump)]
-    done = subprocess.run(
+    build = subprocess.run(
         [*command, "--out", str(target), "--limit", limit],
         stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
-    return done.stdout
+    return build.stdout
 
 
 def _measure(dump: Path, target: Path, limit: str) -> None:
     start = perf_counter()
-    said = _build(dump, target, limit)
+    summary = _build(dump, target, limit)
     seconds = perf_counter() - start
-    # Kilobytes on Linux, bytes on macOS; the largest of all children so far, and the cut is small.
+    # ru_maxrss is in kilobytes on Linux and in bytes on macOS. It is the maximum over all children so
+    # far; the small dump was built before, but needs less memory than this one.
     unit = 1 if sys.platform == "darwin" else 1024
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
-    print(said, end="")
+    print(summary, end="")
     with target.open(encoding="utf-8", newline="") as file:
         rows = sum(1 for _ in csv.reader(file)) - 1
+    speed = dump.stat().st_size / 1e6 / seconds
     print(
-        f"peak memory {peak / 1e6:.0f} MB, {seconds:.1f} s, {os.stat(dump).st_size / 1e6 / seconds:.1f} "
-        f"MB/s, {rows} rows, limit {limit}"
+        f"peak memory {peak / 1e6:.0f} MB, {seconds:.1f} s, {speed:.1f} MB/s, {rows} rows, "
+        f"limit {limit}"
     )
 
 
@@ -172,13 +175,13 @@ def _compare(dump: Path, target: Path) -> None:
                 for row in csv.DictReader(file)
             ]  # fmt: skip
         expected = _plain_join(dump, None if limit == "none" else int(limit))
-        assert built, "the cut leaves nothing: no comparison"
+        assert built, "the small dump has no row to compare"
         assert built == expected, f"limit {limit}: differs from a plain join"
         print(f"cut of {dump.stat().st_size / 1e6:.0f} MB, limit {limit}: {len(built)} rows, equal")
 
 
 def _plain_join(dump: Path, limit: int | None) -> list[tuple[object, ...]]:
-    """Do the same with the whole dump in memory and nothing of the builder's code."""
+    """Build the same rows with the whole dump in memory and without the builder's code."""
     rows = [dict(element.attrib) for element in etree.parse(dump).getroot()]
     questions = {
         int(row["Id"]): row
@@ -188,17 +191,17 @@ def _plain_join(dump: Path, limit: int | None) -> list[tuple[object, ...]]:
         and int(row["Score"]) >= 5
         and {"python", "javascript", "java"} & {*row["Tags"][1:-1].split("><")}
     }
-    found = []
+    answers = []
     for row in rows:
         if row["PostTypeId"] != "2" or int(row["Score"]) < 5:
             continue
-        if asked := questions.get(int(row["ParentId"])):
-            found.append(
-                (int(asked["Id"]), int(row["Id"]), asked["Title"], asked["Body"],
-                 asked["Tags"][1:-1].replace("><", "|"), row["Body"], int(row["Score"]),
-                 asked["AcceptedAnswerId"] == row["Id"])
+        if question := questions.get(int(row["ParentId"])):
+            answers.append(
+                (int(question["Id"]), int(row["Id"]), question["Title"], question["Body"],
+                 question["Tags"][1:-1].replace("><", "|"), row["Body"], int(row["Score"]),
+                 question["AcceptedAnswerId"] == row["Id"])
             )  # fmt: skip
-    return sorted(sorted(found, key=lambda row: (-row[6], row[0], row[1]))[:limit])
+    return sorted(sorted(answers, key=lambda row: (-row[6], row[0], row[1]))[:limit])
 
 
 if __name__ == "__main__":

@@ -1,12 +1,16 @@
-"""What the pipeline costs over bare generation: python -m bench.efficiency.
+"""The speed of the pipeline relative to bare generation.
 
-Runs `semantic` over the sample with the embedded models - retrieval, prompting, LangGraph, LangChain,
-parsing, metrics, journal. Each batch that reaches `model.generate` is also given to it bare: the same
-tensors and settings, in `torch.inference_mode`, right before or right after the pipeline's own call, in
-turn. On a shared machine the speed of a whole minute can change by half; the two calls of a pair
-meet nearly the same conditions. The time of the bare calls is not counted as the pipeline's. The
-ratio of tokens per second is printed for each round, then its median and range: 1.0 would mean that
-everything around the calls, and what the pipeline changes inside them, costs nothing.
+Run `python -m bench.efficiency [--questions N] [--batch-size N] [--rounds N] [--set KEY=VALUE ...]`.
+
+Runs `semantic` over the sample with the embedded models: retrieval, prompting, LangGraph, LangChain,
+parsing, metrics and journal. Each call of `model.generate` is repeated bare, with the same tensors and
+settings in `torch.inference_mode`, alternately right before and right after the pipeline's own call.
+The speed of a shared machine can change by half within minutes, but both calls of a pair meet nearly
+the same conditions. The time of the bare calls does not count as the pipeline's.
+
+Prints new tokens per second of both sides and their ratio for each round, then the median and range of
+the ratio. At 1.0 everything around the calls, and all that the pipeline changes inside them, would be
+free.
 """
 
 import argparse
@@ -18,10 +22,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
 
-import torch
-
+from evaluation.answering.answering_setup import AnsweringSetup, open_setup
 from evaluation.answering.loop import run_loop
-from evaluation.answering.machine import Machine, open_machine
 from evaluation.answering.questions import Item, load_items
 from evaluation.store.journal import Journal
 from graph.config import load_settings
@@ -31,13 +33,14 @@ SAMPLE = Path(__file__).parents[1] / "dataset" / "sample"
 
 
 class Round(NamedTuple):
-    """Seconds of one run."""
+    """The times of one run, in seconds, and its number of calls and tokens."""
 
     pipeline: float
-    """The whole run, without the bare calls."""
+    """The whole run without the bare calls."""
     inside: float
-    """Of these, the pipeline's own calls of `model.generate`."""
+    """The pipeline's own calls of `model.generate`."""
     bare: float
+    """The bare calls."""
     calls: int
     new_tokens: int
 
@@ -49,15 +52,15 @@ def main() -> None:
     settings = load_settings("semantic", "embedded", arguments.set)
     models = open_models(settings.profile, batch_size=arguments.batch_size)
     corpus = SAMPLE / "question_answer.csv"
-    machine = open_machine(settings, models, corpus=corpus, judged=False)
+    setup = open_setup(settings, models, corpus=corpus, judged=False)
     model = models.generator.engine.loaded.model  # type: ignore[attr-defined]
-    # Weights, index and encoder are warm before anything is timed.
-    _round(machine, model, items[:1], 1)
+    # Loads weights, index and encoder before anything is timed.
+    _round(setup, model, items[:1], 1)
 
     rounds = []
     print(f"{'round':>5} {'pipeline':>10} {'bare':>8} {'inside':>8} {'ratio':>7}")
     for number in range(1, arguments.rounds + 1):
-        timed = _round(machine, model, items, arguments.batch_size, bare_first=number % 2 == 1)
+        timed = _round(setup, model, items, arguments.batch_size, bare_first=number % 2 == 1)
         rounds.append(timed)
         print(
             f"{number:>5} {timed.new_tokens / timed.pipeline:>10.1f} "
@@ -83,14 +86,19 @@ def _arguments() -> argparse.Namespace:
 
 
 def _round(
-    machine: Machine, model: Any, items: list[Item], batch_size: int, *, bare_first: bool = True
+    setup: AnsweringSetup,
+    model: Any,
+    items: list[Item],
+    batch_size: int,
+    *,
+    bare_first: bool = True,
 ) -> Round:
-    """Time a whole run, metrics and journal included, with a bare twin of each call."""
+    """Time a run, metrics and journal included, with a bare twin of each model call."""
     twins = _Twins(model, bare_first=bare_first)
     with tempfile.TemporaryDirectory() as folder, twins.watching():
         journal = Journal(Path(folder) / "journal.jsonl")
         start = perf_counter()
-        session = run_loop(machine, items, batch_size, journal)
+        session = run_loop(setup, items, batch_size, journal)
         seconds = perf_counter() - start
         journal.close()
     pipeline = seconds - twins.bare
@@ -98,7 +106,7 @@ def _round(
 
 
 class _Twins:
-    """Watches `model.generate`, and repeats each call bare; who goes first changes each time."""
+    """A wrapper of `model.generate` that repeats each call bare; the first side alternates."""
 
     def __init__(self, model: Any, *, bare_first: bool) -> None:
         self.inside = self.bare = 0.0
@@ -115,20 +123,22 @@ class _Twins:
             self._model.generate = self._generate
 
     def _both(self, **arguments: Any) -> Any:
-        # A streamer or a criterion with a memory would have to be new for each call.
+        # These keep a state between calls, so that the second call would not equal the first.
         assert not {"streamer", "stopping_criteria"} & arguments.keys()
         if self._bare_first:
             self._call_bare(arguments)
         start = perf_counter()
-        made = self._generate(**arguments)
+        output = self._generate(**arguments)
         self.inside += perf_counter() - start
         if not self._bare_first:
             self._call_bare(arguments)
         self._bare_first = not self._bare_first
         self.calls += 1
-        return made
+        return output
 
     def _call_bare(self, arguments: dict[str, Any]) -> None:
+        import torch
+
         start = perf_counter()
         with torch.inference_mode():
             self._generate(**arguments)

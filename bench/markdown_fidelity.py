@@ -1,12 +1,15 @@
-"""Does code survive HTML to Markdown, and how fast: python -m bench.markdown_fidelity CORPUS...
+"""The number of code blocks that the conversion from HTML to Markdown changes, and its speed.
 
-Reads every question and answer body of the corpora. The text of each outermost `<pre>`, as
-`lxml.html` reads it (`text_content()`, a `<br>` a line break, line ends as HTML normalises them),
-must stand in a fence of the Markdown, in the same order, character by character. A
-fence cannot say whether its last line had a line end, so one line end at the end does not count.
-The fences are read by a reader of its own, which removes the marks of lists and quotes.
-Prints one line for each code block that did not survive; exit code 1 where there are any. Bodies a
-second are those of the conversion alone, in one process.
+Run `python -m bench.markdown_fidelity CORPUS...`. The exit code is 1 if a code block is changed.
+
+Reads every question and answer body. The text of each outermost `<pre>`, as `lxml.html` reads it
+(`text_content()`, a `<br>` as a line break, line ends as HTML normalises them), must be the content of
+a fence in the Markdown, in the same order and character by character. One line end at the end does not
+count, since a fence cannot express whether its last line has one. The fences are read by code of this
+module, which removes the marks of lists and quotes.
+
+Prints a line for each changed code block, then a summary with the bodies converted per second, in one
+process.
 """
 
 import argparse
@@ -58,12 +61,12 @@ def _measure(path: Path) -> int:
 
 def code_blocks(html: str) -> list[str]:
     """Return the text of each outermost `<pre>`, without a line end at its end."""
-    from lxml import html as reader
+    from lxml import html as lxml_html
 
     if "<pre" not in html.lower():
         return []
     source = html.replace("\x00", "").replace("\r\n", "\n").replace("\r", "\n")
-    root = reader.document_fromstring(source, parser=reader.HTMLParser(huge_tree=True))
+    root = lxml_html.document_fromstring(source, parser=lxml_html.HTMLParser(huge_tree=True))
     for line_break in root.iter("br"):
         line_break.text = "\n"
     outermost = root.xpath("//pre[not(ancestor::pre)]")
@@ -71,7 +74,7 @@ def code_blocks(html: str) -> list[str]:
 
 
 def fenced_code(markdown: str) -> Iterator[str]:
-    """Yield the code between fences; lines are as deep in lists and quotes as the first fence."""
+    """Yield the code between fences, without the marks of the lists and quotes around them."""
     lines = iter(markdown.split("\n"))
     for line in lines:
         opening = _OPENING.fullmatch(line)
@@ -87,15 +90,15 @@ def fenced_code(markdown: str) -> Iterator[str]:
         yield "\n".join(code)
 
 
-def missing(expected: list[str], found: list[str]) -> Iterator[str]:
-    """Yield a line for each block that is not among those found, in the order of the post."""
-    place = 0
+def missing(expected: list[str], fenced: list[str]) -> Iterator[str]:
+    """Yield a line for each expected block that is not among the fenced ones, in the same order."""
+    position = 0
     for number, code in enumerate(expected, 1):
-        # Code of several lines in a sentence gets a fence too: it may stand between.
-        if code in found[place:]:
-            place = found.index(code, place) + 1
+        # Inline code of several lines becomes a fence too, so there can be fences in between.
+        if code in fenced[position:]:
+            position = fenced.index(code, position) + 1
         else:
-            yield f"block {number} of {len(expected)} is not there: {code[:80]!r}"
+            yield f"block {number} of {len(expected)} is missing: {code[:80]!r}"
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
-"""How large the report is, and how fast it opens: python -m bench.report_size.
+"""The size of the report, and the time that a browser needs to open it.
 
-Makes four runs of 1,000 questions from fake models (tests/fakes/sample_runs.py; some minutes), writes their
-report and opens it in Debian's Chromium, five times, each time in a new browser. Printed are the
-seconds that writing took, the page's size, the seconds from the start of loading to the first paint and to a
-list of questions that can be used, and what was asked of any network. Needs `pip install playwright`
-and Debian's `chromium`.
+Run `python -m bench.report_size [--questions N] [--runs N] [--keep FOLDER]`. It needs
+`pip install playwright` and Debian's `chromium`.
+
+Makes four runs of 1,000 questions from fake models (tests/fakes/sample_runs.py; some minutes), writes
+their report and opens it five times, each time in a new browser. Prints the seconds that writing takes,
+the size of the page, the seconds from the start of loading to the first paint and to a usable list of
+questions, and the number of requests other than for the file.
 """
 
 import argparse
@@ -17,7 +19,7 @@ from typing import NamedTuple
 
 from playwright.sync_api import Request, sync_playwright
 
-from evaluation.report.writing import write_report
+from evaluation.report.report_file import write_report
 from tests.fakes.chromium import CHROMIUM, FLAGS
 from tests.fakes.sample_runs import CONFIGS, make_runs
 
@@ -25,8 +27,8 @@ _PAINT = "performance.getEntriesByName('first-contentful-paint').map(entry => en
 _READY = "performance.getEntriesByName('questions-shown').map(entry => entry.startTime)"
 
 
-class Opened(NamedTuple):
-    """Seconds from the start of loading, and the requests that went anywhere but to the file."""
+class PageLoad(NamedTuple):
+    """The times of one load, in seconds from its start, and its requests other than for the file."""
 
     paint: float
     ready: float
@@ -37,8 +39,12 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--questions", type=int, default=1_000)
-    parser.add_argument("--runs", type=int, default=len(CONFIGS), help="of the four (default all)")
-    parser.add_argument("--keep", type=Path, help="a folder for runs and page; read where they are")
+    parser.add_argument(
+        "--runs", type=int, default=len(CONFIGS), help="number of runs, at most four (default all)"
+    )
+    parser.add_argument(
+        "--keep", type=Path, help="a folder for runs and page; runs that are in it already are used"
+    )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.keep or Path(temporary)
@@ -54,19 +60,19 @@ def _measure(folders: Sequence[Path], page: Path) -> None:
     write_report(folders, page)
     print(f"{len(folders)} runs, journals of {journals / 1e6:.1f} MB")
     print(f"written in {perf_counter() - start:.1f} s, {page.stat().st_size / 1e6:.2f} MB")
-    opened = [_open(page) for _ in range(5)]
+    loads = [_open(page) for _ in range(5)]
     for name, seconds in (
-        ("first paint", [each.paint for each in opened]),
-        ("questions shown", [each.ready for each in opened]),
+        ("first paint", [load.paint for load in loads]),
+        ("questions shown", [load.ready for load in loads]),
     ):
         print(
             f"{name}: median {statistics.median(seconds):.2f} s, {min(seconds):.2f} to "
             f"{max(seconds):.2f} s, n {len(seconds)}"
         )
-    print(f"requests besides the file: {sum(len(each.requests) for each in opened)}")
+    print(f"requests besides the file: {sum(len(load.requests) for load in loads)}")
 
 
-def _open(page: Path) -> Opened:
+def _open(page: Path) -> PageLoad:
     requests: list[str] = []
 
     def note(request: Request) -> None:
@@ -81,7 +87,7 @@ def _open(page: Path) -> Opened:
         tab.wait_for_selector("html[data-ready]", state="attached")
         paint, ready = tab.evaluate(_PAINT), tab.evaluate(_READY)
         browser.close()
-    return Opened(paint[0] / 1000, ready[0] / 1000, requests)
+    return PageLoad(paint[0] / 1000, ready[0] / 1000, requests)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
-"""Data in: the shape of evaluation questions, and the sample data in `sample/`."""
+"""Data: evaluation questions, builders and checks of tables, and the sample data in `sample/`."""
 
-from dataset.load import default_dataset, parse_questions
-from dataset.schema import Question
+from dataset.load import Question, default_dataset, read_questions
 
-__all__ = ["Question", "default_dataset", "parse_questions"]
+__all__ = ["Question", "default_dataset", "read_questions"]

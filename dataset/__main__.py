@@ -1,15 +1,10 @@
-"""python -m dataset build | check: make corpora and datasets from dumps and exports, and check them."""
+"""python -m dataset build | check: build corpora and datasets from dumps and exports, check tables."""
 
 import argparse
-import signal
 
-import dataset.build.command as build
-import dataset.check.command as check
-from dataset.errors import InputError
+from dataset.builders import build_command
+from dataset.check import check_command
 from graph.support import terminal
-from graph.support.errors import DatasetError
-from graph.support.progress import progress
-from graph.support.table_files import read_rows
 
 
 def main() -> None:
@@ -18,23 +13,18 @@ def main() -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    try:
-        if arguments.command == "build":
-            return build.run(arguments, read_rows=read_rows, progress=progress)
-        return check.run(arguments, check.Tools(read_rows, progress, terminal.safe_text))
-    except InputError as error:
-        raise DatasetError(str(error)) from None
-    except KeyboardInterrupt:
-        raise terminal.Interrupted(signal.SIGINT) from None
+    if arguments.command == "build":
+        return build_command.run(arguments)
+    return check_command.run(arguments)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = terminal.Parser(prog="python -m dataset", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    build.add_arguments(
-        commands.add_parser("build", help="make a corpus or a dataset from a dump or an export")
+    build_command.add_arguments(
+        commands.add_parser("build", help="build a corpus or a dataset from a dump or an export")
     )
-    check.add_arguments(
+    check_command.add_arguments(
         commands.add_parser("check", help="look for faults, duplicates and leaks in a table")
     )
     return parser

@@ -1,65 +1,105 @@
-"""From the rows of a table to evaluation questions.
+"""Evaluation questions read from a table, and the rows of long tables with a progress bar."""
 
-The rows come from the caller, so that this package needs none of the others.
-"""
-
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from dataset.schema import Question
+from graph.support.errors import DatasetError
+from graph.support.progress import progress
+from graph.support.table_files import Row, read_rows
 
-_OWN = Path("dataset/coderepoqa_python.csv")
-_SAMPLE = Path("dataset/sample/coderepoqa_python.csv")
-PLAIN = ("question", "answer")
-HTML = ("question_title", "question_body", "answer_body")
+MARKDOWN_COLUMNS = ("question", "answer")
+HTML_COLUMNS = ("question_title", "question_body", "answer_body")
+_OWN_DATASET = Path("dataset/coderepoqa_python.csv")
+_SAMPLE_DATASET = Path("dataset/sample/coderepoqa_python.csv")
+_ROWS_PER_STEP = 500
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question of a dataset with its reference answer."""
+
+    eval_id: str
+    """The id in the dataset, else the row number."""
+    title: str
+    """Plain text; empty if the dataset has no column of titles."""
+    body: str
+    reference: str
+    """May be empty: the question is answered, and metrics that need a reference are unscored."""
+    is_html: bool
+    """Whether body and reference are HTML (`HTML_COLUMNS`) or Markdown (`MARKDOWN_COLUMNS`)."""
+    relevant_question_ids: tuple[str, ...]
+    """The posts of the corpus that hold the answer, if the dataset names them."""
 
 
 def default_dataset() -> Path:
-    """Return the dataset that is used where none is named: your own, else the sample."""
-    return _OWN if _OWN.is_file() else _SAMPLE
+    """Return the dataset for runs that name none: the user's own, else the sample."""
+    return _OWN_DATASET if _OWN_DATASET.is_file() else _SAMPLE_DATASET
 
 
-def parse_questions(rows: Iterable[tuple[int, dict[str, str]]]) -> list[Question]:
-    """Read questions from (row number, row) pairs.
+def read_questions(path: Path) -> list[Question]:
+    """Read the questions of a dataset.
 
     A row has `question` and `answer` (Markdown), or `question_title`, `question_body` and
-    `answer_body` (HTML); `eval_id` and `relevant_question_ids` (`|`-separated) are used where present.
+    `answer_body` (HTML). The columns `eval_id` and `relevant_question_ids` (`|`-separated) are
+    optional.
 
     Raises:
-        ValueError: columns are missing, a question is empty or an `eval_id` stands there twice.
+        DatasetError: the file cannot be read, columns are missing, a question is empty, or an
+            `eval_id` is repeated.
     """
     questions: list[Question] = []
-    seen: dict[str, int] = {}
-    for number, row in rows:
-        question = _parse(number, row)
+    rows_by_id: dict[str, int] = {}
+    for number, row in read_rows(path):
+        question = _parse_question(path, number, row)
         if not (question.title or question.body.strip()):
-            raise ValueError(f"row {number}: the question is empty")
-        if question.eval_id in seen:
-            raise ValueError(
-                f"row {number}: eval_id {question.eval_id!r} stands in row "
-                f"{seen[question.eval_id]} already"
+            raise DatasetError(f"{path}: row {number}: the question is empty")
+        earlier = rows_by_id.setdefault(question.eval_id, number)
+        if earlier != number:
+            raise DatasetError(
+                f"{path}: row {number}: eval_id {question.eval_id!r} is already in row {earlier}"
             )
-        seen[question.eval_id] = number
         questions.append(question)
     return questions
 
 
-def _parse(number: int, row: dict[str, str]) -> Question:
-    if all(name in row for name in PLAIN):
+def _parse_question(path: Path, number: int, row: Row) -> Question:
+    if all(name in row for name in MARKDOWN_COLUMNS):
         title, body, reference, is_html = "", row["question"], row["answer"], False
-    elif all(name in row for name in HTML):
-        title, body, reference = (row[name] for name in HTML)
+    elif all(name in row for name in HTML_COLUMNS):
+        title, body, reference = (row[name] for name in HTML_COLUMNS)
         is_html = True
     else:
-        raise ValueError(
-            f"needs the columns {', '.join(PLAIN)}, or {', '.join(HTML)}; it has {', '.join(row)}"
+        raise DatasetError(
+            f"{path}: needs the columns {', '.join(MARKDOWN_COLUMNS)}, or "
+            f"{', '.join(HTML_COLUMNS)}; it has {', '.join(row)}"
         )
-    relevant = row.get("relevant_question_ids", "").split("|")
+    relevant_ids = row.get("relevant_question_ids", "").split("|")
     return Question(
         eval_id=row.get("eval_id", "").strip() or str(number),
         title=title.strip(),
         body=body,
         reference=reference,
         is_html=is_html,
-        relevant_question_ids=tuple(part.strip() for part in relevant if part.strip()),
+        relevant_question_ids=tuple(name.strip() for name in relevant_ids if name.strip()),
     )
+
+
+def rows_with_progress(
+    path: Path, required: Sequence[str], label: str
+) -> Iterator[tuple[int, Row]]:
+    """Yield (row number from 1, row) of a table under a progress bar.
+
+    The table is read twice: a bar needs the number of rows.
+
+    Raises:
+        DatasetError: see `read_rows`.
+    """
+    total = sum(1 for _ in read_rows(path, required))
+    with progress(label, total) as bar:
+        number = 0
+        for number, row in read_rows(path, required):
+            yield number, row
+            if number % _ROWS_PER_STEP == 0:
+                bar.advance(_ROWS_PER_STEP)
+        bar.advance(number % _ROWS_PER_STEP)

@@ -1,1 +1,1 @@
-"""Data out: run a graph over a dataset, keep everything that happened, and say what it shows."""
+"""The evaluation: runs of a graph over a dataset, their records, and what follows from them."""

@@ -1,4 +1,4 @@
-"""python -m evaluation COMMAND: measurements beside the runs of eval.py."""
+"""Measure retrieval, judges and finished runs: python -m evaluation COMMAND."""
 
 import argparse
 from typing import Protocol
@@ -15,16 +15,16 @@ from graph.support import terminal
 
 
 class Command(Protocol):
-    """A module that is one command; the first line of its docstring is its help."""
+    """A module with one command; the first line of its docstring is the command's help."""
 
     __doc__: str | None
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare the command's own arguments."""
+        """Declare the arguments of the command."""
         ...
 
     def run(self, arguments: argparse.Namespace) -> int:
-        """Do the work; return the exit code."""
+        """Run the command; return its exit code."""
         ...
 
 
@@ -48,15 +48,15 @@ def main() -> int:
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser with one subparser per command."""
-    made = terminal.Parser(prog="python -m evaluation", description=__doc__, allow_abbrev=False)
-    commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    root = terminal.Parser(prog="python -m evaluation", description=__doc__, allow_abbrev=False)
+    commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in COMMANDS.items():
-        says = (command.__doc__ or "").partition("\n")[0]
-        # A % in a help text would be taken for a format.
-        plain = says.replace("%", "%%")
-        own = commands.add_parser(name, help=plain, description=plain, allow_abbrev=False)
-        command.add_arguments(own)
-    return made
+        first_line = (command.__doc__ or "").partition("\n")[0]
+        # argparse formats help texts with %.
+        text = first_line.replace("%", "%%")
+        subparser = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+        command.add_arguments(subparser)
+    return root
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""OpenCoder: answer programming questions with retrieval and a small language model.
+"""OpenCoder: answers to programming questions from retrieval and a small language model.
 
 Start reading in `graph/build.py`.
 """

@@ -1,7 +1,6 @@
 """python -m graph ask | draw | index: answer one question, draw a graph, build an index."""
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -10,19 +9,20 @@ from graph.config import config_names, load_settings, profile_names
 from graph.drawing import draw, to_png, to_svg
 from graph.models import open_models
 from graph.retrieval import open_retriever
-from graph.retrieval.documents import default_corpus
+from graph.retrieval.corpus import default_corpus
 from graph.retrieval.index import build_or_verify
 from graph.schema import Settings
-from graph.support import terminal
 from graph.support.errors import ConfigError
+from graph.support.logger import log
 from graph.support.storage import write_bytes_atomically
+from graph.support.terminal import Parser, print_json, run
 from graph.tracing import trace
 from nodes.state import State, Step
 
 
 def main() -> None:
     """Run the command line."""
-    terminal.run(lambda: _run(_parser().parse_args()))
+    run(lambda: _run(_parser().parse_args()))
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -31,17 +31,17 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = terminal.Parser(prog="python -m graph", description=__doc__)
+    parser = Parser(prog="python -m graph", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     ask = commands.add_parser("ask", help="answer one question, with its sources")
     ask.add_argument("question", metavar="QUESTION", help="the question; - reads it from stdin")
     _add_settings(ask)
-    ask.add_argument("--trace", action="store_true", help="show each step as it happens")
-    ask.add_argument("--json", action="store_true", help="print one JSON document (all steps)")
-    ask.add_argument("--seed", type=int, default=0, help="of sampled drafts (default 0)")
+    ask.add_argument("--trace", action="store_true", help="print each step as it happens")
+    ask.add_argument("--json", action="store_true", help="print one JSON document with all steps")
+    ask.add_argument("--seed", type=int, default=0, help="seed of sampled drafts (default 0)")
 
-    drawing = commands.add_parser("draw", help="print a graph as Mermaid, or draw it")
+    drawing = commands.add_parser("draw", help="print a graph as Mermaid text, or draw it")
     drawing.add_argument("config", metavar="NAME", help="one of: " + ", ".join(config_names()))
     drawing.add_argument("--svg", type=Path, metavar="FILE", help="write an SVG picture")
     drawing.add_argument("--png", type=Path, metavar="FILE", help="write a PNG picture")
@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     drawing.add_argument("--no-judge", action="store_true", help="leave out the judge")
 
     index = commands.add_parser(
-        "index", help="build an index of a corpus, or verify the one it has"
+        "index", help="build the index of a corpus, or verify the existing one"
     )
     _add_settings(index)
     return parser
@@ -62,18 +62,24 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         "--config",
         default="semantic_cot",
         metavar="NAME",
-        help="which stages run (default semantic_cot): " + ", ".join(config_names()),
+        help="the stages that run (default semantic_cot): " + ", ".join(config_names()),
     )
     parser.add_argument(
         "--profile",
         default="auto",
-        help="which models run (default auto): " + ", ".join(profile_names()),
+        help="the models that run (default auto): " + ", ".join(profile_names()),
     )
     parser.add_argument(
-        "--corpus", type=Path, metavar="PATH", help="posts to search (default: yours or the sample)"
+        "--corpus",
+        type=Path,
+        metavar="PATH",
+        help="the posts to search (default: your own corpus, else the sample)",
     )
     parser.add_argument(
-        "--index", type=Path, metavar="DIR", help="where the index is (default: the cache folder)"
+        "--index",
+        type=Path,
+        metavar="DIR",
+        help="the folder of the index (default: in the cache folder)",
     )
     parser.add_argument(
         "--set",
@@ -81,7 +87,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         action="extend",
         default=[],
         metavar="KEY=VALUE",
-        help="override fields of the config or profile, as in retrieval.top_k=8",
+        help="override fields of the config or profile, for example retrieval.top_k=8",
     )
 
 
@@ -101,7 +107,7 @@ def _ask(arguments: argparse.Namespace) -> int:
         retriever = open_retriever(
             config.retrieval, profile.embedder, corpus=arguments.corpus, folder=arguments.index
         )
-        terminal.log.info("corpus: %s", retriever.corpus)
+        log.info("corpus: %s", retriever.corpus)
     graph = answering_graph(
         config,
         model=models.generator,
@@ -131,8 +137,7 @@ def _print_answer(question: str, steps: list[Step], *, as_json: bool) -> None:
     answer = next(step["answer"] for step in reversed(steps) if "answer" in step)
     passages = next((step["passages"] for step in steps if "passages" in step), [])
     if as_json:
-        result = {"question": question, "answer": answer, "passages": passages, "steps": steps}
-        sys.stdout.write(json.dumps(result, indent=1) + "\n")
+        print_json({"question": question, "answer": answer, "passages": passages, "steps": steps})
         return
     from graph.narration import print_answer
 
@@ -144,9 +149,8 @@ def _draw(arguments: argparse.Namespace) -> int:
     if arguments.svg:
         write_bytes_atomically(arguments.svg, to_svg(mermaid).encode())
     if arguments.png:
-        write_bytes_atomically(
-            arguments.png, to_png(mermaid, width=1400 if arguments.direction == "LR" else 640)
-        )
+        width = 1400 if arguments.direction == "LR" else 640
+        write_bytes_atomically(arguments.png, to_png(mermaid, width=width))
     if not (arguments.svg or arguments.png):
         sys.stdout.write(mermaid)
     return 0
@@ -156,14 +160,14 @@ def _index(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
     kind = settings.config.retrieval.kind
     if kind == "none":
-        raise ConfigError(f"config {settings.config_name} retrieves nothing: it needs no index")
+        raise ConfigError(f"config {settings.config_name} retrieves nothing and needs no index")
     corpus = arguments.corpus or default_corpus()
     retrieval, embedder = settings.config.retrieval, settings.profile.embedder
     retriever = open_retriever(retrieval, embedder, corpus=corpus, folder=arguments.index)
     folder = build_or_verify(retrieval, corpus, embedder, arguments.index)
-    # Opening fills the tables of a server, where the vectors are to be kept on one.
-    rows = retriever.open()
-    sys.stdout.write(f"{kind} index of {rows} posts of {corpus}: {folder}\n")
+    # With `retrieval.store: postgres`, opening also fills the tables of the server.
+    posts = retriever.open()
+    sys.stdout.write(f"{kind} index of {posts} posts of {corpus}: {folder}\n")
     return 0
 
 

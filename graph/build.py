@@ -1,12 +1,15 @@
-"""START READING HERE: the whole flow in one function.
+"""START READING HERE: the whole flow of a question, in one function.
 
-    retrieve -> [controls] -> generate -> [rerank drafts]
-        -> critique -> refine -> [rerank refined] -> [accept] -> answer
+    retrieve -> [extra_candidates] -> generate -> [rerank_drafts]
+        -> critique -> refine -> [rerank_refined] -> [accept] -> answer
 
-`answering_graph` wires it, `graph/stages.py` gives each node what it needs; `build_graph` and `build_judged_graph` put real models behind it.
+Nodes in brackets run only if the config asks for them. `answering_graph` wires the nodes,
+`graph/stages.py` gives each of them its models and settings, `judged_graph` adds the judge of the
+evaluation, and `build_graph` opens the models and the index of a profile.
 """
 
 from functools import partial
+from itertools import pairwise
 from typing import Any, Literal
 
 from langchain_core.language_models import BaseLanguageModel
@@ -25,7 +28,6 @@ from nodes.model import Chooser, TextModel
 from nodes.state import AnswerOutput, JudgedState, QuestionInput, State
 
 AnsweringGraph = CompiledStateGraph[State, None, QuestionInput, State]
-_Builder = StateGraph[State, None, QuestionInput, State]
 JudgedGraph = CompiledStateGraph[JudgedState, None, JudgedState, JudgedState]
 
 
@@ -37,70 +39,63 @@ def answering_graph(
     retriever: BaseRetriever | None,
     output: type = AnswerOutput,
 ) -> AnsweringGraph:
-    """Wire the stages that a config asks for.
+    """Wire the nodes of a config.
 
     Args:
-        config: Which stages run.
+        config: The stages that run.
         model: Writes drafts, critiques and refinements.
-        chooser: Compares drafts.
-        retriever: Finds passages; None where nothing is retrieved.
-        output: The keys that come out; the evaluation asks for the whole state.
+        chooser: Compares candidates.
+        retriever: Finds passages; None if the config retrieves nothing.
+        output: The keys of the result; the evaluation passes the whole `State`.
     """
+    nodes = stages(config, model, chooser, retriever)
     builder = StateGraph(State, input_schema=QuestionInput, output_schema=output)
-    for name, node in stages(config, model, chooser, retriever).items():
+    for name, node in nodes.items():
         builder.add_node(name, node)
 
-    if config.retrieval.kind == "none":
-        builder.add_edge(START, "generate")
-        builder.add_edge("generate", END)
+    def connect(*names: str) -> str:
+        """Connect the nodes that the config has, in this order; return the last of them."""
+        path = [name for name in names if name in nodes or name in (START, END)]
+        for start, end in pairwise(path):
+            builder.add_edge(start, end)
+        return path[-1]
+
+    if "critique" not in nodes:
+        connect(START, "retrieve", "extract", "generate", END)
         return builder.compile(name="opencoder")
 
-    builder.add_edge(START, "retrieve")
-    if config.generation.method == "extract":
-        builder.add_edge("retrieve", "extract")
-        builder.add_edge("extract", END)
-        return builder.compile(name="opencoder")
-
-    _wire_refinement(builder, config)
-    # LangGraph's own limit is 10,007 steps: a loop that never ends has to be stopped here.
-    limit = 7 + 4 * config.refine.max_rounds
+    connect(START, "retrieve", "extra_candidates", "generate", "rerank_drafts", "critique")
+    builder.add_conditional_edges("critique", has_points, {"points": "refine", "no points": END})
+    last = connect("refine", "rerank_refined", "accept")
+    max_rounds = config.refine.max_rounds
+    if max_rounds == 1:
+        connect(last, END)
+    else:
+        round_left = partial(has_round_left, max_rounds=max_rounds)
+        builder.add_conditional_edges(
+            last, round_left, {"next round": "critique", "last round": END}
+        )
+    # If the rounds never ended by mistake, LangGraph itself would stop only after 10,007 steps. At most four
+    # nodes run before the rounds and four in each round; three steps are to spare.
+    limit = 7 + 4 * max_rounds
     return builder.compile(name="opencoder").with_config(recursion_limit=limit)
 
 
-def _wire_refinement(builder: _Builder, config: Config) -> None:
-    """Wire what follows the passages: drafts, critique, refinement, and the choices between them."""
-    if config.rerank.candidates:
-        builder.add_edge("retrieve", "controls")
-    builder.add_edge("controls" if config.rerank.candidates else "retrieve", "generate")
-    if config.rerank.initial:
-        builder.add_edge("generate", "rerank_drafts")
-    builder.add_edge("rerank_drafts" if config.rerank.initial else "generate", "critique")
-    builder.add_conditional_edges("critique", has_points, {"points": "refine", "no points": END})
-    if config.rerank.refined:
-        builder.add_edge("refine", "rerank_refined")
-    last = "rerank_refined" if config.rerank.refined else "refine"
-    if config.refine.accept == "preferred":
-        builder.add_edge(last, "accept")
-        last = "accept"
-    if config.refine.max_rounds == 1:
-        builder.add_edge(last, END)
-        return
-    again = partial(another_round, max_rounds=config.refine.max_rounds)
-    builder.add_conditional_edges(last, again, {"next round": "critique", "last round": END})
-
-
 def has_points(state: State) -> Literal["points", "no points"]:
-    """Refine while the critic has something to say."""
+    """Return the edge after critique: an answer without a problem is not refined."""
     return "points" if state["points"] else "no points"
 
 
-def another_round(state: State, *, max_rounds: int) -> Literal["next round", "last round"]:
-    """Review again until the rounds are used up."""
+def has_round_left(state: State, *, max_rounds: int) -> Literal["next round", "last round"]:
+    """Return the edge after a round: back to critique until the rounds are used up."""
     return "next round" if state["rounds"] < max_rounds else "last round"
 
 
 def judged_graph(answering: AnsweringGraph, judge_chooser: Chooser | None) -> JudgedGraph:
-    """Put a judge behind the answering graph, which runs as a subgraph and sees no reference."""
+    """Put a judge behind the answering graph, which runs as a subgraph and sees no reference.
+
+    Without a chooser for the judge, the graph ends with the answer.
+    """
     builder = StateGraph(JudgedState)
     builder.add_node("answering", answering)
     builder.add_edge(START, "answering")
@@ -123,26 +118,25 @@ def build_graph(
 ) -> AnsweringGraph:
     """Build the answering graph: a LangChain runnable from `{"question"}` to `{"answer", "passages"}`.
 
-    Nothing heavy happens here: weights load and indexes open at the first call.
+    It loads no weights and opens no index: the first call does.
 
     Args:
-        config: A name (`python eval.py --list` shows them) or a `Config`.
-        profile: `auto`, `embedded` or `gpu`; read only for what is not passed in.
-        model: Your own LangChain model, or anything that has `write`.
-        chooser: Compares drafts; your `model` where it can, else the profile's.
-        retriever: Your own LangChain retriever; else an index of the default corpus.
+        config: A name (`python eval.py --list` prints them) or a `Config`.
+        profile: `auto`, `embedded` or `gpu`; read only for the models that are not passed in.
+        model: Your own LangChain model, or any object with `write`.
+        chooser: Compares candidates. Default: `model` if it can choose, else the profile's model.
+        retriever: Your own LangChain retriever. Default: an index of the default corpus.
 
     Raises:
-        ConfigError: an unknown name, or a model that can neither write nor choose.
+        ConfigError: an unknown name; `model` cannot write; `chooser` cannot choose.
     """
     loaded = load_config(config)
-    writer, comparer = _models(profile, model, chooser)
+    text_model, comparer = _models(profile, model, chooser)
     if retriever is None and loaded.retrieval.kind != "none":
         from graph.retrieval import open_retriever
 
-        embedder = load_profile(profile).embedder
-        retriever = open_retriever(loaded.retrieval, embedder)
-    return answering_graph(loaded, model=writer, chooser=comparer, retriever=retriever)
+        retriever = open_retriever(loaded.retrieval, load_profile(profile).embedder)
+    return answering_graph(loaded, model=text_model, chooser=comparer, retriever=retriever)
 
 
 def _models(
@@ -150,15 +144,15 @@ def _models(
     model: BaseLanguageModel[Any] | TextModel | None,
     chooser: BaseLanguageModel[Any] | Chooser | None,
 ) -> tuple[TextModel, Chooser]:
-    """Return who writes and who compares: what was passed in, else the profile's generator."""
+    """Return the model that writes and the model that compares: the user's, else the profile's."""
     lockstep = Lockstep()
-    writer = None if model is None else adapt_writer(model, lockstep)
+    text_model = None if model is None else adapt_writer(model, lockstep)
     comparer = None if chooser is None else adapt_chooser(chooser, lockstep)
-    if comparer is None and isinstance(writer, BatchedModel):
-        comparer = writer
+    if comparer is None and isinstance(text_model, BatchedModel):
+        comparer = text_model
     elif comparer is None and hasattr(model, "choose"):
         comparer = adapt_chooser(model, lockstep)
-    if writer is None or comparer is None:
-        own = open_models(load_profile(profile)).generator
-        writer, comparer = writer or own, comparer or own
-    return writer, comparer
+    if text_model is None or comparer is None:
+        generator = open_models(load_profile(profile)).generator
+        text_model, comparer = text_model or generator, comparer or generator
+    return text_model, comparer

@@ -1,7 +1,7 @@
-"""Reading configs and profiles: by name, from a file, with overrides.
+"""The readers of configs and profiles: by name, from a file, with overrides.
 
-Both are YAML files in this package, complete and small enough to diff (their fields: `schema.py`).
-Unknown keys are errors that name the nearest right one.
+Both are YAML files in this package; `schema.py` defines their fields. A config file states only what
+differs from the defaults, a profile file states every field.
 """
 
 import re
@@ -13,17 +13,21 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from graph.schema import Config, Profile, Settings
+from graph.schema import Config, Profile, Settings, upgrade_spec
 from graph.support.errors import ConfigError
+from graph.support.text import one_line
 
-# Some malformed scalars come out of the parser as plain ValueErrors.
+# PyYAML 6.0 raises a plain ValueError for some malformed scalars (a date such as 2024-99-99), and a
+# RecursionError for deep nesting.
 _NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
+_OLD_KEY = "embedder.engine"
+"""The name of `embedder.weights` in older commands."""
 NAME = re.compile(r"[a-z0-9_]{1,64}")
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
 def config_names() -> list[str]:
-    """Return the names of the configs that ship, `baseline` first."""
+    """Return the names of the packaged configs, `baseline` first."""
     return sorted(_names("configs"), key=lambda name: (name != "baseline", name))
 
 
@@ -33,16 +37,21 @@ def profile_names() -> list[str]:
 
 
 def load_config(name: str | Config | Path = "semantic_cot") -> Config:
-    """Return a config by its name or from a YAML file.
+    """Return the config of a name or of a YAML file.
 
     Raises:
-        ConfigError: unknown name, unreadable file, unknown key or bad value.
+        ConfigError: The name or a key is unknown, the file is unreadable, or a value is bad. A
+            message about a name or a key suggests the nearest valid one.
     """
     return name if isinstance(name, Config) else _parse(Config, *_read("configs", name))
 
 
 def load_profile(name: str | Profile | Path = "auto") -> Profile:
-    """Return a profile by its name; `auto` is `gpu` where CUDA is there, else `embedded`."""
+    """Return the profile of a name or of a YAML file.
+
+    Raises:
+        ConfigError: As `load_config`.
+    """
     if isinstance(name, Profile):
         return name
     if isinstance(name, str):
@@ -51,7 +60,7 @@ def load_profile(name: str | Profile | Path = "auto") -> Profile:
 
 
 def resolve_profile_name(name: str) -> str:
-    """Return `gpu` or `embedded` for `auto`, any other name as it is."""
+    """Return `gpu` for `auto` if CUDA is available, else `embedded`; return other names unchanged."""
     if name != "auto":
         return name
     import torch
@@ -60,11 +69,12 @@ def resolve_profile_name(name: str) -> str:
 
 
 def load_settings(config: str | Path, profile: str, overrides: list[str]) -> Settings:
-    """Resolve a config, a profile and `KEY=VALUE` overrides of either.
+    """Read a config and a profile and apply `KEY=VALUE` overrides to them, in order.
 
     Raises:
-        ConfigError: as `load_config`; a key that no field has; a value of the wrong type.
+        ConfigError: As `load_config`; an override names no field, or its value is bad.
     """
+    # The config first: an error in it is reported before profile `auto` imports torch, which is slow.
     stages = load_config(config)
     profile_name = resolve_profile_name(profile)
     parts = {
@@ -73,6 +83,7 @@ def load_settings(config: str | Path, profile: str, overrides: list[str]) -> Set
     }
     for override in overrides:
         _apply(parts, override)
+    # Validated after all overrides: two of them may be valid only together.
     return Settings(
         config_name=config.stem if isinstance(config, Path) else config,
         profile_name=profile_name,
@@ -84,19 +95,24 @@ def load_settings(config: str | Path, profile: str, overrides: list[str]) -> Set
 def _apply(parts: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals:
-        raise ConfigError(f"--set {_shown(override)}: write KEY=VALUE, as in retrieval.top_k=8")
-    fields = {
+        raise ConfigError(f"--set {_quoted(override)}: write KEY=VALUE, as in retrieval.top_k=8")
+    sections = {
         f"{section}.{field}": values
         for part in parts.values()
         for section, values in part.items()
         for field in values
     }
-    if key not in fields:
-        raise ConfigError(f"--set: there is no field {_shown(key)}; {_nearest(key, list(fields))}")
+    if key not in sections and key != _OLD_KEY:
+        hint = _nearest(key, list(sections))
+        raise ConfigError(f"--set: there is no field {_quoted(key)}; {hint}")
     try:
-        fields[key][key.split(".")[1]] = yaml.safe_load(text)
+        value = yaml.safe_load(text)
     except _NOT_YAML:
-        raise ConfigError(f"--set {key}: {_shown(text)} is not a YAML value") from None
+        raise ConfigError(f"--set {key}: {_quoted(text)} is not a YAML value") from None
+    if key == _OLD_KEY:
+        parts["profile"]["embedder"].update(upgrade_spec({"engine": value}, embedder=True))
+    else:
+        sections[key][key.split(".")[1]] = value
 
 
 def _names(folder: str) -> list[str]:
@@ -105,41 +121,40 @@ def _names(folder: str) -> list[str]:
 
 
 def _read(folder: str, name: str | Path) -> tuple[object, str]:
-    known = _names(folder)
+    names = _names(folder)
     if isinstance(name, Path):
         try:
-            text, where = name.read_text(encoding="utf-8"), repr(str(name))
+            text, source = name.read_text(encoding="utf-8"), repr(str(name))
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"cannot read {str(name)!r}: {error}") from None
-    elif not NAME.fullmatch(name) or name not in known:
+    elif not NAME.fullmatch(name) or name not in names:
         kind = folder.removesuffix("s")
         raise ConfigError(
-            f"unknown {kind} {_shown(name)}; {_nearest(name, known)}; known: "
+            f"unknown {kind} {_quoted(name)}; {_nearest(name, names)}; known: "
             + ", ".join(config_names() if folder == "configs" else profile_names())
         )
     else:
         text = files("graph").joinpath(folder).joinpath(f"{name}.yaml").read_text(encoding="utf-8")
-        where = f"{folder}/{name}.yaml"
+        source = f"{folder}/{name}.yaml"
     try:
-        return yaml.safe_load(text) or {}, where
+        return yaml.safe_load(text) or {}, source
     except _NOT_YAML as error:
-        raise ConfigError(f"{where} is not YAML: {' '.join(str(error).split())}") from None
+        raise ConfigError(f"{source} is not YAML: {one_line(error)}") from None
 
 
-def _parse(model: type[_Model], data: object, where: str) -> _Model:
+def _parse(model: type[_Model], data: object, source: str) -> _Model:
     try:
         return model.model_validate(data)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         path = [str(part) for part in first["loc"]]
         if first["type"] == "extra_forbidden":
-            owner = _fields(model, path[:-1])
-            hint = _nearest(path[-1], owner)
-            raise ConfigError(f"{where}: there is no field {'.'.join(path)}; {hint}") from None
-        at = f" {'.'.join(path)}" if path else ""
+            hint = _nearest(path[-1], _fields(model, path[:-1]))
+            raise ConfigError(f"{source}: there is no field {'.'.join(path)}; {hint}") from None
+        field = f" {'.'.join(path)}" if path else ""
         message = first["msg"].removeprefix("Value error, ")
-        got = "" if not path else f" (got {_shown(first['input'])})"
-        raise ConfigError(f"{where}{at}: {message}{got}") from None
+        value = f" (got {_quoted(first['input'])})" if path else ""
+        raise ConfigError(f"{source}{field}: {message}{value}") from None
 
 
 def _fields(model: type[BaseModel], path: list[str]) -> list[str]:
@@ -150,12 +165,12 @@ def _fields(model: type[BaseModel], path: list[str]) -> list[str]:
     return list(model.model_fields)
 
 
-def _nearest(name: str, known: list[str]) -> str:
-    close = get_close_matches(name, known, n=1, cutoff=0.4)
+def _nearest(name: str, names: list[str]) -> str:
+    close = get_close_matches(name, names, n=1, cutoff=0.4)
     return f"did you mean {close[0]}?" if close else "see --help"
 
 
-def _shown(value: object) -> str:
-    """Show a value from outside in a message: printable, on one line, not endless."""
+def _quoted(value: object) -> str:
+    """Quote a value from outside for a message: printable, on one line, at most 80 characters."""
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "..."

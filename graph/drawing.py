@@ -1,6 +1,7 @@
 """Pictures of the graph: Mermaid text, and SVG or PNG drawn on this machine."""
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
@@ -11,35 +12,33 @@ from graph.build import answering_graph, judged_graph
 from graph.config import load_config
 from graph.schema import Config
 from graph.support.errors import MissingExtraError
-from nodes.model import Continued, Likelihood, Prompt, Reply, Verdict
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from nodes.model import Continuation, Likelihood, Prompt, Reply, Verdict
 
 _STYLES = NodeStyles(
     default="fill:#e8eefc,stroke:#3b5bdb,color:#14213d",
     first="fill:#ffffff,stroke:#868e96,color:#14213d",
     last="fill:#ffffff,stroke:#868e96,color:#14213d",
 )
-
-
 _FRONTMATTER = {
     "config": {
         "theme": "neutral",
+        # Without a seed, mermaid 11 draws the same boxes with random points on their edges.
+        "handDrawnSeed": 1,
         "themeVariables": {"clusterBkg": "#fbfbfd", "clusterBorder": "#adb5bd"},
         "flowchart": {"curve": "linear", "subGraphTitleMargin": {"top": 4, "bottom": 22}},
     }
 }
-# The subgraph's own end is where the answer comes out.
 _LABELS = (
+    # The end of the answering subgraph is the answer. Only its box has no square brackets, and it
+    # must be replaced first, since the last pattern matches it too.
     ("(<p>__end__</p>)\n", "([answer]):::last\n"),
     ("<p>__start__</p>", "question"),
     ("<p>__end__</p>", "end"),
 )
 
 
-class _Never(BaseRetriever):
-    """Stands in for models and retriever: a drawing asks neither."""
+class _Placeholder(BaseRetriever):
+    """A retriever and model for drawings, which call neither."""
 
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun
@@ -47,14 +46,14 @@ class _Never(BaseRetriever):
         raise NotImplementedError
 
     def write(
-        self, prompts: "Sequence[Prompt]", *, max_new_tokens: int, temperature: float = 0.0
+        self, prompts: Sequence[Prompt], *, max_new_tokens: int, temperature: float = 0.0
     ) -> list[Reply]:
         raise NotImplementedError
 
-    def choose(self, prompts: "Sequence[Prompt]", options: "Sequence[str]") -> list[Verdict]:
+    def choose(self, prompts: Sequence[Prompt], options: Sequence[str]) -> list[Verdict]:
         raise NotImplementedError
 
-    def likelihoods(self, asked: "Sequence[Continued]") -> list[Likelihood]:
+    def likelihoods(self, continuations: Sequence[Continuation]) -> list[Likelihood]:
         raise NotImplementedError
 
 
@@ -68,49 +67,55 @@ def draw(
 
     Args:
         config: A name or a `Config`.
-        judged: Show the judge behind the answering graph, as the evaluation runs it.
+        judged: Draw the judge behind the answering graph, as the evaluation runs it.
         direction: Left to right, or top down.
 
     Raises:
         ConfigError: there is no such config.
     """
-    never, stages = _Never(), load_config(config)
-    answering = answering_graph(stages, model=never, chooser=never, retriever=never)
-    shown = judged_graph(answering, never) if judged else answering
-    text = shown.get_graph(xray=True).draw_mermaid(
+    placeholder, loaded = _Placeholder(), load_config(config)
+    answering = answering_graph(
+        loaded, model=placeholder, chooser=placeholder, retriever=placeholder
+    )
+    graph = judged_graph(answering, placeholder) if judged else answering
+    mermaid = graph.get_graph(xray=True).draw_mermaid(
         node_colors=_STYLES, frontmatter_config=_FRONTMATTER
     )
-    for name, label in (*_LABELS, *_details(stages)):
-        text = text.replace(name, label)
-    return text.replace("graph TD;", f"graph {direction};", 1)
+    for name, label in (*_LABELS, *_node_labels(loaded)):
+        mermaid = mermaid.replace(name, label)
+    return mermaid.replace("graph TD;", f"graph {direction};", 1)
 
 
-def _details(config: Config) -> list[tuple[str, str]]:
-    """Say in a node's label what its name alone does not."""
+def _node_labels(config: Config) -> list[tuple[str, str]]:
+    """Return the labels with details by the plain labels that they replace.
+
+    A node without details needs no entry: its label is its name.
+    """
     drafts = f"{config.rerank.drafts} drafts"
-    thought = ["chain of thought"] if config.generation.cot else []
-    several = [drafts] if config.rerank.initial else []
     method = config.rerank.method
-    how = [] if method == "pairwise" else [f"by {method}"]
-    said: dict[str, list[str]] = {
-        "generate": [*thought, *several],
+    by_method = [] if method == "pairwise" else [f"by {method}"]
+    details: dict[str, list[str]] = {
+        "generate": [
+            *(["chain of thought"] if config.generation.cot else []),
+            *([drafts] if config.rerank.initial else []),
+        ],
         "refine": [drafts] if config.rerank.refined else [],
         "retrieve": [f"{config.retrieval.kind}, top {config.retrieval.top_k}"],
         "extract": ["the first passage's answer"],
         "accept": ["if preferred in both orders"],
-        "controls": [*config.rerank.candidates],
-        "rerank_drafts": how,
-        "rerank_refined": how,
+        "extra_candidates": [*config.rerank.candidates],
+        "rerank_drafts": by_method,
+        "rerank_refined": by_method,
     }
     return [
-        (f"({node})", f"({'<br/>'.join([node, *details])})")
-        for node, details in said.items()
-        if details
+        (f"({node})", f"({'<br/>'.join([node, *lines])})")
+        for node, lines in details.items()
+        if lines
     ]
 
 
 def to_svg(mermaid: str) -> str:
-    """Draw Mermaid text as SVG, on this machine.
+    """Draw Mermaid text as SVG.
 
     Raises:
         MissingExtraError: the drawing package is not installed.
@@ -123,7 +128,11 @@ def to_svg(mermaid: str) -> str:
 
 
 def to_png(mermaid: str, *, width: int = 640) -> bytes:
-    """Draw Mermaid text as PNG, `width` pixels wide, on this machine."""
+    """Draw Mermaid text as PNG, `width` pixels wide.
+
+    Raises:
+        MissingExtraError: the drawing package is not installed.
+    """
     svg = to_svg(mermaid)
     import mermaidx
 

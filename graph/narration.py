@@ -1,14 +1,21 @@
-"""A trace for human eyes: one block a step, on stdout."""
+"""Narration of a question for the terminal: one block for each step, then the answer."""
 
-from rich.console import Console
+from textwrap import indent
+
 from rich.text import Text
 
-from graph.support.terminal import safe_text
+from graph.support.terminal import console, print_text, safe_text
 from nodes.model import Verdict
 from nodes.state import Passage, Step, calls_of
 
-_console = Console(highlight=False, soft_wrap=False)
-_SHOWN_CHARS = 700
+_console = console()
+_MAX_CHARS = 700
+"""Longest text that is printed whole."""
+_DRAFT_NAMES = {
+    "refine": "refined",
+    "extra_candidates": "extra candidate",
+    "controls": "control",  # the node extra_candidates in older journals
+}
 _FORMATS = {
     "numbered": "numbered",
     "free": "not numbered: read as paragraphs",
@@ -18,13 +25,24 @@ _FORMATS = {
 
 
 def narrate(step: Step) -> None:
-    """Print what one step did: passages, drafts, verdicts, critique, tokens and seconds."""
-    _console.rule(Text(_headline(step), style="bold"), align="left")
+    """Print one step: passages, drafts, verdicts, critique, tokens and seconds."""
+    _print_rule(_headline(step))
     _narrate_passages(step)
     _narrate_drafts(step)
     _narrate_choice(step)
     _narrate_points(step)
     _console.print()
+
+
+def print_answer(answer: str, passages: list[Passage]) -> None:
+    """Print an answer and the passages that it may cite."""
+    _print_rule("answer")
+    _print(answer or "(the model gave no answer)")
+    if passages:
+        _console.print()
+        _print("passages", "bold")
+        for passage in passages:
+            _print(_source(passage), "cyan")
 
 
 def _narrate_passages(step: Step) -> None:
@@ -35,33 +53,34 @@ def _narrate_passages(step: Step) -> None:
 
 
 def _narrate_drafts(step: Step) -> None:
-    if "chosen" in step:  # the drafts were shown where they were written
+    if "chosen" in step:  # the steps before it printed its candidates
         return
-    drafting = step["node"] in ("generate", "extract")
-    names = {"refine": "refined", "controls": "control"}
+    node = step["node"]
     for number, draft in enumerate(step.get("candidates", []), 1):
-        if draft["reasoning"] and drafting:
+        # A refined draft has the reasoning of the draft before it, which is printed already.
+        if draft["reasoning"] and node != "refine":
             _print(f"reasoning {number}", "dim")
-            _print(_short(draft["reasoning"]), "dim", indent=2)
-        _print(f"{names.get(step['node'], 'draft')} {number}", "green")
-        _print(_short(draft["text"]) or "(empty)", indent=2)
+            _print(_shorten(draft["reasoning"]), "dim", margin=2)
+        _print(f"{_DRAFT_NAMES.get(node, 'draft')} {number}", "green")
+        _print(_shorten(draft["text"]) or "(empty)", margin=2)
 
 
 def _narrate_choice(step: Step) -> None:
     verdicts = step.get("verdicts", [])
-    for pair, preference in enumerate(step.get("preferences", [])):
+    for index, preference in enumerate(step.get("preferences", [])):
         first, second = preference["first"] + 1, preference["second"] + 1
         wins = preference["first_wins"]
-        verdict = "unreadable" if wins is None else f"preferred with probability {wins:.2f}"
-        agree = "" if preference["orders_agree"] else ", the two orders disagree"
-        _print(f"candidate {first} over {second}: {verdict}{agree}")
-        for one, other, each in ((first, second, 0), (second, first, 1)):
-            line = _verdict_line(verdicts[2 * pair + each])
-            _print(f"asked with {one} as A, {other} as B: {line}", "dim", indent=2)
-    for number, score in enumerate(step.get("likelihoods", []), 1):
-        mean = score["mean_logprob"]
-        said = "empty" if mean is None else f"{mean:.3f} a token"
-        _print(f"candidate {number}: log-probability {said}")
+        outcome = "unreadable" if wins is None else f"preferred with probability {wins:.2f}"
+        agreement = "" if preference["orders_agree"] else ", the two orders disagree"
+        _print(f"candidate {first} over {second}: {outcome}{agreement}")
+        # The two verdicts of a pair follow each other, in the straight and in the swapped order.
+        straight, swapped = verdicts[2 * index : 2 * index + 2]
+        _print(f"with {first} as A, {second} as B: {_verdict_line(straight)}", "dim", margin=2)
+        _print(f"with {second} as A, {first} as B: {_verdict_line(swapped)}", "dim", margin=2)
+    for number, likelihood in enumerate(step.get("likelihoods", []), 1):
+        mean = likelihood["mean_logprob"]
+        value = "none, it is empty" if mean is None else f"{mean:.3f} a token"
+        _print(f"candidate {number}: log-probability {value}")
     if "chosen" in step:
         _print(f"chosen: candidate {step['chosen'] + 1}", "green")
 
@@ -71,32 +90,21 @@ def _narrate_points(step: Step) -> None:
         return
     _print(f"{len(step['points'])} points ({_FORMATS[step['critique_format']]})", "yellow")
     for number, point in enumerate(step["points"], 1):
-        _print(f"{number}. {_short(point)}", indent=2)
-
-
-def print_answer(answer: str, passages: list[Passage]) -> None:
-    """Print an answer and the passages it may cite."""
-    _console.rule(Text("answer", style="bold"), align="left")
-    _print(answer or "(the model gave no answer)")
-    if passages:
-        _console.print()
-        _print("passages", "bold")
-        for passage in passages:
-            _print(_source(passage), "cyan")
+        _print(f"{number}. {_shorten(point)}", margin=2)
 
 
 def _headline(step: Step) -> str:
     parts = [step["node"]]
     if "seconds" in step:
         parts.append(f"{step['seconds']:.1f} s")
-    asked = calls_of(step)
-    if asked:
-        parts.append(f"{sum(item['prompt_tokens'] for item in asked)} prompt tokens")
+    calls = calls_of(step)
+    if calls:
+        parts.append(f"{sum(call['prompt_tokens'] for call in calls)} prompt tokens")
     if step.get("replies"):
         parts.append(f"{sum(reply['new_tokens'] for reply in step['replies'])} new tokens")
-    cut = sum(item["cut_tokens"] for item in asked)
-    if cut:
-        parts.append(f"{cut} tokens cut to fit")
+    cut_tokens = sum(call["cut_tokens"] for call in calls)
+    if cut_tokens:
+        parts.append(f"{cut_tokens} tokens cut to fit")
     return "  |  ".join(parts)
 
 
@@ -109,16 +117,21 @@ def _source(passage: Passage) -> str:
 
 def _verdict_line(verdict: Verdict) -> str:
     if verdict["probabilities"] is None:
-        return f"said {verdict['choice'] or 'nothing readable'}: {_short(verdict['reply'] or '')}"
-    shares = "  ".join(f"{o} {share:.2f}" for o, share in verdict["probabilities"].items())
+        choice = verdict["choice"] or "nothing readable"
+        return f"replied {choice}: {_shorten(verdict['reply'] or '')}"
+    shares = "  ".join(
+        f"{option} {share:.2f}" for option, share in verdict["probabilities"].items()
+    )
     return f"{shares}  (mass on the options {verdict['mass']:.2f})"
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= _SHOWN_CHARS else text[:_SHOWN_CHARS].rstrip() + " [...]"
+def _shorten(text: str) -> str:
+    return text if len(text) <= _MAX_CHARS else text[:_MAX_CHARS].rstrip() + " [...]"
 
 
-def _print(text: str, style: str = "", indent: int = 0) -> None:
-    margin = " " * indent
-    lines = "\n".join(margin + line for line in safe_text(text).split("\n"))
-    _console.print(Text(lines, style=style))
+def _print_rule(title: str) -> None:
+    _console.rule(Text(title, style="bold"), align="left")
+
+
+def _print(text: str, style: str = "", margin: int = 0) -> None:
+    print_text(_console, indent(safe_text(text), " " * margin), style=style)

@@ -1,10 +1,9 @@
 """The fields of a config (which stages run) and of a profile (which models run them)."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-
-from nodes.state import Control
 
 
 class _Strict(BaseModel):
@@ -16,39 +15,41 @@ def _bonus() -> Any:
 
 
 def _with_tuple(value: Any, name: str) -> Any:
-    """YAML has lists only; strict models take tuples only."""
+    """Turn the list of a field into a tuple: YAML has lists only, strict models take tuples only."""
     if isinstance(value, dict) and isinstance(value.get(name), list):
         return {**value, name: tuple(value[name])}
     return value
 
 
 class Retrieval(_Strict):
-    """How passages are found."""
+    """The search for passages."""
 
     kind: Literal["none", "semantic", "keyword", "hybrid", "oracle", "shuffled"] = "none"
-    """`oracle` takes the posts that the dataset names as relevant, `shuffled` what `semantic` finds for
-    another question: the best and the worst that retrieval could do."""
+    """`oracle` retrieves the posts that the dataset names as relevant, `shuffled` retrieves the passages
+    that `semantic` finds for another question: the best and the worst case of retrieval."""
     top_k: int = Field(default=5, ge=1, le=100)
-    """Passages given to the model."""
+    """The number of passages in a prompt."""
     vectors: tuple[Literal["question", "title", "answer"], ...] = ("question",)
-    """Fields of a post whose vectors are compared with the question's: `semantic` takes the mean of
-    their cosines, `hybrid` weighs them. `question` is title and body together."""
+    """Fields of a post whose vectors are compared with the query's: `semantic` takes the mean of the
+    cosines, `hybrid` weights them. `question` is title and body together."""
     tag_bonus: float = _bonus()
-    """Added to a score of at most 1, times the share of the post's tags that the question names."""
+    """Added to the score, which is at most 1: this times the share of the post's tags that the query
+    names."""
     score_bonus: float = _bonus()
-    """Added times log(1 + votes of the answer) / log(101), at most once."""
+    """Added to the score: this times min(1, log(1 + votes of the answer) / log(101))."""
     accepted_bonus: float = _bonus()
-    """Added where the asker accepted the answer."""
+    """Added to the score if the asker accepted the answer."""
     answers_per_question: int = Field(default=1, ge=1, le=100)
-    """Passages of one Stack Overflow question at most."""
+    """The largest number of passages from one Stack Overflow question."""
     drop_near_duplicates: bool = True
-    """Of posts with nearly the same text, only the best is taken."""
+    """Of posts with nearly the same text, retrieve only the one with the highest score."""
     diversity: float = Field(default=0.0, ge=0.0, lt=1.0, allow_inf_nan=False)
-    """Share of novelty in maximal marginal relevance; 0 takes the best as they are."""
+    """Weight of novelty in maximal marginal relevance (Carbonell and Goldstein 1998); 0 ranks by
+    score alone."""
     cross_encoder: str | None = None
-    """A sentence-transformers cross-encoder that reorders the best: a repository or a folder."""
+    """A sentence-transformers cross-encoder that ranks the best posts again: a repository or a folder."""
     cross_encoder_depth: int = Field(default=50, ge=1, le=1000)
-    """How many of the best it reads."""
+    """The number of best posts that the cross-encoder reads."""
     store: Literal["local", "postgres"] = "local"
     """Where vectors are searched: on this machine, or on the server of `OPENCODER_POSTGRES`."""
 
@@ -60,7 +61,7 @@ class Retrieval(_Strict):
     @model_validator(mode="after")
     def _fields_fit_the_kind(self) -> "Retrieval":
         if not self.vectors or len(set(self.vectors)) < len(self.vectors):
-            raise ValueError("vectors must name one field or more, none of them twice")
+            raise ValueError("vectors must name at least one field, and none twice")
         if self.diversity and self.kind in ("keyword", "oracle"):
             raise ValueError(
                 "diversity compares vectors: retrieval.kind must be semantic or hybrid"
@@ -69,28 +70,28 @@ class Retrieval(_Strict):
 
 
 class Generation(_Strict):
-    """How drafts are written."""
+    """The writing of drafts."""
 
     method: Literal["model", "extract"] = "model"
-    """`extract` asks no model: the answer of the first passage is the answer, word for word."""
+    """`extract` calls no model: it copies the answer of the first passage word for word."""
     cot: bool = False
     max_new_tokens: int = Field(default=256, ge=1, le=8192)
     temperature: float = Field(default=0.0, ge=0.0, le=5.0, allow_inf_nan=False)
-    """0 is greedy decoding; used where a single draft is written."""
+    """Of a single draft; 0 is greedy decoding."""
 
 
 class Rerank(_Strict):
-    """Where several drafts are written and the best is chosen."""
+    """The choice among several drafts, of the first answer (`initial`) or of refinements."""
 
     initial: bool = False
     refined: bool = False
     drafts: int = Field(default=2, ge=2, le=16)
     temperature: float = Field(default=0.7, gt=0.0, le=5.0, allow_inf_nan=False)
     method: Literal["pairwise", "consensus", "likelihood"] = "pairwise"
-    """The model compares them in pairs, or the one that the others agree with most is taken, or the
-    one that the model finds most probable."""
-    candidates: tuple[Control, ...] = ()
-    """Chosen from beside the drafts: `extract` is the answer of the first passage, `baseline` a draft
+    """`pairwise`: the model compares candidates in pairs; `consensus`: the candidate that agrees most
+    with the rest; `likelihood`: the candidate with the highest mean log-probability of a token."""
+    candidates: tuple[Literal["extract", "baseline"], ...] = ()
+    """Candidates beside the drafts: `extract` is the answer of the first passage, `baseline` a draft
     written without passages."""
 
     @model_validator(mode="before")
@@ -101,7 +102,7 @@ class Rerank(_Strict):
     @model_validator(mode="after")
     def _candidates_are_reranked(self) -> "Rerank":
         if len(set(self.candidates)) < len(self.candidates):
-            raise ValueError("candidates must not name one twice")
+            raise ValueError("candidates must not name the same candidate twice")
         if self.candidates and not (self.initial or self.refined):
             raise ValueError("candidates needs reranking: set initial or refined to true")
         return self
@@ -109,28 +110,27 @@ class Rerank(_Strict):
     @model_validator(mode="after")
     def _consensus_needs_three(self) -> "Rerank":
         if self.method == "consensus" and self.drafts + len(self.candidates) < 3:
-            raise ValueError(
-                "method consensus needs drafts of 3 or more: two agree with each other alike"
-            )
+            raise ValueError("method consensus needs drafts of 3 or more: two drafts agree equally")
         return self
 
 
 class Critique(_Strict):
-    """How the answer is reviewed."""
+    """The review of an answer."""
 
     max_points: int = Field(default=5, ge=1, le=20)
 
 
 class Refine(_Strict):
-    """How often the answer is rewritten."""
+    """The rewriting of an answer after its critique."""
 
     max_rounds: int = Field(default=1, ge=1, le=10)
     accept: Literal["always", "preferred"] = "always"
-    """`preferred` keeps a refinement only if it is chosen over what it was made of in both orders."""
+    """`preferred` keeps a refinement only if the model prefers it to the answer before it in both
+    orders."""
 
 
 class Config(_Strict):
-    """Which stages run. With retrieval kind "none" the graph is generate alone."""
+    """The stages that run. With `retrieval.kind: none` the graph is `generate` alone."""
 
     retrieval: Retrieval = Retrieval()
     generation: Generation = Generation()
@@ -149,50 +149,87 @@ class Config(_Strict):
             raise ValueError("generation.method extract needs passages: set retrieval.kind")
         if self.generation.method == "extract" and (self.generation.cot or rerank):
             raise ValueError(
-                "generation.method extract asks no model: it goes with neither chain of thought "
-                "nor reranking"
+                "generation.method extract calls no model: turn off chain of thought and reranking"
             )
         return self
+
+
+_OLD_ENGINES = {"huggingface": "hub", "embedded": "package"}
+"""Values that `engine` had while it meant the source of the weights, and those of `weights` today."""
+
+
+def upgrade_spec(fields: Mapping[str, object], *, embedder: bool = False) -> dict[str, object]:
+    """Translate the stored fields of a model or an embedder into the fields of today.
+
+    `engine` used to name the source of the weights. `embedded` now is `weights: package`, and
+    `huggingface` is `weights: hub` unless `weights` is stated. Other values and unknown fields
+    stay, so that the validation of the spec reports them.
+
+    Args:
+        fields: Fields of a `ModelSpec` or an `EmbedderSpec`, as a file or a manifest holds them.
+        embedder: True for an `EmbedderSpec`, which has no field `engine` today.
+    """
+    upgraded = dict(fields)
+    engine = upgraded.get("engine")
+    if not isinstance(engine, str) or engine not in _OLD_ENGINES:
+        return upgraded
+    if engine == "embedded" or "weights" not in upgraded:
+        upgraded["weights"] = _OLD_ENGINES[engine]
+    if embedder:
+        del upgraded["engine"]
+    else:
+        upgraded["engine"] = "huggingface"
+    return upgraded
 
 
 class ModelSpec(_Strict):
     """One causal language model."""
 
     model: str
-    """A Hugging Face repository, a local folder, or the name of an embedded model."""
+    """A Hugging Face repository, a local folder, or the name of a model in a package."""
+    weights: Literal["hub", "package"] = "hub"
+    """Source of the weights: `hub` is a Hugging Face repository or a local folder, `package` an
+    installed Python package."""
     revision: str | None = None
-    """A commit of the repository; None takes the newest and records which it was."""
-    engine: Literal["huggingface", "embedded"] = "huggingface"
+    """A commit of the repository; None loads the newest and records its commit."""
+    engine: Literal["huggingface"] = "huggingface"
+    """What runs the model: a key of `graph.models.engines.ENGINES`."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     chat_format: Literal["template", "phi", "plain"] = "template"
     """The tokenizer's own template, phi-2's Instruct/Output, or the text as it is."""
     stop: tuple[str, ...] = ()
     """Generation ends at the first of these strings, which is cut off."""
     repetition_penalty: float = Field(default=1.0, ge=1.0, le=2.0, allow_inf_nan=False)
-    """Divides the logits of tokens that were there already (Keskar et al. 2019); 1 is none."""
+    """Divides the logits of tokens that occurred before (Keskar et al. 2019); 1 is none."""
     window: int | None = Field(default=None, ge=128)
     """Tokens of prompt and reply together; None takes the model's own window."""
 
     @model_validator(mode="before")
     @classmethod
-    def _lists_are_tuples(cls, value: Any) -> Any:
-        return _with_tuple(value, "stop")
+    def _fields_of_today(cls, value: Any) -> Any:
+        return _with_tuple(upgrade_spec(value) if isinstance(value, dict) else value, "stop")
 
 
 class EmbedderSpec(_Strict):
     """The sentence encoder of semantic retrieval and of the semantic similarity metric."""
 
     model: str
+    weights: Literal["hub", "package"] = "hub"
+    """As in `ModelSpec`."""
     revision: str | None = None
-    engine: Literal["huggingface", "embedded"] = "huggingface"
     dtype: Literal["auto", "float32", "bfloat16", "float16", "int8_float32", "int8_bfloat16"] = (
         "float32"
     )
-    """The last two multiply in 8 bits, by OpenVINO, and compute the rest as they say."""
+    """`int8_*` multiply in 8 bits, by OpenVINO, and compute the rest in the precision they name."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fields_of_today(cls, value: Any) -> Any:
+        return upgrade_spec(value, embedder=True) if isinstance(value, dict) else value
 
 
 class Profile(_Strict):
-    """Which models run."""
+    """The models that run a config."""
 
     generator: ModelSpec
     judge: ModelSpec
@@ -200,7 +237,7 @@ class Profile(_Strict):
 
 
 class Settings(_Strict):
-    """A named config and a named profile, resolved."""
+    """A config and a profile with their names."""
 
     config_name: str
     profile_name: str

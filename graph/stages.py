@@ -9,33 +9,22 @@ from graph.schema import Config
 from graph.support.errors import ConfigError
 from nodes.accept import accept
 from nodes.consensus import consensus
-from nodes.controls import controls
 from nodes.critique import critique
+from nodes.extra_candidates import extra_candidates
 from nodes.extract import extract
 from nodes.generate import generate
 from nodes.likelihood import likelihood
-from nodes.model import Chooser, Scorer, TextModel
+from nodes.model import Chooser, LikelihoodModel, TextModel
 from nodes.refine import refine
 from nodes.rerank import rerank
 from nodes.retrieve import retrieve
-from nodes.state import (
-    Accepted,
-    Controlled,
-    Critiqued,
-    Drafted,
-    Refined,
-    Reranked,
-    Retrieved,
-    State,
-)
+from nodes.state import NodeUpdate, State
 
 
 class Stage(Protocol):
-    """A node with everything it needs but the state."""
+    """A node that needs only the state: its models and settings are bound."""
 
-    def __call__(
-        self, state: State
-    ) -> Retrieved | Controlled | Drafted | Reranked | Critiqued | Refined | Accepted:
+    def __call__(self, state: State) -> NodeUpdate:
         """Return the node's update of the state."""
         ...
 
@@ -43,78 +32,82 @@ class Stage(Protocol):
 def stages(
     config: Config, model: TextModel, chooser: Chooser, retriever: BaseRetriever | None
 ) -> dict[str, Stage]:
-    """Return the nodes that run, by name.
+    """Return the nodes of a config by name, in the order of the graph.
 
     Raises:
-        ConfigError: there is no retriever for them, or the model cannot do what they need.
+        ConfigError: a node needs a retriever and there is none, or the model lacks a method.
     """
-    length, rerank_config = config.generation.max_new_tokens, config.rerank
-    drafting = partial(
+    generation, reranking = config.generation, config.rerank
+    nodes: dict[str, Stage] = {}
+    if config.retrieval.kind != "none":
+        nodes["retrieve"] = _retrieve(config, retriever)
+    if generation.method == "extract":
+        return {**nodes, "extract": extract}
+    if reranking.candidates:
+        nodes["extra_candidates"] = partial(
+            extra_candidates,
+            model=model,
+            kinds=reranking.candidates,
+            temperature=generation.temperature,
+            max_new_tokens=generation.max_new_tokens,
+        )
+    nodes["generate"] = partial(
         generate,
         model=model,
-        max_new_tokens=length,
-        cot=config.generation.cot,
-        **_drafts(config, rerank_config.initial),
+        max_new_tokens=generation.max_new_tokens,
+        cot=generation.cot,
+        **_sampling(config, is_reranked=reranking.initial),
     )
     if config.retrieval.kind == "none":
-        return {"generate": drafting}
+        return nodes
+    if reranking.initial:
+        nodes["rerank_drafts"] = _rerank(config, model, chooser, "rerank_drafts")
+    nodes["critique"] = partial(
+        critique,
+        model=model,
+        max_new_tokens=generation.max_new_tokens,
+        max_points=config.critique.max_points,
+    )
+    nodes["refine"] = partial(
+        refine,
+        model=model,
+        max_new_tokens=generation.max_new_tokens,
+        **_sampling(config, is_reranked=reranking.refined),
+    )
+    if reranking.refined:
+        nodes["rerank_refined"] = _rerank(config, model, chooser, "rerank_refined")
+    if config.refine.accept == "preferred":
+        nodes["accept"] = partial(accept, chooser=chooser)
+    return nodes
+
+
+def _retrieve(config: Config, retriever: BaseRetriever | None) -> Stage:
     if retriever is None:
         raise ConfigError(f"retrieval.kind {config.retrieval.kind} needs a retriever or a corpus")
-    retrieving = partial(retrieve, retriever=retriever, top_k=config.retrieval.top_k)
-    if config.generation.method == "extract":
-        return {"retrieve": retrieving, "extract": extract}
-    found: dict[str, Stage] = {
-        "retrieve": retrieving,
-        "generate": drafting,
-        "critique": partial(
-            critique, model=model, max_new_tokens=length, max_points=config.critique.max_points
-        ),
-        "refine": partial(
-            refine, model=model, max_new_tokens=length, **_drafts(config, rerank_config.refined)
-        ),
-    }
-    return {**found, **_choosing(config, model, chooser)}
+    return partial(retrieve, retriever=retriever, top_k=config.retrieval.top_k)
 
 
-def _choosing(config: Config, model: TextModel, chooser: Chooser) -> dict[str, Stage]:
-    """Return the nodes that choose among drafts, and between a draft and its refinement."""
-    runs = {"rerank_drafts": config.rerank.initial, "rerank_refined": config.rerank.refined}
-    found: dict[str, Stage] = {}
-    if config.rerank.candidates:
-        found["controls"] = partial(
-            controls,
-            model=model,
-            kinds=config.rerank.candidates,
-            temperature=config.generation.temperature,
-            max_new_tokens=config.generation.max_new_tokens,
-        )
-    for name in (name for name, wanted in runs.items() if wanted):
-        found[name] = _reranking(config, model, chooser, name)
-    if config.refine.accept == "preferred":
-        found["accept"] = partial(accept, chooser=chooser)
-    return found
-
-
-def _reranking(config: Config, model: TextModel, chooser: Chooser, step: str) -> Stage:
+def _rerank(config: Config, model: TextModel, chooser: Chooser, node: str) -> Stage:
+    """Return the node of the config's reranking method; `node` is its name in the graph."""
     if config.rerank.method == "consensus":
-        return partial(consensus, step=step)
+        return partial(consensus, node=node)
     if config.rerank.method == "pairwise":
-        return partial(rerank, chooser=chooser, step=step)
-    if not isinstance(model, Scorer):
+        return partial(rerank, chooser=chooser, node=node)
+    if not isinstance(model, LikelihoodModel):
         raise ConfigError(
-            "rerank.method likelihood needs a model that says how probable a text is, which "
-            f"{type(model).__name__} does not: set it to pairwise or consensus"
+            f"rerank.method likelihood needs token probabilities, which {type(model).__name__} does "
+            "not give: set it to pairwise or consensus"
         )
-    return partial(likelihood, scorer=model, step=step)
+    return partial(likelihood, model=model, node=node)
 
 
-class _Drafting(TypedDict):
+class _Sampling(TypedDict):
     drafts: int
     temperature: float
 
 
-def _drafts(config: Config, reranked: bool) -> _Drafting:
-    """One greedy draft, or several sampled ones to choose from."""
-    if reranked:
+def _sampling(config: Config, *, is_reranked: bool) -> _Sampling:
+    """Return the settings for several sampled drafts to choose from, or else for a single one."""
+    if is_reranked:
         return {"drafts": config.rerank.drafts, "temperature": config.rerank.temperature}
     return {"drafts": 1, "temperature": config.generation.temperature}

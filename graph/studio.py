@@ -1,8 +1,8 @@
-"""The graph for `langgraph dev` (see langgraph.json): built when the server asks for it."""
+"""The graph for `langgraph dev` (see langgraph.json), built when the server asks for it."""
 
 from graph.build import AnsweringGraph, build_graph
 
 
 def make_graph() -> AnsweringGraph:
-    """Return the default graph; weights load at its first question."""
+    """Return the default graph; its weights load at the first question."""
     return build_graph()

@@ -1,4 +1,4 @@
-"""A question's way through the graph, step by step, as it happens."""
+"""The steps of a question as they happen."""
 
 from collections.abc import Iterator
 
@@ -10,10 +10,11 @@ from nodes.state import QuestionInput, State, Step
 def trace(
     graph: CompiledStateGraph[State, None, QuestionInput, State], question: str
 ) -> Iterator[Step]:
-    """Yield each step of answering a question, as soon as its node is done.
+    """Yield each step of answering a question as soon as its node has run.
 
-    A step holds what its node did: passages with scores, drafts, verdicts with probabilities,
-    critique points, replies with prompts, tokens and seconds (see `nodes.state.Step`).
+    A step is the record of one node's work: passages with scores, drafts, verdicts with
+    probabilities, critique points, replies with prompts, tokens and seconds (see
+    `nodes.state.Step`).
     """
     for update in graph.stream({"question": question}, stream_mode="updates"):
         for node_update in update.values():

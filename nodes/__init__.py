@@ -1,1 +1,4 @@
-"""The steps of the graph: one module a node, each a pure function from state to update."""
+"""The nodes of the graph: each is a function from the state to its update that changes nothing else.
+
+`choice`, `model`, `prompting`, `replies` and `state` are what the nodes share.
+"""

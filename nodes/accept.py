@@ -1,26 +1,27 @@
-"""accept: keep a refinement only where it is shown to be better than what it was made of."""
+"""The node accept: a refinement is kept only if the model prefers it to the reviewed answer."""
 
+from nodes.choice import read_preferences
 from nodes.model import Chooser
-from nodes.rerank import compare
-from nodes.state import Accepted, Draft, Preference, State
+from nodes.prompting import comparison_prompts
+from nodes.state import AcceptUpdate, Draft, Preference, State
+from prompts.rerank import OPTIONS
 
 
-def accept(state: State, *, chooser: Chooser) -> Accepted:
-    """Keep the refined answer if it is preferred in both orders, else take the reviewed one back.
+def accept(state: State, *, chooser: Chooser) -> AcceptUpdate:
+    """Keep the refined answer if both orders prefer it, else go back to the reviewed one.
 
-    A self-refinement is as often worse as better (Huang et al. 2023, arXiv:2310.01798). A tie, two
-    orders that disagree, and a verdict that cannot be read all leave the answer as it was.
+    A self-refinement is as often worse as better (Huang et al. 2023, arXiv:2310.01798). So a tie,
+    two orders that disagree, and an unreadable verdict all keep the reviewed answer.
     """
-    reasoning = state.get("reasoning", "")
     reviewed, refined = state["reviewed"], state["answer"]
-    drafts: list[Draft] = [
-        {"text": text, "reasoning": reasoning} for text in (reviewed, refined) if text
-    ]
-    # The same text twice needs no model, and an answer is better than none.
-    asked = reviewed != refined and len(drafts) == 2
-    verdicts, preferences = compare(state, drafts, chooser) if asked else ([], [])
-    kept = is_preferred(preferences[0]) if asked else bool(refined)
-    answer = refined if kept else reviewed
+    answers: list[Draft] = []
+    # Equal texts need no model, and any answer is better than an empty one.
+    if reviewed and refined and reviewed != refined:
+        answers = [{"text": text, "reasoning": ""} for text in (reviewed, refined)]
+    verdicts = chooser.choose(comparison_prompts(state, answers), OPTIONS) if answers else []
+    preferences = read_preferences(len(answers), verdicts)
+    is_accepted = is_preferred(preferences[0]) if preferences else bool(refined)
+    answer = refined if is_accepted else reviewed
     return {
         "answer": answer,
         "steps": [
@@ -29,7 +30,7 @@ def accept(state: State, *, chooser: Chooser) -> Accepted:
                 "seconds": sum(verdict["seconds"] for verdict in verdicts),
                 "verdicts": verdicts,
                 "preferences": preferences,
-                "chosen": int(kept),
+                "chosen": int(is_accepted),
                 "answer": answer,
             }
         ],
@@ -37,6 +38,6 @@ def accept(state: State, *, chooser: Chooser) -> Accepted:
 
 
 def is_preferred(preference: Preference) -> bool:
-    """Whether both orders named the second candidate, the refinement."""
-    wins = preference["first_wins"]
-    return wins is not None and wins < 0.5 and preference["orders_agree"] is True
+    """Tell whether both orders prefer the second candidate."""
+    first_wins = preference["first_wins"]
+    return first_wins is not None and first_wins < 0.5 and preference["orders_agree"] is True

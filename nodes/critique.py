@@ -1,52 +1,55 @@
-"""critique: name what is wrong with the current answer."""
+"""The node critique: it lists the problems of the current answer."""
 
 import re
 from typing import NamedTuple
 
 from nodes.model import TextModel
-from nodes.prompting import ask
+from nodes.prompting import build_prompt
 from nodes.replies import clean
-from nodes.state import Critiqued, State
+from nodes.state import CritiqueUpdate, State
 from prompts import critique as texts
 
 _WORD = re.compile(r"\w+")
 _NUMBERED = re.compile(r"^\s*(?:\d{1,2}[.):]|[-*•])\s+(?P<point>\S.*)$")
-_NOTHING = re.compile(
+_NO_PROBLEM = re.compile(
     r"\W*(?:there are )?no (?:problems?|issues?|errors?)"
     r"(?: (?:were |was )?(?:found|here|at all))?(?: (?:in|with) (?:it|this|the (?:draft|answer)))?\W*",
     re.IGNORECASE,
 )
-
-
-_MIN_WORDS = 4
-"""Of a repeated point: shorter ones stand in any text by chance."""
+_MIN_REPEATED_WORDS = 4
+"""Fewer words of a point can be in the prompt by chance."""
 
 
 class Points(NamedTuple):
-    """What a critique said, and in which form: numbered, free, none or empty."""
+    """The points of a critique, its format and its flaws."""
 
     points: list[str]
     format: str
+    """numbered, free (paragraphs instead of numbers), none (no problem named) or empty."""
     flaws: list[str]
-    """empty; unnumbered: the format was missed; too many: points beyond the limit were left out;
-    contradictory: points, and that there are none; repeats the prompt: a point stands word for word
-    in what the critic was given."""
+    """empty; unnumbered: the format is free; too many: points beyond the limit were dropped;
+    contradictory: it names points and says that there are none; repeats the prompt: a point is in
+    the critic's prompt word for word."""
 
 
-def critique(state: State, *, model: TextModel, max_points: int, max_new_tokens: int) -> Critiqued:
+def critique(
+    state: State, *, model: TextModel, max_points: int, max_new_tokens: int
+) -> CritiqueUpdate:
     """List at most `max_points` problems of the current answer; an empty list ends the refining."""
-    prompt = ask(state, texts.CRITIQUE, {"max_points": str(max_points)}, draft=state["answer"])
-    replies = model.write([prompt], max_new_tokens=max_new_tokens)
-    points, form, flaws = parse_points(replies[0]["text"], max_points, replies[0]["prompt"])
+    prompt = build_prompt(
+        state, texts.CRITIQUE, {"max_points": str(max_points)}, draft=state["answer"]
+    )
+    reply = model.write([prompt], max_new_tokens=max_new_tokens)[0]
+    points, critique_format, flaws = parse_points(reply["text"], max_points, reply["prompt"])
     return {
         "points": points,
         "steps": [
             {
                 "node": "critique",
-                "seconds": replies[0]["seconds"],
-                "replies": replies,
+                "seconds": reply["seconds"],
+                "replies": [reply],
                 "points": points,
-                "critique_format": form,
+                "critique_format": critique_format,
                 "critique_flaws": flaws,
             }
         ],
@@ -54,38 +57,42 @@ def critique(state: State, *, model: TextModel, max_points: int, max_new_tokens:
 
 
 def parse_points(reply: str, max_points: int, prompt: str = "") -> Points:
-    """Read the numbered points of a critique.
+    """Parse the numbered points of a critique.
 
-    A small model often forgets the numbers: its paragraphs are then taken as points, and the form
-    is recorded as "free", so that a report can say how often the format was missed. Flaws are named
-    and nothing more: the pipeline goes on with what was written, so that its cost shows.
+    A small model often forgets the numbers: then its paragraphs are the points, and the format is
+    "free", so that a report can count these replies. Flaws change nothing in the pipeline, so that
+    their cost shows in the results.
     """
     text = clean(reply)
     if not text:
         return Points([], "empty", ["empty"])
-    if _NOTHING.fullmatch(text):
+    if _NO_PROBLEM.fullmatch(text):
         return Points([], "none", [])
     lines = [match["point"].strip() for match in map(_NUMBERED.match, text.split("\n")) if match]
     if not lines:
         paragraphs = [" ".join(part.split()) for part in text.split("\n\n") if part.strip()]
-        return _points(paragraphs, "free", ["unnumbered"], max_points, prompt)
-    points = [line for line in lines if not _NOTHING.fullmatch(line)]
+        return _limited(Points(paragraphs, "free", ["unnumbered"]), max_points, prompt)
+    points = [line for line in lines if not _NO_PROBLEM.fullmatch(line)]
     if not points:
         return Points([], "none", [])
-    denied = len(points) < len(lines) or any(map(_NOTHING.fullmatch, text.split("\n")))
-    return _points(points, "numbered", ["contradictory"] if denied else [], max_points, prompt)
+    is_denied = len(points) < len(lines) or any(map(_NO_PROBLEM.fullmatch, text.split("\n")))
+    flaws = ["contradictory"] if is_denied else []
+    return _limited(Points(points, "numbered", flaws), max_points, prompt)
 
 
-def _points(found: list[str], form: str, flaws: list[str], limit: int, prompt: str) -> Points:
-    points = found[:limit]
-    if len(found) > limit:
+def _limited(parsed: Points, max_points: int, prompt: str) -> Points:
+    """Drop the points beyond the limit, and add the flaws of the points that stay."""
+    points, flaws = parsed.points[:max_points], list(parsed.flaws)
+    if len(parsed.points) > max_points:
         flaws.append("too many")
     if any(_repeats(point, prompt) for point in points):
         flaws.append("repeats the prompt")
-    return Points(points, form, flaws)
+    return Points(points, parsed.format, flaws)
 
 
 def _repeats(point: str, prompt: str) -> bool:
+    """Tell whether the words of a point are in the prompt, one after the other."""
     words = _WORD.findall(point.lower())
-    given = " ".join(_WORD.findall(prompt.lower()))
-    return len(words) >= _MIN_WORDS and f" {' '.join(words)} " in f" {given} "
+    prompt_text = " ".join(_WORD.findall(prompt.lower()))
+    # The spaces around both keep a match from starting or ending inside a word.
+    return len(words) >= _MIN_REPEATED_WORDS and f" {' '.join(words)} " in f" {prompt_text} "

@@ -1,15 +1,15 @@
-"""extract: answer with what stands there, and ask no model."""
+"""The node extract: the answer of the first passage is the answer; no model is called."""
 
-from collections.abc import Sequence
 from time import perf_counter
 
-from nodes.state import Draft, Drafted, Passage, State
+from nodes.choice import first_answer
+from nodes.state import Draft, DraftUpdate, State
 
 
-def extract(state: State) -> Drafted:
-    """Return the answer of the first passage, word for word; empty where nothing was found.
+def extract(state: State) -> DraftUpdate:
+    """Answer with the first passage's answer, word for word; empty without passages.
 
-    What a pipeline has to beat: it costs no token.
+    A control that costs no token: a pipeline has to beat it.
     """
     start = perf_counter()
     passages = state["passages"]
@@ -28,8 +28,3 @@ def extract(state: State) -> Drafted:
             }
         ],
     }
-
-
-def first_answer(passages: Sequence[Passage]) -> str:
-    """Return the answer in the first passage; empty where there is none."""
-    return passages[0]["text"][: passages[0]["answer_chars"]].strip() if passages else ""

@@ -1,9 +1,9 @@
-"""generate: write one draft, or several to choose from."""
+"""The node generate: it writes one draft, or several to choose from."""
 
 from nodes.model import Prompt, Reply, TextModel
-from nodes.prompting import ask
+from nodes.prompting import build_prompt
 from nodes.replies import clean
-from nodes.state import Draft, Drafted, State, Step
+from nodes.state import Draft, DraftUpdate, State
 from prompts import generate as texts
 
 
@@ -15,55 +15,49 @@ def generate(
     temperature: float,
     max_new_tokens: int,
     cot: bool,
-) -> Drafted:
-    """Write `drafts` answers.
+) -> DraftUpdate:
+    """Write `drafts` answers to the question.
 
-    With chain of thought the model is asked twice, for its reasoning and then for the answer, so
-    that nothing has to be parsed apart (zero-shot-CoT, Kojima et al. 2022, arXiv:2205.11916).
+    With chain of thought there are two calls a draft, one for the reasoning and one for the answer,
+    so that no reply has to be split (zero-shot-CoT, Kojima et al. 2022, arXiv:2205.11916).
     """
     thoughts: list[Reply] = []
     reasonings = [""] * drafts
     if cot:
-        asked = [ask(state, texts.REASON)] * drafts
-        thoughts = model.write(asked, max_new_tokens=max_new_tokens, temperature=temperature)
+        thoughts = model.write(
+            [build_prompt(state, texts.REASON)] * drafts,
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+        )
         reasonings = [clean(thought["text"]) for thought in thoughts]
-    replies = model.write(
+    answers = model.write(
         [_answer_prompt(state, reasoning, cot=cot) for reasoning in reasonings],
         max_new_tokens=max_new_tokens,
         temperature=temperature,
     )
-    drafted = zip(replies, reasonings, strict=True)
-    candidates: list[Draft] = [{"text": clean(r["text"]), "reasoning": why} for r, why in drafted]
-    spent = [*thoughts, *replies]
+    candidates: list[Draft] = [
+        {"text": clean(answer["text"]), "reasoning": reasoning}
+        for answer, reasoning in zip(answers, reasonings, strict=True)
+    ]
+    replies = [*thoughts, *answers]
     return {
         "passages": state.get("passages", []),
         "candidates": candidates,
         "answer": candidates[0]["text"],
         "reasoning": candidates[0]["reasoning"],
-        "steps": [_step(spent, candidates)],
-    }
-
-
-def draft_alone(
-    state: State, *, model: TextModel, temperature: float, max_new_tokens: int
-) -> tuple[Reply, Draft]:
-    """Write one draft as if no passage had been found."""
-    prompt = ask({"question": state["question"]}, texts.ANSWER_ALONE)
-    reply = model.write([prompt], max_new_tokens=max_new_tokens, temperature=temperature)[0]
-    return reply, {"text": clean(reply["text"]), "reasoning": ""}
-
-
-def _step(spent: list[Reply], candidates: list[Draft]) -> Step:
-    return {
-        "node": "generate",
-        "seconds": sum(reply["seconds"] for reply in spent),
-        "replies": spent,
-        "candidates": candidates,
-        "answer": candidates[0]["text"],
+        "steps": [
+            {
+                "node": "generate",
+                "seconds": sum(reply["seconds"] for reply in replies),
+                "replies": replies,
+                "candidates": candidates,
+                "answer": candidates[0]["text"],
+            }
+        ],
     }
 
 
 def _answer_prompt(state: State, reasoning: str, *, cot: bool) -> Prompt:
     if cot:
-        return ask(state, texts.ANSWER_FROM, reasoning=reasoning)
-    return ask(state, texts.ANSWER if state.get("passages") else texts.ANSWER_ALONE)
+        return build_prompt(state, texts.ANSWER_FROM, reasoning=reasoning)
+    return build_prompt(state, texts.ANSWER if state.get("passages") else texts.ANSWER_ALONE)

@@ -1,17 +1,16 @@
-"""judge: compare the answer with the reference and say how acceptable it is."""
+"""The node judge: it compares the answer with the reference and scores how acceptable it is."""
 
 from nodes.model import Chooser, Prompt, Verdict
-from nodes.state import Judged, JudgedState
+from nodes.state import JudgedState, JudgeUpdate
 from prompts import judge as texts
 from prompts.context import quoted
 
 
-def judge(state: JudgedState, *, chooser: Chooser) -> Judged:
-    """Score the answer in [0, 1]: the expected grade, 0 to 4, over 4.
+def judge(state: JudgedState, *, chooser: Chooser) -> JudgeUpdate:
+    """Score the answer in [0, 1]: the expected grade, 0 to 4, divided by 4.
 
     The expectation over the grades' probabilities follows G-Eval (Liu et al. 2023,
-    arXiv:2303.16634). No text of the judge is parsed, so nothing an answer contains can be
-    mistaken for a grade.
+    arXiv:2303.16634). No text of the judge is parsed, so no text in an answer can pass for a grade.
     """
     prompt = Prompt(
         template=texts.JUDGE,
@@ -23,7 +22,7 @@ def judge(state: JudgedState, *, chooser: Chooser) -> Judged:
     )
     try:
         verdict = chooser.choose([prompt], texts.GRADES)[0]
-    except Exception as error:  # the answer stands, whatever became of its judge: unscored
+    except Exception as error:  # a failed judge must not cost the answer: the question is unscored
         reason = f"{type(error).__name__}: {error}"
         return {"score": None, "steps": [{"node": "judge", "score": None, "error": reason}]}
     score = expected_score(verdict)
@@ -41,7 +40,7 @@ def judge(state: JudgedState, *, chooser: Chooser) -> Judged:
 
 
 def expected_score(verdict: Verdict) -> float | None:
-    """Turn a verdict over the grades 0..4 into a score in [0, 1]; None if it is unscored."""
+    """Return the score in [0, 1] of a verdict over the grades 0 to 4; None if it is unscored."""
     if verdict["choice"] is None:
         return None
     if verdict["probabilities"] is None:

@@ -1,40 +1,32 @@
-"""rerank by likelihood: choose the draft that the model itself finds most probable."""
+"""The node likelihood: the candidate that the model itself finds most probable is the answer."""
 
-from nodes.controls import pool
-from nodes.model import Continued, Scorer
-from nodes.prompting import ask
-from nodes.state import Reranked, State
+from nodes.choice import all_candidates, choice_update
+from nodes.model import Continuation, LikelihoodModel
+from nodes.prompting import build_prompt
+from nodes.state import RerankUpdate, State
 from prompts import generate as texts
 
 
-def likelihood(state: State, *, scorer: Scorer, step: str) -> Reranked:
-    """Put the candidate with the highest mean log-probability of a token in `answer`.
+def likelihood(state: State, *, model: LikelihoodModel, node: str) -> RerankUpdate:
+    """Choose the candidate with the highest mean log-probability of a token.
 
-    Scored as an answer to the question with its passages, whatever prompt it was written for; the
-    mean, since a sum favours short answers (length-normalised likelihood, as in Holtzman et al.
-    2021, arXiv:2104.08315). A tie goes to the earlier draft, and an empty one is taken last.
+    Every candidate is scored as an answer to the question with its passages, whatever prompt it was
+    written for. The mean is taken since a sum favours short answers (length-normalised likelihood,
+    as in Holtzman et al. 2021, arXiv:2104.08315). A tie goes to the earlier candidate; an empty
+    candidate is chosen only if all are empty.
     """
-    candidates = pool(state)
-    prompt = ask(state, texts.ANSWER)
-    scores = scorer.likelihoods([Continued(prompt, draft["text"]) for draft in candidates])
-    means = [score["mean_logprob"] for score in scores]
-    chosen = max(range(len(candidates)), key=lambda index: (_rank(means[index]), -index))
-    answer = candidates[chosen]
-    return {
-        "answer": answer["text"],
-        "reasoning": answer["reasoning"],
-        "steps": [
-            {
-                "node": step,
-                "seconds": sum(score["seconds"] for score in scores),
-                "likelihoods": scores,
-                "candidates": candidates,
-                "chosen": chosen,
-                "answer": answer["text"],
-            }
-        ],
-    }
-
-
-def _rank(mean: float | None) -> float:
-    return float("-inf") if mean is None else mean
+    candidates = all_candidates(state)
+    prompt = build_prompt(state, texts.ANSWER)
+    likelihoods = model.likelihoods([Continuation(prompt, draft["text"]) for draft in candidates])
+    means = [
+        float("-inf") if row["mean_logprob"] is None else row["mean_logprob"] for row in likelihoods
+    ]
+    return choice_update(
+        {
+            "node": node,
+            "seconds": sum(row["seconds"] for row in likelihoods),
+            "likelihoods": likelihoods,
+        },
+        candidates,
+        means.index(max(means)),
+    )

@@ -1,7 +1,7 @@
-"""What a node may ask of a model, and what it gets back.
+"""The models as nodes see them: what a node sends to a model, and what comes back.
 
-A node never sees a tokenizer, a device or a batch: it hands over a `Prompt` and receives replies.
-Whatever fulfils `TextModel` or `Chooser` can be passed to a node, a test's fake included.
+A node never sees a tokenizer, a device or a batch: it sends a `Prompt` and receives replies. A node
+takes anything that fulfils `TextModel`, `Chooser` or `LikelihoodModel`, a fake of the tests included.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ class Quote:
 
 @dataclass(frozen=True)
 class Prompt:
-    """A template and its values, still in parts, so that the model can cut them to its window.
+    """A template and its values, not yet joined, so that the model can cut them to its window.
 
     The template names its variables; `{passages}` is filled from `passages`. `whole` values are
     never cut. Passages are cut first, the last one first; then `cuttable` values, the longest first.
@@ -38,47 +38,48 @@ class Reply(TypedDict):
     """One generated text and what it cost."""
 
     text: str
-    """Newly generated text only, never the prompt."""
+    """The generated text, without the prompt."""
     prompt: str
-    """What the model was sent, after cutting, in the model's own chat format."""
+    """The text that the model was sent, after cutting, in the model's own chat format."""
     prompt_tokens: int
     new_tokens: int
     cut_tokens: int
-    """Tokens of passages and drafts left out so that the prompt fits the window."""
+    """Tokens of passages and drafts that were left out so that the prompt fits the window."""
     seconds: float
-    """This row's equal share of its batch's wall time."""
+    """This reply's equal share of the wall time of its batch."""
     halvings: int
-    """How often its batch was halved for lack of memory; such a batch's numerics may differ."""
+    """How often its batch was halved for lack of memory. The size of a batch can change the rounding
+    of its numbers, and so the text."""
     cached: bool
-    """Whether it was kept from an earlier call; its seconds are then 0."""
+    """Whether the reply comes from the cache of an earlier run; `seconds` is then 0."""
 
 
 class Verdict(TypedDict):
     """A choice among given options."""
 
     choice: str | None
-    """The most probable option; None when a text reply could not be read (unscored)."""
+    """The most probable option; None if a reply in text could not be read (unscored)."""
     probabilities: dict[str, float] | None
-    """Over the options, sum 1; None when unscored or when the model gives no logits."""
+    """The probability of each option, sum 1; None if unscored or if the model gives no logits."""
     mass: float | None
-    """What the options got together before normalising, in [0, 1]; None without logits."""
+    """Total probability of the options before normalising, in [0, 1]; None without logits."""
     prompt: str
     prompt_tokens: int
     cut_tokens: int
     reply: str | None
-    """The raw text, where the model was asked in text."""
+    """The raw reply of a model that gives no logits and so answers in text."""
     seconds: float
     cached: bool
-    """Whether it was kept from an earlier call; its seconds are then 0."""
+    """Whether the verdict comes from the cache of an earlier run; `seconds` is then 0."""
 
 
 class Likelihood(TypedDict):
-    """How likely a model is to write a given text after a prompt."""
+    """The likelihood that a model writes a given text after a prompt."""
 
     mean_logprob: float | None
     """Mean log-probability of a token, at most 0; None for an empty text."""
     scored_tokens: int
-    """A long text is scored by its start."""
+    """Tokens that the mean is taken over: of a long text, only its start."""
     prompt: str
     prompt_tokens: int
     cut_tokens: int
@@ -86,7 +87,7 @@ class Likelihood(TypedDict):
     cached: bool
 
 
-class Continued(NamedTuple):
+class Continuation(NamedTuple):
     """A prompt and a text that may follow it."""
 
     prompt: Prompt
@@ -94,7 +95,7 @@ class Continued(NamedTuple):
 
 
 class TextModel(Protocol):
-    """Writes text."""
+    """A model that writes text."""
 
     def write(
         self, prompts: Sequence[Prompt], *, max_new_tokens: int, temperature: float = 0.0
@@ -104,17 +105,17 @@ class TextModel(Protocol):
 
 
 class Chooser(Protocol):
-    """Chooses among options."""
+    """A model that chooses among options."""
 
     def choose(self, prompts: Sequence[Prompt], options: Sequence[str]) -> list[Verdict]:
-        """Give one verdict for each prompt, in order."""
+        """Return one verdict for each prompt, in order."""
         ...
 
 
 @runtime_checkable
-class Scorer(Protocol):
-    """Says how likely it is to write a given text."""
+class LikelihoodModel(Protocol):
+    """A model that tells how likely it is to write a given text."""
 
-    def likelihoods(self, asked: Sequence[Continued]) -> list[Likelihood]:
-        """Score each text after its prompt, in order."""
+    def likelihoods(self, continuations: Sequence[Continuation]) -> list[Likelihood]:
+        """Score the text of each continuation after its prompt, in order."""
         ...

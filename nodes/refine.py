@@ -1,22 +1,21 @@
-"""refine: write the answer again with the critique in hand."""
+"""The node refine: it writes the answer again, with the points of the critique."""
 
 from nodes.model import TextModel
-from nodes.prompting import ask
+from nodes.prompting import build_prompt
 from nodes.replies import clean
-from nodes.state import Draft, Refined, State
+from nodes.state import Draft, RefineUpdate, State
 from prompts import refine as texts
 
 
 def refine(
     state: State, *, model: TextModel, drafts: int, temperature: float, max_new_tokens: int
-) -> Refined:
+) -> RefineUpdate:
     """Write `drafts` improved answers.
 
-    A refinement that comes back empty keeps the text it was to improve: losing an answer is no
-    improvement.
+    An empty refinement is replaced by the reviewed answer: losing an answer is no improvement.
     """
     points = "\n".join(f"{number}. {point}" for number, point in enumerate(state["points"], 1))
-    prompt = ask(state, texts.REFINE, points=points, draft=state["answer"])
+    prompt = build_prompt(state, texts.REFINE, points=points, draft=state["answer"])
     replies = model.write([prompt] * drafts, max_new_tokens=max_new_tokens, temperature=temperature)
     candidates: list[Draft] = [
         {"text": clean(reply["text"]) or state["answer"], "reasoning": state.get("reasoning", "")}

@@ -1,33 +1,30 @@
-"""The state of one question on its way through the graph, and the parts it is made of.
+"""The state of one question in the graph, its parts, and the updates that nodes return.
 
-Everything here is a plain TypedDict, so that a state can be written to a journal as JSON and
-read back unchanged. Each field of `State` says which node writes it.
+Everything here is a plain TypedDict, so that a state can be written to a journal as JSON and read
+back unchanged. Each field of `State` names the nodes that write it.
 """
 
 import operator
-from typing import Annotated, Literal
+from typing import Annotated
 
 from typing_extensions import TypedDict
 
 from nodes.model import Likelihood, Reply, Verdict
 
-Control = Literal["extract", "baseline"]
-"""A kind of answer that a pipeline has to beat."""
-
 
 class Passage(TypedDict):
-    """One retrieved post, as it is shown to the model and to the reader."""
+    """One retrieved post, as the model and the reader see it."""
 
     number: int
-    """Its number in the prompt, from 1: the `n` of a citation `[n]`."""
+    """Number in the prompt, from 1: the `n` of a citation `[n]`."""
     question_id: str
     title: str
     text: str
-    """Markdown; code stands in fences."""
+    """Markdown: the answer of the post, then its question."""
     answer_chars: int
-    """How much of the text is the post's answer, which comes first; the rest is what was asked."""
+    """Length of the answer at the start of `text`, in characters."""
     score: float
-    """The retriever's score; comparable within one retriever only."""
+    """The retriever's score; comparable only within one retriever."""
     url: str
     licence: str
 
@@ -37,23 +34,23 @@ class Draft(TypedDict):
 
     text: str
     reasoning: str
-    """What the model wrote before answering; empty without chain of thought."""
+    """The model's notes before the answer; empty without chain of thought."""
 
 
 class Preference(TypedDict):
-    """How two candidates compared, asked in both orders."""
+    """The comparison of two candidates in both orders."""
 
     first: int
     second: int
     """Indices into the step's candidates."""
     first_wins: float | None
-    """Mean over both orders of the probability of `first`; None if a verdict could not be read."""
+    """Mean probability of `first` over both orders; None if a verdict could not be read."""
     orders_agree: bool | None
-    """Whether both orders named the same winner."""
+    """Whether both orders have the same winner; None if a verdict could not be read."""
 
 
 class Step(TypedDict, total=False):
-    """What one node did: the unit of a trace and of the journal."""
+    """The record of one node's work: the unit of a trace and of the journal."""
 
     node: str
     seconds: float
@@ -63,79 +60,83 @@ class Step(TypedDict, total=False):
     candidates: list[Draft]
     preferences: list[Preference]
     agreements: list[float]
-    """Mean similarity of each candidate to the others, where consensus chose."""
+    """Mean similarity of each candidate to the other ones; written by consensus."""
     likelihoods: list[Likelihood]
-    """Of each candidate, where likelihood chose."""
+    """One for each candidate; written by likelihood."""
     chosen: int
+    """Index of the chosen candidate. In a step of accept: 0 the reviewed answer, 1 the refined one."""
     points: list[str]
     critique_format: str
     critique_flaws: list[str]
-    """What was wrong with the critique itself; see nodes/critique.py."""
+    """Defects of the critique itself; see `Points` in nodes/critique.py."""
     answer: str
     score: float | None
     error: str
-    """Why there is no score."""
+    """The reason why there is no score."""
 
 
 def calls_of(step: Step) -> list[Reply | Verdict | Likelihood]:
-    """Return what a step asked of models."""
+    """Return all model calls of a step."""
     return [*step.get("replies", []), *step.get("verdicts", []), *step.get("likelihoods", [])]
 
 
 class QuestionInput(TypedDict):
-    """What goes into the answering graph."""
+    """The input of the answering graph."""
 
     question: str
 
 
 class AnswerOutput(TypedDict):
-    """What comes out of it."""
+    """The output of the answering graph."""
 
     answer: str
     passages: list[Passage]
 
 
 class State(QuestionInput, total=False):
-    """Inside the answering graph. There is no reference answer here, so none can reach a prompt."""
+    """The state of the answering graph. It has no reference answer, so none can reach a prompt."""
 
     passages: list[Passage]
     """Written by retrieve; by generate as an empty list where nothing is retrieved."""
     answer: str
-    """The current answer. Written by generate, extract, rerank, refine and accept."""
+    """The current answer. Written by generate, extract, rerank, consensus, likelihood, refine and accept."""
     reviewed: str
-    """What the current answer was refined from. Written by refine."""
+    """The answer before the newest refinement. Written by refine."""
     reasoning: str
-    """Of the current answer. Written by generate, refine and rerank."""
+    """The reasoning of the current answer.
+
+    Written by generate, extract, rerank, consensus, likelihood and refine.
+    """
     candidates: list[Draft]
-    """The newest drafts. Written by generate and refine."""
-    controls: list[Draft]
-    """Answers that reranking may choose instead of a draft. Written by controls."""
+    """The newest drafts. Written by generate, extract and refine."""
+    extra_candidates: list[Draft]
+    """Answers that reranking may choose instead of a draft. Written by extra_candidates."""
     points: list[str]
-    """What is wrong with the current answer. Written by critique."""
+    """Problems of the current answer. Written by critique."""
     rounds: int
-    """How often the answer was refined. Written by refine."""
+    """Number of refinements. Written by refine."""
     steps: Annotated[list[Step], operator.add]
-    """Every node appends one."""
+    """The steps so far; every node appends one."""
 
 
 class JudgedState(State, total=False):
-    """The evaluation's state: the answering graph runs in it as a subgraph."""
+    """The state of the evaluation, in which the answering graph runs as a subgraph."""
 
     reference: str
-    """Given by the dataset; read by judge alone."""
+    """The reference answer of the dataset; only judge reads it."""
     score: float | None
-    """Acceptability in [0, 1]; None when unscored. Written by judge."""
+    """Acceptability in [0, 1]; None if unscored. Written by judge."""
 
 
-class Retrieved(TypedDict):
+class RetrieveUpdate(TypedDict):
     """Update of retrieve."""
 
     passages: list[Passage]
     steps: list[Step]
 
 
-class Drafted(TypedDict):
-    """Update of generate and extract; passages pass through, none where nothing was retrieved."""
+class DraftUpdate(TypedDict):
+    """Update of generate and extract; `passages` is the state's own list, or an empty one."""
 
     passages: list[Passage]
     candidates: list[Draft]
@@ -144,14 +145,14 @@ class Drafted(TypedDict):
     steps: list[Step]
 
 
-class Controlled(TypedDict):
-    """Update of controls."""
+class ExtraCandidatesUpdate(TypedDict):
+    """Update of extra_candidates."""
 
-    controls: list[Draft]
+    extra_candidates: list[Draft]
     steps: list[Step]
 
 
-class Reranked(TypedDict):
+class RerankUpdate(TypedDict):
     """Update of rerank, consensus and likelihood."""
 
     answer: str
@@ -159,14 +160,14 @@ class Reranked(TypedDict):
     steps: list[Step]
 
 
-class Critiqued(TypedDict):
+class CritiqueUpdate(TypedDict):
     """Update of critique."""
 
     points: list[str]
     steps: list[Step]
 
 
-class Refined(TypedDict):
+class RefineUpdate(TypedDict):
     """Update of refine."""
 
     candidates: list[Draft]
@@ -177,15 +178,27 @@ class Refined(TypedDict):
     steps: list[Step]
 
 
-class Accepted(TypedDict):
+class AcceptUpdate(TypedDict):
     """Update of accept."""
 
     answer: str
     steps: list[Step]
 
 
-class Judged(TypedDict):
+class JudgeUpdate(TypedDict):
     """Update of judge."""
 
     score: float | None
     steps: list[Step]
+
+
+NodeUpdate = (
+    RetrieveUpdate
+    | ExtraCandidatesUpdate
+    | DraftUpdate
+    | RerankUpdate
+    | CritiqueUpdate
+    | RefineUpdate
+    | AcceptUpdate
+)
+"""The update of any node of the answering graph."""

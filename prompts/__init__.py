@@ -1,1 +1,1 @@
-"""The texts that models are sent: one module for each node that talks to a model, and no code paths."""
+"""The texts that models are sent: one module for each node that calls a model; text and its quoting."""

@@ -1,4 +1,4 @@
-"""The text of critique: what is wrong with a draft."""
+"""The prompt of critique: list the problems of a draft."""
 
 from prompts.context import template
 

@@ -1,4 +1,4 @@
-"""The texts of generate: plain, and in two steps with chain of thought."""
+"""The prompts of generate: a plain answer, or reasoning and answer with chain of thought."""
 
 from langchain_core.prompts import PromptTemplate
 
@@ -18,7 +18,7 @@ ANSWER_ALONE = PromptTemplate.from_template(
 
 Answer the question above. Be specific and brief, and give code where it helps."""
 )
-"""Variables: question. For a question without passages."""
+"""Variables: question."""
 
 REASON = template(
     """

@@ -1,4 +1,4 @@
-"""The text of judge: how acceptable an answer is, given a reference."""
+"""The prompt of judge: grade an answer by a reference."""
 
 from langchain_core.prompts import PromptTemplate
 
@@ -28,9 +28,10 @@ Reply with one digit from 0 to 4."""
 )
 """Variables: question, reference, answer."""
 
+# The last lines of the template are one line for each grade, then the order to reply.
 _BEFORE, *_SCALE, _ORDER = JUDGE.template.rsplit("\n", len(GRADES) + 1)
 
 JUDGE_DESCENDING = PromptTemplate.from_template(
     "\n".join([_BEFORE, *reversed(_SCALE), _ORDER.replace("from 0 to 4", "from 4 to 0")])
 )
-"""The same with the grades named from the best to the worst: a judge should not mind."""
+"""The same prompt with the grades from best to worst: it tests whether their order sways a judge."""

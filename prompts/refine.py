@@ -1,4 +1,4 @@
-"""The text of refine: mend a draft with a reviewer's points in hand."""
+"""The prompt of refine: improve a draft by the points of its critique."""
 
 from prompts.context import template
 

@@ -1,4 +1,4 @@
-"""The text of rerank: which of two answers is better."""
+"""The prompt of rerank and accept: choose the better of two answers."""
 
 from prompts.context import template
 

@@ -1,4 +1,4 @@
-"""Fixtures of all tests: no network, and a cache folder of its own for every unit test."""
+"""Fixtures of all tests: no network, and an own cache folder for each unit test."""
 
 import os
 import socket
@@ -16,7 +16,7 @@ for _name in ("LANGSMITH_TRACING", "LANGCHAIN_TRACING_V2"):
 
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch):
-    """Every test runs without a network: a connection is an error, not a wait."""
+    """Make every connection to a network an error; without this it could wait for long."""
 
     def refuse(self, address, *args):
         if self.family == socket.AF_UNIX:
@@ -30,8 +30,8 @@ def _no_network(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def _own_cache(request, tmp_path_factory, monkeypatch):
-    """Unit tests never touch the user's cache; integration tests share the converted model."""
+    """Keep unit tests out of the user's cache; integration tests share its converted model."""
     if "unit" in request.path.parts:
-        # Named, not made: a folder for each of some thousand tests takes a good part of their time.
+        # The folder is not created: that would take a good part of the time of thousands of tests.
         folder = tmp_path_factory.getbasetemp() / f"cache-{next(_numbers)}"
         monkeypatch.setenv("OPENCODER_CACHE", str(folder))

@@ -1,1 +1,1 @@
-"""Check a corpus or a dataset: fields, encodings, ids, duplicates, and leaks into a corpus."""
+"""The check of a corpus or a dataset: fields, encodings, ids, duplicates, and leaks into a corpus."""

@@ -1,31 +1,33 @@
-"""Rows that stand in a file twice: the same ids, the same text, or nearly the same text.
+"""The duplicates in a file: rows with the same ids, the same text, or nearly the same text.
 
-Near-duplicates are found exactly, without sampling. Two sets whose Jaccard similarity is at least t
-share at least t of the larger one; so, with the elements of every set in one fixed order, rare ones
-first, they share one among the first `size - ceil(t * size) + 1` of each ("prefix filtering",
-Chaudhuri, Ganti and Kaushik 2006). Only sets that share such an element are compared.
+All near-duplicates are found, without sampling. Two sets with a Jaccard similarity of at least t
+share at least the fraction t of the larger set. Let the elements of all sets have one order, rare
+elements first. Then two such sets have a common element among the first
+`size - ceil(t * size) + 1` of each ("prefix filtering", Chaudhuri, Ganti and Kaushik 2006). Only
+sets with such a common element are compared.
 """
 
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from math import ceil
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from dataset.check.findings import Example, Findings
-from dataset.check.words import runs
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from dataset.leaks.words import runs
 
 SHINGLE = 5
-"""Words of a shingle; a shorter text has no near-duplicates."""
+"""Words of a shingle (a run of words); a shorter text has no near-duplicates."""
 JACCARD = 0.7
-"""Shared shingles over all shingles of two texts, from which they are near-duplicates."""
+"""The lowest Jaccard similarity of the shingles of two near-duplicates."""
+_ROUNDING = 1e-9
+"""An allowance for floating-point products: without it, 0.7 * 10 is rounded up to 8."""
 
 
-class Place(NamedTuple):
-    """Where a text stands."""
+class Origin(NamedTuple):
+    """The row that an id or a text comes from."""
 
     row: int
     id: str
@@ -36,90 +38,92 @@ class Ids:
 
     def __init__(self, column: str) -> None:
         self._column = column
-        self._seen: dict[str, int] = {}
+        self._first_rows: dict[str, int] = {}
 
-    def add(self, place: Place, findings: Findings) -> None:
-        """Add a finding if an earlier row has the same id."""
-        earlier = self._seen.setdefault(place.id, place.row)
-        if earlier != place.row:
-            example = Example(place.row, place.id, earlier, place.id)
+    def add(self, origin: Origin, findings: Findings) -> None:
+        """Add an id, and a finding if an earlier row has the same one."""
+        first_row = self._first_rows.setdefault(origin.id, origin.row)
+        if first_row != origin.row:
+            example = Example(origin.row, origin.id, first_row, origin.id)
             findings.add("duplicate id", self._column, example)
 
 
 class Texts:
-    """The texts of a column, of which only digests and hashed shingles are kept."""
+    """The texts of a column as digests and hashed shingles."""
 
     def __init__(self, column: str, *, near: bool, problem: bool) -> None:
+        """Start without texts.
+
+        Args:
+            column: The name of the column in findings.
+            near: Whether to look for near-duplicates.
+            problem: Whether a duplicate is a problem or a hint.
+        """
         self._column, self._near, self._problem = column, near, problem
-        self._seen: dict[bytes, Place] = {}
-        self._by_id: dict[str, tuple[bytes, int]] = {}
-        self._places: list[Place] = []
+        self._origins_by_digest: dict[bytes, Origin] = {}
+        self._first_by_id: dict[str, tuple[bytes, int]] = {}
+        self._origins: list[Origin] = []
         self._shingles: list[NDArray[np.int64]] = []
 
-    def add(self, place: Place, words: Sequence[str], findings: Findings) -> None:
-        """Add a text; a finding if another id has it already, or if its id has another one."""
+    def add(self, origin: Origin, words: Sequence[str], findings: Findings) -> None:
+        """Add a text, and a finding if another id has the same text or its id another text."""
         if not words:
             return
         digest = blake2b(" ".join(words).encode("utf-8", "replace"), digest_size=16).digest()
-        known = self._by_id.setdefault(place.id, (digest, place.row))
-        if known[1] != place.row:
-            if known[0] != digest:
-                example = Example(place.row, place.id, known[1], place.id)
+        first_digest, first_row = self._first_by_id.setdefault(origin.id, (digest, origin.row))
+        if first_row != origin.row:
+            if first_digest != digest:
+                example = Example(origin.row, origin.id, first_row, origin.id)
                 findings.add("conflicting text", self._column, example)
             return
-        first = self._seen.setdefault(digest, place)
-        if first is not place:
-            example = Example(place.row, place.id, first.row, first.id)
+        first = self._origins_by_digest.setdefault(digest, origin)
+        if first is not origin:
+            example = Example(origin.row, origin.id, first.row, first.id)
             findings.add("exact duplicate", self._column, example, problem=self._problem)
         elif self._near:
-            self._keep(place, words)
-
-    def _keep(self, place: Place, words: Sequence[str]) -> None:
-        import numpy as np
-
-        shingles = np.unique(np.array(runs(words, SHINGLE), dtype=np.int64))
-        if len(shingles):
-            self._places.append(place)
-            self._shingles.append(shingles)
+            shingles = np.unique(np.array(runs(words, SHINGLE), dtype=np.int64))
+            if len(shingles):
+                self._origins.append(origin)
+                self._shingles.append(shingles)
 
     def finish(self, findings: Findings) -> None:
-        """Add the near-duplicates among all texts: of each group all but the first."""
-        for first, *others in near_groups(self._shingles, JACCARD):
-            like = self._places[first]
-            for other in others:
-                place = self._places[other]
-                share = round(jaccard(self._shingles[first], self._shingles[other]), 3)
-                example = Example(place.row, place.id, like.row, like.id, share)
+        """Add the near-duplicates among all texts: a finding for all but the first of a group."""
+        for first_index, *later_indices in near_groups(self._shingles, JACCARD):
+            first = self._origins[first_index]
+            for index in later_indices:
+                origin = self._origins[index]
+                similarity = round(jaccard(self._shingles[first_index], self._shingles[index]), 3)
+                example = Example(origin.row, origin.id, first.row, first.id, similarity)
                 findings.add("near-duplicate", self._column, example, problem=self._problem)
 
 
-def near_groups(sets: "Sequence[NDArray[np.int64]]", threshold: float) -> list[list[int]]:
+def near_groups(sets: Sequence[NDArray[np.int64]], threshold: float) -> list[list[int]]:
     """Return the groups of sets that are linked by a Jaccard similarity of at least `threshold`.
 
     Args:
-        sets: sorted arrays without repetitions, none of them empty.
-        threshold: in (0, 1].
+        sets: Sorted arrays without repetitions, none of them empty.
+        threshold: The similarity, in (0, 1].
 
     Returns:
-        the numbers of the sets of each group of two or more, ascending.
+        The ascending indices of the sets of each group of two or more.
     """
     groups = _Groups(len(sets))
-    apart: set[tuple[int, int]] = set()
-    for sharing in _candidates(sets, threshold):
-        if groups.are_one(sharing):
+    dissimilar_pairs: set[tuple[int, int]] = set()
+    for candidates in _candidates(sets, threshold):
+        if groups.are_one(candidates):
             continue
-        for pair in _pairs(sharing, sets, threshold):
-            if pair in apart or groups.are_one(pair):
+        for pair in _pairs(candidates, sets, threshold):
+            if pair in dissimilar_pairs or groups.are_one(pair):
                 continue
             if jaccard(sets[pair[0]], sets[pair[1]]) >= threshold:
                 groups.join(*pair)
             else:
-                apart.add(pair)
+                dissimilar_pairs.add(pair)
     return groups.larger_than_one()
 
 
 class _Groups:
-    """Numbers from 0, at first each in a group of its own; a group is known by its least number."""
+    """A union-find over the numbers from 0; the head of a group is its least number."""
 
     def __init__(self, count: int) -> None:
         self._parents = list(range(count))
@@ -127,6 +131,7 @@ class _Groups:
     def _head(self, number: int) -> int:
         parents = self._parents
         while parents[number] != number:
+            # Path halving: later searches from here are shorter.
             parents[number] = parents[parents[number]]
             number = parents[number]
         return number
@@ -135,8 +140,8 @@ class _Groups:
         head = self._head(numbers[0])
         return all(self._head(number) == head for number in numbers)
 
-    def join(self, one: int, other: int) -> None:
-        least, head = sorted((self._head(one), self._head(other)))
+    def join(self, first: int, second: int) -> None:
+        least, head = sorted((self._head(first), self._head(second)))
         self._parents[head] = least
 
     def larger_than_one(self) -> list[list[int]]:
@@ -146,45 +151,43 @@ class _Groups:
         return [group for group in members.values() if len(group) > 1]
 
 
-def jaccard(first: "NDArray[np.int64]", second: "NDArray[np.int64]") -> float:
+def jaccard(first: NDArray[np.int64], second: NDArray[np.int64]) -> float:
     """Return the size of the intersection over the size of the union."""
-    import numpy as np
-
-    shared = len(np.intersect1d(first, second, assume_unique=True))
-    return shared / (len(first) + len(second) - shared)
+    common = len(np.intersect1d(first, second, assume_unique=True))
+    return common / (len(first) + len(second) - common)
 
 
-def _candidates(sets: "Sequence[NDArray[np.int64]]", threshold: float) -> Iterator[list[int]]:
-    """Yield the sets that have one of their rarest elements in common, small sets first."""
-    import numpy as np
-
+def _candidates(sets: Sequence[NDArray[np.int64]], threshold: float) -> Iterator[list[int]]:
+    """Yield the indices of the sets that share one of their rarest elements, small sets first."""
     if len(sets) < 2:
         return
-    sizes = np.array([len(one) for one in sets])
+    sizes = np.array([len(elements) for elements in sets])
     owners = np.repeat(np.arange(len(sets)), sizes)
     _, elements, counts = np.unique(
         np.concatenate(list(sets)), return_inverse=True, return_counts=True
     )
+    # The elements of each set by frequency, rare ones first.
     order = np.lexsort((elements, counts[elements], owners))
     owners, elements = owners[order], elements[order]
-    place = np.arange(len(owners)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    # The tiny amount keeps a product such as 0.7 * 10 from being rounded up to 8.
-    prefix = np.array([size - ceil(threshold * size - 1e-9) + 1 for size in sizes.tolist()])
-    kept = (place < prefix[owners]) & (counts[elements] > 1)
-    owners, elements = owners[kept], elements[kept]
+    ranks = np.arange(len(owners)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    prefix_sizes = np.array(
+        [size - ceil(threshold * size - _ROUNDING) + 1 for size in sizes.tolist()]
+    )
+    is_candidate = (ranks < prefix_sizes[owners]) & (counts[elements] > 1)
+    owners, elements = owners[is_candidate], elements[is_candidate]
     order = np.lexsort((sizes[owners], elements))
     owners, elements = owners[order], elements[order]
-    for sharing in np.split(owners, np.flatnonzero(np.diff(elements)) + 1):
-        if len(sharing) > 1:
-            yield sharing.tolist()
+    for group in np.split(owners, np.flatnonzero(np.diff(elements)) + 1):
+        if len(group) > 1:
+            yield group.tolist()
 
 
 def _pairs(
-    sharing: Sequence[int], sets: "Sequence[NDArray[np.int64]]", threshold: float
+    candidates: Sequence[int], sets: Sequence[NDArray[np.int64]], threshold: float
 ) -> Iterator[tuple[int, int]]:
-    """Yield the pairs whose sizes allow the similarity."""
-    for start, smaller in enumerate(sharing):
-        for larger in sharing[start + 1 :]:
-            if len(sets[smaller]) < threshold * len(sets[larger]) - 1e-9:
+    """Yield the pairs whose sizes allow the similarity; candidates are ordered by size."""
+    for start, smaller in enumerate(candidates):
+        for larger in candidates[start + 1 :]:
+            if len(sets[smaller]) < threshold * len(sets[larger]) - _ROUNDING:
                 break
             yield (smaller, larger) if smaller < larger else (larger, smaller)

@@ -1,25 +1,25 @@
-"""What can be wrong with a single row: columns, encodings, empty and oversized fields, ids."""
+"""The checks of a single row: columns, encodings, empty and oversized fields, ids."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from dataset.check.findings import Example, Findings, Kind
-from dataset.errors import InputError
-from dataset.load import HTML, PLAIN
-from dataset.schema import CORPUS
+from dataset.load import HTML_COLUMNS, MARKDOWN_COLUMNS
+from graph.support.errors import DatasetError
+from graph.support.table_files import CORPUS_COLUMNS
 
-Row = Mapping[str, str]
 MAX_CHARACTERS = 65_536
-"""The longest body that GitHub takes; Stack Overflow takes 30,000 characters."""
+"""The longest body that GitHub accepts; Stack Overflow accepts 30,000 characters."""
 MAX_TITLE = 256
-"""The longest title that GitHub takes; Stack Overflow takes 150 characters."""
-_MAX_EXACT = 2**53
+"""The longest title that GitHub accepts; Stack Overflow accepts 150 characters."""
+_MAX_EXACT_FLOAT = 2**53
 
 _CONTROL = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-# UTF-8 that was read as Latin-1 or Windows-1252: the first byte of a character became one of
-# these letters, the next bytes became signs that hardly ever follow them.
+# UTF-8 that was read as Latin-1 or Windows-1252: the first byte of a character became one of the
+# letters in _MOJIBAKE, the next bytes became these signs, which rarely follow such a letter.
 _NEXT = "[\x80-\xbf\u20ac\u201a\u0192\u201e\u2026\u2020\u2021\u02c6\u2030\u0160\u2039\u0152\u017d\u2018\u2019\u201c\u201d\u2022\u2013\u2014\u02dc\u2122\u0161\u203a\u0153\u017e\u0178]"
 _MOJIBAKE = re.compile(
     f"[\u00c2\u00c3]{_NEXT}|\u00e2\u20ac{_NEXT}|\u00f0\u0178{_NEXT}|\u00ef\u00bb\u00bf"
@@ -30,55 +30,57 @@ _TAG = re.compile(r"<[^<>]*>")
 
 @dataclass(frozen=True)
 class Shape:
-    """What a file is taken for."""
+    """The kind of a table by its columns."""
 
     name: str
     """"corpus" or "dataset"."""
     columns: tuple[str, ...]
-    """What it must have."""
-    filled: frozenset[str]
+    """The required columns."""
+    nonempty_columns: frozenset[str]
     """Columns in which an empty field is a problem."""
 
 
-def shape_of(columns: Collection[str]) -> Shape:
-    """Tell a corpus from an evaluation dataset by its columns.
+def shape_of(path: Path, columns: Collection[str]) -> Shape:
+    """Return the shape of a corpus or an evaluation dataset with these columns.
 
     Raises:
-        InputError: it is neither.
+        DatasetError: the columns are those of neither.
     """
-    if all(name in columns for name in CORPUS):
-        return Shape("corpus", CORPUS, frozenset(CORPUS) - {"question_tags", "answer_score"})
-    if all(name in columns for name in PLAIN):
-        return Shape("dataset", PLAIN, frozenset(PLAIN))
-    if all(name in columns for name in HTML):
-        return Shape("dataset", HTML, frozenset(HTML) - {"question_body"})
-    raise InputError(
-        f"needs the columns {', '.join(CORPUS)} (a corpus), or {', '.join(PLAIN)}, or "
-        f"{', '.join(HTML)} (an evaluation dataset); it has {', '.join(list(columns)[:20])}"
+    if all(name in columns for name in CORPUS_COLUMNS):
+        optional_texts = {"question_tags", "answer_score"}
+        return Shape("corpus", CORPUS_COLUMNS, frozenset(CORPUS_COLUMNS) - optional_texts)
+    if all(name in columns for name in MARKDOWN_COLUMNS):
+        return Shape("dataset", MARKDOWN_COLUMNS, frozenset(MARKDOWN_COLUMNS))
+    if all(name in columns for name in HTML_COLUMNS):
+        return Shape("dataset", HTML_COLUMNS, frozenset(HTML_COLUMNS) - {"question_body"})
+    raise DatasetError(
+        f"{path}: needs the columns {', '.join(CORPUS_COLUMNS)} (a corpus), or "
+        f"{', '.join(MARKDOWN_COLUMNS)}, or {', '.join(HTML_COLUMNS)} (an evaluation dataset); "
+        f"it has {', '.join(list(columns)[:20])}"
     )
 
 
-def id_of(shape: Shape, number: int, row: Row) -> str:
-    """Return how a row is named in a report: by its ids, else by its number."""
+def id_of(shape: Shape, number: int, row: Mapping[str, str]) -> str:
+    """Return the name of a row in a report: its ids, else its number."""
     if shape.name == "corpus":
         return f"{row['question_id'].strip()}/{row['answer_id'].strip()}"
     return row.get("eval_id", "").strip() or str(number)
 
 
-def check_row(shape: Shape, number: int, row: Row, findings: Findings) -> None:
-    """Add what is wrong with a row's fields."""
+def check_row(shape: Shape, number: int, row: Mapping[str, str], findings: Findings) -> None:
+    """Add the findings of a row."""
     example = Example(number, id_of(shape, number, row))
     for column, value in row.items():
-        for kind in _troubles(column, value):
-            # Colours of a terminal stand in many a pasted log.
+        for kind in _faults(column, value):
+            # Many pasted logs contain the codes of a terminal's colours.
             findings.add(kind, column, example, problem=kind != "control character")
         if column in shape.columns and _is_empty(value):
-            findings.add("empty", column, example, problem=column in shape.filled)
-        if column in CORPUS and column.endswith("_id"):
+            findings.add("empty", column, example, problem=column in shape.nonempty_columns)
+        if column in CORPUS_COLUMNS and column.endswith("_id"):
             _check_id(column, value.strip(), example, findings)
 
 
-def _troubles(column: str, value: str) -> Iterator[Kind]:
+def _faults(column: str, value: str) -> Iterator[Kind]:
     if len(value) > (MAX_TITLE if column == "question_title" else MAX_CHARACTERS):
         yield "oversized"
     if "\x00" in value:
@@ -98,12 +100,12 @@ def _troubles(column: str, value: str) -> Iterator[Kind]:
 def _is_empty(value: str) -> bool:
     if not value.strip():
         return True
-    # A picture is content; of a long text no one could say that it is all tags.
+    # A picture is content. A long text is taken for content without the costly removal of tags.
     return len(value) < 200 and "<img" not in value and not _TAG.sub("", value).strip()
 
 
 def _check_id(column: str, value: str, example: Example, findings: Findings) -> None:
     if _DECIMAL.fullmatch(value):
         findings.add("decimal id", column, example)
-    elif value.isascii() and value.isdigit() and len(value) < 100 and int(value) > _MAX_EXACT:
+    elif value.isascii() and value.isdigit() and len(value) < 100 and int(value) > _MAX_EXACT_FLOAT:
         findings.add("id beyond 2^53", column, example, problem=False)

@@ -1,4 +1,4 @@
-"""Which questions and metrics two runs share, and what else differs between them."""
+"""Paired comparison of runs: the questions and metrics that two runs share, and their differences."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -9,108 +9,111 @@ import numpy as np
 from numpy import float64
 from numpy.typing import NDArray
 
-from evaluation.metrics.registry import metric_names
+from evaluation.metrics.registry import METRICS, ON_REQUEST, metric_names
 from evaluation.statistics.paired_tests import ALPHA, Inference, holm, infer
 from evaluation.store.journal import Record
 from evaluation.store.recorded_run import RecordedRun
 from graph.support.errors import ConfigError, DatasetError
-from graph.support.terminal import log
+from graph.support.logger import log
 
-_MEASURED_BY = {
-    "LLM_judge": "judge",
-    "semantic_similarity": "embedder",
-    "calibrated_judge": "calibrated_judge",
-}
-"""The model behind a metric: another one measures something else."""
-_OF_RETRIEVAL = ("index", "leaks", "weights")
-"""Fields of an identity that are there, or not, because of the config."""
-_OF_EVERY_INDEX = ("corpus_sha256", "encoder", "encoder_revision", "encoder_dtype")
+_RETRIEVAL_FIELDS = ("index", "leaks", "weights")
+"""Fields of an identity whose presence follows from the config's kind of retrieval."""
+_FIELDS_OF_EVERY_INDEX = ("corpus_sha256", "encoder", "encoder_revision", "encoder_dtype")
 _DIGITS = 9
-"""Differences are rounded to it: what two equal scores differ by in their last bits is 0."""
+"""Decimals of a difference: equal scores may differ in their last bits, and then differ by 0."""
 
 Pairs = list[tuple[Record, Record]]
+"""For each shared question, its record in run `a` and its record in run `b`."""
 
 
 class Difference(Inference):
-    """The scores of run `a` minus those of run `b`, question by question, for one metric."""
+    """The scores of run `a` minus those of run `b`, paired by question, for one metric."""
 
     a: str
     b: str
     metric: str
     n: int
-    """Questions that both runs scored."""
+    """Questions with a score in both runs."""
     unscored: int
-    """Questions that both answered and at least one of them has no value for."""
+    """Questions answered in both runs, without a score in at least one."""
     failed: int
-    """Questions that failed in at least one."""
+    """Questions that failed in at least one run."""
     mean_a: float | None
     mean_b: float | None
     mean_difference: float | None
     better: float | None
-    """Share of the n questions on which `a` is better."""
+    """Share of the n questions on which `a` has the higher score."""
     equal: float | None
     worse: float | None
     p_holm: float | None
+    """`p` after Holm's adjustment for all tests of the table."""
     distinguishable: bool
+    """Whether `p_holm` is below `ALPHA`."""
 
 
 class ComparedRuns(NamedTuple):
-    """The whole table, and what to know before reading it."""
+    """The differences of a table, and the reservations about it."""
 
     differences: list[Difference]
     notes: list[str]
 
 
-def compare(runs: dict[str, RecordedRun]) -> ComparedRuns:
-    """Compare every pair of runs by every metric; `b` is the run named first.
-
-    Args:
-        runs: By name.
+def named_runs(runs: list[RecordedRun]) -> dict[str, RecordedRun]:
+    """Return the runs by config name; runs of one config have their digest in the name too.
 
     Raises:
-        DatasetError: two runs share no question.
+        ConfigError: Two of the runs are the same.
+    """
+    for first, second in combinations(runs, 2):
+        if first.digest == second.digest and first.records == second.records:
+            raise ConfigError(
+                f"{first.folder} and {second.folder} are the same run: name each run once"
+            )
+    configs = Counter(run.config for run in runs)
+    named: dict[str, RecordedRun] = {}
+    for run in runs:
+        name = run.config if configs[run.config] == 1 else f"{run.config}-{run.digest[:12]}"
+        # A run and the earlier one that --fresh moved aside have one digest: a number follows it.
+        named[f"{name}-{len(named) + 1}" if name in named else name] = run
+    return named
+
+
+def compare(runs: dict[str, RecordedRun]) -> ComparedRuns:
+    """Compare every pair of runs by every metric.
+
+    Args:
+        runs: By name; of each pair, `b` is the earlier one.
+
+    Raises:
+        DatasetError: Two runs share no question.
     """
     differences, notes = [], []
-    valueless = _valueless(runs.values())
+    valueless = _valueless_metrics(runs.values())
     if valueless:
         notes.append(f"{', '.join(valueless)}: no run has a value, left out.")
     for first, second in combinations(runs, 2):
         a, b, name = runs[second], runs[first], f"{second} - {first}"
-        paired = paired_records(a, b)
-        if not paired:
+        pairs = paired_records(a, b)
+        if not pairs:
             raise DatasetError(
                 f"{a.folder} and {b.folder} share no finished question with the same reference: "
                 "compare runs of the same dataset"
             )
-        if len(paired) < max(len(a.records), len(b.records)):
-            log.warning("%s: %s", " ".join(name.split()), _unpaired(a, b, len(paired)))
-        refused = unlike_metrics(a, b)
-        notes += [f"{name}: {note}" for note in _notes(a, b, len(paired), refused)]
+        if len(pairs) < max(len(a.records), len(b.records)):
+            log.warning("%s: %s", " ".join(name.split()), _unpaired_note(a, b, len(pairs)))
+        unlike = unlike_metrics(a, b)
+        notes += [f"{name}: {note}" for note in _pair_notes(a, b, len(pairs), unlike)]
         for metric in metric_names(r["metrics"] for run in (a, b) for r in run.records):
-            if metric not in refused and metric not in valueless:
-                found = difference(paired, metric, second, first)
-                notes += [f"{name}, {metric}: {note}" for note in _doubts(found)]
-                differences.append(found)
+            if metric not in unlike and metric not in valueless:
+                result = metric_difference(pairs, metric, second, first)
+                notes += [f"{name}, {metric}: {note}" for note in _doubts(result)]
+                differences.append(result)
     adjust(differences)
     return ComparedRuns(differences, notes)
 
 
-def _valueless(runs: Iterable[RecordedRun]) -> list[str]:
-    """Return the metrics that nothing has a value of, as the judge's where none was asked."""
-    measured = [record["metrics"] for run in runs for record in run.records if record["metrics"]]
-    names = metric_names(measured) if measured else []
-    return [name for name in names if all(each.get(name) is None for each in measured)]
-
-
-def adjust(differences: list[Difference]) -> None:
-    """Fill in Holm's p and the verdict, for all tests of one table together."""
-    for each, value in zip(differences, holm([each["p"] for each in differences]), strict=True):
-        each["p_holm"] = value
-        each["distinguishable"] = value is not None and value < ALPHA
-
-
 def paired_records(a: RecordedRun, b: RecordedRun) -> Pairs:
-    """Return the records of the questions that both runs hold: same index, text and reference."""
+    """Return the records of the questions of both runs: same index, same text, same reference."""
 
     def by_question(run: RecordedRun) -> dict[tuple[int, str, str], Record]:
         return {(r["index"], r["question"], r["reference"]): r for r in run.records}
@@ -119,12 +122,20 @@ def paired_records(a: RecordedRun, b: RecordedRun) -> Pairs:
     return [(record, theirs[key]) for key, record in ours.items() if key in theirs]
 
 
-def difference(paired: Pairs, metric: str, a: str, b: str) -> Difference:
-    """Return what the pairs say about one metric; not adjusted for other tests yet."""
-    sound = [pair for pair in paired if pair[0]["error"] is None and pair[1]["error"] is None]
+def metric_difference(pairs: Pairs, metric: str, a: str, b: str) -> Difference:
+    """Return the difference of two runs by one metric, before `adjust`.
+
+    Args:
+        pairs: The records of run `a` and run `b`.
+        metric: Name of the metric.
+        a: Name of the first run.
+        b: Name of the second run.
+    """
+    answered = [pair for pair in pairs if pair[0]["error"] is None and pair[1]["error"] is None]
     values = [
-        (ours["metrics"].get(metric), theirs["metrics"].get(metric)) for ours, theirs in sound
+        (ours["metrics"].get(metric), theirs["metrics"].get(metric)) for ours, theirs in answered
     ]
+    # The shape keeps two columns where no question has both scores.
     scored = np.array([pair for pair in values if None not in pair], dtype=float).reshape(-1, 2)
     ours, theirs = scored[:, 0], scored[:, 1]
     gains = np.round(ours - theirs, _DIGITS)
@@ -133,8 +144,8 @@ def difference(paired: Pairs, metric: str, a: str, b: str) -> Difference:
         "b": b,
         "metric": metric,
         "n": len(scored),
-        "unscored": len(sound) - len(scored),
-        "failed": len(paired) - len(sound),
+        "unscored": len(answered) - len(scored),
+        "failed": len(pairs) - len(answered),
         "mean_a": _mean(ours),
         "mean_b": _mean(theirs),
         "mean_difference": _mean(gains),
@@ -147,57 +158,100 @@ def difference(paired: Pairs, metric: str, a: str, b: str) -> Difference:
     }
 
 
+def adjust(differences: list[Difference]) -> None:
+    """Fill in `p_holm` and `distinguishable`, adjusted for all tests of the list (Holm 1979)."""
+    adjusted = holm([difference["p"] for difference in differences])
+    for result, p_holm in zip(differences, adjusted, strict=True):
+        result["p_holm"] = p_holm
+        result["distinguishable"] = p_holm is not None and p_holm < ALPHA
+
+
+def verdict(difference: Difference) -> str:
+    """Return `better`, `worse`, `not distinguishable` or `no test`: run `a` against run `b`."""
+    if difference["p_holm"] is None or difference["mean_difference"] is None:
+        return "no test"
+    if not difference["distinguishable"]:
+        return "not distinguishable"
+    return "better" if difference["mean_difference"] > 0 else "worse"
+
+
+def unlike_metrics(a: RecordedRun, b: RecordedRun) -> dict[str, str]:
+    """Return the metrics that different models measured in the two runs.
+
+    Returns:
+        By metric, the field of the identity that names its model.
+    """
+    return {
+        metric.name: metric.measured_by
+        for metric in (*METRICS, *ON_REQUEST)
+        if metric.measured_by
+        and a.identity.get(metric.measured_by) != b.identity.get(metric.measured_by)
+    }
+
+
+def unlike_fields(a: RecordedRun, b: RecordedRun) -> list[str]:
+    """Return the fields in which the identities differ, except the config and its consequences."""
+    fields = []
+    same_kind = _retrieval_kind(a) == _retrieval_kind(b)
+    for name in sorted({*a.identity, *b.identity} - {"config"}):
+        ours, theirs = a.identity.get(name), b.identity.get(name)
+        if name in _RETRIEVAL_FIELDS and not same_kind:
+            ours, theirs = _common_index_fields(ours, theirs)
+        if ours == theirs:
+            continue
+        if isinstance(ours, dict) and isinstance(theirs, dict):
+            keys = sorted({*ours, *theirs})
+            fields += [f"{name}.{key}" for key in keys if ours.get(key) != theirs.get(key)]
+        elif isinstance(ours, int | None) and isinstance(theirs, int | None):
+            fields.append(f"{name} ({ours} and {theirs})")
+        else:
+            fields.append(name)
+    return fields
+
+
+def _valueless_metrics(runs: Iterable[RecordedRun]) -> list[str]:
+    """Return the metrics without a value in any run, such as the judge's if none was asked."""
+    measured = [record["metrics"] for run in runs for record in run.records if record["metrics"]]
+    names = metric_names(measured) if measured else []
+    return [name for name in names if all(metrics.get(name) is None for metrics in measured)]
+
+
 def _mean(values: NDArray[float64]) -> float | None:
     return float(values.mean()) if len(values) else None
 
 
-def unlike_metrics(a: RecordedRun, b: RecordedRun) -> dict[str, str]:
-    """Return the metrics that another model measured in `a` than in `b`, and which model that is."""
-    return {
-        metric: model
-        for metric, model in _MEASURED_BY.items()
-        if a.identity.get(model) != b.identity.get(model)
-    }
-
-
-def _notes(a: RecordedRun, b: RecordedRun, shared: int, refused: dict[str, str]) -> list[str]:
-    found = []
+def _pair_notes(a: RecordedRun, b: RecordedRun, shared: int, unlike: dict[str, str]) -> list[str]:
+    notes = []
     if shared < max(len(a.records), len(b.records)):
-        found.append(_unpaired(a, b, shared))
-    found += [
+        notes.append(_unpaired_note(a, b, shared))
+    notes += [
         f"{metric} is left out: another {model} measured it in each run."
-        for metric, model in refused.items()
+        for metric, model in unlike.items()
     ]
     fields = unlike_fields(a, b)
     if fields:
-        found.append(f"not only the config differs: {', '.join(fields)}.")
-    return found
+        notes.append(f"not only the config differs: {', '.join(fields)}.")
+    return notes
 
 
-def _unpaired(a: RecordedRun, b: RecordedRun, shared: int) -> str:
+def _unpaired_note(a: RecordedRun, b: RecordedRun, shared: int) -> str:
     return (
         f"paired on the {shared} questions that both hold; {len(a.records) - shared} and "
-        f"{len(b.records) - shared} others are in no figure."
+        f"{len(b.records) - shared} others are left out."
     )
 
 
-def unlike_fields(a: RecordedRun, b: RecordedRun) -> list[str]:
-    """Return the fields of the identity, bar the config and its consequences, in which runs differ."""
-    found = []
-    for field in sorted({*a.identity, *b.identity} - {"config"}):
-        ours, theirs = a.identity.get(field), b.identity.get(field)
-        if field in _OF_RETRIEVAL and _retrieval_kind(a) != _retrieval_kind(b):
-            ours, theirs = _beyond_the_kind(ours, theirs)
-        if ours == theirs:
-            continue
-        if isinstance(ours, dict) and isinstance(theirs, dict):
-            names = sorted({*ours, *theirs})
-            found += [f"{field}.{name}" for name in names if ours.get(name) != theirs.get(name)]
-        elif isinstance(ours, int | None) and isinstance(theirs, int | None):
-            found.append(f"{field} ({ours} and {theirs})")
-        else:
-            found.append(field)
-    return found
+def _doubts(difference: Difference) -> list[str]:
+    if difference["n"] == 0:
+        return ["no question has a value in both runs: nothing is compared."]
+    if difference["n"] == 1:
+        return ["one question alone: no interval and no test."]
+    if difference["effect"] is None:
+        return [
+            f"all {difference['n']} differences are the same: the interval has no width, and no "
+            "effect size can be given."
+        ]
+    return []
 
 
 def _retrieval_kind(run: RecordedRun) -> object:
@@ -206,53 +260,11 @@ def _retrieval_kind(run: RecordedRun) -> object:
     return retrieval.get("kind") if isinstance(retrieval, dict) else None
 
 
-def _beyond_the_kind(ours: object, theirs: object) -> tuple[object, object]:
-    """Return what can be compared of two indexes when another kind of retrieval is in each."""
+def _common_index_fields(ours: object, theirs: object) -> tuple[object, object]:
+    """Return the comparable part of two index fields of runs with different kinds of retrieval."""
     if ours is None or theirs is None:
         return None, None
     if not (isinstance(ours, dict) and isinstance(theirs, dict)):
         return ours, theirs
-    shared = [name for name in _OF_EVERY_INDEX if name in ours and name in theirs]
+    shared = [name for name in _FIELDS_OF_EVERY_INDEX if name in ours and name in theirs]
     return {name: ours[name] for name in shared}, {name: theirs[name] for name in shared}
-
-
-def _doubts(found: Difference) -> list[str]:
-    if found["n"] == 0:
-        return ["no question has a value in both runs: nothing is compared."]
-    if found["n"] == 1:
-        return ["one question alone: no interval and no test."]
-    if found["effect"] is None:
-        return [
-            f"all {found['n']} differences are the same: the interval has no width, and no effect "
-            "size can be given."
-        ]
-    return []
-
-
-def verdict(each: Difference) -> str:
-    """Return what may be said of `a` against `b`."""
-    if each["p_holm"] is None or each["mean_difference"] is None:
-        return "no test"
-    if not each["distinguishable"]:
-        return "not distinguishable"
-    return "better" if each["mean_difference"] > 0 else "worse"
-
-
-def named_runs(runs: list[RecordedRun]) -> dict[str, RecordedRun]:
-    """Return the runs by config name, with the digest behind it where that is not one run's alone.
-
-    Raises:
-        ConfigError: a run stands there twice.
-    """
-    for first, second in combinations(runs, 2):
-        if first.digest == second.digest and first.records == second.records:
-            raise ConfigError(
-                f"{first.folder} and {second.folder} are the same run: name each run once"
-            )
-    configs = Counter(each.config for each in runs)
-    named_runs: dict[str, RecordedRun] = {}
-    for each in runs:
-        name = each.config if configs[each.config] == 1 else f"{each.config}-{each.digest[:12]}"
-        # Two answers to the very same question: a run and the one that --fresh moved aside.
-        named_runs[f"{name}-{len(named_runs) + 1}" if name in named_runs else name] = each
-    return named_runs

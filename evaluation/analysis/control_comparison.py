@@ -1,44 +1,57 @@
-"""Several configs over the same questions: one table at the end, and what beats the control."""
+"""Comparison of several configs with the control: conclusions, and the cost of each config."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from evaluation.analysis.comparison import Difference, adjust, difference, paired_records, verdict
+from evaluation.analysis.comparison import (
+    Difference,
+    adjust,
+    metric_difference,
+    paired_records,
+    verdict,
+)
 from evaluation.answering.model_calls import Calls, count_calls, tokens_of, without_judging
 from evaluation.metrics.registry import metric_names
 from evaluation.store.recorded_run import RecordedRun, read_run
 
 CONTROLS = ("extract", "baseline")
-"""What the others are compared with: the first of these that was run, else the first run."""
+"""Configs that serve as the control: the first of these among the runs, else the first run."""
 
 
-class Grid(NamedTuple):
-    """What a table of several configs says besides their means."""
+class ControlComparison(NamedTuple):
+    """The differences of runs from the control, and the cost of each run."""
 
     control: str
+    """Name of the run that the others are compared with."""
     differences: list[Difference]
+    """Of each run minus the control."""
     tokens: dict[str, int]
-    """Read and written by each run for its answers; those of the judge are no cost of a config."""
+    """Tokens of each run's answers, prompts and replies; the judge's are no cost of a config."""
     calls: dict[str, Calls]
-    """Of each run, those of the judge among them."""
+    """Model calls of each run, the judge's included."""
 
 
-def compare_with_control(folders: Mapping[str, Path]) -> Grid:
-    """Compare each run with the control, question by question; Holm's adjustment over all tests."""
+def compare_with_control(folders: Mapping[str, Path]) -> ControlComparison:
+    """Compare each run with the control, paired by question; Holm's adjustment is over all tests.
+
+    Args:
+        folders: The run folders by name.
+    """
     runs: dict[str, RecordedRun] = {name: read_run(folder) for name, folder in folders.items()}
     control = control_of(runs)
-    found = [
-        difference(paired_records(run, runs[control]), metric, name, control)
+    metrics = metric_names(record["metrics"] for run in runs.values() for record in run.records)
+    differences = [
+        metric_difference(paired_records(run, runs[control]), metric, name, control)
         for name, run in runs.items()
         if name != control
-        for metric in metric_names(r["metrics"] for each in runs.values() for r in each.records)
+        for metric in metrics
     ]
-    adjust(found)
-    return Grid(
+    adjust(differences)
+    return ControlComparison(
         control,
-        found,
-        {name: _tokens(run) for name, run in runs.items()},
+        differences,
+        {name: _answer_tokens(run) for name, run in runs.items()},
         {name: count_calls(run.records) for name, run in runs.items()},
     )
 
@@ -46,33 +59,29 @@ def compare_with_control(folders: Mapping[str, Path]) -> Grid:
 def control_of(runs: Mapping[str, RecordedRun]) -> str:
     """Return the name of the run that the others are compared with."""
     return next(
-        (name for wanted in CONTROLS for name, run in runs.items() if run.config == wanted),
+        (name for config in CONTROLS for name, run in runs.items() if run.config == config),
         next(iter(runs)),
     )
 
 
-def _tokens(run: RecordedRun) -> int:
-    spent = tokens_of(without_judging(run.records))
-    return spent["prompt"] + spent["new"]
-
-
-def verdict_lines(grid: Grid) -> list[str]:
-    """Return a line for each config: on which metrics it is better or worse than the control."""
+def verdict_lines(control: str, differences: Sequence[Difference]) -> list[str]:
+    """Return a line for each run: the metrics by which it is better or worse than the control."""
     lines = []
-    for name in dict.fromkeys(each["a"] for each in grid.differences):
-        said: dict[str, list[str]] = {"better": [], "worse": []}
-        for each in grid.differences:
-            if each["a"] == name and verdict(each) in said:
-                said[verdict(each)].append(each["metric"])
-        parts = [f"{word} in {', '.join(metrics)}" for word, metrics in said.items() if metrics]
+    for name in dict.fromkeys(difference["a"] for difference in differences):
+        metrics: dict[str, list[str]] = {"better": [], "worse": []}
+        for difference in differences:
+            if difference["a"] == name and verdict(difference) in metrics:
+                metrics[verdict(difference)].append(difference["metric"])
+        parts = [f"{word} in {', '.join(names)}" for word, names in metrics.items() if names]
+        # `extract` uses no model: a config has to beat it to be worth its tokens.
+        unproven = control == "extract" and not metrics["better"]
         lines.append(
-            f"{name} against {grid.control}: {'; '.join(parts) or 'not distinguishable'}"
-            + _worth(grid.control, said["better"])
+            f"{name} against {control}: {'; '.join(parts) or 'not distinguishable'}"
+            + ("; not shown to be worth its tokens." if unproven else ".")
         )
     return lines
 
 
-def _worth(control: str, better: Sequence[str]) -> str:
-    if control != "extract" or better:
-        return "."
-    return "; not shown to be worth its tokens."
+def _answer_tokens(run: RecordedRun) -> int:
+    tokens = tokens_of(without_judging(run.records))
+    return tokens["prompt"] + tokens["new"]

@@ -1,4 +1,4 @@
-"""What an answer cost: tokens, and seconds where no call came from a cache."""
+"""The cost of a run's answers: tokens for each question, and seconds of model calls."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,36 +6,38 @@ from dataclasses import dataclass
 from evaluation.answering.model_calls import count_calls, tokens_of, without_judging
 from evaluation.statistics.summaries import Summary, summarise
 from evaluation.store.journal import Record
-from nodes.state import calls_of as asked_in
+from nodes.state import calls_of
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a question's answer cost a run; the judge is no cost of a config."""
+    """The cost of a run's answers, without the judge, which is no cost of a config."""
 
     tokens: Summary
+    """Tokens of a question, in prompts and replies."""
     seconds: Summary | None
-    """Of model calls; None where some came from a cache, which takes no time."""
+    """Seconds of a question's model calls; None if some came from a cache, which takes no time."""
     calls: int
     cached: int
+    """Calls whose result came from a cache."""
 
 
 def cost_of(records: Sequence[Record]) -> Cost:
-    """Return what the answers of records cost."""
-    counted = without_judging(records)
-    calls = count_calls(counted)
+    """Return the cost of the answers of records."""
+    answering = without_judging(records)
+    calls = count_calls(answering)
     return Cost(
-        tokens=summarise([_spent(record) for record in counted]),
-        seconds=None if calls.cached else summarise([_seconds(record) for record in counted]),
+        tokens=summarise([_tokens(record) for record in answering]),
+        seconds=None if calls.cached else summarise([_seconds(record) for record in answering]),
         calls=calls.fresh + calls.cached,
         cached=calls.cached,
     )
 
 
-def _spent(record: Record) -> float:
-    found = tokens_of([record])
-    return float(found["prompt"] + found["new"])
+def _tokens(record: Record) -> float:
+    tokens = tokens_of([record])
+    return float(tokens["prompt"] + tokens["new"])
 
 
 def _seconds(record: Record) -> float:
-    return sum(call["seconds"] for step in record["steps"] for call in asked_in(step))
+    return sum(call["seconds"] for step in record["steps"] for call in calls_of(step))

@@ -1,192 +1,221 @@
-"""What a way of choosing scored, and how much of what was to be won that is."""
+"""The headroom of reranking: scores of each way to choose a draft, between chance and the best."""
 
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple, TypedDict
 
 import numpy as np
+from numpy import float64
+from numpy.typing import NDArray
 
-from evaluation.analysis.stage_gains import STAGE_METRICS, MetricScores
+from evaluation.metrics.metric import MetricScores
+from evaluation.metrics.registry import STAGE_METRICS
 from evaluation.statistics.intervals import ratio_interval
 from evaluation.statistics.paired_tests import Inference, infer
 from evaluation.statistics.summaries import Summary, summarise
 from evaluation.store.journal import Record
-from nodes.consensus import agreement, most_agreed
-from nodes.rerank import probability, strongest
+from evaluation.store.recorded_run import RecordedRun, known_records
+from graph.support.errors import DatasetError
+from nodes.choice import index_of_highest, probability, strongest
+from nodes.consensus import agreement
 from nodes.state import Preference, Step
 
 RANDOM, BEST = "random pick", "best of n"
-
-
+"""The two bounds: the mean over all drafts, and the highest score among them."""
 FIRST, CONSENSUS, LIKELIHOOD = "first draft", "consensus", "likelihood"
 ONE_ORDER, OTHER_ORDER, BOTH_ORDERS = "model, one order", "model, other order", "model, both orders"
+_DIGITS = 9
+"""Decimals of a difference: equal scores may differ in their last bits, and then differ by 0."""
 
 
 class Choice(NamedTuple):
-    """One question's drafts at one reranking step."""
+    """The candidates of one question at one reranking step, and the picks among them."""
 
     scores: list[MetricScores]
-    """Metrics of each candidate."""
+    """The metrics of each candidate."""
     picks: dict[str, int]
-    """The candidate that each way of choosing takes; ways that the run holds nothing of are left out."""
+    """Index of the candidate that each way of choosing picks; ways that did not run are missing."""
     disagreeing: list[bool]
-    """For each pair that was asked and read in both orders, whether the two disagree."""
-
-
-def choices(records: Sequence[Record]) -> dict[str, list[Choice]]:
-    """Return every choice among two candidates or more, by the name of its step."""
-    found: dict[str, list[Choice]] = defaultdict(list)
-    for record in records:
-        scores: dict[int, list[MetricScores]] = defaultdict(list)
-        for each in record["candidates"]:
-            scores[each["step"]].append(each["metrics"])
-        for number, step in enumerate(record["steps"]):
-            if step["node"].startswith("rerank") and len(scores[number]) > 1:
-                found[step["node"]].append(_choice(step, scores[number]))
-    return found
-
-
-def _choice(step: Step, scores: list[MetricScores]) -> Choice:
-    candidates = step["candidates"]
-    agreements = agreement([draft["text"] for draft in candidates])
-    picks = {FIRST: 0, CONSENSUS: most_agreed(agreements)}
-    if step.get("likelihoods"):
-        picks[LIKELIHOOD] = step["chosen"]
-    preferences = step.get("preferences", [])
-    if preferences:
-        for order, name in enumerate((ONE_ORDER, OTHER_ORDER)):
-            picks[name] = strongest(len(candidates), _in_one_order(step, order))
-        picks[BOTH_ORDERS] = step["chosen"]
-    disagreeing = [
-        not each["orders_agree"] for each in preferences if each["orders_agree"] is not None
-    ]
-    return Choice(scores, picks, disagreeing)
-
-
-def _in_one_order(step: Step, order: int) -> list[Preference]:
-    """Return the preferences as they would be had each pair been asked in one order only."""
-    found: list[Preference] = []
-    for place, preference in enumerate(step["preferences"]):
-        verdict = step["verdicts"][2 * place + order]
-        # In the straight order the first of the pair was shown as A, in the other as B.
-        wins = probability(verdict, "AB"[order])
-        found.append({**preference, "first_wins": wins})
-    return found
+    """For each pair with readable verdicts in both orders, whether the orders disagree."""
 
 
 class Share(TypedDict):
     """A share of the headroom: 0 is a random pick, 1 the best draft of each question."""
 
     mean: float | None
-    """None where all drafts score the same: there is nothing to win."""
+    """None if all drafts of every question score the same: there is no headroom."""
     ci95: list[float] | None
 
 
-class Captured(TypedDict):
-    """One way of choosing by one metric."""
+class CapturedHeadroom(TypedDict):
+    """The result of one way of choosing by one metric."""
 
     score: Summary
     share: Share
 
 
-class Against(Inference):
-    """The scores of one way of choosing minus those of another."""
+class ChoiceDifference(Inference):
+    """The scores of one way of choosing minus those of another, paired by question."""
 
     n: int
     mean_difference: float | None
 
 
 class Headroom(TypedDict):
-    """What one reranking step could win and did."""
+    """The headroom of one reranking step, and the part of it that each way of choosing captures."""
 
     n: int
-    """Questions at which it chose."""
+    """Questions at which the step chose."""
     candidates: dict[str, int]
-    """How many of them had how many candidates."""
-    metrics: dict[str, dict[str, Captured]]
+    """Number of questions by number of candidates."""
+    metrics: dict[str, dict[str, CapturedHeadroom]]
     """By metric and way of choosing."""
-    consensus_minus_model: dict[str, Against]
-    """By metric; empty where the model did not compare."""
+    consensus_minus_model: dict[str, ChoiceDifference]
+    """By metric; empty if the model compared no drafts."""
     pairs_flipped: Summary
-    """Share of pairs whose winner depends on the order, by question."""
+    """Share of a question's pairs whose winner depends on the order; mean over questions."""
     picks_flipped: Summary
     """Share of questions whose pick depends on the order."""
 
 
-def headroom(found: Sequence[Choice]) -> Headroom:
-    """Measure one step's choices."""
-    sizes = [len(choice.scores) for choice in found]
+def run_headroom(run: RecordedRun) -> dict[str, Headroom]:
+    """Measure the headroom of each reranking step of a run, by the name of the step.
+
+    Raises:
+        DatasetError: The run has no step that chose among drafts, or its records are damaged.
+    """
+    with known_records(run.folder):
+        by_step = choices(run.answered)
+    if not by_step:
+        raise DatasetError(
+            f"{run.folder} chose among no drafts: name a run whose config reranks, such as "
+            "semantic_rerank_initial"
+        )
+    return {step: headroom(step_choices) for step, step_choices in by_step.items()}
+
+
+def choices(records: Sequence[Record]) -> dict[str, list[Choice]]:
+    """Return all choices among at least two candidates, by the name of their step."""
+    by_step: dict[str, list[Choice]] = defaultdict(list)
+    for record in records:
+        scores: dict[int, list[MetricScores]] = defaultdict(list)
+        for candidate in record["candidates"]:
+            scores[candidate["step"]].append(candidate["metrics"])
+        for index, step in enumerate(record["steps"]):
+            if step["node"].startswith("rerank") and len(scores[index]) > 1:
+                by_step[step["node"]].append(_choice(step, scores[index]))
+    return by_step
+
+
+def headroom(step_choices: Sequence[Choice]) -> Headroom:
+    """Measure the headroom of one reranking step."""
+    sizes = [len(choice.scores) for choice in step_choices]
+    compared = any(BOTH_ORDERS in choice.picks for choice in step_choices)
     return {
-        "n": len(found),
+        "n": len(step_choices),
         "candidates": {str(size): sizes.count(size) for size in sorted(set(sizes))},
-        "metrics": {metric: _captured(found, metric) for metric in STAGE_METRICS},
+        "metrics": {metric: _captured(step_choices, metric) for metric in STAGE_METRICS},
         "consensus_minus_model": {
-            metric: _against(found, metric, CONSENSUS, BOTH_ORDERS)
+            metric: _difference(step_choices, metric, CONSENSUS, BOTH_ORDERS)
             for metric in STAGE_METRICS
-            if any(BOTH_ORDERS in choice.picks for choice in found)
+            if compared
         },
         "pairs_flipped": summarise(
             [
                 sum(choice.disagreeing) / len(choice.disagreeing) if choice.disagreeing else None
-                for choice in found
+                for choice in step_choices
             ]
         ),
-        "picks_flipped": summarise([_flipped(choice) for choice in found]),
+        "picks_flipped": summarise([_pick_flipped(choice) for choice in step_choices]),
     }
 
 
-def _flipped(choice: Choice) -> float | None:
+def _choice(step: Step, scores: list[MetricScores]) -> Choice:
+    candidates = step["candidates"]
+    agreements = agreement([draft["text"] for draft in candidates])
+    picks = {FIRST: 0, CONSENSUS: index_of_highest(agreements)}
+    if step.get("likelihoods"):
+        picks[LIKELIHOOD] = step["chosen"]
+    preferences = step.get("preferences", [])
+    if preferences:
+        for order, name in enumerate((ONE_ORDER, OTHER_ORDER)):
+            picks[name] = strongest(len(candidates), _preferences_in_order(step, order))
+        picks[BOTH_ORDERS] = step["chosen"]
+    agreed = [preference["orders_agree"] for preference in preferences]
+    return Choice(scores, picks, [not agree for agree in agreed if agree is not None])
+
+
+def _preferences_in_order(step: Step, order: int) -> list[Preference]:
+    """Return the preferences by the verdicts of one order alone: 0 is straight, 1 is swapped."""
+    # A step holds two verdicts for each pair. The straight one shows the first draft as A, the
+    # swapped one shows it as B.
+    return [
+        {**preference, "first_wins": probability(step["verdicts"][2 * pair + order], "AB"[order])}
+        for pair, preference in enumerate(step["preferences"])
+    ]
+
+
+def _pick_flipped(choice: Choice) -> float | None:
     if ONE_ORDER not in choice.picks:
         return None
     return float(choice.picks[ONE_ORDER] != choice.picks[OTHER_ORDER])
 
 
-def _captured(found: Sequence[Choice], metric: str) -> dict[str, Captured]:
-    names = list(dict.fromkeys(name for each in found for name in each.picks))
+def _captured(step_choices: Sequence[Choice], metric: str) -> dict[str, CapturedHeadroom]:
+    ways = dict.fromkeys(way for choice in step_choices for way in choice.picks)
     return {
-        name: {
-            "score": summarise([_score(choice, metric, name) for choice in found]),
-            "share": _share(found, metric, name),
+        way: {
+            "score": summarise([_score(choice, metric, way) for choice in step_choices]),
+            "share": _share(step_choices, metric, way),
         }
-        for name in (RANDOM, *names, BEST)
+        for way in (RANDOM, *ways, BEST)
     }
 
 
 def _score(choice: Choice, metric: str, way: str) -> float | None:
-    """Return what a way of choosing scores at one question; None if any draft is unscored."""
+    """Return the score of one way of choosing at one question; None if a draft is unscored."""
     values = [scores.get(metric) for scores in choice.scores]
     scored = [value for value in values if value is not None]
     if len(scored) < len(values):
         return None
     if way == RANDOM:
+        # The expected score of a pick at random.
         return sum(scored) / len(scored)
     if way == BEST:
         return max(scored)
     return scored[choice.picks[way]] if way in choice.picks else None
 
 
-def _share(found: Sequence[Choice], metric: str, way: str) -> Share:
-    """Return (score - random) / (best - random) of the means, with a bootstrap interval.
+def _paired_scores(
+    step_choices: Sequence[Choice], metric: str, ways: Sequence[str]
+) -> NDArray[float64]:
+    """Return the scores of questions that all these ways have a score of, shape (n, ways)."""
+    rows = [[_score(choice, metric, way) for way in ways] for choice in step_choices]
+    complete = [row for row in rows if None not in row]
+    return np.array(complete, dtype=float).reshape(-1, len(ways))
 
-    Percentile bootstrap over questions (Efron and Tibshirani 1993, chapter 13); resamples with
-    nothing to win say nothing about the share and are left out.
+
+def _share(step_choices: Sequence[Choice], metric: str, way: str) -> Share:
+    """Return (score - random) / (best - random), each a mean over questions.
+
+    The interval is the percentile bootstrap of a ratio over questions (Efron and Tibshirani 1993,
+    chapter 13); see `intervals.ratio_interval`.
     """
-    rows = [[_score(choice, metric, name) for name in (way, RANDOM, BEST)] for choice in found]
-    sound = np.array([row for row in rows if None not in row], dtype=float).reshape(-1, 3)
-    gained, possible = sound[:, 0] - sound[:, 1], sound[:, 2] - sound[:, 1]
+    scores = _paired_scores(step_choices, metric, (way, RANDOM, BEST))
+    captured, possible = scores[:, 0] - scores[:, 1], scores[:, 2] - scores[:, 1]
     if not possible.sum() > 0:
         return {"mean": None, "ci95": None}
-    mean = float(gained.sum() / possible.sum())
-    return {"mean": mean, "ci95": ratio_interval(gained, possible)}
+    mean = float(captured.sum() / possible.sum())
+    return {"mean": mean, "ci95": ratio_interval(captured, possible)}
 
 
-def _against(found: Sequence[Choice], metric: str, way: str, other: str) -> Against:
-
-    rows = [[_score(choice, metric, name) for name in (way, other)] for choice in found]
-    sound = np.array([row for row in rows if None not in row], dtype=float).reshape(-1, 2)
-    gains = np.round(sound[:, 0] - sound[:, 1], 9)
+def _difference(
+    step_choices: Sequence[Choice], metric: str, way: str, other_way: str
+) -> ChoiceDifference:
+    ours, theirs = _paired_scores(step_choices, metric, (way, other_way)).T
+    gains = np.round(ours - theirs, _DIGITS)
     return {
-        "n": len(sound),
+        "n": len(gains),
         "mean_difference": float(gains.mean()) if len(gains) else None,
-        **infer(sound[:, 0], sound[:, 1], gains),
+        **infer(ours, theirs, gains),
     }

@@ -1,4 +1,4 @@
-"""How well passages were found, and whether the answer used them: retrieval and answer together."""
+"""The quality of passages: retrieval of the relevant posts, and their use in the answer."""
 
 import re
 from collections.abc import Sequence
@@ -16,20 +16,20 @@ OUTCOMES: tuple[PassageOutcome, ...] = (
     "not retrieved",
 )
 
-_RUN = 8
-"""Words in a row that an answer and a passage share by more than chance."""
+_QUOTE_WORDS = 8
+"""Consecutive words that an answer and a passage hardly share by chance."""
 _WORD = re.compile(r"\w+")
 
 
-class ByOutcome(TypedDict):
-    """The answers that had one outcome."""
+class OutcomeScores(TypedDict):
+    """The answers with one outcome."""
 
     n: int
     metrics: dict[str, Summary]
 
 
 class RetrievalQuality(TypedDict):
-    """Retrieval over the questions whose relevant posts are known; passages in their order."""
+    """The quality of retrieval over the answered questions that name relevant posts."""
 
     n: int
     unscored: int
@@ -37,70 +37,76 @@ class RetrievalQuality(TypedDict):
     hit_rate: Summary
     """Share of questions with a relevant passage."""
     recall: Summary
-    """Share of a question's relevant posts among its passages: recall@k, k being `top_k`."""
+    """Share of a question's relevant posts among its passages: recall@k with k = `top_k`."""
     MRR: Summary
-    """One over the place of the first relevant passage, 0 without one."""
-    outcomes: dict[PassageOutcome, ByOutcome]
+    """1 / number of the first relevant passage; 0 without one."""
+    outcomes: dict[PassageOutcome, OutcomeScores]
 
 
 def retrieval_quality(records: Sequence[Record]) -> RetrievalQuality | None:
-    """Return how retrieval did over sound records; None where no question names relevant posts."""
-    known = [record for record in records if record["relevant_question_ids"]]
-    if not known:
+    """Return the quality of retrieval over answered records; None if none names a relevant post."""
+    judged = [record for record in records if record["relevant_question_ids"]]
+    if not judged:
         return None
-    places = [_places(record) for record in known]
-    by_outcome: dict[PassageOutcome, list[Record]] = {name: [] for name in OUTCOMES}
-    for record in known:
+    ranks = [_relevant_ranks(record) for record in judged]
+    by_outcome: dict[PassageOutcome, list[Record]] = {outcome: [] for outcome in OUTCOMES}
+    for record in judged:
         by_outcome[outcome_of(record)].append(record)
     return {
-        "n": len(known),
-        "unscored": len(records) - len(known),
-        "hit_rate": summarise([float(bool(found)) for found in places]),
-        "recall": summarise([_recall(record) for record in known]),
-        "MRR": summarise([1 / found[0] if found else 0.0 for found in places]),
-        "outcomes": {name: _by_outcome(group) for name, group in by_outcome.items()},
+        "n": len(judged),
+        "unscored": len(records) - len(judged),
+        "hit_rate": summarise([float(bool(numbers)) for numbers in ranks]),
+        "recall": summarise([_recall(record) for record in judged]),
+        "MRR": summarise([1 / numbers[0] if numbers else 0.0 for numbers in ranks]),
+        "outcomes": {outcome: _outcome_scores(group) for outcome, group in by_outcome.items()},
     }
 
 
 def outcome_of(record: Record) -> PassageOutcome:
-    """Return what became of the relevant passages.
+    """Return the outcome of a question's relevant passages.
 
-    An answer used a passage if it cites its number, as in [1], or shares 8 words in a row with it.
+    An answer uses a passage if it cites the passage's number, as in [1], or shares 8 consecutive
+    words with it.
     """
-    found = _relevant(record)
-    if not found:
+    passages = _relevant_passages(record)
+    if not passages:
         return "not retrieved"
-    used = any(_uses(record["answer"], passage) for passage in found)
+    used = any(_uses(record["answer"], passage) for passage in passages)
     return "retrieved and used" if used else "retrieved, not used"
 
 
-def _relevant(record: Record) -> list[Passage]:
-    wanted = set(record["relevant_question_ids"])
-    return [passage for passage in record["passages"] if passage["question_id"] in wanted]
+def _relevant_passages(record: Record) -> list[Passage]:
+    relevant = set(record["relevant_question_ids"])
+    return [passage for passage in record["passages"] if passage["question_id"] in relevant]
 
 
-def _places(record: Record) -> list[int]:
-    return sorted(passage["number"] for passage in _relevant(record))
+def _relevant_ranks(record: Record) -> list[int]:
+    """Return the numbers of the relevant passages, from 1, in ascending order."""
+    return sorted(passage["number"] for passage in _relevant_passages(record))
 
 
 def _recall(record: Record) -> float:
-    found = {passage["question_id"] for passage in _relevant(record)}
-    return len(found) / len(set(record["relevant_question_ids"]))
+    # A post can be relevant twice, and be two passages: each counts once.
+    retrieved = {passage["question_id"] for passage in _relevant_passages(record)}
+    return len(retrieved) / len(set(record["relevant_question_ids"]))
 
 
 def _uses(answer: str, passage: Passage) -> bool:
     if f"[{passage['number']}]" in answer:
         return True
-    return not _runs(answer).isdisjoint(_runs(passage["text"]))
+    return not _word_runs(answer).isdisjoint(_word_runs(passage["text"]))
 
 
-def _runs(text: str) -> set[tuple[str, ...]]:
+def _word_runs(text: str) -> set[tuple[str, ...]]:
+    """Return all runs of `_QUOTE_WORDS` consecutive words, in lower case."""
     words = _WORD.findall(text.lower())
-    return {tuple(words[start : start + _RUN]) for start in range(len(words) - _RUN + 1)}
+    starts = range(len(words) - _QUOTE_WORDS + 1)
+    return {tuple(words[start : start + _QUOTE_WORDS]) for start in starts}
 
 
-def _by_outcome(records: Sequence[Record]) -> ByOutcome:
+def _outcome_scores(records: Sequence[Record]) -> OutcomeScores:
     metrics = {
-        name: summarise([record["metrics"][name] for record in records]) for name in METRIC_NAMES
+        name: summarise([record["metrics"].get(name) for record in records])
+        for name in METRIC_NAMES
     }
     return {"n": len(records), "metrics": metrics}

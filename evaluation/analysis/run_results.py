@@ -1,4 +1,4 @@
-"""From the records of a run to its results: the content of metrics.json."""
+"""The results of a run: the content of metrics.json, computed from the run's records."""
 
 from collections.abc import Sequence
 from typing import TypedDict
@@ -15,7 +15,7 @@ from nodes.state import Step
 
 
 class Results(TypedDict):
-    """The content of metrics.json: the same for an uninterrupted and a resumed run."""
+    """The content of metrics.json; an uninterrupted and a resumed run have the same."""
 
     config: str
     profile: str
@@ -24,50 +24,56 @@ class Results(TypedDict):
     empty_answers: int
     metrics: dict[str, Summary]
     calibration: list[Calibration]
-    """How far each judge agrees with people, as it was known when this was written."""
+    """The agreement of each judge with people, as known when the file was written."""
     retrieval: RetrievalQuality | None
-    """None where nothing is retrieved, or no question names relevant posts."""
+    """None if the config retrieves nothing or no question names relevant posts."""
     judge_mass: Summary
-    """What the judge's grades got together before normalising: low means it did not understand."""
+    """Probability of all grades together, before normalising; low if the judge did not follow."""
     stages: dict[str, dict[str, Summary]]
-    """Metrics of the answer as it stood after each stage, over all questions."""
+    """Metrics of the answer after each stage, over all questions."""
     added: dict[str, StageGain]
-    """What each stage but the first added, over the questions where it ran."""
+    """The gain of each stage but the first, over the questions where it ran."""
     critique_formats: dict[str, int]
     critique_flaws: dict[str, int]
-    """What was wrong with critiques themselves, see nodes/critique.py; one can have several."""
+    """Number of critiques with each flaw, see nodes/critique.py; one can have several."""
     refinements: dict[str, int]
-    """Where `refine.accept` is `preferred`: how many were kept, not kept, and not readable."""
+    """Number of refinements by decision of accept; empty without the stage accept."""
     halved_replies: int
     tokens: Tokens
     seconds: dict[str, str]
-    """Times differ from run to run: they stand in timings.json."""
+    """Name of the file of times, which differ from run to run and so are not in metrics.json."""
 
 
 def results_of(
     settings: Settings, records: Sequence[Record], calibration: Sequence[Calibration] = ()
 ) -> Results:
-    """Compute a run's results from its records alone; `calibration` is said beside them."""
+    """Compute the results of a run.
+
+    Args:
+        settings: The config and the name of the profile.
+        records: The records of the run, in any order.
+        calibration: The calibration of the run's judges.
+    """
     ordered = sorted(records, key=lambda record: record["index"])
-    sound = [record for record in ordered if record["error"] is None]
+    answered = [record for record in ordered if record["error"] is None]
     steps = [step for record in ordered for step in record["steps"]]
     return {
         "config": settings.config_name,
         "profile": settings.profile_name,
         "n": len(ordered),
-        "failed": len(ordered) - len(sound),
-        "empty_answers": sum(not record["answer"] for record in sound),
-        "metrics": _means(sound),
+        "failed": len(ordered) - len(answered),
+        "empty_answers": sum(not record["answer"] for record in answered),
+        "metrics": _means(answered),
         "calibration": [*calibration],
         "retrieval": (
-            None if settings.config.retrieval.kind == "none" else retrieval_quality(sound)
+            None if settings.config.retrieval.kind == "none" else retrieval_quality(answered)
         ),
         "judge_mass": summarise(
             [
-                v["mass"]
+                verdict["mass"]
                 for step in steps
                 if step["node"] == "judge"
-                for v in step.get("verdicts", [])
+                for verdict in step.get("verdicts", [])
             ]
         ),
         "stages": stage_scores(ordered),
@@ -78,7 +84,7 @@ def results_of(
         "critique_flaws": _count(
             [flaw for step in steps for flaw in step.get("critique_flaws", [])]
         ),
-        "refinements": _refinements(steps),
+        "refinements": _count_refinements(steps),
         "halved_replies": sum(r["halvings"] > 0 for step in steps for r in step.get("replies", [])),
         "tokens": tokens_of(ordered),
         "seconds": {"file": "timings.json"},
@@ -87,18 +93,21 @@ def results_of(
 
 def _means(records: Sequence[Record]) -> dict[str, Summary]:
     names = metric_names(record["metrics"] for record in records)
-    return {name: summarise([each["metrics"].get(name) for each in records]) for name in names}
+    return {name: summarise([record["metrics"].get(name) for record in records]) for name in names}
 
 
 def _count(names: Sequence[str]) -> dict[str, int]:
     return {name: names.count(name) for name in sorted(set(names))}
 
 
-def _refinements(steps: Sequence[Step]) -> dict[str, int]:
-    found = {"accepted": 0, "not preferred": 0, "unreadable": 0}
+def _count_refinements(steps: Sequence[Step]) -> dict[str, int]:
     accepting = [step for step in steps if step["node"] == "accept"]
+    if not accepting:
+        return {}
+    counts = {"accepted": 0, "not preferred": 0, "unreadable": 0}
     for step in accepting:
-        unread = any(each["first_wins"] is None for each in step["preferences"])
-        kept = "accepted" if step["chosen"] else "not preferred"
-        found["unreadable" if unread else kept] += 1
-    return found if accepting else {}
+        if any(preference["first_wins"] is None for preference in step["preferences"]):
+            counts["unreadable"] += 1
+        else:
+            counts["accepted" if step["chosen"] else "not preferred"] += 1
+    return counts

@@ -1,46 +1,45 @@
-"""What each stage of a run did to the answers: their scores after it, and what it added."""
+"""The stages of a run: scores of the answers after each stage, and the gain of each stage."""
 
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple, TypedDict
 
-from evaluation.metrics.registry import METRIC_NAMES
+from evaluation.metrics.metric import MetricScores
+from evaluation.metrics.registry import STAGE_METRICS
 from evaluation.statistics.summaries import Summary, summarise
 from evaluation.store.journal import Record
 
-STAGE_METRICS = tuple(name for name in METRIC_NAMES if name != "LLM_judge")
-"""The judge sees the last answer alone: what a draft would have got of it is not known."""
-
-MetricScores = dict[str, float | None]
-
 
 class StageGain(TypedDict):
-    """What a stage did to the answers of the questions that came to it."""
+    """The effect of a stage on the answers of the questions that reached it."""
 
     ran: int
+    """Questions that reached the stage."""
     changed: int
-    """Of those, how many had another answer afterwards."""
+    """Of those, the questions whose answer changed."""
     metrics: dict[str, Summary]
-    """Score after it minus score before it, over the questions where it ran."""
+    """By metric, the score after the stage minus the score before it, where it ran."""
 
 
-class _Answer(NamedTuple):
+class StageAnswer(NamedTuple):
+    """The answer to a question after one stage."""
+
     stage: str
     text: str
     metrics: MetricScores
 
 
 def stage_scores(records: Sequence[Record]) -> dict[str, dict[str, Summary]]:
-    """Return each stage's metrics of the answer as it stood after it, in the order of the graph.
+    """Return the metrics of the answers after each stage, stages in the order of the graph.
 
-    A question that a stage did not reach keeps the answer that it had, so that every stage is about
-    the same questions.
+    A question that a stage did not reach keeps the answer of the stage before, so that the means
+    of all stages are over the same questions.
     """
-    answers = [found for record in records if (found := answers_of(record))]
-    order = _order(answers)
+    answers = [stages for record in records if (stages := stage_answers(record))]
+    order = _stage_order(answers)
     return {
         stage: {
-            metric: summarise([_after(each, stage, order)[metric] for each in answers])
+            metric: summarise([_scores_after(q, stage, order).get(metric) for q in answers])
             for metric in STAGE_METRICS
         }
         for stage in order
@@ -48,17 +47,17 @@ def stage_scores(records: Sequence[Record]) -> dict[str, dict[str, Summary]]:
 
 
 def stage_gains(records: Sequence[Record]) -> dict[str, StageGain]:
-    """Return what each stage but the first added, where it ran."""
-    answers = [answers_of(record) for record in records]
-    found: dict[str, StageGain] = {}
-    for stage in _order(answers)[1:]:
+    """Return the gain of each stage but the first."""
+    answers = [stage_answers(record) for record in records]
+    gains: dict[str, StageGain] = {}
+    for stage in _stage_order(answers)[1:]:
         steps = [
             (before, after)
-            for each in answers
-            for before, after in pairwise(each)
+            for question in answers
+            for before, after in pairwise(question)
             if after.stage == stage
         ]
-        found[stage] = {
+        gains[stage] = {
             "ran": len(steps),
             "changed": sum(before.text != after.text for before, after in steps),
             "metrics": {
@@ -66,41 +65,42 @@ def stage_gains(records: Sequence[Record]) -> dict[str, StageGain]:
                 for metric in STAGE_METRICS
             },
         }
-    return found
+    return gains
 
 
-def answers_of(record: Record) -> list[_Answer]:
-    """Return the answer after each step that gives one; empty for a failed question.
+def stage_answers(record: Record) -> list[StageAnswer]:
+    """Return the answer after each stage that writes one; empty for a failed question.
 
-    A stage that comes again in a later round has its number behind it, as `refine 2`.
+    A stage that runs again in a later round has the number of its run in the name, as `refine 2`.
     """
-    texts: dict[str, MetricScores] = {}
-    for score in record["candidates"]:
-        draft = record["steps"][score["step"]]["candidates"][score["candidate"]]
-        texts[draft["text"]] = score["metrics"]
-    found: list[_Answer] = []
+    metrics_of_text: dict[str, MetricScores] = {}
+    for candidate in record["candidates"]:
+        draft = record["steps"][candidate["step"]]["candidates"][candidate["candidate"]]
+        metrics_of_text[draft["text"]] = candidate["metrics"]
+    answers: list[StageAnswer] = []
     rounds: dict[str, int] = {}
     for step in record["steps"]:
-        if "answer" not in step or step["answer"] not in texts:
+        if "answer" not in step or step["answer"] not in metrics_of_text:
             continue
         node = step["node"]
         rounds[node] = rounds.get(node, 0) + 1
-        name = node if rounds[node] == 1 else f"{node} {rounds[node]}"
-        found.append(_Answer(name, step["answer"], texts[step["answer"]]))
-    return found
+        stage = node if rounds[node] == 1 else f"{node} {rounds[node]}"
+        answers.append(StageAnswer(stage, step["answer"], metrics_of_text[step["answer"]]))
+    return answers
 
 
-def _order(answers: Sequence[Sequence[_Answer]]) -> list[str]:
-    """Return the stages in the order of the graph: the longest way through it names them all."""
+def _stage_order(answers: Sequence[Sequence[StageAnswer]]) -> list[str]:
+    """Return the stages in the order of the graph."""
+    # Questions differ in the number of rounds alone, so the longest one has all stages.
     longest = max(answers, key=len, default=[])
     return [answer.stage for answer in longest]
 
 
-def _after(answers: Sequence[_Answer], stage: str, order: Sequence[str]) -> MetricScores:
+def _scores_after(answers: Sequence[StageAnswer], stage: str, order: Sequence[str]) -> MetricScores:
     reached = order[: order.index(stage) + 1]
     return [answer for answer in answers if answer.stage in reached][-1].metrics
 
 
-def _gain(before: _Answer, after: _Answer, metric: str) -> float | None:
-    old, new = before.metrics[metric], after.metrics[metric]
+def _gain(before: StageAnswer, after: StageAnswer, metric: str) -> float | None:
+    old, new = before.metrics.get(metric), after.metrics.get(metric)
     return None if old is None or new is None else new - old

@@ -1,1 +1,1 @@
-"""Answering: from the command line's choices to a journal of answered and scored questions."""
+"""The way from the choices of a command line to a journal of answered and scored questions."""

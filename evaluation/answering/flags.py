@@ -1,4 +1,4 @@
-"""The flags of eval.py, the original's among them, and the config that they mean."""
+"""The flags of eval.py, those of the original experiments included, and the configs they select."""
 
 import argparse
 from pathlib import Path
@@ -9,11 +9,12 @@ from graph.support.errors import ConfigError
 from graph.support.terminal import Parser
 
 DEFAULT = "semantic_cot"
+"""The config without any flag."""
 _ORIGINAL = ("baseline", "semantic_rag", "keyword_rag", "cot", "rerank_initial", "rerank_refined")
 
 
 class SelectedConfig(NamedTuple):
-    """A config and the overrides that a combination of flags adds to it."""
+    """A config, by name or file, and the overrides that the flags add to it."""
 
     name: str | Path
     overrides: list[str]
@@ -21,36 +22,36 @@ class SelectedConfig(NamedTuple):
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of eval.py."""
-    made = Parser(
+    eval_parser = Parser(
         prog="eval.py",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Answer the questions of a dataset, score the answers, and keep everything that\n"
-        "happened in a run folder. The same command again resumes, or shows the result.",
+        description="Answer the questions of a dataset, score the answers, and record every step in a\n"
+        "run folder. The same command again resumes the run, or shows its results.",
         epilog="exit codes: 0 done, 1 every question failed, 2 wrong input, 3 another run holds the\n"
-        "folder, 130 or 143 interrupted (the same command goes on)",
+        "folder, 130 or 143 interrupted (the same command continues)",
         allow_abbrev=False,
     )
-    _add_what(made)
-    _add_data(made)
-    _add_how(made)
-    _add_original(made)
-    return made
+    _add_selection(eval_parser)
+    _add_data(eval_parser)
+    _add_execution(eval_parser)
+    _add_original(eval_parser)
+    return eval_parser
 
 
-def _add_what(made: argparse.ArgumentParser) -> None:
-    group = made.add_argument_group("what runs")
+def _add_selection(eval_parser: argparse.ArgumentParser) -> None:
+    group = eval_parser.add_argument_group("what runs")
     group.add_argument(
         "--config",
         metavar="NAME[,NAME...]",
         help=f"which stages run (default {DEFAULT}); all runs every one; --list shows the names",
     )
-    group.add_argument("--config-file", type=Path, metavar="PATH", help="a config of your own")
+    group.add_argument("--config-file", type=Path, metavar="PATH", help="a config file of your own")
     group.add_argument(
         "--profile",
         default="auto",
         metavar="NAME",
-        help=f"which models run: {', '.join(profile_names())} (default auto: gpu where CUDA is "
-        "there, else embedded)",
+        help=f"which models run: {', '.join(profile_names())} (default auto: gpu with CUDA, "
+        "else embedded)",
     )
     group.add_argument(
         "--set",
@@ -64,25 +65,25 @@ def _add_what(made: argparse.ArgumentParser) -> None:
         "--judge",
         metavar="NAME",
         help="model: the profile's judge (default); calibrated: a formula of metrics, fitted on "
-        "people's grades, that asks no model; FILE.json: such a formula of your own; none",
+        "people's grades, without a model; FILE.json: such a formula of your own; none",
     )
-    group.add_argument("--no-judge", action="store_true", help="leave out the judge: --judge none")
+    group.add_argument("--no-judge", action="store_true", help="no judge: the same as --judge none")
     group.add_argument(
         "--ragas",
         action="store_true",
-        help="then score the answers with ragas too, asking the profile's judge; nothing is sent",
+        help="also score the answers with ragas and the profile's judge; nothing leaves the machine",
     )
     group.add_argument(
-        "--list", action="store_true", help="print the names of the configs, and end"
+        "--list", action="store_true", help="print the names of the configs, and exit"
     )
 
 
-def _add_data(made: argparse.ArgumentParser) -> None:
-    group = made.add_argument_group("data (.csv, .csv.gz, .jsonl, .parquet)")
+def _add_data(eval_parser: argparse.ArgumentParser) -> None:
+    group = eval_parser.add_argument_group("data (.csv, .csv.gz, .jsonl, .parquet)")
     group.add_argument("--corpus", type=Path, metavar="PATH", help="posts to search")
     group.add_argument("--dataset", type=Path, metavar="PATH", help="questions with references")
     group.add_argument(
-        "--index", type=Path, metavar="DIR", help="where the index is (default: the cache folder)"
+        "--index", type=Path, metavar="DIR", help="folder of the index (default: the cache folder)"
     )
     group.add_argument(
         "--limit", type=positive, metavar="N", help="the first N questions; never cuts the corpus"
@@ -90,29 +91,31 @@ def _add_data(made: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--keep-leaks",
         action="store_true",
-        help="search also posts of the corpus that are questions of the dataset (default: they are "
-        "found, counted and left out)",
+        help="also search posts of the corpus that are questions of the dataset (default: they are "
+        "counted and left out)",
     )
 
 
-def _add_how(made: argparse.ArgumentParser) -> None:
-    group = made.add_argument_group("how it runs")
+def _add_execution(eval_parser: argparse.ArgumentParser) -> None:
+    group = eval_parser.add_argument_group("how it runs")
     group.add_argument(
         "--batch_size",
         "--batch-size",
         type=positive,
         default=8,
         metavar="N",
-        help="questions side by side (default 8); part of the run's identity",
+        help="questions answered together (default 8); part of the run's identity",
     )
     group.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of sampled drafts (default 0)"
+        "--seed", type=int, default=0, metavar="N", help="seed of sampled drafts (default 0)"
     )
-    group.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="run folders")
+    group.add_argument(
+        "--runs", type=Path, default=Path("runs"), metavar="DIR", help="folder of the run folders"
+    )
     group.add_argument(
         "--no-cache",
         action="store_true",
-        help="ask the models everything, also what they were asked before with the same settings",
+        help="make every model call, even if its reply is in the cache",
     )
     group.add_argument(
         "--fresh", action="store_true", help="start over; the old run is moved aside, not deleted"
@@ -123,43 +126,44 @@ def _add_how(made: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--dry-run",
         action="store_true",
-        help="print the resolved config, the identity and the cost, and end; loads no weights",
+        help="print the resolved config, the identity and the cost, and exit; loads no weights",
     )
 
 
-def _add_original(made: argparse.ArgumentParser) -> None:
-    group = made.add_argument_group("the original's flags, instead of --config")
+def _add_original(eval_parser: argparse.ArgumentParser) -> None:
+    group = eval_parser.add_argument_group("the original's flags, instead of --config")
     helps = {
-        "baseline": "no passages; goes with none of the others",
+        "baseline": "no passages; not with any other of these",
         "semantic_rag": "passages by meaning",
         "keyword_rag": "passages by words; not with --semantic_rag",
-        "cot": "chain of thought; needs a rag flag",
-        "rerank_initial": "choose among drafts; needs a rag flag",
-        "rerank_refined": "choose among refinements; needs a rag flag",
+        "cot": "chain of thought; needs --semantic_rag or --keyword_rag",
+        "rerank_initial": "choose among drafts; needs --semantic_rag or --keyword_rag",
+        "rerank_refined": "choose among refinements; needs --semantic_rag or --keyword_rag",
     }
     for name in _ORIGINAL:
         group.add_argument(f"--{name}", action="store_true", help=helps[name])
 
 
 def selected(arguments: argparse.Namespace) -> list[SelectedConfig]:
-    """Return the configs that the flags name.
+    """Return the configs that the flags select, each once.
 
     Raises:
-        ConfigError: an unknown name or a combination that makes no sense.
+        ConfigError: The flags contradict each other.
     """
     used = [f"--{name}" for name in _ORIGINAL if getattr(arguments, name)]
     named = [flag for flag in ("config", "config_file") if getattr(arguments, flag) is not None]
     if len(named) == 2 or (named and used):
-        other = used[0] if used else "--config-file"
-        raise ConfigError(f"give --config or {other}, not both")
+        conflicting = used[0] if used else "--config-file"
+        raise ConfigError(f"give --config or {conflicting}, not both")
     if arguments.config_file is not None:
         return [SelectedConfig(arguments.config_file, [])]
     if used:
         return [_from_original(arguments, used)]
-    given = arguments.config if arguments.config is not None else DEFAULT
-    names = [name.strip() for name in given.split(",")]
-    chosen = config_names() if names == ["all"] else names
-    return [SelectedConfig(name, []) for name in dict.fromkeys(chosen)]
+    listed = arguments.config if arguments.config is not None else DEFAULT
+    names = [name.strip() for name in listed.split(",")]
+    if names == ["all"]:
+        names = config_names()
+    return [SelectedConfig(name, []) for name in dict.fromkeys(names)]
 
 
 def _from_original(arguments: argparse.Namespace, used: list[str]) -> SelectedConfig:
@@ -174,19 +178,19 @@ def _from_original(arguments: argparse.Namespace, used: list[str]) -> SelectedCo
     name = "semantic" if arguments.semantic_rag else "keyword"
     name += "_cot" if arguments.cot else ""
     if arguments.rerank_initial:
-        # There is no config of both rerankings: it is the one with the other switched on.
-        both = ["rerank.refined=true"] if arguments.rerank_refined else []
-        return SelectedConfig(f"{name}_rerank_initial", both)
+        # No config has both rerankings: the override adds the second one.
+        overrides = ["rerank.refined=true"] if arguments.rerank_refined else []
+        return SelectedConfig(f"{name}_rerank_initial", overrides)
     return SelectedConfig(name + ("_rerank_refined" if arguments.rerank_refined else ""), [])
 
 
 def listing() -> str:
-    """Return the names of the configs, one a line."""
+    """Return the names of the configs, one on each line."""
     return "\n".join(config_names()) + "\n"
 
 
 def positive(text: str) -> int:
-    """Read a count."""
+    """Parse a whole number above 0, for argparse."""
     value = int(text) if text.isascii() and text.isdigit() else 0
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
@@ -194,7 +198,13 @@ def positive(text: str) -> int:
 
 
 def add_models(parser: argparse.ArgumentParser, *, whose: str, example: str) -> None:
-    """Declare --profile and --set of a command beside eval.py."""
+    """Declare --profile and --set for another command than eval.py.
+
+    Args:
+        parser: The command's parser.
+        whose: The start of the help of --profile, as in "which models".
+        example: An override, for the help of --set.
+    """
     parser.add_argument(
         "--profile",
         default="auto",

@@ -1,4 +1,4 @@
-"""What one run is: settled from the command line before anything is loaded or written."""
+"""The job of one run: resolved from the command line before anything is loaded or written."""
 
 import argparse
 import json
@@ -9,35 +9,43 @@ import yaml
 
 from dataset import default_dataset
 from evaluation.answering import flags
-from evaluation.answering.loop import batches
-from evaluation.answering.questions import Item, load_items
+from evaluation.answering.questions import Item, batches, load_items
 from evaluation.answering.run_identity import Choices, folder_name, identity_of
-from evaluation.metrics.calibrated_judge import CALIBRATED_OPTION as CALIBRATED_JUDGE
-from evaluation.metrics.calibrated_judge import SHIPPED, StoredJudge
-from evaluation.metrics.calibrated_judge import load_judge as load_calibrated
+from evaluation.metrics.calibrated_judge import (
+    CALIBRATED_OPTION,
+    SHIPPED,
+    StoredJudge,
+    load_judge,
+)
 from evaluation.store.identity import digest
 from graph.config import load_settings
-from graph.retrieval.documents import default_corpus
+from graph.retrieval.corpus import default_corpus
 from graph.schema import Config, EmbedderSpec, ModelSpec, Settings
 from graph.support.errors import ConfigError
-from graph.support.terminal import log
+from graph.support.logger import log
 
 
 @dataclass(frozen=True)
 class Job:
-    """One run, settled."""
+    """One run, with all its choices resolved."""
 
     choices: Choices
     items: list[Item]
     identity: dict[str, object]
     folder: Path
     index: Path | None
+    """The folder of the index; None for the cache folder."""
 
 
-def settle(arguments: argparse.Namespace, choice: flags.SelectedConfig) -> Job:
-    """Settle what one run is: everything about it is read and checked, nothing is loaded yet."""
-    overrides = [*choice.overrides, *arguments.set]
-    settings = load_settings(choice.name, arguments.profile, overrides)
+def resolve_job(arguments: argparse.Namespace, selected: flags.SelectedConfig) -> Job:
+    """Read and check everything that a run depends on; load no weights.
+
+    Raises:
+        ConfigError: The flags, the config or the profile are invalid.
+        DatasetError: The dataset, the corpus or the calibrated judge cannot be read.
+    """
+    overrides = [*selected.overrides, *arguments.set]
+    settings = load_settings(selected.name, arguments.profile, overrides)
     if arguments.profile == "auto":
         log.info("profile auto: %s", settings.profile_name)
     judged, calibrated = _judge(arguments)
@@ -63,19 +71,19 @@ def settle(arguments: argparse.Namespace, choice: flags.SelectedConfig) -> Job:
 
 
 def _judge(arguments: argparse.Namespace) -> tuple[bool, StoredJudge | None]:
-    """Return whether the profile's judge is asked, and the calibrated judge, if it is asked for."""
+    """Return True if the profile's judge grades, and the calibrated judge if one was chosen."""
     if arguments.no_judge and arguments.judge not in (None, "none"):
         raise ConfigError(f"give --no-judge or --judge {arguments.judge}, not both")
     name = "none" if arguments.no_judge else arguments.judge or "model"
     if name in ("model", "none"):
         return name == "model", None
-    if name != CALIBRATED_JUDGE and not name.endswith(".json"):
+    if name != CALIBRATED_OPTION and not name.endswith(".json"):
         raise ConfigError(
-            f"--judge {name!r} is unknown: give model, {CALIBRATED_JUDGE}, none or the .json file "
+            f"--judge {name!r} is unknown: give model, {CALIBRATED_OPTION}, none or the .json file "
             "of a calibrated judge"
         )
-    loaded = load_calibrated(SHIPPED if name == CALIBRATED_JUDGE else Path(name))
-    return loaded.calibrated.needs_judge, loaded
+    stored = load_judge(SHIPPED if name == CALIBRATED_OPTION else Path(name))
+    return stored.calibrated.needs_judge, stored
 
 
 def _warn_of_unpinned(settings: Settings, *, judged: bool) -> None:
@@ -87,8 +95,9 @@ def _warn_of_unpinned(settings: Settings, *, judged: bool) -> None:
     if judged:
         specs["judge"] = profile.judge
     for name, spec in specs.items():
-        hub = spec.engine == "huggingface" and not Path(spec.model).exists()
-        if hub and spec.revision is None:
+        # A local folder has no revisions.
+        on_hub = spec.weights == "hub" and not Path(spec.model).exists()
+        if on_hub and spec.revision is None:
             log.warning(
                 "%s: the newest revision of %s is taken; for numbers to publish, pin one with "
                 "--set %s.revision=COMMIT",
@@ -98,16 +107,16 @@ def _warn_of_unpinned(settings: Settings, *, judged: bool) -> None:
             )
 
 
-def _corpus(config: Config, given: Path | None) -> Path | None:
+def _corpus(config: Config, path: Path | None) -> Path | None:
     if config.retrieval.kind == "none":
-        if given is not None:
+        if path is not None:
             log.info("this config retrieves nothing: --corpus is not used")
         return None
-    return given or default_corpus()
+    return path or default_corpus()
 
 
 def description(job: Job) -> str:
-    """Return what --dry-run prints: config, identity and cost."""
+    """Return the text that --dry-run prints: config, identity and cost."""
     settings = job.choices.settings
     resolved = {
         "config": settings.config.model_dump(mode="json"),
@@ -129,7 +138,7 @@ def description(job: Job) -> str:
 
 
 def calls_per_question(config: Config) -> int:
-    """Return how many texts a question takes at most."""
+    """Return the largest number of texts that are generated for one question."""
     if config.generation.method == "extract":
         return 0
     drafts = config.rerank.drafts if config.rerank.initial else 1

@@ -1,49 +1,47 @@
-"""The evaluation loop: questions in batches through the graph, each batch on disk before the next."""
+"""The evaluation loop: each batch of questions is answered, scored and on disk before the next."""
 
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from time import perf_counter
 from typing import NamedTuple, cast
 
-from evaluation.answering.machine import Machine
+from evaluation.answering.answering_setup import AnsweringSetup
 from evaluation.answering.model_calls import Calls, count_calls
-from evaluation.answering.questions import Item
-from evaluation.metrics.calibrated_judge import score_records
-from evaluation.metrics.record_scores import score_texts
+from evaluation.answering.questions import Item, batches
+from evaluation.metrics.calibrated_judge import CALIBRATED_JUDGE
+from evaluation.metrics.llm_judge import LLM_JUDGE
+from evaluation.metrics.record_scores import calibrated_scores, score_texts
 from evaluation.store.journal import Journal, Record
 from graph.build import JudgedGraph
 from graph.models.lockstep import TaskOutcome
+from graph.support.logger import log
 from graph.support.progress import Progress, progress
 from nodes.state import JudgedState
 
-log = logging.getLogger("opencoder")
 _MESSAGE_CHARS = 1_000
+"""Characters of an error message that a record keeps."""
 
 
 class Session(NamedTuple):
-    """What one process did for a run."""
+    """The work of one process for a run."""
 
     questions: int
     """Records written."""
     recomputed: int
     """Questions answered again because a crash cut their batch in two."""
     not_reproduced: int
-    """Of those, how many came out differently than the record that was kept."""
+    """Those of `recomputed` whose answer differs from the recorded one."""
     seconds: float
     calls: Calls
 
 
-def batches(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
-    """Return the batch plan: it follows from the questions and the size, never from progress."""
-    return [items[start : start + size] for start in range(0, len(items), size)]
-
-
-def run_loop(machine: Machine, items: Sequence[Item], batch_size: int, journal: Journal) -> Session:
+def run_loop(
+    setup: AnsweringSetup, items: Sequence[Item], batch_size: int, journal: Journal
+) -> Session:
     """Answer and score every question that the journal does not hold yet.
 
-    A batch that a crash cut in two is computed again as a whole, so that its composition and with
-    it every text stays the same, but only the missing records are written.
+    A batch that a crash cut in two is computed again as a whole: in 16-bit arithmetic the texts
+    depend on the shape of the batch. Only the missing records are written.
     """
     start = perf_counter()
     written = recomputed = differing = 0
@@ -55,14 +53,12 @@ def run_loop(machine: Machine, items: Sequence[Item], batch_size: int, journal: 
             missing = [item for item in batch if item.index not in journal.entries]
             if not missing:
                 continue
-            records = answer_batch(machine, batch, _Rounds(bar, f"batch {number} of {len(plan)}"))
-            kept = [journal.entries.get(record["index"]) for record in records]
-            fresh = [r for r, old in zip(records, kept, strict=True) if old is None]
-            recomputed += len(batch) - len(missing)
-            differing += sum(
-                old is not None and old["answer"] != record["answer"]
-                for record, old in zip(records, kept, strict=True)
+            records = answer_batch(
+                setup, batch, _CallCounter(bar, f"batch {number} of {len(plan)}")
             )
+            fresh = [record for record in records if record["index"] not in journal.entries]
+            recomputed += len(batch) - len(missing)
+            differing += sum(_differs(record, journal.entries) for record in records)
             journal.append(fresh)
             written += len(fresh)
             calls = calls.plus(count_calls(records))
@@ -72,8 +68,14 @@ def run_loop(machine: Machine, items: Sequence[Item], batch_size: int, journal: 
     return Session(written, recomputed, differing, seconds, calls)
 
 
-class _Rounds:
-    """Says which model call a batch is at: one batch can take minutes."""
+def _differs(record: Record, recorded: Mapping[int, Record]) -> bool:
+    """Tell whether a question was recorded before with another answer."""
+    earlier = recorded.get(record["index"])
+    return earlier is not None and earlier["answer"] != record["answer"]
+
+
+class _CallCounter:
+    """A callback that shows the number of a batch's model call: one batch can take minutes."""
 
     def __init__(self, bar: Progress, label: str) -> None:
         self._bar, self._label, self._count = bar, label, 0
@@ -84,24 +86,25 @@ class _Rounds:
 
 
 def answer_batch(
-    machine: Machine, batch: Sequence[Item], on_served: Callable[[], None] | None = None
+    setup: AnsweringSetup, batch: Sequence[Item], on_served: Callable[[], None] | None = None
 ) -> list[Record]:
-    """Run one batch through the graph, side by side, and score it."""
-    tasks: list[Callable[[], JudgedState]] = [
-        partial(_answer, machine.graph, item) for item in batch
-    ]
-    outcomes = machine.lockstep.run(tasks, on_served)
+    """Run one batch through the graph, its questions side by side, and score the answers."""
+    tasks: list[Callable[[], JudgedState]] = [partial(_answer, setup.graph, item) for item in batch]
+    outcomes = setup.lockstep.run(tasks, on_served)
     records = [_record(item, outcome) for item, outcome in zip(batch, outcomes, strict=True)]
-    sound = [record for record in records if record["error"] is None]
-    score_texts(machine.encoder, sound)
-    if machine.calibrated:
-        score_records(machine.calibrated, machine.encoder, sound)
+    answered = [record for record in records if record["error"] is None]
+    score_texts(setup.encoder, answered)
+    if setup.calibrated:
+        scores = calibrated_scores(setup.calibrated, setup.encoder, answered)
+        for record, score in zip(answered, scores, strict=True):
+            record["metrics"][CALIBRATED_JUDGE.name] = score
     return records
 
 
 def _answer(graph: JudgedGraph, item: Item) -> JudgedState:
-    given: JudgedState = {"question": item.question, "reference": item.reference}
-    return cast(JudgedState, graph.invoke(given))
+    state: JudgedState = {"question": item.question, "reference": item.reference}
+    # langgraph types the result of `invoke` as dict[str, Any] | Any, whatever the output schema is.
+    return cast(JudgedState, graph.invoke(state))
 
 
 def _record(item: Item, outcome: TaskOutcome[JudgedState]) -> Record:
@@ -119,7 +122,7 @@ def _record(item: Item, outcome: TaskOutcome[JudgedState]) -> Record:
         "passages": state.get("passages", []) if state else [],
         "steps": state.get("steps", []) if state else [],
         "error": None,
-        "metrics": {"LLM_judge": state.get("score")} if state else {},
+        "metrics": {LLM_JUDGE.name: state.get("score")} if state else {},
         "candidates": [],
     }
     if outcome.error is not None:

@@ -1,4 +1,4 @@
-"""Model calls in records: how many, how many of them came from the cache, and their tokens."""
+"""Model calls of records: their number, those served from the cache, and their tokens."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, TypedDict
@@ -9,16 +9,16 @@ from nodes.state import Step, calls_of
 
 
 class Calls(NamedTuple):
-    """Numbers of model calls: replies, verdicts and likelihoods."""
+    """Counts of model calls, which are replies, verdicts and likelihoods."""
 
     fresh: int
     cached: int
     new_tokens: int
-    """Of the fresh ones."""
+    """Tokens that fresh replies generated."""
 
-    def plus(self, others: "Calls") -> "Calls":
-        """Add the counts of two."""
-        return Calls(*(ours + theirs for ours, theirs in zip(self, others, strict=True)))
+    def plus(self, calls: "Calls") -> "Calls":
+        """Return the sums of both counts."""
+        return Calls(*map(sum, zip(self, calls, strict=True)))
 
     def __str__(self) -> str:
         return f"{self.fresh} fresh, {self.cached} from the cache"
@@ -33,7 +33,7 @@ def count_calls(records: Sequence[Record]) -> Calls:
 
 
 def without_judging(records: Sequence[Record]) -> list[Record]:
-    """Return the records without the judge's steps: a judge is no cost of a config."""
+    """Return the records without the judge's steps, whose cost is not the config's."""
     return [
         {**record, "steps": [step for step in record["steps"] if step["node"] != "judge"]}
         for record in records
@@ -41,16 +41,16 @@ def without_judging(records: Sequence[Record]) -> list[Record]:
 
 
 class Tokens(TypedDict):
-    """Tokens of the whole run."""
+    """Tokens of a run."""
 
     prompt: int
     new: int
     cut: int
-    """Tokens of passages and drafts left out so that prompts fit the window."""
+    """Tokens of passages and drafts that were cut so that prompts fit the window."""
 
 
 def tokens_of(records: Sequence[Record]) -> Tokens:
-    """Add up the tokens of records, prompts of verdicts included."""
+    """Return the sums of the tokens of records, prompts of verdicts included."""
     calls = _calls(records)
     return {
         "prompt": sum(call["prompt_tokens"] for call in calls),

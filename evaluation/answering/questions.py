@@ -1,20 +1,19 @@
 """The questions of a run: read, checked and turned into Markdown."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dataset import Question, parse_questions
+from dataset import Question, read_questions
 from graph.markdown import to_markdown
-from graph.support.errors import DatasetError
-from graph.support.table_files import read_rows
 
 
 @dataclass(frozen=True)
 class Item:
-    """One question as the graph gets it, and the reference as the judge gets it."""
+    """A question and its reference in Markdown, as the graph and the judge get them."""
 
     index: int
-    """Its place in the dataset, from 0: the key of its record."""
+    """The row in the dataset, from 0: the key of the question's record."""
     eval_id: str
     question: str
     reference: str
@@ -24,13 +23,12 @@ class Item:
 def load_items(path: Path, limit: int | None = None) -> list[Item]:
     """Read the first `limit` questions of a dataset, all without a limit.
 
+    Rows after the limit are checked too.
+
     Raises:
-        DatasetError: the file cannot be read, or a row is not a question.
+        DatasetError: The file cannot be read, or a row is not a question.
     """
-    try:
-        questions = parse_questions(read_rows(path))
-    except ValueError as error:
-        raise DatasetError(f"{path}: {error}") from None
+    questions = read_questions(path)
     return [_item(index, question) for index, question in enumerate(questions[:limit])]
 
 
@@ -40,3 +38,8 @@ def _item(index: int, question: Question) -> Item:
         body, reference = to_markdown(body), to_markdown(reference)
     text = f"{question.title}\n\n{body}".strip() if question.title else body.strip()
     return Item(index, question.eval_id, text, reference.strip(), question.relevant_question_ids)
+
+
+def batches(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
+    """Return the questions in batches, which depend on the size alone and never on progress."""
+    return [items[start : start + size] for start in range(0, len(items), size)]

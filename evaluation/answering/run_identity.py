@@ -1,23 +1,23 @@
-"""What makes a run this run: everything that can change a number it prints, and nothing else."""
+"""The identity of a run: everything that can change one of its numbers, and nothing else."""
 
 from pathlib import Path
 from typing import NamedTuple
 
 from evaluation.metrics.calibrated_judge import StoredJudge
 from evaluation.store.identity import SCHEMA, sources_sha256
-from graph.models import packaged as embedded
-from graph.models.loading import resolve_dtype
+from graph.models import packaged
+from graph.models.dtypes import resolve_dtype
 from graph.retrieval import fusion
 from graph.retrieval.control_retrievers import searched
+from graph.retrieval.encoder import resolve_encoder_dtype
 from graph.retrieval.index import identity as index_identity
-from graph.retrieval.quantised import resolve_encoder_dtype
 from graph.schema import EmbedderSpec, ModelSpec, Settings
 from graph.support.errors import DatasetError
 from graph.support.storage import file_sha256
 
 
 class Choices(NamedTuple):
-    """What a user chose for a run, as far as it changes the numbers."""
+    """A user's choices for a run, as far as they can change its numbers."""
 
     settings: Settings
     corpus: Path | None
@@ -28,13 +28,18 @@ class Choices(NamedTuple):
     judged: bool
     keep_leaks: bool = False
     calibrated: StoredJudge | None = None
-    """The calibrated judge, where it is asked for."""
+    """The calibrated judge, if one was chosen."""
 
 
 def identity_of(choices: Choices) -> dict[str, object]:
-    """Return the fields whose digest names a run; loads no weights.
+    """Return the fields whose digest names a run; load no weights.
 
-    The batch size is one of them: in 16-bit arithmetic the shape of a batch changes the text.
+    The batch size is one of them: in 16-bit arithmetic the shape of a batch changes the text. So
+    are the sources of prompts, nodes and metrics: a run that continues under changed code would mix
+    records of both.
+
+    Raises:
+        DatasetError: The dataset or the corpus cannot be read.
     """
     settings = choices.settings
     profile = settings.profile
@@ -59,9 +64,10 @@ def identity_of(choices: Choices) -> dict[str, object]:
         "embedder": embedder_identity(profile.embedder),
         "prompts": sources_sha256("prompts"),
         "nodes": sources_sha256("nodes"),
+        "metrics": sources_sha256("evaluation.metrics"),
         "index": index,
         "weights": fusion.weights(retrieval) if index and retrieval.kind != "oracle" else None,
-        "leaks": sources_sha256("dataset.check") if index and not choices.keep_leaks else None,
+        "leaks": sources_sha256("dataset.leaks") if index and not choices.keep_leaks else None,
         "dataset_sha256": dataset,
         "limit": choices.limit,
         "batch_size": choices.batch_size,
@@ -80,7 +86,7 @@ def folder_name(settings: Settings, dataset: Path, full_digest: str) -> str:
 
 
 def model_identity(spec: ModelSpec) -> dict[str, object]:
-    """Return what makes a model this model: its spec with the revision and the dtype that are meant."""
+    """Return a model as an identity holds it: its spec with the resolved revision and dtype."""
     return {
         **spec.model_dump(mode="json"),
         "revision": _revision(spec),
@@ -89,7 +95,7 @@ def model_identity(spec: ModelSpec) -> dict[str, object]:
 
 
 def embedder_identity(spec: EmbedderSpec) -> dict[str, object]:
-    """Return an encoder as an identity holds it."""
+    """Return an encoder as an identity holds it: its spec with the resolved revision and dtype."""
     return {
         **spec.model_dump(mode="json"),
         "revision": _revision(spec),
@@ -98,4 +104,4 @@ def embedder_identity(spec: EmbedderSpec) -> dict[str, object]:
 
 
 def _revision(spec: ModelSpec | EmbedderSpec) -> str | None:
-    return embedded.revision(spec.model) if spec.engine == "embedded" else spec.revision
+    return packaged.revision(spec.model) if spec.weights == "package" else spec.revision

@@ -1,54 +1,59 @@
-"""One job from its settled choices to a complete journal: leaks, models, index, then the loop."""
+"""The run of a job: leaks, models, index, the loop over its questions, and timings.json."""
 
+import json
 import os
 import platform
 import shlex
 import sys
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from dataset.check.leaks import LeaksData
+from dataset.leaks.leak_search import LeakReport
+from evaluation.answering.answering_setup import AnsweringSetup, open_setup
 from evaluation.answering.job import Job
-from evaluation.answering.leak_exclusion import excluded_ids, find_leaks, recorded_leaks
-from evaluation.answering.loop import run_loop
-from evaluation.answering.machine import Machine, open_machine
-from evaluation.answering.timings import write_timings
+from evaluation.answering.leak_exclusion import find_leaks, recorded_leaks
+from evaluation.answering.loop import Session, run_loop
 from evaluation.store.identity import digest, versions
-from evaluation.store.journal import Journal
+from evaluation.store.journal import Journal, Record
 from graph.models import Models
-from graph.support.terminal import Interrupted, log
+from graph.support.logger import log
+from graph.support.storage import write_atomically
+from graph.support.terminal import Interrupted
+from nodes.state import calls_of
 
 
 class PreparedJob(NamedTuple):
-    """What a job needs to answer questions."""
+    """A job that is ready to answer questions."""
 
-    machine: Machine
+    setup: AnsweringSetup
     models: Models
-    leaks: LeaksData | None
+    leaks: LeakReport | None
 
 
 def prepare(job: Job, open_models: Callable[[], Models]) -> PreparedJob:
     """Search for leaks, open the models and the index, and build the graph.
 
     Raises:
-        DatasetError, IndexMismatchError, MissingExtraError: see `open_machine`.
+        DatasetError, IndexMismatchError, MissingExtraError: see `open_setup`.
     """
     choices = job.choices
     leaks = _leaks(job)
     models = open_models()
-    machine = open_machine(
+    setup = open_setup(
         choices.settings,
         models,
         corpus=choices.corpus,
         index=job.index,
-        excluded=excluded_ids(leaks),
+        excluded=frozenset(leaks.question_ids if leaks else ()),
         judged=choices.judged,
         items=job.items,
         seed=choices.seed,
         calibrated=choices.calibrated.calibrated if choices.calibrated else None,
     )
-    return PreparedJob(machine, models, leaks)
+    return PreparedJob(setup, models, leaks)
 
 
 def answer_missing(
@@ -57,7 +62,7 @@ def answer_missing(
     """Answer the questions that the journal does not hold yet; a finished run loads nothing.
 
     Raises:
-        Interrupted: after the message that says how to go on.
+        Interrupted: A signal ended the run; the command that continues it is logged.
     """
     missing = sum(item.index not in journal.entries for item in job.items)
     if not missing:
@@ -67,7 +72,7 @@ def answer_missing(
         log.info("going on: %d of %d questions are done", len(job.items) - missing, len(job.items))
     try:
         prepared = prepared or prepare(job, open_models)
-        session = run_loop(prepared.machine, job.items, job.choices.batch_size, journal)
+        session = run_loop(prepared.setup, job.items, job.choices.batch_size, journal)
     except Interrupted:
         done = sum(item.index in journal.entries for item in job.items)
         command = shlex.join(["python", *sys.argv])
@@ -87,8 +92,8 @@ def answer_missing(
     write_timings(job.folder, session, list(journal.entries.values()), commits)
 
 
-def manifest_of(job: Job, leaks: LeaksData | None) -> dict[str, Any]:
-    """Return the manifest of a job: its identity, and what else helps to repeat it."""
+def manifest_of(job: Job, leaks: LeakReport | None) -> dict[str, Any]:
+    """Return the manifest of a job: its identity, its command, and the machine and packages used."""
     choices = job.choices
     return {
         "digest": digest(job.identity),
@@ -98,7 +103,7 @@ def manifest_of(job: Job, leaks: LeaksData | None) -> dict[str, Any]:
         "questions": len(job.items),
         "corpus": str(choices.corpus) if choices.corpus else None,
         "dataset": str(choices.dataset),
-        "leaks": leaks,
+        "leaks": leaks.to_json() if leaks else None,
         "command": shlex.join(["python", *sys.argv]),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
@@ -112,19 +117,19 @@ def manifest_of(job: Job, leaks: LeaksData | None) -> dict[str, Any]:
     }
 
 
-def _leaks(job: Job) -> LeaksData | None:
-    """Return the posts to leave out, from the run's manifest where it has them."""
+def _leaks(job: Job) -> LeakReport | None:
+    """Return the leaks between dataset and corpus, from the run's manifest if it holds them."""
     choices = job.choices
     if choices.corpus is None or choices.keep_leaks:
         return None
     leaks = recorded_leaks(job.folder / "manifest.json")
     if leaks is None:
-        leaks = find_leaks(job.items, choices.corpus, choices.dataset).to_data()
-    if leaks["leaks"]:
+        leaks = find_leaks(job.items, choices.corpus, choices.dataset)
+    if leaks.leaks:
         log.info(
             "%d questions of the corpus are in the dataset too and are left out of retrieval "
             "(--keep-leaks keeps them)",
-            leaks["corpus_questions"],
+            len(leaks.question_ids),
         )
     return leaks
 
@@ -133,3 +138,47 @@ def _gpu() -> str | None:
     import torch
 
     return torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
+
+
+def write_timings(
+    folder: Path, session: Session, records: Sequence[Record], commits: dict[str, str | None]
+) -> None:
+    """Add a finished session to timings.json, with the mean seconds of each node over all records.
+
+    Times differ from run to run, so they are kept apart from metrics.json.
+
+    Args:
+        folder: The run folder.
+        session: The session.
+        records: All records of the run.
+        commits: The commits of the model repositories that the session loaded, by role.
+    """
+    path = folder / "timings.json"
+    sessions = _earlier_sessions(path)
+    sessions.append(
+        {
+            **session._asdict(),
+            "calls": session.calls._asdict(),
+            "commits": commits,
+            "questions_per_second": session.questions / session.seconds,
+            "new_tokens_per_second": session.calls.new_tokens / session.seconds,
+        }
+    )
+    seconds: dict[str, list[float]] = defaultdict(list)
+    for record in records:
+        for step in record["steps"]:
+            # A reply from the cache takes no time, which would distort the node's mean.
+            if "seconds" in step and not any(call["cached"] for call in calls_of(step)):
+                seconds[step["node"]].append(step["seconds"])
+    nodes = {
+        node: {"mean_seconds": sum(values) / len(values), "n": len(values)}
+        for node, values in seconds.items()
+    }
+    write_atomically(path, json.dumps({"sessions": sessions, "nodes": nodes}, indent=1) + "\n")
+
+
+def _earlier_sessions(path: Path) -> list[dict[str, Any]]:
+    try:
+        return list(json.loads(path.read_text(encoding="utf-8"))["sessions"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return []

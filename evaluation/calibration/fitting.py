@@ -1,4 +1,4 @@
-"""Fitting the calibrated judge: non-negative weights, few signals, cross-validated by question."""
+"""The fit of the calibrated judge: few signals, no negative weight, cross-validated by question."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,14 +6,14 @@ import numpy as np
 from numpy import bool_, float64
 from numpy.typing import NDArray
 
-from evaluation.calibration.grades import HIGHEST, Graded
+from evaluation.calibration.grades import HIGHEST, GradedAnswer
 from evaluation.metrics.calibrated_judge import (
     FOLDS,
     CalibratedJudge,
     Formula,
     fold_of,
-    mark,
-    value_of,
+    question_digest,
+    signal_value,
 )
 from graph.support.errors import DatasetError
 
@@ -25,93 +25,111 @@ CANDIDATES = (
     "chrF",
     "LLM_judge",
 )
-"""What a formula may take; BLEU and ROUGE-L say what these say."""
+"""The signals that a fit chooses from. BLEU and ROUGE-L are left out: they repeat ROUGE-1."""
 RIDGE = 1e-3
 LEAST_SHARE = 0.05
-"""A signal that gets less of the sum of weights is left out: few are better."""
+"""A signal with a smaller share of the sum of weights is dropped."""
 LEAST_QUESTIONS = 2 * FOLDS
 _DIGITS = 4
+"""Decimals of stored coefficients."""
 
 
 def fit_judge(
-    rows: Sequence[Graded], signals: Sequence[Mapping[str, float | None]]
+    answers: Sequence[GradedAnswer], signals: Sequence[Mapping[str, float | None]]
 ) -> CalibratedJudge:
-    """Fit on all rows, and once without each fold; a fold is made of whole questions.
+    """Fit a formula on all answers, and one more without each fold of questions.
 
-    Signals are chosen within each fit, so that a fold's formula has seen nothing of its questions.
+    Signals are chosen anew within each fit, so a fold's formula depends in no way on the questions
+    of that fold. Answers that lack a signal are left out.
+
+    Args:
+        answers: The graded answers.
+        signals: The signals of each answer, as many; those named in `CANDIDATES` are used.
 
     Raises:
-        DatasetError: there is too little to fit on.
+        DatasetError: There are too few questions, or all human means are equal.
     """
-    names = [name for name in CANDIDATES if any(each.get(name) is not None for each in signals)]
-    values = [[value_of(name, each) for name in names] for each in signals]
-    usable = np.array([None not in each for each in values], dtype=bool)
-    known = [row for row, good in zip(rows, usable, strict=True) if good]
-    check_fit(known)
-    folds = np.array([fold_of(row.question) for row in known])
-    features = np.array([each for each, good in zip(values, usable, strict=True) if good], float)
-    means = np.array([row.human_mean for row in known]) / HIGHEST
+    names = [name for name in CANDIDATES if any(row.get(name) is not None for row in signals)]
+    values = [[signal_value(name, row) for name in names] for row in signals]
+    complete = [row for row, features in enumerate(values) if None not in features]
+    answers = [answers[row] for row in complete]
+    check_fit(answers)
+    folds = np.array([fold_of(answer.question) for answer in answers])
+    features = np.array([values[row] for row in complete], dtype=float)
+    targets = np.array([answer.human_mean for answer in answers]) / HIGHEST
     return CalibratedJudge(
-        _chosen(names, features, means),
-        tuple(_chosen(names, features[folds != k], means[folds != k]) for k in range(FOLDS)),
-        frozenset(mark(row.question) for row in known),
+        _fit_formula(names, features, targets),
+        tuple(
+            _fit_formula(names, features[folds != fold], targets[folds != fold])
+            for fold in range(FOLDS)
+        ),
+        frozenset(question_digest(answer.question) for answer in answers),
     )
 
 
-def check_fit(rows: Sequence[Graded]) -> None:
-    """Raise DatasetError if there is too little to fit on."""
-    asked = {row.question for row in rows}
-    if len(asked) < LEAST_QUESTIONS:
+def blind_scores(
+    judge: CalibratedJudge,
+    answers: Sequence[GradedAnswer],
+    signals: Sequence[Mapping[str, float | None]],
+) -> list[float | None]:
+    """Return the judge's score of each answer in [0, 1], comparable with the answer's grades.
+
+    A question of the fit is scored by the formula of its fold, which was fitted without it.
+    """
+    return [
+        judge.score(answer.question, answer.candidate, row, blind=True)
+        for answer, row in zip(answers, signals, strict=True)
+    ]
+
+
+def check_fit(answers: Sequence[GradedAnswer]) -> None:
+    """Check that the answers suffice for a fit.
+
+    Raises:
+        DatasetError: There are too few questions, or all human means are equal.
+    """
+    questions = {answer.question for answer in answers}
+    if len(questions) < LEAST_QUESTIONS:
         raise DatasetError(
-            f"--fit needs answers with every signal to at least {LEAST_QUESTIONS} questions, better "
-            f"to hundreds; here are {len(asked)}"
+            f"--fit needs answers with every signal to at least {LEAST_QUESTIONS} questions, "
+            f"better to hundreds; here are {len(questions)}"
         )
-    if len({row.human_mean for row in rows}) == 1:
-        raise DatasetError("--fit: all answers have the same human mean: nothing to learn from")
-
-
-def _chosen(names: Sequence[str], features: NDArray[float64], means: NDArray[float64]) -> Formula:
-    """Fit, leave out the least signal while it has too small a share of the weights, fit again."""
-    kept: NDArray[bool_] = np.ones(len(names), dtype=bool)
-    while True:
-        intercept, *weights = logistic(features[:, kept], means).tolist()
-        least = min(range(len(weights)), key=weights.__getitem__)
-        if len(weights) == 1 or weights[least] >= LEAST_SHARE * sum(weights):
-            break
-        kept[np.flatnonzero(kept)[least]] = False
-    taken = [name for name, good in zip(names, kept, strict=True) if good]
-    return Formula(
-        round(intercept, _DIGITS),
-        {name: round(weight, _DIGITS) for name, weight in zip(taken, weights, strict=True)},
-    )
+    if len({answer.human_mean for answer in answers}) == 1:
+        raise DatasetError("--fit: all answers have the same human mean: give answers that differ")
 
 
 def logistic(features: NDArray[float64], targets: NDArray[float64]) -> NDArray[float64]:
-    """Return intercept and weights, at least 0, of a fractional logistic regression.
+    """Return the intercept and the weights of a fractional logistic regression.
 
     Minimises the mean cross-entropy of targets in [0, 1] (Papke and Wooldridge 1996) plus `RIDGE`
-    times the mean square of the weights; convex, so that the start does not matter.
+    times the mean square of the weights, subject to weights of at least 0. The loss is convex, so
+    the result does not depend on the start.
 
     Args:
         features: Shape (n, signals).
         targets: Shape (n,).
+
+    Returns:
+        Shape (1 + signals,), the intercept first.
     """
     from scipy.optimize import minimize
 
     table = np.column_stack((np.ones(len(features)), features))
-    shrunk = np.append(0.0, np.full(features.shape[1], 2 * RIDGE / features.shape[1]))
+    # The gradient of the ridge is this times the weights; the intercept is not shrunk.
+    shrinkage = np.append(0.0, np.full(features.shape[1], 2 * RIDGE / features.shape[1]))
 
     def loss(weights: NDArray[float64]) -> tuple[float, NDArray[float64]]:
-        # Sums that depend on no BLAS and its threads: equal everywhere, and faster at this size.
-        total = (table * weights).sum(axis=1)
-        entropy = np.logaddexp(0, total) - targets * total
-        error = 1 / (1 + np.exp(-total)) - targets
+        # Plain sums instead of matrix products: their result does not depend on the BLAS library
+        # and its threads, so a fit is the same everywhere; at this size they are faster too.
+        logits = (table * weights).sum(axis=1)
+        entropy = np.logaddexp(0, logits) - targets * logits
+        error = 1 / (1 + np.exp(-logits)) - targets
         return (
-            float(entropy.mean() + (shrunk * weights**2).sum() / 2),
-            (table * error[:, None]).mean(axis=0) + shrunk * weights,
+            float(entropy.mean() + (shrinkage * weights**2).sum() / 2),
+            (table * error[:, None]).mean(axis=0) + shrinkage * weights,
         )
 
-    found = minimize(
+    result = minimize(
         loss,
         np.zeros(table.shape[1]),
         jac=True,
@@ -119,4 +137,22 @@ def logistic(features: NDArray[float64], targets: NDArray[float64]) -> NDArray[f
         bounds=[(None, None), *[(0, None)] * features.shape[1]],
         options={"maxiter": 5_000, "ftol": 1e-15, "gtol": 1e-9},
     )
-    return np.asarray(found.x, dtype=float)
+    return np.asarray(result.x, dtype=float)
+
+
+def _fit_formula(
+    names: Sequence[str], features: NDArray[float64], targets: NDArray[float64]
+) -> Formula:
+    """Fit, drop the signal with the least weight while its share is too small, and fit again."""
+    selected: NDArray[bool_] = np.ones(len(names), dtype=bool)
+    while True:
+        intercept, *weights = logistic(features[:, selected], targets).tolist()
+        least = min(range(len(weights)), key=weights.__getitem__)
+        if len(weights) == 1 or weights[least] >= LEAST_SHARE * sum(weights):
+            break
+        selected[np.flatnonzero(selected)[least]] = False
+    chosen = [name for name, keep in zip(names, selected, strict=True) if keep]
+    return Formula(
+        round(intercept, _DIGITS),
+        {name: round(weight, _DIGITS) for name, weight in zip(chosen, weights, strict=True)},
+    )

@@ -1,4 +1,4 @@
-"""People's grades of answers: read strictly, a row is whole or the file is refused."""
+"""People's grades of answers: a file of them is read whole, or refused with its first wrong row."""
 
 import ast
 import json
@@ -16,47 +16,78 @@ from graph.support.table_files import Row, read_rows
 
 COLUMNS = ("item_id", "question", "reference", "candidate", "human_mean", "grades")
 HIGHEST = 4
-_ROUNDED = 0.01
-"""A stated mean and the mean of the stated grades differ by no more where one of them is rounded."""
+"""The highest grade; the lowest is 0."""
+_MEAN_TOLERANCE = 0.01
+"""Distance of a stated mean from the mean of the grades that rounding to two decimals explains."""
 
 
-class Graded(NamedTuple):
-    """One answer and what people thought of it."""
+class GradedAnswer(NamedTuple):
+    """One answer to a question, with the grades that people gave it."""
 
     item_id: str
     question: str
     reference: str
     candidate: str
+    """The answer that was graded."""
     human_mean: float
-    """0 to 4."""
+    """Mean of the grades, in [0, 4]."""
     grades: dict[str, float]
-    """By grader; empty where single grades are not known."""
+    """Grade by grader, in [0, 4]; empty if the file holds the mean alone."""
 
     @property
     def copied(self) -> bool:
-        """Whether the answer is the reference: every metric of overlap is then at its highest."""
+        """Whether the answer equals the reference, apart from white space.
+
+        Every metric of word overlap gives such an answer its highest score.
+        """
         return self.candidate.split() == self.reference.split()
 
 
-def load_grades(path: Path) -> list[Graded]:
-    """Read graded answers; columns beyond `COLUMNS` are not looked at.
+def load_grades(path: Path, questions: int | None = None) -> list[GradedAnswer]:
+    """Read graded answers; columns other than `COLUMNS` are ignored.
+
+    Args:
+        path: The table.
+        questions: Return the answers to the first so many questions; None returns all.
 
     Raises:
-        DatasetError: the file or a row is not what it should be, or an item stands there twice.
+        DatasetError: The file cannot be read, a row is wrong, or an `item_id` occurs twice.
     """
-    found, seen = [], dict[str, int]()
+    answers: list[GradedAnswer] = []
+    row_of_item: dict[str, int] = {}
     for number, row in read_rows(path, COLUMNS):
-        item = _graded(path, number, row)
-        first = seen.setdefault(item.item_id, number)
+        answer = _parse_row(path, number, row)
+        first = row_of_item.setdefault(answer.item_id, number)
         if first != number:
             raise DatasetError(
-                f"{path}: row {number}: item {item.item_id[:80]!r} stands in row {first} already"
+                f"{path}: row {number}: item_id {answer.item_id[:80]!r} is already in row {first}"
             )
-        found.append(item)
-    return found
+        answers.append(answer)
+    selected = {*list(dict.fromkeys(answer.question for answer in answers))[:questions]}
+    return [answer for answer in answers if answer.question in selected]
 
 
-def _graded(path: Path, number: int, row: Row) -> Graded:
+def question_indices(answers: Sequence[GradedAnswer]) -> NDArray[int64]:
+    """Return the index of each answer's question, shape (n,), in order of first occurrence."""
+    indices: dict[str, int] = {}
+    return np.array([indices.setdefault(answer.question, len(indices)) for answer in answers])
+
+
+def human_means(answers: Sequence[GradedAnswer]) -> NDArray[float64]:
+    """Return the mean grade of each answer, shape (n,), in [0, 4]."""
+    return np.array([answer.human_mean for answer in answers])
+
+
+def count_unlike_means(answers: Sequence[GradedAnswer]) -> int:
+    """Count the answers whose `human_mean` is not the mean of their grades."""
+    return sum(
+        abs(sum(answer.grades.values()) / len(answer.grades) - answer.human_mean) > _MEAN_TOLERANCE
+        for answer in answers
+        if answer.grades
+    )
+
+
+def _parse_row(path: Path, number: int, row: Row) -> GradedAnswer:
     where = f"{path}: row {number}"
     for name in ("item_id", "question"):
         if not row[name].strip():
@@ -65,64 +96,48 @@ def _graded(path: Path, number: int, row: Row) -> Graded:
         mean = float(row["human_mean"])
     except ValueError:
         mean = float("nan")
+    # NaN fails this comparison too.
     if not 0 <= mean <= HIGHEST:
         raise DatasetError(
-            f"{where}: human_mean {row['human_mean'][:40]!r} is no number from 0 to {HIGHEST}"
+            f"{where}: human_mean {row['human_mean'][:40]!r} is not a number from 0 to {HIGHEST}"
         )
-    return Graded(
+    return GradedAnswer(
         row["item_id"],
         row["question"],
         row["reference"],
         row["candidate"],
         mean,
-        _grades(where, row["grades"]),
+        _parse_grades(where, row["grades"]),
     )
 
 
-def _grades(where: str, text: str) -> dict[str, float]:
-    value = _object(text) if text.strip() else {}
+def _parse_grades(where: str, text: str) -> dict[str, float]:
+    value = _parse_literal(text) if text.strip() else {}
     if not isinstance(value, dict):
         raise DatasetError(
             f"{where}: grades is not a JSON object of grader and grade, as in "
             '{"ann": 3, "ben": 4}'
         )
-    # A table with a column for each grader has nulls for those who did not grade.
-    given = {str(grader): grade for grader, grade in value.items() if grade is not None}
-    for grader, grade in given.items():
-        number = isinstance(grade, int | float) and not isinstance(grade, bool)
-        if not number or not isfinite(grade) or not 0 <= grade <= HIGHEST:
+    # Parquet gives every row all graders of the file, with null for those who did not grade it.
+    grades = {str(grader): grade for grader, grade in value.items() if grade is not None}
+    for grader, grade in grades.items():
+        is_number = isinstance(grade, int | float) and not isinstance(grade, bool)
+        if not is_number or not isfinite(grade) or not 0 <= grade <= HIGHEST:
             raise DatasetError(
-                f"{where}: grade {str(grade)[:40]!r} of grader {grader[:40]!r} is no number from 0 "
-                f"to {HIGHEST}"
+                f"{where}: grade {str(grade)[:40]!r} of grader {grader[:40]!r} is not a number "
+                f"from 0 to {HIGHEST}"
             )
-    return {grader: float(grade) for grader, grade in given.items()}
+    return {grader: float(grade) for grader, grade in grades.items()}
 
 
-def _object(text: str) -> object:
-    """Return the JSON value; an object inside JSON lines or parquet comes as Python writes it."""
-    for read in (json.loads, ast.literal_eval):
+def _parse_literal(text: str) -> object:
+    """Parse JSON or a Python literal; return None for anything else.
+
+    `read_rows` gives a nested object of JSON lines or parquet as Python's `str()` of it.
+    """
+    for parse in (json.loads, ast.literal_eval):
         try:
-            return read(text)
+            return parse(text)
         except (ValueError, SyntaxError, RecursionError, MemoryError, OverflowError):
             continue
     return None
-
-
-def questions_of(rows: Sequence[Graded]) -> NDArray[int64]:
-    """Return the number of each row's question, counted from 0 as they come."""
-    numbers: dict[str, int] = {}
-    return np.array([numbers.setdefault(row.question, len(numbers)) for row in rows])
-
-
-def human_means(rows: Sequence[Graded]) -> NDArray[float64]:
-    """Return what people thought of each row on average, 0 to 4."""
-    return np.array([row.human_mean for row in rows])
-
-
-def unlike_means(rows: Sequence[Graded]) -> int:
-    """Return how many rows state another mean than that of their own grades."""
-    return sum(
-        abs(sum(row.grades.values()) / len(row.grades) - row.human_mean) > _ROUNDED
-        for row in rows
-        if row.grades
-    )

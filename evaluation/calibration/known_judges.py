@@ -1,4 +1,8 @@
-"""How far a judge agrees with people, where that was measured: what reports say beside its score."""
+"""The judges whose agreement with people was measured: reports name it beside a judge's score.
+
+The project ships the figures of its default judge; `calibrate --record` adds those of other judges
+to a file in the cache folder.
+"""
 
 import json
 from collections.abc import Mapping
@@ -6,167 +10,159 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypedDict
 
-from evaluation.calibration.score_agreement import Counted, Estimate
+from evaluation.calibration.score_agreement import CountedEstimate, Estimate
 from evaluation.metrics.calibrated_judge import SHIPPED, load_judge
 from graph.support.errors import DatasetError
-from graph.support.storage import write_atomically
+from graph.support.storage import cache_folder, write_atomically
 from prompts.judge import JUDGE
 
-KNOWN = Path(__file__).with_name("known_judges.json")
+SHIPPED_FIGURES = Path(__file__).with_name("known_judges.json")
 COIN = 0.5
-"""What a coin agrees with people on, of the pairs that they tell apart."""
-_DECIDES = ("model", "revision", "chat_format")
-"""Fields of a model that another model of the same name may not share; arithmetic is not one."""
+"""Share of pairs on which a coin agrees with people."""
+_KEY_FIELDS = ("model", "revision", "chat_format")
+"""Fields of a model's spec that identify a judge; its arithmetic (`dtype`) does not."""
 
 
-class Figures(TypedDict):
-    """What a measurement found."""
+class JudgeFigures(TypedDict):
+    """The figures of one measurement of a judge."""
 
     grades: str
     """Name of the file of grades."""
     n: int
+    """Answers that the judge scored."""
     spearman: Estimate
-    pair_agreement: Counted
+    pair_agreement: CountedEstimate
 
 
-class Entry(Figures):
+class KnownJudge(JudgeFigures):
     """A judge that was measured."""
 
     judge: dict[str, Any]
+    """As `judge_key` returns it, or intercept and weights of a calibrated judge."""
 
 
 class Calibration(TypedDict):
-    """What is known of the judge behind a metric; figures are None where nothing was measured."""
+    """The calibration of the judge behind a metric; figures are None where it was not measured."""
 
     metric: str
     judge: str
+    """Name of the judge's model, or of the calibrated judge."""
     grades: str | None
     """Name of the file of grades."""
     n: int | None
     spearman: Estimate | None
-    pair_agreement: Counted | None
+    pair_agreement: CountedEstimate | None
+
+
+def own_figures() -> Path:
+    """Return the path of the user's file of measured judges."""
+    return cache_folder() / "known_judges.json"
 
 
 def calibration_of(identity: Mapping[str, Any]) -> list[Calibration]:
-    """Return what is known of each judge in a run's identity; no judge, no entry.
+    """Return the calibration of each judge of a run; empty for a run without one.
 
     Args:
-        identity: As in a run's manifest: `judge` is the model's fields, `calibrated_judge` those of
-            a formula.
+        identity: As in a run's manifest: `judge` holds the spec of a model, `calibrated_judge`
+            the coefficients of a formula.
+
+    Raises:
+        DatasetError: A file of measured judges is damaged.
     """
-    found: list[Calibration] = []
+    calibrations: list[Calibration] = []
     if isinstance(judge := identity.get("judge"), Mapping):
-        found.append(_of_model(judge))
+        figures = _find_figures(judge_key(judge))
+        calibrations.append(_calibration("LLM_judge", str(judge.get("model")), figures))
     if isinstance(formula := identity.get("calibrated_judge"), Mapping):
-        found.append(_of_formula(formula))
-    return found
-
-
-def _of_model(judge: Mapping[str, Any]) -> Calibration:
-    name = str(judge.get("model"))
-    for entry in read_known(KNOWN):
-        if entry["judge"] == judge_key(judge):
-            return _known("LLM_judge", name, entry)
-    return _unknown("LLM_judge", name)
-
-
-def _of_formula(formula: Mapping[str, Any]) -> Calibration:
-    key = {field: formula.get(field) for field in ("intercept", "weights")}
-    shipped = load_judge(SHIPPED)
-    if shipped.identity == key:
-        return _known("calibrated_judge", "calibrated", shipped.provenance["cross_validated"])
-    for entry in read_known(KNOWN):
-        if entry["judge"] == key:
-            return _known("calibrated_judge", "calibrated, of your own", entry)
-    return _unknown("calibrated_judge", "calibrated, of your own")
-
-
-def _known(metric: str, judge: str, figures: Mapping[str, Any]) -> Calibration:
-    return {
-        "metric": metric,
-        "judge": judge,
-        "grades": str(figures["grades"]),
-        "n": figures["n"],
-        "spearman": figures["spearman"],
-        "pair_agreement": figures["pair_agreement"],
-    }
-
-
-def _unknown(metric: str, judge: str) -> Calibration:
-    return {
-        "metric": metric,
-        "judge": judge,
-        "grades": None,
-        "n": None,
-        "spearman": None,
-        "pair_agreement": None,
-    }
+        key = {field: formula.get(field) for field in ("intercept", "weights")}
+        shipped = load_judge(SHIPPED)
+        if shipped.identity == key:
+            figures, name = shipped.provenance["cross_validated"], "calibrated"
+        else:
+            figures, name = _find_figures(key), "calibrated, of your own"
+        calibrations.append(_calibration("calibrated_judge", name, figures))
+    return calibrations
 
 
 def judge_key(judge: Mapping[str, Any]) -> dict[str, object]:
-    """Return what a measurement of a judge holds for: the model and what it is asked."""
+    """Return the key that figures are stored under: model, revision, chat format and prompt.
+
+    Args:
+        judge: The spec of the judge's model, as in a run's identity.
+    """
     prompt = sha256(JUDGE.template.encode()).hexdigest()
-    return {**{field: judge.get(field) for field in _DECIDES}, "prompt_sha256": prompt}
+    return {**{field: judge.get(field) for field in _KEY_FIELDS}, "prompt_sha256": prompt}
 
 
-def read_known(path: Path) -> list[dict[str, Any]]:
-    """Return what was measured.
+def read_known_judges(path: Path) -> list[dict[str, Any]]:
+    """Read the measured judges of a file; empty if there is no file.
 
     Raises:
-        DatasetError: the file is damaged.
+        DatasetError: The file is damaged.
     """
-    if not path.exists():
-        return []
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))["judges"]
-        for entry in entries:
-            _known("", str(entry["judge"]), entry)
-            entry["spearman"]["mean"], entry["pair_agreement"]["mean"]
+        judges = json.loads(path.read_text(encoding="utf-8"))["judges"]
+        for judge in judges:
+            # Reads every field that is used later, so that a missing one is an error here.
+            _calibration("", str(judge["judge"]), judge)
+            judge["spearman"]["mean"], judge["pair_agreement"]["mean"]
+    except FileNotFoundError:
+        return []
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise DatasetError(
-            f"{path}: cannot be read: restore it from the repository, or remove it"
+            f"{path}: damaged list of measured judges: delete the file, then measure again with "
+            "python -m evaluation calibrate --grades CSV --record"
         ) from None
-    return list(entries)
+    return list(judges)
 
 
-def remember(path: Path, entry: Entry) -> None:
-    """Keep a judge's figures; those of an earlier measurement of the same judge go."""
-    others = [each for each in read_known(path) if each["judge"] != entry["judge"]]
-    kept = sorted([*others, {**entry}], key=lambda each: json.dumps(each["judge"]))
-    write_atomically(path, json.dumps({"judges": kept}, indent=1, allow_nan=False) + "\n")
+def record_judge(judge: KnownJudge) -> Path:
+    """Add a judge to the user's file, in place of its earlier figures; return the path.
+
+    Raises:
+        DatasetError: The file is damaged.
+    """
+    path = own_figures()
+    judges = [known for known in read_known_judges(path) if known["judge"] != judge["judge"]]
+    judges = sorted([*judges, {**judge}], key=lambda known: json.dumps(known["judge"]))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, json.dumps({"judges": judges}, indent=1, allow_nan=False) + "\n")
+    return path
 
 
 def stored_calibration(path: Path) -> list[Calibration]:
-    """Return what a metrics.json says of the judges; nothing where it cannot be read."""
+    """Read the calibrations of a metrics.json; empty if they cannot be read."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))["calibration"]
-        for each in found:
-            note_of(each)
+        calibrations = json.loads(path.read_text(encoding="utf-8"))["calibration"]
+        for calibration in calibrations:
+            note_of(calibration)
     except (OSError, ValueError, KeyError, TypeError, RecursionError, AttributeError):
         return []
-    return list(found)
+    return list(calibrations)
 
 
-def note_of(known: Calibration) -> str:
-    """Return the line that stands beside a judge's score."""
-    name = f"{known['metric']} ({known['judge']})"
-    pairs = known["pair_agreement"]
+def note_of(calibration: Calibration) -> str:
+    """Return the line that reports show beside a judge's score."""
+    name = f"{calibration['metric']} ({calibration['judge']})"
+    pairs = calibration["pair_agreement"]
     if pairs is None or pairs["mean"] is None:
         return (
             f"{name}: not calibrated against people; measure it with python -m evaluation "
             "calibrate --grades CSV --record."
         )
-    said = (
+    ends = pairs["ci95"]
+    interval = f" ({ends[0]:.0%} to {ends[1]:.0%})" if ends else ""
+    note = (
         f"{name}: agreed with people on {pairs['mean']:.0%} of {pairs['n']} pairs of answers that "
-        f"they tell apart{_between(pairs)}, on {known['grades']}."
+        f"they tell apart{interval}, on {calibration['grades']}."
     )
     doubt = doubt_of(pairs)
-    return f"{said} {doubt}" if doubt else said
+    return f"{note} {doubt}" if doubt else note
 
 
-def doubt_of(pairs: Estimate) -> str | None:
-    """Return the warning beside a judge that is not shown to be better than a coin."""
-    ends = pairs["ci95"]
+def doubt_of(pair_agreement: Estimate) -> str | None:
+    """Return a warning if a judge's pair agreement is not shown to be better than a coin's."""
+    ends = pair_agreement["ci95"]
     if ends is None:
         return "Warning: there is no interval to tell it from a coin: do not rank by this judge."
     if ends[1] < COIN:
@@ -176,6 +172,21 @@ def doubt_of(pairs: Estimate) -> str | None:
     return None
 
 
-def _between(estimate: Estimate) -> str:
-    ends = estimate["ci95"]
-    return f" ({ends[0]:.0%} to {ends[1]:.0%})" if ends else ""
+def _find_figures(key: Mapping[str, object]) -> Mapping[str, Any]:
+    """Return the figures stored under a key, the user's before the shipped ones; else none."""
+    for path in (own_figures(), SHIPPED_FIGURES):
+        for known in read_known_judges(path):
+            if known["judge"] == key:
+                return known
+    return {"grades": None, "n": None, "spearman": None, "pair_agreement": None}
+
+
+def _calibration(metric: str, judge: str, figures: Mapping[str, Any]) -> Calibration:
+    return {
+        "metric": metric,
+        "judge": judge,
+        "grades": figures["grades"],
+        "n": figures["n"],
+        "spearman": figures["spearman"],
+        "pair_agreement": figures["pair_agreement"],
+    }

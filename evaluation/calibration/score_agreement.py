@@ -1,4 +1,4 @@
-"""What is measured of each signal against people, and what people reach among themselves."""
+"""Agreement of a score with people's mean grades, each statistic with its bootstrap interval."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, TypedDict
@@ -7,204 +7,223 @@ import numpy as np
 from numpy import float64, int64
 from numpy.typing import NDArray
 
-from evaluation.calibration.grades import HIGHEST, Graded, human_means, questions_of
+from evaluation.calibration.grades import HIGHEST, GradedAnswer, human_means, question_indices
 from evaluation.statistics import agreement
 from evaluation.statistics.intervals import AGREEMENT_DRAWS, draws_interval
 
+Scores = Sequence[float | None]
+"""One score in [0, 1] for each row; None where the row is unscored."""
+
 
 class Estimate(TypedDict):
-    """A statistic; None where it is not defined."""
+    """A statistic of the sample; None where it is not defined."""
 
     mean: float | None
     ci95: list[float] | None
-    """Percentile interval of the cluster bootstrap by question; None for one question."""
+    """Percentile interval of the cluster bootstrap by question; None for a single question."""
 
 
-class Counted(Estimate):
-    """A statistic with its own number of observations."""
+class CountedEstimate(Estimate):
+    """A statistic with a number of observations of its own."""
 
     n: int
 
 
+class PartAgreement(TypedDict):
+    """The agreement on some of the rows."""
+
+    n: int
+    spearman: Estimate
+    pair_agreement: CountedEstimate
+
+
 class Agreement(TypedDict):
-    """How a score agrees with human means."""
+    """The agreement of a score with the human means."""
 
     n: int
     unscored: int
     spearman: Estimate
     kendall: Estimate
-    pair_agreement: Counted
+    pair_agreement: CountedEstimate
     """`n` pairs of answers to one question whose human means differ by 1 or more."""
     quadratic_kappa: Estimate
     calibration_error: Estimate | None
-    """None of people's own grades: their mean is what they are held against."""
 
 
-class Part(TypedDict):
-    """The same on a part of the rows, in short."""
-
-    n: int
-    spearman: Estimate
-    pair_agreement: Counted
-
-
-class Ahead(TypedDict):
-    """One score's agreement minus another's, on the rows that both scored."""
+class AgreementLead(TypedDict):
+    """The agreement of one score minus that of another, on the rows that both scored."""
 
     n: int
     spearman: Estimate
-    pair_agreement: Counted
+    pair_agreement: CountedEstimate
 
 
-class GradedRows(NamedTuple):
-    """The rows as arrays, and the draws of questions that every statistic is seen on."""
-
-    human: NDArray[float64]
-    place: NDArray[int64]
-    weights: NDArray[float64]
-
-    @classmethod
-    def of(cls, rows: Sequence[Graded], draws: int | None = None) -> "GradedRows":
-        """Lay the rows out."""
-        place = questions_of(rows)
-        weights = agreement.draw_questions(int(place.max()) + 1, draws or AGREEMENT_DRAWS)
-        return cls(human_means(rows), place, weights)
-
-    def only(self, rows: NDArray[int64]) -> "GradedRows":
-        """Return some of the rows, with draws of the questions that they belong to."""
-        kept, place = np.unique(self.place[rows], return_inverse=True)
-        return GradedRows(self.human[rows], place, self.weights[:, kept])
-
-
-def measure(scores: Sequence[float | None], table: GradedRows) -> Agreement:
-    """Return how scores in [0, 1] agree with people."""
-    values, kept = _scored(scores, table)
-    kappa = error = Estimate(mean=None, ci95=None)
-    if len(values):
-        grades = agreement.grades_of(kept.human / HIGHEST)
-        ours = agreement.grades_of(values)
-        kappa = estimate(
-            agreement.quadratic_kappa(ours, grades, kept.place, kept.weights), kept.weights
-        )
-        error = estimate(
-            agreement.calibration_error(values, kept.human, kept.place, kept.weights), kept.weights
-        )
-    return {
-        "n": len(values),
-        "unscored": len(scores) - len(values),
-        "spearman": estimate(_spearman(values, kept), kept.weights),
-        "kendall": estimate(_kendall(values, kept), kept.weights),
-        "pair_agreement": _pairs(values, kept),
-        "quadratic_kappa": kappa,
-        "calibration_error": error,
-    }
-
-
-def measure_part(scores: Sequence[float | None], table: GradedRows, taken: Sequence[bool]) -> Part:
-    """Return in short how scores agree with people on the rows that are taken."""
-    part = [score if good else None for score, good in zip(scores, taken, strict=True)]
-    values, kept = _scored(part, table)
-    return {
-        "n": len(values),
-        "spearman": estimate(_spearman(values, kept), kept.weights),
-        "pair_agreement": _pairs(values, kept),
-    }
-
-
-def ahead(ours: Sequence[float | None], theirs: Sequence[float | None], table: GradedRows) -> Ahead:
-    """Return the agreement of `ours` minus that of `theirs`, draw by draw: a paired interval."""
-    rows = np.array(
-        [row for row, pair in enumerate(zip(ours, theirs, strict=True)) if None not in pair],
-        dtype=int,
-    )
-    kept = table.only(rows)
-    first, second = (np.array([x[row] for row in rows], dtype=float) for x in (ours, theirs))
-    pairs, counts = zip(*(_shares(values, kept) for values in (first, second)), strict=True)
-    return {
-        "n": len(rows),
-        "spearman": estimate(_spearman(first, kept) - _spearman(second, kept), kept.weights),
-        "pair_agreement": {**estimate(pairs[0] - pairs[1], kept.weights), "n": counts[0]},
-    }
-
-
-def estimate(values: NDArray[float64], weights: NDArray[float64]) -> Estimate:
-    """Return a statistic of which the draws are known, the sample's first."""
-    mean = None if np.isnan(values[0]) else float(values[0])
-    ends = draws_interval(values) if weights.shape[1] > 1 else None
-    return {"mean": mean, "ci95": ends}
-
-
-def _scored(
-    scores: Sequence[float | None], table: GradedRows
-) -> tuple[NDArray[float64], GradedRows]:
-
-    rows = [row for row, score in enumerate(scores) if score is not None]
-    values = np.array([scores[row] for row in rows], dtype=float)
-    return values, table.only(np.array(rows, dtype=int))
-
-
-def _spearman(values: NDArray[float64], table: GradedRows) -> NDArray[float64]:
-    if len(values) < 2:
-        return _undefined(table)
-    return agreement.spearman(values, table.human, table.place, table.weights)
-
-
-def _kendall(values: NDArray[float64], table: GradedRows) -> NDArray[float64]:
-    if len(values) < 2:
-        return _undefined(table)
-    return agreement.kendall(values, table.human, table.place, table.weights)
-
-
-def _undefined(table: GradedRows) -> NDArray[float64]:
-
-    return np.full(len(table.weights), np.nan)
-
-
-def _shares(values: NDArray[float64], table: GradedRows) -> tuple[NDArray[float64], int]:
-    counts = agreement.pair_counts(values, table.human, table.place, table.weights.shape[1])
-    return agreement.share(counts, table.weights), int(counts[:, 1].sum())
-
-
-def _pairs(values: NDArray[float64], table: GradedRows) -> Counted:
-    shares, count = _shares(values, table)
-    return {**estimate(shares, table.weights), "n": count}
-
-
-class Orders(TypedDict):
-    """How a judge agrees with itself when the grades are named the other way round."""
+class OrderAgreement(TypedDict):
+    """The agreement of a judge with itself when its grades are listed in the other order."""
 
     n: int
     spearman: Estimate
     quadratic_kappa: Estimate
     same_grade: float | None
-    """Share of answers whose score lies nearest to the same grade in both orders."""
+    """Share of answers whose two scores are nearest to the same grade."""
     mean_difference: float | None
-    """Ascending minus descending, of scores in [0, 1]."""
+    """Mean of ascending minus descending; scores are in [0, 1]."""
 
 
-def order_agreement(
-    ascending: Sequence[float | None], descending: Sequence[float | None], table: GradedRows
-) -> Orders:
-    """Return the agreement between the two orders, on the rows scored in both."""
-    both = zip(ascending, descending, strict=True)
-    rows = np.array([row for row, pair in enumerate(both) if None not in pair], dtype=int)
-    kept = table.only(rows)
-    first = np.array([ascending[row] for row in rows], dtype=float)
-    second = np.array([descending[row] for row in rows], dtype=float)
-    ours, theirs = agreement.grades_of(first), agreement.grades_of(second)
-    kappa = agreement.quadratic_kappa(ours, theirs, kept.place, kept.weights)
+class GradedRows(NamedTuple):
+    """Graded answers as arrays, and the bootstrap draws of their questions."""
+
+    human: NDArray[float64]
+    """Mean grade of each row, shape (n,), in [0, 4]."""
+    question: NDArray[int64]
+    """Index of each row's question, shape (n,)."""
+    weights: NDArray[float64]
+    """Times that each question was drawn, shape (draws, questions); the first draw is all ones."""
+
+    @classmethod
+    def of(cls, answers: Sequence[GradedAnswer], draws: int | None = None) -> "GradedRows":
+        """Build the arrays and draw the questions, `AGREEMENT_DRAWS` times by default."""
+        question = question_indices(answers)
+        # Read at the call, not as the default: tests patch the number of draws.
+        weights = agreement.draw_questions(int(question.max()) + 1, draws or AGREEMENT_DRAWS)
+        return cls(human_means(answers), question, weights)
+
+    def only(self, rows: NDArray[int64]) -> "GradedRows":
+        """Return the rows of these indices, with the same draws of the questions they belong to."""
+        questions, question = np.unique(self.question[rows], return_inverse=True)
+        return GradedRows(self.human[rows], question, self.weights[:, questions])
+
+
+def measure_agreement(scores: Scores, table: GradedRows) -> Agreement:
+    """Measure the agreement of scores with the human means."""
+    values, rows = _scored(scores, table)
+    kappa = error = Estimate(mean=None, ci95=None)
+    if len(values):
+        kappa = estimate(
+            agreement.quadratic_kappa(
+                agreement.grades_of(values),
+                agreement.grades_of(rows.human / HIGHEST),
+                rows.question,
+                rows.weights,
+            ),
+            rows.weights,
+        )
+        error = estimate(
+            agreement.calibration_error(values, rows.human, rows.question, rows.weights),
+            rows.weights,
+        )
     return {
-        "n": len(rows),
-        "spearman": estimate(_spearman(first, kept._replace(human=second)), kept.weights),
-        "quadratic_kappa": estimate(kappa, kept.weights),
-        "same_grade": float((ours == theirs).mean()) if len(rows) else None,
-        "mean_difference": float((first - second).mean()) if len(rows) else None,
+        "n": len(values),
+        "unscored": len(scores) - len(values),
+        "spearman": estimate(_spearman(values, rows), rows.weights),
+        "kendall": estimate(_kendall(values, rows), rows.weights),
+        "pair_agreement": _pair_agreement(values, rows),
+        "quadratic_kappa": kappa,
+        "calibration_error": error,
     }
 
 
-def mean_of(values: Sequence[float | None], table: GradedRows) -> Counted:
-    """Return the mean of the known values, as of a judge's probability mass."""
-    known, kept = _scored(values, table)
-    sums = np.zeros((kept.weights.shape[1], 2))
-    np.add.at(sums, kept.place, np.column_stack((known, np.ones(len(known)))))
-    return {**estimate(agreement.share(sums, kept.weights), kept.weights), "n": len(known)}
+def measure_part(scores: Scores, table: GradedRows, mask: Sequence[bool]) -> PartAgreement:
+    """Measure the agreement on the rows where `mask` is true."""
+    part = [score if selected else None for score, selected in zip(scores, mask, strict=True)]
+    values, rows = _scored(part, table)
+    return {
+        "n": len(values),
+        "spearman": estimate(_spearman(values, rows), rows.weights),
+        "pair_agreement": _pair_agreement(values, rows),
+    }
+
+
+def agreement_lead(ours: Scores, theirs: Scores, table: GradedRows) -> AgreementLead:
+    """Return the agreement of `ours` minus that of `theirs`.
+
+    The difference is taken in each draw, so the interval is a paired one.
+    """
+    first, second, rows = _both_scored(ours, theirs, table)
+    first_share, pairs = _pair_shares(first, rows)
+    second_share, _ = _pair_shares(second, rows)
+    return {
+        "n": len(first),
+        "spearman": estimate(_spearman(first, rows) - _spearman(second, rows), rows.weights),
+        "pair_agreement": {**estimate(first_share - second_share, rows.weights), "n": pairs},
+    }
+
+
+def order_agreement(ascending: Scores, descending: Scores, table: GradedRows) -> OrderAgreement:
+    """Return the agreement of a judge's two orders, on the rows that both scored."""
+    first, second, rows = _both_scored(ascending, descending, table)
+    ours, theirs = agreement.grades_of(first), agreement.grades_of(second)
+    kappa = agreement.quadratic_kappa(ours, theirs, rows.question, rows.weights)
+    return {
+        "n": len(first),
+        # The second order takes the part of the human means.
+        "spearman": estimate(_spearman(first, rows._replace(human=second)), rows.weights),
+        "quadratic_kappa": estimate(kappa, rows.weights),
+        "same_grade": float((ours == theirs).mean()) if len(first) else None,
+        "mean_difference": float((first - second).mean()) if len(first) else None,
+    }
+
+
+def mean_estimate(values: Scores, table: GradedRows) -> CountedEstimate:
+    """Return the mean of the values that are not None, such as a judge's probability mass."""
+    present, rows = _scored(values, table)
+    sums = np.zeros((rows.weights.shape[1], 2))
+    np.add.at(sums, rows.question, np.column_stack((present, np.ones(len(present)))))
+    return {**estimate(agreement.share(sums, rows.weights), rows.weights), "n": len(present)}
+
+
+def estimate(draws: NDArray[float64], weights: NDArray[float64]) -> Estimate:
+    """Return the sample's statistic and its interval; a single question has no interval.
+
+    Args:
+        draws: The statistic in each draw, shape (draws,); the first is the sample itself, NaN is
+            undefined.
+        weights: Times that each question was drawn, shape (draws, questions).
+    """
+    mean = None if np.isnan(draws[0]) else float(draws[0])
+    # All draws of one question are that question: their quantiles would look like certainty.
+    interval = draws_interval(draws) if weights.shape[1] > 1 else None
+    return {"mean": mean, "ci95": interval}
+
+
+def _scored(scores: Scores, table: GradedRows) -> tuple[NDArray[float64], GradedRows]:
+    rows = [row for row, score in enumerate(scores) if score is not None]
+    values = np.array([scores[row] for row in rows], dtype=float)
+    return values, table.only(np.array(rows, dtype=int))
+
+
+def _both_scored(
+    ours: Scores, theirs: Scores, table: GradedRows
+) -> tuple[NDArray[float64], NDArray[float64], GradedRows]:
+    pairs = list(zip(ours, theirs, strict=True))
+    rows = np.array([row for row, pair in enumerate(pairs) if None not in pair], dtype=int)
+    # The shape keeps two columns where no row has both scores.
+    values = np.array([pairs[row] for row in rows], dtype=float).reshape(-1, 2)
+    return values[:, 0], values[:, 1], table.only(rows)
+
+
+def _spearman(values: NDArray[float64], table: GradedRows) -> NDArray[float64]:
+    if len(values) < 2:
+        return _undefined(table)
+    return agreement.spearman(values, table.human, table.question, table.weights)
+
+
+def _kendall(values: NDArray[float64], table: GradedRows) -> NDArray[float64]:
+    if len(values) < 2:
+        return _undefined(table)
+    return agreement.kendall(values, table.human, table.question, table.weights)
+
+
+def _undefined(table: GradedRows) -> NDArray[float64]:
+    return np.full(len(table.weights), np.nan)
+
+
+def _pair_shares(values: NDArray[float64], table: GradedRows) -> tuple[NDArray[float64], int]:
+    """Return the share of pairs in the same order as people's, by draw, and the number of pairs."""
+    counts = agreement.pair_counts(values, table.human, table.question, table.weights.shape[1])
+    return agreement.share(counts, table.weights), int(counts[:, 1].sum())
+
+
+def _pair_agreement(values: NDArray[float64], table: GradedRows) -> CountedEstimate:
+    shares, pairs = _pair_shares(values, table)
+    return {**estimate(shares, table.weights), "n": pairs}

@@ -1,13 +1,13 @@
-"""What scores an answer, each in [0, 1]: the metrics of a run, two more, and a judge in both orders."""
+"""The signals of graded answers: metrics of a run, two more, and a judge in both grade orders."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from evaluation.calibration.grades import Graded
+from evaluation.calibration.grades import GradedAnswer
 from evaluation.metrics.calibrated_judge import JUDGE as JUDGE_SCORE
 from evaluation.metrics.calibrated_judge import SIGNALS
 from evaluation.metrics.extra_signals import extra_signals
-from evaluation.metrics.registry import lexical, semantic_similarity
+from evaluation.metrics.registry import STAGE_METRICS, score_answers
 from graph.models.batching import Engine
 from graph.support.progress import progress
 from nodes.judge import expected_score
@@ -18,93 +18,106 @@ from prompts.judge import GRADES, JUDGE, JUDGE_DESCENDING
 if TYPE_CHECKING:
     from graph.retrieval.encoder import Encoder
 
-CHEAP = SIGNALS[:-1]
+CHEAP = (*SIGNALS[:-1], *(name for name in STAGE_METRICS if name not in SIGNALS))
+"""The signals that ask no language model; a metric that no formula holds is one of them too."""
 ASCENDING, DESCENDING, BOTH = JUDGE_SCORE, "LLM_judge_descending", "LLM_judge_both_orders"
-"""Grades named from 0 to 4, as in a run; from 4 to 0; the mean of the two."""
+"""Scores of the judge: grades listed from 0 to 4, as in a run; from 4 to 0; the mean of the two."""
 CHUNK = 256
-"""Rows scored at once: large enough for batched encoding, small enough to show progress."""
+"""Answers scored at once: enough for batched encoding, few enough to show progress."""
 BATCHES = 4
-"""Batches asked of a judge at once."""
+"""Batches that a judge gets at once."""
 
 SignalScores = dict[str, list[float | None]]
-"""By signal, one score a row; None is unscored."""
+"""One score in [0, 1] for each answer, by signal; None is unscored."""
 
-
-def cheap_signals(encoder: "Encoder", rows: Sequence[Graded]) -> SignalScores:
-    """Return the scores that need no judge."""
-    found: SignalScores = {name: [] for name in CHEAP}
-    with progress("scoring answers", len(rows), unit="answers") as bar:
-        for start in range(0, len(rows), CHUNK):
-            part = rows[start : start + CHUNK]
-            answers, references = [r.candidate for r in part], [r.reference for r in part]
-            near = semantic_similarity(encoder, answers, references)
-            more = extra_signals(encoder, [r.question for r in part], answers, references)
-            for row, value, others in zip(part, near, more, strict=True):
-                scores = {
-                    **lexical(row.candidate, row.reference),
-                    **others,
-                    "semantic_similarity": value,
-                }
-                for name in CHEAP:
-                    found[name].append(scores[name])
-            bar.advance(len(part))
-    return found
+_JudgedText = tuple[str, str, str]
+"""Question, reference and answer: the texts that a verdict depends on."""
 
 
 class JudgeVerdicts(NamedTuple):
-    """What a judge said about each row; None where it failed, and where there is no reference."""
+    """A judge's verdicts on each answer; None where it failed or the answer has no reference."""
 
     ascending: list[Verdict | None]
     descending: list[Verdict | None]
     errors: list[str]
 
     def scores(self) -> SignalScores:
-        """Return the expected grade / 4, in each order and their mean."""
-        first, second = _expected(self.ascending), _expected(self.descending)
-        both = [
-            None if a is None or b is None else (a + b) / 2
-            for a, b in zip(first, second, strict=True)
+        """Return the expected grade over 4, in [0, 1]: for each order, and the mean of the two."""
+        ascending, descending = _expected(self.ascending), _expected(self.descending)
+        means = [
+            None if first is None or second is None else (first + second) / 2
+            for first, second in zip(ascending, descending, strict=True)
         ]
-        return {ASCENDING: first, DESCENDING: second, BOTH: both}
+        return {ASCENDING: ascending, DESCENDING: descending, BOTH: means}
 
 
-def _expected(verdicts: Sequence[Verdict | None]) -> list[float | None]:
-    return [None if verdict is None else expected_score(verdict) for verdict in verdicts]
+def cheap_signals(encoder: "Encoder", answers: Sequence[GradedAnswer]) -> SignalScores:
+    """Compute the signals that ask no language model, those of `CHEAP`."""
+    scores: SignalScores = {name: [] for name in CHEAP}
+    with progress("scoring answers", len(answers), unit="answers") as bar:
+        for start in range(0, len(answers), CHUNK):
+            chunk = answers[start : start + CHUNK]
+            questions = [answer.question for answer in chunk]
+            candidates = [answer.candidate for answer in chunk]
+            references = [answer.reference for answer in chunk]
+            metrics = score_answers(candidates, references, encoder)
+            extras = extra_signals(encoder, questions, candidates, references)
+            for row, extra in zip(metrics, extras, strict=True):
+                signals = row | extra
+                for name in CHEAP:
+                    scores[name].append(signals[name])
+            bar.advance(len(chunk))
+    return scores
 
 
-def judge_rows(engine: Engine, rows: Sequence[Graded], batch_size: int) -> JudgeVerdicts:
-    """Ask a judge about every row in both orders; equal answers to a question are asked once.
+def signals_by_answer(scores: SignalScores, answers: int) -> list[dict[str, float | None]]:
+    """Return the scores of each answer by signal, for a number of answers."""
+    return [{name: values[row] for name, values in scores.items()} for row in range(answers)]
 
-    An answer without a reference is not asked about, as in a run.
+
+def judge_answers(
+    engine: Engine, answers: Sequence[GradedAnswer], batch_size: int
+) -> JudgeVerdicts:
+    """Ask a judge for a verdict on each answer in both orders of the grades.
+
+    Equal answers to one question are judged once. An answer without a reference is not judged, as
+    in a run.
+
+    Args:
+        engine: Runs the judge.
+        answers: The graded answers.
+        batch_size: Prompts that the engine reads side by side.
     """
-    keys = [(row.question, row.reference, row.candidate) for row in rows]
-    asked = list(dict.fromkeys(key for key in keys if key[1]))
-    found: list[dict[tuple[str, str, str], Verdict]] = [{}, {}]
+    texts = [(answer.question, answer.reference, answer.candidate) for answer in answers]
+    distinct = list(dict.fromkeys(text for text in texts if text[1]))
+    verdicts: tuple[dict[_JudgedText, Verdict], ...] = ({}, {})
     errors: list[str] = []
     label = f"asking the judge {engine.name}"
-    with progress(label, 2 * len(asked), unit="verdicts") as bar:
-        for part in _chunks(asked, batch_size * BATCHES):
-            for order, template in enumerate((JUDGE, JUDGE_DESCENDING)):
+    with progress(label, 2 * len(distinct), unit="verdicts") as bar:
+        for chunk in _chunks(distinct, batch_size * BATCHES):
+            for template, by_text in zip((JUDGE, JUDGE_DESCENDING), verdicts, strict=True):
                 prompts = [
                     Prompt(
                         template=template,
                         whole={"question": quoted(question)},
                         cuttable={"reference": quoted(reference), "answer": quoted(answer)},
                     )
-                    for question, reference, answer in part
+                    for question, reference, answer in chunk
                 ]
-                for key, outcome in zip(part, engine.choose_all(prompts, GRADES), strict=True):
+                for text, outcome in zip(chunk, engine.choose_all(prompts, GRADES), strict=True):
                     if isinstance(outcome, Exception):
                         errors.append(f"{type(outcome).__name__}: {outcome}")
                     else:
-                        found[order][key] = outcome
-                bar.advance(len(part))
-    ascending, descending = ([verdicts.get(key) for key in keys] for verdicts in found)
+                        by_text[text] = outcome
+                bar.advance(len(chunk))
+    ascending, descending = ([by_text.get(text) for text in texts] for by_text in verdicts)
     return JudgeVerdicts(ascending, descending, errors)
 
 
-def _chunks(
-    items: Sequence[tuple[str, str, str]], size: int
-) -> Iterator[Sequence[tuple[str, str, str]]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+def _expected(verdicts: Sequence[Verdict | None]) -> list[float | None]:
+    return [None if verdict is None else expected_score(verdict) for verdict in verdicts]
+
+
+def _chunks(texts: Sequence[_JudgedText], size: int) -> Iterator[Sequence[_JudgedText]]:
+    for start in range(0, len(texts), size):
+        yield texts[start : start + size]

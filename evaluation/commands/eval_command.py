@@ -1,4 +1,4 @@
-"""eval.py: settle what runs, run or resume it, show the results, write the report."""
+"""eval.py: resolve the jobs, run or resume them, show the results, write the report."""
 
 import argparse
 import shlex
@@ -9,11 +9,11 @@ from functools import cache
 from evaluation.analysis.control_comparison import compare_with_control, verdict_lines
 from evaluation.analysis.run_results import Results, results_of
 from evaluation.answering import flags
-from evaluation.answering.job import Job, description, settle
+from evaluation.answering.job import Job, description, resolve_job
 from evaluation.answering.run_job import answer_missing, manifest_of, prepare
 from evaluation.calibration.known_judges import calibration_of
 from evaluation.commands.ragas_command import show_ragas
-from evaluation.report.writing import page_of, report_on
+from evaluation.report.report_file import page_of, report_on
 from evaluation.rescoring.ragas.ragas_metrics import open_ragas
 from evaluation.rescoring.ragas.ragas_pass import score_with_ragas
 from evaluation.store.journal import Journal, journal_path
@@ -22,7 +22,8 @@ from evaluation.tables import results_tables
 from evaluation.tables.grid_table import calls_line, grid_table
 from graph.models import Models, open_models
 from graph.models.reply_cache import default_cache
-from graph.support.terminal import console, log, print_text
+from graph.support.logger import log
+from graph.support.terminal import console, print_text
 
 
 def main() -> int:
@@ -31,7 +32,7 @@ def main() -> int:
     if arguments.list:
         sys.stdout.write(flags.listing())
         return 0
-    jobs = [settle(arguments, selection) for selection in flags.selected(arguments)]
+    jobs = [resolve_job(arguments, selection) for selection in flags.selected(arguments)]
     if arguments.dry_run:
         for job in jobs:
             sys.stdout.write(description(job))
@@ -40,7 +41,7 @@ def main() -> int:
 
 
 def _evaluate(jobs: list[Job], arguments: argparse.Namespace) -> int:
-    # The configs of one command share their models and the cache of model calls.
+    # Opened once: the configs of one command share their models and the cache of model calls.
     models = cache(lambda: _open_models(jobs[0], cached=not arguments.no_cache))
     if arguments.ragas:
         # A missing package is an error before the work, not after it.
@@ -127,11 +128,11 @@ def _show(results: Results) -> None:
 
 def _show_grid(jobs: list[Job], results: list[Results]) -> None:
     folders = {job.choices.settings.config_name: job.folder for job in jobs}
-    screen, grid = console(), compare_with_control(folders)
-    screen.print(grid_table(results, grid.tokens))
-    for line in verdict_lines(grid):
+    screen, comparison = console(), compare_with_control(folders)
+    screen.print(grid_table(results, comparison.tokens))
+    for line in verdict_lines(comparison.control, comparison.differences):
         print_text(screen, line)
-    print_text(screen, calls_line(grid))
+    print_text(screen, calls_line(comparison))
     print_text(
         screen,
         "Paired permutation tests, Holm's adjustment over this list. All pairs, with intervals and "

@@ -1,7 +1,7 @@
-"""Show what reranking could win and does: random, first, consensus, the model's picks, the best.
+"""Measure the headroom of reranking: random pick, first draft, consensus, the model's picks, best.
 
-Reads finished runs whose config reranks; asks no model. The table goes to stdout; with --json one
-JSON document and nothing else does.
+Reads finished runs whose config reranks; asks no model. The tables go to stdout; with --json, one
+JSON document is all that goes there.
 """
 
 import argparse
@@ -9,11 +9,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from evaluation.analysis.headroom import Choice, Headroom, choices, headroom
-from evaluation.store.recorded_run import RecordedRun, known_records, read_run
+from evaluation.analysis.headroom import Headroom, run_headroom
+from evaluation.store.recorded_run import read_run
 from evaluation.tables.headroom_table import EXPLANATION, headroom_table, verdict_lines
 from graph.support import terminal
-from graph.support.errors import DatasetError
+
+_COLUMNS = 110
+"""Width of the output: the table has a column for each metric."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,38 +32,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure each run, and print what was found."""
-    found = {
-        str(folder): {step: headroom(each) for step, each in _choices(read_run(folder)).items()}
-        for folder in arguments.runs
-    }
+    """Measure each run, and print the headroom of its reranking steps."""
+    results = {str(folder): run_headroom(read_run(folder)) for folder in arguments.runs}
     if arguments.json:
-        terminal.print_json({"runs": found})
+        terminal.print_json({"runs": results})
         return 0
-    console = terminal.console(110)
-    for folder, steps in found.items():
-        for step, each in steps.items():
-            _show(console, folder, step, each)
+    console = terminal.console(_COLUMNS)
+    for folder, steps in results.items():
+        for step, headroom in steps.items():
+            _show(console, folder, step, headroom)
     console.print(EXPLANATION)
     return 0
 
 
-def _choices(run: RecordedRun) -> dict[str, list[Choice]]:
-    with known_records(run.folder):
-        found = choices([record for record in run.records if record["error"] is None])
-    if not found:
-        raise DatasetError(
-            f"{run.folder} chose among no drafts: name a run whose config reranks, as "
-            "semantic_rerank_initial"
-        )
-    return found
-
-
-def _show(console: Console, folder: str, step: str, found: Headroom) -> None:
-    counts = ", ".join(f"{n} with {size}" for size, n in found["candidates"].items())
-    headline = f"{folder}, {step}: {found['n']} questions ({counts} candidates)"
+def _show(console: Console, folder: str, step: str, headroom: Headroom) -> None:
+    counts = ", ".join(f"{n} with {size}" for size, n in headroom["candidates"].items())
+    headline = f"{folder}, {step}: {headroom['n']} questions ({counts} candidates)"
     terminal.print_text(console, headline, wrap=False)
-    console.print(headroom_table(found))
-    for line in verdict_lines(found):
+    console.print(headroom_table(headroom))
+    for line in verdict_lines(headroom):
         terminal.print_text(console, line)
     console.print()

@@ -1,21 +1,21 @@
-"""Score finished runs with ragas: metrics from references, and others that ask the local model.
+"""Score finished runs with metrics of ragas, most of which ask the local model.
 
-Scores go to RUN/scores; the same command again goes on, or shows them. The table goes to stdout;
-with --json one JSON document and nothing else does. Nothing is sent anywhere.
+The scores go to RUN/scores. The same command scores what is still unscored, or only shows the
+scores. The table goes to stdout; with --json, one JSON document goes there instead. Nothing is
+sent over a network.
 """
 
 import argparse
 from pathlib import Path
 
 from evaluation.answering.flags import add_models
-from evaluation.rescoring.ragas.ragas_metrics import (
-    PREFIX,
-    REFERENCE_BASED,
-)
+from evaluation.rescoring.ragas.ragas_metrics import PREFIX, REFERENCE_BASED
 from evaluation.rescoring.ragas.ragas_pass import RagasResult, score_with_ragas
 from evaluation.tables.rescoring_table import reason_lines, scores_table
 from graph.config import load_settings
 from graph.support import terminal
+
+_WITHOUT_MODEL = {PREFIX + name for name in REFERENCE_BASED}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,39 +24,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-model",
         action="store_true",
-        help="only the metrics that need none: " + ", ".join(REFERENCE_BASED),
+        help="compute only the metrics that ask no model: " + ", ".join(REFERENCE_BASED),
     )
     add_models(parser, whose="which models", example="judge.window=2048")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Score the runs with ragas, and print each metric's mean and what is not in it."""
+    """Score the runs with ragas, and print each metric's mean and the counts beside it."""
     profile = load_settings("baseline", arguments.profile, arguments.set).profile
-    asked = None if arguments.no_model else profile
-    found = [score_with_ragas(folder, asked) for folder in arguments.runs]
+    used_profile = None if arguments.no_model else profile
+    results = [score_with_ragas(folder, used_profile) for folder in arguments.runs]
     if arguments.json:
-        terminal.print_json(found)
+        terminal.print_json(results)
     else:
-        for each in found:
-            show_ragas(each)
+        for result in results:
+            show_ragas(result)
     return 0
 
 
-def show_ragas(found: RagasResult) -> None:
-    """Print the table, and why questions are unscored."""
+def show_ragas(result: RagasResult) -> None:
+    """Print the scores of a run, and why questions are unscored."""
     console = terminal.console()
-    model = "no model" if found["model"] is None else found["model"]
+    model = result["model"] or "no model"
     rows = [
-        (metric, "ragas" if metric in _OF_REFERENCES else model, each)
-        for metric, each in found["metrics"].items()
+        (metric, "ragas" if metric in _WITHOUT_MODEL else model, summary)
+        for metric, summary in result["metrics"].items()
     ]
-    headline = f"ragas over {found['run']}, {found['questions']} questions, asking {model}"
+    headline = f"ragas over {result['run']}, {result['questions']} questions, asking {model}"
     terminal.print_text(console, headline, wrap=False)
     console.print(scores_table(rows))
     for line in reason_lines(rows):
         terminal.print_text(console, line)
-    terminal.print_text(console, f"scores: {found['run']}/{found['scores']}", wrap=False)
-
-
-_OF_REFERENCES = tuple(PREFIX + name for name in REFERENCE_BASED)
+    terminal.print_text(console, f"scores: {result['run']}/{result['scores']}", wrap=False)

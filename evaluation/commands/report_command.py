@@ -1,13 +1,13 @@
-"""Write one HTML page of runs: what is distinguishable, plots, every question with its trace.
+"""Write one HTML page that compares runs, with plots and every question with its trace.
 
-The page loads nothing and opens from disk. Its place goes to stdout.
+The page loads nothing and opens from disk. Its path goes to stdout.
 """
 
 import argparse
 import sys
 from pathlib import Path
 
-from evaluation.report.writing import write_report
+from evaluation.report.report_file import write_report
 from graph.support.errors import ConfigError
 
 
@@ -24,10 +24,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the page, and say where it is."""
+    """Write the page and print its path.
+
+    Raises:
+        ConfigError: `--out` is no path for a file.
+    """
     out: Path = arguments.out
     if out.is_dir() or not out.parent.is_dir():
-        raise ConfigError(f"--out {out} is no file in a folder that is there: name another")
+        raise ConfigError(f"--out {out} is no file in an existing folder: name another")
     write_report(arguments.runs, out)
     sys.stdout.write(f"report: {out}\n")
     return 0

@@ -1,22 +1,25 @@
-"""Recompute every figure of a run from its journal, and say what differs.
+"""Recompute every figure of a run from its journal, and name those that differ.
 
-What differs goes to stdout, one line each; all else is said on stderr. Exit code 1 if anything
-differs.
+Each difference is one line on stdout; everything else goes to stderr. The exit code is 1 if a
+figure differs.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from evaluation.analysis.run_results import results_of
 from evaluation.calibration.known_judges import stored_calibration
-from evaluation.metrics.calibrated_judge import judge_of_identity, record_scores
-from evaluation.metrics.record_scores import score_texts
-from evaluation.metrics.registry import CALIBRATED_JUDGE, METRIC_NAMES, lexical, semantic_similarity
-from evaluation.store.identity import digest, versions
+from evaluation.metrics.calibrated_judge import CALIBRATED_JUDGE, judge_of_identity
+from evaluation.metrics.llm_judge import LLM_JUDGE
+from evaluation.metrics.metric import MetricScores
+from evaluation.metrics.record_scores import calibrated_scores, score_texts
+from evaluation.metrics.registry import METRIC_NAMES, METRICS
+from evaluation.store.identity import versions
 from evaluation.store.journal import Record
 from evaluation.store.recorded_run import (
     RecordedRun,
@@ -28,66 +31,22 @@ from evaluation.store.recorded_run import (
 from evaluation.tables.results_tables import write_results
 from graph.retrieval.encoder import Encoder, open_encoder
 from graph.retrieval.quantised import PREFIX
-from graph.schema import EmbedderSpec
-from graph.support.terminal import log, safe_text
+from graph.support.logger import log
+from graph.support.terminal import safe_text
 from nodes.judge import expected_score
-
-ENCODER_TOLERANCE, ROUGH_TOLERANCE = 1e-3, 1e-2
-"""What a batch's shape changes a cosine by is less, in 16-bit arithmetic and where products are of 8
-bits: there .0036 at most over 100 pairs of real answers."""
-
 
 TOLERANCE = 1e-9
 """Sums of the same numbers may differ in their last digits from machine to machine."""
-
-
-def of_file(path: Path, made: str) -> Iterator[str]:
-    """Yield what differs between a stored file and its text as it should be."""
-    try:
-        stored = path.read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        yield f"{path.name}: cannot be read; the run's own command writes it again"
-        return
-    if path.suffix == ".json":
-        try:
-            yield from of_values(path.name, json.loads(stored), json.loads(made))
-        except (ValueError, RecursionError):
-            yield f"{path.name}: is not JSON; the run's own command writes it again"
-        return
-    olds, news = stored.splitlines(), made.splitlines()
-    for number in range(max(len(olds), len(news))):
-        old, new = _at(olds, number), _at(news, number)
-        if old != new:
-            yield line(path.name, f"line {number + 1}", old, new)
-
-
-def of_values(where: str, stored: object, made: object) -> Iterator[str]:
-    """Yield what differs between two JSON values, with its path."""
-    if isinstance(stored, dict) and isinstance(made, dict):
-        for key in {**made, **stored}:
-            old, new = stored.get(key, "nothing"), made.get(key, "nothing")
-            yield from of_values(f"{where}: {key}", old, new)
-    elif isinstance(stored, list) and isinstance(made, list) and len(stored) == len(made):
-        for number, (old, new) in enumerate(zip(stored, made, strict=True)):
-            yield from of_values(f"{where}: {number}", old, new)
-    elif not near(stored, made):
-        yield line(where, "", stored, made)
-
-
-def _at(lines: Sequence[str], number: int) -> str:
-    return lines[number] if number < len(lines) else "nothing"
-
-
-def near(stored: object, made: object, tolerance: float = TOLERANCE) -> bool:
-    """Whether two values are the same, numbers within a tolerance."""
-    if isinstance(stored, int | float) and isinstance(made, int | float):
-        return abs(stored - made) <= tolerance
-    return stored == made
-
-
-def line(where: str, what: str, stored: object, made: object) -> str:
-    """Return the line that says what differs."""
-    return f"{where}: {what}{': ' if what else ''}stored {stored}, recomputed {made}"
+ENCODER_TOLERANCE = 1e-3
+"""The shape of a batch changes a cosine by less than this in 16-bit arithmetic."""
+EIGHT_BIT_TOLERANCE = 1e-2
+"""The same with 8-bit products: at most .0036 over 100 pairs of real answers."""
+_ENCODED_METRICS = (
+    *(metric.name for metric in METRICS if metric.measured_by == "embedder"),
+    CALIBRATED_JUDGE.name,
+)
+"""Metrics that only the encoder can recompute."""
+_NOTHING = "nothing"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -96,104 +55,146 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-encoder",
         action="store_true",
-        help="leave out semantic_similarity: no weights are loaded",
+        help="do not recompute semantic_similarity, so that no weights are loaded",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Verify a run; return 0 if nothing differs, else 1."""
-    found = read_run(arguments.folder, torn_end=False)
-    _say_what_is_left_out(found, encoder=not arguments.no_encoder)
+    """Verify a run; return 0 if no figure differs, else 1."""
+    recorded = read_run(arguments.folder, torn_end=False)
+    with_encoder = not arguments.no_encoder
+    _log_limits(recorded, with_encoder=with_encoder)
     count = 0
-    with known_records(found.folder):
-        for each in differences(found, encoder=not arguments.no_encoder):
+    with known_records(recorded.folder):
+        for line in differences(recorded, with_encoder=with_encoder):
             count += 1
-            sys.stdout.write(" ".join(safe_text(each).split()) + "\n")
+            sys.stdout.write(" ".join(safe_text(line).split()) + "\n")
     if count:
         log.warning("%d figures differ", count)
         return 1
-    log.info("no difference: %d records, %d failed", len(found.records), found.failed)
+    log.info("no difference: %d records, %d failed", len(recorded.records), recorded.failed)
     return 0
 
 
-def _say_what_is_left_out(found: RecordedRun, *, encoder: bool) -> None:
-    if not found.finished:
-        done = len(found.records)
-        log.warning("unfinished: %d of %d questions are done", done, found.questions)
-    if not encoder:
-        log.info("semantic_similarity is not recomputed (--no-encoder)")
+def _log_limits(recorded: RecordedRun, *, with_encoder: bool) -> None:
+    if not recorded.finished:
+        finished = len(recorded.records)
+        log.warning("unfinished: %d of %d questions are done", finished, recorded.questions)
+    if with_encoder:
+        tolerance = _encoder_tolerance(recorded)
+        log.info("semantic_similarity may differ by %g: the encoder's arithmetic", tolerance)
     else:
-        log.info("semantic_similarity may differ by %g: the encoder's arithmetic", _rough(found))
-    now = versions()
-    changed = [name for name in now if found.versions.get(name) != now[name]]
+        log.info("semantic_similarity is not recomputed (--no-encoder)")
+    current = versions()
+    changed = [name for name in current if recorded.versions.get(name) != current[name]]
     if changed:
         log.warning("other versions than at the run's start: %s", ", ".join(changed))
 
 
-def differences(found: RecordedRun, *, encoder: bool) -> Iterator[str]:
-    """Yield a line for each figure of a run that is not what its journal gives."""
-    if found.digest != digest(found.identity):
-        yield line("manifest.json", "digest", found.digest, digest(found.identity))
-    if len(found.records) > found.questions:
-        yield line("manifest.json", "questions", found.questions, len(found.records))
-    encoded = _encoded(found) if encoder else {}
-    formula = found.identity.get("calibrated_judge")
-    for record in found.records:
-        names = ["semantic_similarity", *([CALIBRATED_JUDGE] if formula else [])]
-        yield from _of_record(record, names, encoded.get(record["index"], {}), _rough(found))
-    yield from _of_candidates(found, open_encoder(_embedder(found)) if encoder else None)
-    yield from _of_results(found)
+def differences(recorded: RecordedRun, *, with_encoder: bool) -> Iterator[str]:
+    """Yield a line for each figure of a run that does not follow from its journal.
+
+    Raises:
+        DatasetError: the encoder is needed and the run's manifest names none.
+    """
+    encoder = None
+    if with_encoder:
+        encoder = open_encoder(recorded_embedder(recorded, "; leave it out with --no-encoder"))
+    yield from _manifest_differences(recorded)
+    recomputed = _recompute_scores(recorded, encoder)
+    for record in recorded.records:
+        yield from _score_differences(record, recomputed.get(record["index"]))
+        yield from _judge_step_differences(record)
+    yield from _result_file_differences(recorded)
 
 
-def _rough(found: RecordedRun) -> float:
-    embedder = found.identity.get("embedder")
-    dtype = str(embedder.get("dtype")) if isinstance(embedder, dict) else ""
-    return ROUGH_TOLERANCE if dtype.startswith(PREFIX) else ENCODER_TOLERANCE
+def _manifest_differences(recorded: RecordedRun) -> Iterator[str]:
+    if recorded.digest != recorded.identity_digest:
+        yield _line("manifest.json: digest", recorded.digest, recorded.identity_digest)
+    if len(recorded.records) > recorded.questions:
+        yield _line("manifest.json: questions", recorded.questions, len(recorded.records))
 
 
-def _of_record(
-    record: Record,
-    encoded_names: Sequence[str],
-    encoded: Mapping[str, float | None],
-    tolerance: float,
-) -> Iterator[str]:
+def _score_differences(record: Record, recomputed: Record | None) -> Iterator[str]:
+    """Yield the differences of a record's scores; a failed one, with none recomputed, has none."""
     where = f"question {record['index']}"
-    stored = record["metrics"]
-    made: dict[str, float | None] = {}
-    if record["error"] is None:
-        made = {**lexical(record["answer"], record["reference"]), "LLM_judge": judged(record)}
-        # Without the encoder there is nothing to hold against it; that it is there is checked.
-        made |= {name: encoded.get(name, stored.get(name)) for name in encoded_names}
-    for name in (*METRIC_NAMES, *(name for name in stored if name not in METRIC_NAMES)):
-        if (name in stored) != (name in made):
-            yield line(where, name, stored.get(name, "nothing"), made.get(name, "nothing"))
-        elif name in stored and not near(
-            stored[name],
-            made[name],
-            tolerance if name in encoded_names else TOLERANCE,
-        ):
-            yield line(where, name, stored[name], made[name])
+    metrics = {} if recomputed is None else recomputed["metrics"]
+    yield from _value_differences(where, record["metrics"], metrics)
+    if recomputed is not None:
+        candidates = recomputed["candidates"]
+        yield from _value_differences(f"{where}: candidates", record["candidates"], candidates)
+
+
+def _judge_step_differences(record: Record) -> Iterator[str]:
     for step in record["steps"]:
-        if step["node"] == "judge" and not near(step.get("score"), judged(record)):
-            yield line(where, "score of the judge's step", step.get("score"), judged(record))
+        if step["node"] == "judge" and not _near(step.get("score"), _judge_score(record)):
+            where = f"question {record['index']}: score of the judge's step"
+            yield _line(where, step.get("score"), _judge_score(record))
 
 
-def _of_candidates(found: RecordedRun, encoder: Encoder | None) -> Iterator[str]:
-    sound = [record for record in found.records if record["error"] is None]
-    copies: list[Record] = [{**record} for record in sound]
+def _result_file_differences(recorded: RecordedRun) -> Iterator[str]:
+    for record in recorded.answered:
+        if not record["metrics"].keys() >= {*METRIC_NAMES}:
+            yield f"metrics.json: not recomputed: question {record['index']} lacks a metric"
+            return
+    # Calibrations are facts about a judge at the time of the run, not figures of its journal.
+    calibration = stored_calibration(recorded.folder / "metrics.json")
+    results = results_of(settings_of(recorded), recorded.records, calibration)
+    with TemporaryDirectory() as folder:
+        write_results(Path(folder), results)
+        for name in ("metrics.json", "summary.md"):
+            path = recorded.folder / name
+            if not recorded.finished and not path.exists():
+                log.warning("%s is not there: it is written at the run's end", name)
+                continue
+            yield from _file_differences(path, (Path(folder) / name).read_text(encoding="utf-8"))
+
+
+def _recompute_scores(recorded: RecordedRun, encoder: Encoder | None) -> dict[int, Record]:
+    """Return, by index, copies of the answered records with the scores that follow from their texts.
+
+    Scores that need the encoder are the stored ones, without an encoder or where the two are equal
+    within its tolerance.
+    """
+    answered = recorded.answered
+    copies: list[Record] = [{**record} for record in answered]
     score_texts(encoder, copies)
-    name = "semantic_similarity"
-    for record, copy in zip(sound, copies, strict=True):
-        for old, new in zip(record["candidates"], copy["candidates"], strict=False):
-            stored, made = old["metrics"].get(name), new["metrics"][name]
-            if encoder is None or near(stored, made, _rough(found)):
-                new["metrics"] = {**new["metrics"], name: stored}
-        where = f"question {record['index']}: candidates"
-        yield from of_values(where, record["candidates"], copy["candidates"])
+    formula = recorded.identity.get("calibrated_judge")
+    calibrated: list[float | None] = [None] * len(answered)
+    if formula is not None and encoder is not None:
+        calibrated = calibrated_scores(judge_of_identity(formula), encoder, answered)
+    tolerance = None if encoder is None else _encoder_tolerance(recorded)
+    for record, copy, score in zip(answered, copies, calibrated, strict=True):
+        copy["metrics"][LLM_JUDGE.name] = _judge_score(record)
+        if formula is not None:
+            copy["metrics"][CALIBRATED_JUDGE.name] = score
+        _keep_stored(record["metrics"], copy["metrics"], tolerance)
+        for stored, new in zip(record["candidates"], copy["candidates"], strict=False):
+            # A text's scores are shared by all candidates with this text.
+            new["metrics"] = {**new["metrics"]}
+            _keep_stored(stored["metrics"], new["metrics"], tolerance)
+    return {copy["index"]: copy for copy in copies}
 
 
-def judged(record: Record) -> float | None:
-    """Return what the judge's verdict in a record amounts to; None where there is none."""
+def _keep_stored(
+    stored: Mapping[str, float | None], recomputed: MetricScores, tolerance: float | None
+) -> None:
+    """Replace the recomputed scores that may differ from the stored ones; all if no tolerance."""
+    for name in _ENCODED_METRICS:
+        if name in recomputed and (
+            tolerance is None or _near(stored.get(name), recomputed[name], tolerance)
+        ):
+            recomputed[name] = stored.get(name)
+
+
+def _encoder_tolerance(recorded: RecordedRun) -> float:
+    embedder = recorded.identity.get("embedder")
+    dtype = str(embedder.get("dtype")) if isinstance(embedder, dict) else ""
+    return EIGHT_BIT_TOLERANCE if dtype.startswith(PREFIX) else ENCODER_TOLERANCE
+
+
+def _judge_score(record: Record) -> float | None:
+    """Return the score that follows from the last verdict of the judge; None without a verdict."""
     verdicts = [
         verdict
         for step in record["steps"]
@@ -203,41 +204,46 @@ def judged(record: Record) -> float | None:
     return expected_score(verdicts[-1]) if verdicts else None
 
 
-def _encoded(found: RecordedRun) -> dict[int, dict[str, float | None]]:
-    """Return, by question, the metrics that need the encoder."""
-    sound = [record for record in found.records if record["error"] is None]
-    opened = open_encoder(_embedder(found))
-    scores = semantic_similarity(
-        opened, [r["answer"] for r in sound], [r["reference"] for r in sound]
-    )
-    made: dict[int, dict[str, float | None]] = {
-        record["index"]: {"semantic_similarity": score}
-        for record, score in zip(sound, scores, strict=True)
-    }
-    if (fields := found.identity.get("calibrated_judge")) is not None:
-        formula = judge_of_identity(fields)
-        for record, score in zip(sound, record_scores(formula, opened, sound), strict=True):
-            made[record["index"]][CALIBRATED_JUDGE] = score
-    return made
+def _file_differences(path: Path, recomputed: str) -> Iterator[str]:
+    """Yield the differences between a stored file and its recomputed text."""
+    try:
+        stored = path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        yield f"{path.name}: cannot be read; the run's own command writes it again"
+        return
+    if path.suffix == ".json":
+        try:
+            yield from _value_differences(path.name, json.loads(stored), json.loads(recomputed))
+        except (ValueError, RecursionError):
+            yield f"{path.name}: is not JSON; the run's own command writes it again"
+        return
+    pairs = zip_longest(stored.splitlines(), recomputed.splitlines(), fillvalue=_NOTHING)
+    for number, (old, new) in enumerate(pairs, 1):
+        if old != new:
+            yield _line(f"{path.name}: line {number}", old, new)
 
 
-def _embedder(found: RecordedRun) -> EmbedderSpec:
-    return recorded_embedder(found, "; leave it out with --no-encoder")
+def _value_differences(where: str, stored: object, recomputed: object) -> Iterator[str]:
+    """Yield the differences between two JSON values, each after its path."""
+    if isinstance(stored, dict) and isinstance(recomputed, dict):
+        for key in {**recomputed, **stored}:
+            old, new = stored.get(key, _NOTHING), recomputed.get(key, _NOTHING)
+            yield from _value_differences(f"{where}: {key}", old, new)
+    elif (
+        isinstance(stored, list) and isinstance(recomputed, list) and len(stored) == len(recomputed)
+    ):
+        for index, (old, new) in enumerate(zip(stored, recomputed, strict=True)):
+            yield from _value_differences(f"{where}: {index}", old, new)
+    elif not _near(stored, recomputed):
+        yield _line(where, stored, recomputed)
 
 
-def _of_results(found: RecordedRun) -> Iterator[str]:
-    for record in found.records:
-        if record["error"] is None and not record["metrics"].keys() >= {*METRIC_NAMES}:
-            yield f"metrics.json: not recomputed: question {record['index']} lacks a metric"
-            return
-    settings = settings_of(found)
-    with TemporaryDirectory() as folder:
-        # What was known of a judge then is no figure of this run.
-        known = stored_calibration(found.folder / "metrics.json")
-        write_results(Path(folder), results_of(settings, found.records, known))
-        for name in ("metrics.json", "summary.md"):
-            path = found.folder / name
-            if not found.finished and not path.exists():
-                log.warning("%s is not there: it is written at the run's end", name)
-                continue
-            yield from of_file(path, (Path(folder) / name).read_text(encoding="utf-8"))
+def _near(stored: object, recomputed: object, tolerance: float = TOLERANCE) -> bool:
+    """Tell whether two values are equal, or numbers that are equal within a tolerance."""
+    if isinstance(stored, int | float) and isinstance(recomputed, int | float):
+        return abs(stored - recomputed) <= tolerance
+    return stored == recomputed
+
+
+def _line(where: str, stored: object, recomputed: object) -> str:
+    return f"{where}: stored {stored}, recomputed {recomputed}"

@@ -1,22 +1,24 @@
-"""The calibrated judge that comes with the project: its coefficients in a readable JSON file."""
+"""The calibrated judge: a formula of cheap signals, fitted on people's grades of answers.
+
+`StoredJudge` is a judge as its file holds it, with its provenance; `calibrated_judge.json` comes
+with the project. `CalibratedJudge` is the fitted formula with its folds.
+"""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from hashlib import sha256
 from math import exp
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from evaluation.metrics.extra_signals import extra_signals
-from evaluation.metrics.registry import CALIBRATED_JUDGE
-from evaluation.store.journal import Record
+from evaluation.metrics.metric import Metric
 from graph.support.errors import DatasetError
 from graph.support.storage import write_atomically
 
-SHIPPED = Path(__file__).with_name("calibrated_judge.json")
+CALIBRATED_JUDGE = Metric("calibrated_judge", "calibrated", measured_by="calibrated_judge")
 CALIBRATED_OPTION = "calibrated"
-
-
+"""The name of the project's own calibrated judge on command lines and in tables."""
+SHIPPED = Path(__file__).with_name("calibrated_judge.json")
 FOLDS = 10
 QUESTION, REFERENCE, JUDGE = "question_similarity", "semantic_similarity", "LLM_judge"
 SIGNALS = (
@@ -29,35 +31,32 @@ SIGNALS = (
     QUESTION,
     JUDGE,
 )
-"""What a formula can be of; the last asks a model."""
-
-
-if TYPE_CHECKING:
-    from graph.retrieval.encoder import Encoder
+"""Signals that a formula may hold; the last needs a model."""
 
 
 class Formula(NamedTuple):
-    """score = 1 / (1 + exp(-(intercept + sum of weight * signal))); no weight is below 0."""
+    """A logistic formula: score = 1 / (1 + exp(-(intercept + sum of weight * signal)))."""
 
     intercept: float
     weights: dict[str, float]
+    """By signal; none is below 0."""
 
     def score(self, signals: Mapping[str, float | None]) -> float | None:
-        """Return a score in [0, 1]; None where a signal that it needs is unscored."""
+        """Return the score in [0, 1]; None if a signal of the formula is unscored."""
         total = self.intercept
         for name, weight in self.weights.items():
-            value = value_of(name, signals)
+            value = signal_value(name, signals)
             if value is None:
                 return None
             total += weight * value
         return 1 / (1 + exp(-total))
 
 
-def value_of(name: str, signals: Mapping[str, float | None]) -> float | None:
-    """Return what a formula takes of a signal; None if it is unscored.
+def signal_value(name: str, signals: Mapping[str, float | None]) -> float | None:
+    """Return the value of a signal in a formula; None if it is unscored.
 
-    An answer that repeats its question is as near to it as can be: nearness to the question counts
-    no further than nearness to the reference.
+    The similarity to the question is cut to the similarity to the reference: an answer that repeats
+    its question would score high otherwise.
     """
     value = signals.get(name)
     if name != QUESTION:
@@ -67,121 +66,95 @@ def value_of(name: str, signals: Mapping[str, float | None]) -> float | None:
 
 
 class CalibratedJudge(NamedTuple):
-    """A fitted formula, and those that did not see a tenth of the questions it was fitted on."""
+    """A formula fitted on all graded questions, and one for each fold, fitted without that fold."""
 
     formula: Formula
     folds: tuple[Formula, ...]
-    """The one at place k was fitted on all questions whose `fold_of` is not k."""
+    """`folds[k]` was fitted on the questions whose `fold_of` is not k."""
     questions: frozenset[str]
-    """The `mark` of each question it was fitted on."""
+    """The `question_digest` of each question that the formula was fitted on."""
 
     @property
     def signals(self) -> tuple[str, ...]:
-        """What has to be measured for it."""
+        """The signals to measure for a score."""
         names = self.formula.weights
         bound = (REFERENCE,) if QUESTION in names and REFERENCE not in names else ()
         return (*names, *bound)
 
     @property
     def needs_judge(self) -> bool:
-        """Whether it takes the score of a model."""
+        """Whether the formula holds the score of a model."""
         return JUDGE in self.formula.weights
 
-    def blind(self, question: str) -> Formula:
-        """Return the formula for a question that was not fitted on it."""
-        return self.folds[fold_of(question)] if mark(question) in self.questions else self.formula
+    def score(
+        self,
+        question: str,
+        answer: str,
+        signals: Mapping[str, float | None],
+        *,
+        blind: bool = False,
+    ) -> float | None:
+        """Return the score of an answer in [0, 1]; 0 for an empty one, None if a signal is missing.
+
+        Args:
+            question: The question, in which `blind` looks for questions of the fit.
+            answer: The answer.
+            signals: The answer's `signals`, and any others.
+            blind: Whether the formula of the question's own fold scores a question of the fit, so
+                that the score can be compared with the grades of the fit.
+        """
+        fitted_on = blind and question_digest(question) in self.questions
+        formula = self.folds[fold_of(question)] if fitted_on else self.formula
+        score = formula.score(signals)
+        return score if score is None or answer.strip() else 0.0
 
 
 def fold_of(question: str) -> int:
-    """Return a question's fold: it follows from its text, whatever file it stands in."""
-    return int(sha256(question.encode("utf-8", "replace")).hexdigest(), 16) % FOLDS
+    """Return the fold of a question, from its text alone: it is the same in every file."""
+    return int(_sha256(question), 16) % FOLDS
 
 
-def mark(question: str) -> str:
-    """Return a short digest by which a question is known again."""
-    return sha256(question.encode("utf-8", "replace")).hexdigest()[:12]
+def question_digest(question: str) -> str:
+    """Return the short digest that a stored judge keeps of a question."""
+    return _sha256(question)[:12]
 
 
-def formula_scores(
-    calibrated: CalibratedJudge,
-    questions: Sequence[str],
-    answers: Sequence[str],
-    signals: Sequence[Mapping[str, float | None]],
-    *,
-    blind: bool = False,
-) -> list[float | None]:
-    """Return a score in [0, 1] for each answer; an empty one scores 0, as in every other metric.
-
-    Args:
-        calibrated: The formula.
-        questions: What was asked, shape (n,) as all others.
-        answers: The answers.
-        signals: Of each answer, those of `calibrated.signals` at least.
-        blind: Whether a question that the formula was fitted on is scored by the fold that was
-            not: so may it be held against the grades it was fitted on.
-    """
-    found: list[float | None] = []
-    for question, answer, values in zip(questions, answers, signals, strict=True):
-        formula = calibrated.blind(question) if blind else calibrated.formula
-        score = formula.score(values)
-        found.append(0.0 if score is not None and not answer.strip() else score)
-    return found
+def _sha256(text: str) -> str:
+    # A lone surrogate has no UTF-8 form.
+    return sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
 class StoredJudge(NamedTuple):
-    """A calibrated judge and how it was fitted."""
+    """A calibrated judge as read from a file."""
 
     calibrated: CalibratedJudge
     provenance: dict[str, Any]
+    """The grades and settings of the fit, and the judge's cross-validated figures."""
 
     @property
     def identity(self) -> dict[str, object]:
-        """What of it can change a score."""
+        """The fields that can change a score."""
         formula = self.calibrated.formula
         return {"intercept": formula.intercept, "weights": formula.weights}
-
-
-def calibrated_scores(
-    questions: Sequence[str],
-    answers: Sequence[str],
-    references: Sequence[str],
-    metrics: Sequence[Mapping[str, float | None]],
-    calibrated: CalibratedJudge | None = None,
-) -> list[float | None]:
-    """Return the score of each answer, in [0, 1]: 0 for an empty one, None without a reference.
-
-    Args:
-        questions: What was asked, shape (n,) as all others.
-        answers: The answers.
-        references: What they are measured by.
-        metrics: The scores of each answer, those of `calibrated.signals` among them; one that is
-            missing or None leaves its answer unscored.
-        calibrated: Which one; else the one that comes with the project.
-    """
-    used = calibrated or load_judge(SHIPPED).calibrated
-    scores = formula_scores(used, questions, answers, metrics)
-    return [
-        score if reference else None for score, reference in zip(scores, references, strict=True)
-    ]
 
 
 def load_judge(path: Path) -> StoredJudge:
     """Read a calibrated judge.
 
     Raises:
-        DatasetError: there is none in the file.
+        DatasetError: the file cannot be read, or holds no calibrated judge.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        made = CalibratedJudge(
-            _formula(found),
-            tuple(_formula(each) for each in found["folds"]),
-            frozenset(map(str, found["questions"])),
+        content = json.loads(path.read_text(encoding="utf-8"))
+        calibrated = CalibratedJudge(
+            _parse_formula(content),
+            tuple(_parse_formula(fields) for fields in content["folds"]),
+            frozenset(map(str, content["questions"])),
         )
-        loaded = StoredJudge(made, dict(found["provenance"]))
-        figures = loaded.provenance["cross_validated"]
-        if len(made.folds) != FOLDS or not _sound(figures):
-            raise ValueError("not whole")
+        stored = StoredJudge(calibrated, dict(content["provenance"]))
+        figures = stored.provenance["cross_validated"]
+        if len(calibrated.folds) != FOLDS or not _has_figures(figures):
+            raise ValueError("folds or figures are missing")
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -189,52 +162,52 @@ def load_judge(path: Path) -> StoredJudge:
             f"{path}: holds no calibrated judge: make one with python -m evaluation calibrate "
             "--grades CSV --fit FILE.json"
         ) from None
-    return loaded
+    return stored
 
 
-def _formula(found: Mapping[str, Any]) -> Formula:
-    weights = {str(name): float(weight) for name, weight in found["weights"].items()}
-    intercept = float(found["intercept"])
-    # A sum that is not finite is caught here too; without a weight there is nothing to score by.
+def judge_of_identity(fields: object) -> CalibratedJudge:
+    """Return the calibrated judge of a run's identity, without folds.
+
+    Raises:
+        DatasetError: the fields are not those of a calibrated judge.
+    """
+    try:
+        if not isinstance(fields, Mapping):
+            raise TypeError
+        return CalibratedJudge(_parse_formula(fields), (), frozenset())
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise DatasetError(
+            "this version cannot read the manifest's calibrated_judge: use the version that wrote "
+            "it"
+        ) from None
+
+
+def _parse_formula(fields: Mapping[str, Any]) -> Formula:
+    weights = {str(name): float(weight) for name, weight in fields["weights"].items()}
+    intercept = float(fields["intercept"])
     if not weights.keys() <= {*SIGNALS}:
-        raise ValueError("signals that nothing measures")
+        raise ValueError("unknown signals")
+    # The comparison is false for NaN too, so that it also refuses weights that are not finite.
     if not weights or not abs(intercept) + sum(weights.values()) < 1e6 or min(weights.values()) < 0:
         raise ValueError("no weights, or not finite and at least 0")
     return Formula(intercept, weights)
 
 
-def _sound(figures: Mapping[str, Any]) -> bool:
-    """Return whether the figures that reports name are there."""
-    ends = [figures[name]["ci95"] for name in ("spearman", "pair_agreement")]
-    means = [figures[name]["mean"] for name in ("spearman", "pair_agreement")]
+def _has_figures(figures: Mapping[str, Any]) -> bool:
+    """Tell whether the figures that reports show are complete."""
+    estimates = [figures[name] for name in ("spearman", "pair_agreement")]
+    numbers = [number for estimate in estimates for number in (estimate["mean"], *estimate["ci95"])]
     return (
         isinstance(figures["n"], int)
         and isinstance(figures["grades"], str)
         and isinstance(figures["pair_agreement"]["n"], int)
-        and all(isinstance(mean, float) for mean in means)
-        and all(len(pair) == 2 and all(isinstance(x, float) for x in pair) for pair in ends)
+        and all(len(estimate["ci95"]) == 2 for estimate in estimates)
+        and all(isinstance(number, float) for number in numbers)
     )
 
 
-def judge_of_identity(fields: object) -> CalibratedJudge:
-    """Return the calibrated judge that a run's identity holds.
-
-    Raises:
-        DatasetError: it holds none.
-    """
-    try:
-        if not isinstance(fields, Mapping):
-            raise TypeError
-        return CalibratedJudge(_formula(fields), (), frozenset())
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise DatasetError(
-            "the manifest's calibrated_judge is none that this version knows: use the version that "
-            "wrote it"
-        ) from None
-
-
 def save_judge(path: Path, calibrated: CalibratedJudge, provenance: Mapping[str, object]) -> None:
-    """Write a calibrated judge for people to read: equal fits give equal files."""
+    """Write a calibrated judge as readable JSON; equal fits give equal files."""
     formula = calibrated.formula
     content = {
         "about": "score = 1 / (1 + exp(-(intercept + sum of weight * signal))); "
@@ -243,29 +216,7 @@ def save_judge(path: Path, calibrated: CalibratedJudge, provenance: Mapping[str,
         "intercept": formula.intercept,
         "weights": formula.weights,
         "provenance": provenance,
-        "folds": [each._asdict() for each in calibrated.folds],
+        "folds": [fold._asdict() for fold in calibrated.folds],
         "questions": sorted(calibrated.questions),
     }
     write_atomically(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
-
-
-def score_records(
-    calibrated: CalibratedJudge, encoder: "Encoder", records: Sequence[Record]
-) -> None:
-    """Fill in the calibrated judge's score of records that have all other metrics."""
-    for record, score in zip(records, record_scores(calibrated, encoder, records), strict=True):
-        record["metrics"][CALIBRATED_JUDGE] = score
-
-
-def record_scores(
-    calibrated: CalibratedJudge, encoder: "Encoder", records: Sequence[Record]
-) -> list[float | None]:
-    """Return the score of each record's answer, from the metrics that the record holds."""
-    questions = [record["question"] for record in records]
-    answers = [record["answer"] for record in records]
-    references = [record["reference"] for record in records]
-    more = extra_signals(encoder, questions, answers, references)
-    signals = [
-        {**record["metrics"], **others} for record, others in zip(records, more, strict=True)
-    ]
-    return calibrated_scores(questions, answers, references, signals, calibrated)

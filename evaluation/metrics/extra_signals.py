@@ -1,9 +1,10 @@
-"""Signals of an answer that a run does not measure by itself: chrF, and nearness to the question."""
+"""Further signals for the calibrated judge: chrF, and the similarity of answer and question."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from evaluation.metrics.registry import semantic_similarity
+from evaluation.metrics.metric import MetricScores
+from evaluation.metrics.semantic_similarity import semantic_similarity
 
 if TYPE_CHECKING:
     from graph.retrieval.encoder import Encoder
@@ -14,7 +15,7 @@ _LONGEST_NGRAM = 6
 def chrf(answer: str, reference: str) -> float | None:
     """Return the character F-score: n-grams of 1 to 6 characters, recall weighted 3 times.
 
-    Popović 2015, "chrF: character n-gram F-score for automatic MT evaluation", WMT; nltk. White
+    Popović 2015, "chrF: character n-gram F-score for automatic MT evaluation", WMT; by nltk. White
     space is left out. None without a reference.
     """
     if not reference:
@@ -31,16 +32,22 @@ def chrf(answer: str, reference: str) -> float | None:
 
 def extra_signals(
     encoder: "Encoder", questions: Sequence[str], answers: Sequence[str], references: Sequence[str]
-) -> list[dict[str, float | None]]:
-    """Return what a run does not measure by itself: chrF, and similarity of answer and question.
+) -> list[MetricScores]:
+    """Return chrF and question_similarity of each answer, both None without a reference.
 
-    Without a reference neither is given: a question alone says too little about its answer.
+    The similarity to the question alone says too little about an answer.
+
+    Args:
+        encoder: The encoder of the run.
+        questions: Texts, shape (n,) as all others.
+        answers: The answers.
+        references: The references; empty where there is none.
     """
-    near = semantic_similarity(encoder, answers, questions)
+    similarities = semantic_similarity(answers, questions, encoder)
     return [
         {
             "chrF": chrf(answer, reference),
-            "question_similarity": value if reference else None,
+            "question_similarity": similarity if reference else None,
         }
-        for answer, reference, value in zip(answers, references, near, strict=True)
+        for answer, reference, similarity in zip(answers, references, similarities, strict=True)
     ]

@@ -1,39 +1,36 @@
-"""Scores of every text that an answer was chosen from or made of, the answer itself among them."""
+"""Scores of records: of the answer and of every text that it was chosen from or made of."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from evaluation.metrics.registry import lexical, semantic_similarity
+from evaluation.metrics.calibrated_judge import CalibratedJudge
+from evaluation.metrics.extra_signals import extra_signals
+from evaluation.metrics.metric import MetricScores
+from evaluation.metrics.registry import METRICS, score_answers
 from evaluation.store.journal import CandidateScore, Record
 
 if TYPE_CHECKING:
     from graph.retrieval.encoder import Encoder
 
-MetricScores = dict[str, float | None]
-
 
 def score_texts(encoder: "Encoder | None", records: Sequence[Record]) -> None:
-    """Fill in the metrics of answered records and of all their candidates, bar the judge's.
+    """Fill in the metrics of answered records and of all their candidates; keep the judge's score.
 
-    A text is scored once for each question, however many steps show it. Without an encoder
-    `semantic_similarity` is None.
+    A text is scored once for each question, even if several steps hold it. Without an encoder,
+    metrics on vectors are None.
     """
     texts = [(record, text) for record in records for text in _texts(record)]
-    similarities: list[float | None] = [None] * len(texts)
-    if encoder is not None:
-        similarities = semantic_similarity(
-            encoder, [text for _, text in texts], [record["reference"] for record, _ in texts]
-        )
-    scored: dict[int, dict[str, MetricScores]] = {record["index"]: {} for record in records}
-    for (record, text), similarity in zip(texts, similarities, strict=True):
-        scored[record["index"]][text] = {
-            **lexical(text, record["reference"]),
-            "semantic_similarity": similarity,
-        }
+    scores = score_answers(
+        [text for _, text in texts], [record["reference"] for record, _ in texts], encoder
+    )
+    scores_of: dict[int, dict[str, MetricScores]] = {record["index"]: {} for record in records}
+    for (record, text), text_scores in zip(texts, scores, strict=True):
+        scores_of[record["index"]][text] = text_scores
     for record in records:
-        found = scored[record["index"]]
-        record["metrics"] = {**found[record["answer"]], "LLM_judge": record["metrics"]["LLM_judge"]}
-        record["candidates"] = _candidates(record, found)
+        own = scores_of[record["index"]]
+        measured = {**record["metrics"], **own[record["answer"]]}
+        record["metrics"] = {metric.name: measured.get(metric.name) for metric in METRICS}
+        record["candidates"] = _candidates(record, own)
 
 
 def _texts(record: Record) -> list[str]:
@@ -41,9 +38,27 @@ def _texts(record: Record) -> list[str]:
     return list(dict.fromkeys([record["answer"], *drafts]))
 
 
-def _candidates(record: Record, scored: dict[str, MetricScores]) -> list[CandidateScore]:
+def _candidates(record: Record, scores_of: dict[str, MetricScores]) -> list[CandidateScore]:
     return [
-        {"step": number, "candidate": place, "metrics": scored[draft["text"]]}
-        for number, step in enumerate(record["steps"])
-        for place, draft in enumerate(step.get("candidates", []))
+        {"step": step_index, "candidate": index, "metrics": scores_of[draft["text"]]}
+        for step_index, step in enumerate(record["steps"])
+        for index, draft in enumerate(step.get("candidates", []))
+    ]
+
+
+def calibrated_scores(
+    calibrated: CalibratedJudge, encoder: "Encoder", records: Sequence[Record]
+) -> list[float | None]:
+    """Return one score for each record: None without a reference or with a signal missing."""
+    further_signals = extra_signals(
+        encoder,
+        [record["question"] for record in records],
+        [record["answer"] for record in records],
+        [record["reference"] for record in records],
+    )
+    return [
+        calibrated.score(record["question"], record["answer"], {**record["metrics"], **signals})
+        if record["reference"]
+        else None
+        for record, signals in zip(records, further_signals, strict=True)
     ]

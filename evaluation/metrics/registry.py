@@ -1,77 +1,57 @@
-"""Metrics of one answer against its reference, computed as the original experiments did.
-
-All are in [0, 1], on the answer alone. None means unscored: there is no reference, or the judge
-gave no readable verdict. An empty answer is an answer and scores 0.
-"""
+"""The registry of metrics: every list of metrics, column and short name follows from it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
-from math import isnan
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from evaluation.metrics.bleu import BLEU
+from evaluation.metrics.calibrated_judge import CALIBRATED_JUDGE
+from evaluation.metrics.edit_similarity import EDIT_SIMILARITY
+from evaluation.metrics.llm_judge import LLM_JUDGE
+from evaluation.metrics.metric import MetricScores
+from evaluation.metrics.rouge import ROUGE_1, ROUGE_L
+from evaluation.metrics.semantic_similarity import SEMANTIC_SIMILARITY
 
 if TYPE_CHECKING:
     from graph.retrieval.encoder import Encoder
 
-METRIC_NAMES = ("BLEU", "ROUGE-1", "ROUGE-L", "edit_similarity", "semantic_similarity", "LLM_judge")
-CALIBRATED_JUDGE = "calibrated_judge"
-"""Measured where a run asks for it."""
+METRICS = (
+    BLEU,
+    ROUGE_1,
+    ROUGE_L,
+    EDIT_SIMILARITY,
+    SEMANTIC_SIMILARITY,
+    LLM_JUDGE,
+)
+"""The metrics of every run, in the order of every table."""
+ON_REQUEST = (CALIBRATED_JUDGE,)
+"""Metrics of runs that ask for them."""
+
+METRIC_NAMES = tuple(metric.name for metric in METRICS)
+STAGE_METRICS = tuple(metric.name for metric in METRICS if not metric.judge)
+"""Metrics of drafts and stages: a judge sees final answers only."""
+_SHORT_NAMES = {metric.name: metric.short_name for metric in (*METRICS, *ON_REQUEST)}
 
 
 def metric_names(measured: Iterable[Mapping[str, object]]) -> list[str]:
-    """Return `METRICS`, and then whatever else was measured of some answer."""
+    """Return `METRIC_NAMES`, then the names of all further metrics of some answer, sorted."""
     further = {name for metrics in measured for name in metrics}
     return [*METRIC_NAMES, *sorted(further - {*METRIC_NAMES})]
 
 
-def lexical(answer: str, reference: str) -> dict[str, float | None]:
-    """Return BLEU, ROUGE-1, ROUGE-L and edit similarity.
+def short_name(name: str) -> str:
+    """Return the heading of a metric where a table has little room."""
+    return _SHORT_NAMES.get(name, name)
 
-    BLEU is sentence BLEU-4 with smoothing method 1 (Chen and Cherry 2014) over lower-cased
-    white-space tokens (nltk); ROUGE is the F-measure with stemming (rouge-score); edit similarity
-    is the Levenshtein ratio.
+
+def score_answers(
+    answers: Sequence[str], references: Sequence[str], encoder: "Encoder | None" = None
+) -> list[MetricScores]:
+    """Return the scores of each answer by `STAGE_METRICS`; without an encoder, its metrics are None.
+
+    Args:
+        answers: Texts, shape (n,).
+        references: The reference of each answer; empty where there is none.
+        encoder: The encoder of metrics on vectors.
     """
-    if not reference:
-        return dict.fromkeys(METRIC_NAMES[:4], None)
-    if not answer:
-        return dict.fromkeys(METRIC_NAMES[:4], 0.0)
-    from Levenshtein import ratio
-
-    rouge = _rouge().score(reference, answer)
-    return {
-        "BLEU": _bleu(answer, reference),
-        "ROUGE-1": float(rouge["rouge1"].fmeasure),
-        "ROUGE-L": float(rouge["rougeL"].fmeasure),
-        "edit_similarity": float(ratio(answer, reference)),
-    }
-
-
-def _bleu(answer: str, reference: str) -> float:
-    from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
-
-    smoothing = SmoothingFunction().method1
-    tokens = [reference.lower().split()], answer.lower().split()
-    return float(sentence_bleu(*tokens, smoothing_function=smoothing))
-
-
-@cache
-def _rouge() -> Any:
-    from rouge_score.rouge_scorer import RougeScorer
-
-    return RougeScorer(["rouge1", "rougeL"], use_stemmer=True)
-
-
-def semantic_similarity(
-    encoder: "Encoder", answers: Sequence[str], references: Sequence[str]
-) -> list[float | None]:
-    """Return the cosine of each answer's and reference's sentence vectors, at least 0."""
-    vectors = encoder.encode([*answers, *references])
-    scores: list[float | None] = []
-    for row, (answer, reference) in enumerate(zip(answers, references, strict=True)):
-        if not reference:
-            scores.append(None)
-        elif not answer:
-            scores.append(0.0)
-        else:
-            cosine = float(vectors[row] @ vectors[len(answers) + row])
-            scores.append(None if isnan(cosine) else min(1.0, max(0.0, cosine)))
-    return scores
+    scores = [metric.score(answers, references, encoder) for metric in METRICS if metric.score]
+    return [dict(zip(STAGE_METRICS, row, strict=True)) for row in zip(*scores, strict=True)]

@@ -1,1 +1,1 @@
-"""Ranking quality: rankings of retrieval against relevance judgments."""
+"""Ranking quality: rankings by retrieval against relevance judgments."""

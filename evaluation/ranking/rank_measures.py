@@ -1,4 +1,4 @@
-"""Metrics of rankings, computed by ir_measures (which runs trec_eval's own code)."""
+"""Metrics of rankings: computed by ir_measures, which runs the code of trec_eval."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
@@ -10,53 +10,59 @@ if TYPE_CHECKING:
 
 RANK_METRICS = ("nDCG@10", "R@1", "R@5", "R@10", "R@100", "MRR")
 DEPTH = 100
-"""Questions ranked per query: what stands lower counts as not found, for MRR too."""
+"""Questions ranked for a query; a relevant one below it counts as not found, for MRR too."""
 
 QueryScores = dict[str, list[float]]
-"""From metric to one value per query, in the order of the queries, each in [0, 1]."""
+"""By metric: one score in [0, 1] for each query, in the order of the queries."""
 
 
-class Ranked(Protocol):
-    """A question at its place in a ranking."""
+class HasQuestionId(Protocol):
+    """A question of the corpus in a ranking."""
 
     @property
     def question_id(self) -> str:
-        """Its id in the corpus."""
+        """The id in the corpus."""
         ...
 
 
 class Ranker(Protocol):
-    """What is measured."""
+    """A retriever that ranks questions of the corpus."""
 
-    def rank(self, queries: Sequence[str], depth: int) -> Sequence[Sequence[Ranked]]:
-        """Return for each query at most `depth` questions, best first, none of them twice."""
+    def rank(self, queries: Sequence[str], depth: int) -> Sequence[Sequence[HasQuestionId]]:
+        """Return for each query at most `depth` different questions, best first."""
         ...
 
 
 def score_rankings(
-    rankings: Sequence[Sequence[Ranked]], relevant: Sequence[Mapping[str, int]]
+    rankings: Sequence[Sequence[HasQuestionId]], relevant: Sequence[Mapping[str, int]]
 ) -> QueryScores:
-    """Return the value of each metric for each query.
+    """Compute each metric for each query.
 
-    R@k is the share of a query's relevant questions among the first k; nDCG@10 (Jarvelin and
-    Kekalainen 2002) takes the relevance itself as the gain and log2(rank + 1) as the discount; MRR
-    is 1 / rank of the first relevant question, 0 where none is found. Questions without a
-    judgment count as not relevant. The order is the one given: equal scores change nothing.
+    - R@k: share of a query's relevant questions among the first k.
+    - nDCG@10 (Järvelin and Kekäläinen 2002): gain is the relevance, discount log2(rank + 1).
+    - MRR: 1 / rank of the first relevant question; 0 if the ranking holds none.
+
+    Questions without a judgment count as not relevant. Only the order of a ranking matters, not
+    the scores behind it.
+
+    Args:
+        rankings: The questions of each query, best first.
+        relevant: The relevance of questions by id, for each query.
 
     Raises:
-        ValueError: a ranking names a question twice.
+        ValueError: A ranking holds a question twice, or there are not as many rankings as queries.
         MissingExtraError: ir-measures is not installed.
     """
     measures = library_measures()
     import ir_measures
 
     qrels = {str(number): dict(judged) for number, judged in enumerate(relevant)}
-    run = {str(number): _by_rank(ranking) for number, ranking in enumerate(rankings)}
+    run = {str(number): _scores_by_rank(ranking) for number, ranking in enumerate(rankings)}
     if len(run) != len(qrels):
         raise ValueError(f"{len(run)} rankings of {len(qrels)} queries")
     values = {
-        (str(found.query_id), found.measure): float(found.value)
-        for found in ir_measures.pytrec_eval.iter_calc(list(measures.values()), qrels, run)
+        (str(result.query_id), result.measure): float(result.value)
+        for result in ir_measures.pytrec_eval.iter_calc(list(measures.values()), qrels, run)
     }
     return {
         name: [values[number, measure] for number in qrels] for name, measure in measures.items()
@@ -64,7 +70,7 @@ def score_rankings(
 
 
 def library_measures() -> dict[str, "Measure"]:
-    """Return the library's measure for each metric.
+    """Return the measure of ir_measures for each metric.
 
     Raises:
         MissingExtraError: ir-measures is not installed.
@@ -75,13 +81,13 @@ def library_measures() -> dict[str, "Measure"]:
         raise MissingExtraError(
             "measuring retrieval needs ir-measures: pip install 'opencoder[measure]'"
         ) from None
-    found = (nDCG @ 10, R @ 1, R @ 5, R @ 10, R @ 100, RR)
-    return dict(zip(RANK_METRICS, found, strict=True))
+    measures = (nDCG @ 10, R @ 1, R @ 5, R @ 10, R @ 100, RR)
+    return dict(zip(RANK_METRICS, measures, strict=True))
 
 
-def _by_rank(ranking: Sequence[Ranked]) -> dict[str, float]:
-    """Return scores that say nothing but the order: trec_eval breaks ties by id, backwards."""
-    scores = {ranked.question_id: float(-rank) for rank, ranked in enumerate(ranking, 1)}
+def _scores_by_rank(ranking: Sequence[HasQuestionId]) -> dict[str, float]:
+    """Return scores that fall with the rank: trec_eval sorts by score and breaks ties by id."""
+    scores = {question.question_id: float(-rank) for rank, question in enumerate(ranking, 1)}
     if len(scores) != len(ranking):
         raise ValueError("a ranking names a question twice")
     return scores

@@ -1,1 +1,1 @@
-"""The report: runs, what is distinguishable between them, and every trace, in one HTML file."""
+"""The report: one HTML file with the comparison of runs and the trace of every question."""

@@ -1,4 +1,4 @@
-"""The plots of the page: which figures stand in which."""
+"""The plots of the page: which figures are in which plot, and how each is labelled."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -6,219 +6,244 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from evaluation.analysis.comparison import verdict
-from evaluation.report.figures import Figures, Reported
-from evaluation.report.svg import Dot, Group, Row, forest, plane
+from evaluation.report.run_figures import Figures, ReportedRun
+from evaluation.report.svg import Dot, Group, Row, forest_plot, plane_plot
 from evaluation.statistics.summaries import Summary
+from evaluation.tables.numbers import (
+    NO_INTERVAL,
+    NONE,
+    NumberStyle,
+    decimal,
+    interval_text,
+    signed_decimal,
+)
 from graph.support.terminal import safe_text
 
-_LABEL = 25
-"""Characters of a label that fit beside its figures."""
+_LABEL_CHARS = 25
+"""The longest label that fits beside its figures."""
 
 
 class Panel(NamedTuple):
-    """One plot with its caption and what to know about it; `svg` None where nothing can be drawn."""
+    """One plot with its caption and an explanation; `svg` is None where there is nothing to draw."""
 
     metric: str
     title: str
     svg: Markup | None
-    explains: str = ""
+    explanation: str = ""
 
 
-def means(figures: Figures) -> list[Panel]:
-    """Each metric by run, the control's mean as a dashed line."""
-    control = next(each for each in figures.runs if each.name == figures.control)
+def mean_panels(figures: Figures) -> list[Panel]:
+    """Return a panel for each metric: the mean of each run, the control's as a dashed line."""
+    control = next(run for run in figures.runs if run.name == figures.control)
     panels = []
     for metric in figures.metrics:
-        rows = [_mean_row(figures, place, metric) for place in range(len(figures.runs))]
-        line = control.metrics[metric]["mean"] if len(figures.runs) > 1 else None
-        svg = _forest([Group("", rows)], "mean with its 95 % interval", f"{metric} by run", line)
+        rows = [_mean_row(figures, index, metric) for index in range(len(figures.runs))]
+        reference = control.metrics[metric]["mean"] if len(figures.runs) > 1 else None
+        axis = "mean with its 95 % interval"
+        svg = _forest([Group("", rows)], axis, f"{metric} by run", reference)
         panels.append(Panel(metric, metric, svg))
     return panels
 
 
-def by_metric(figures: Figures) -> list[Panel]:
-    """Everything that is drawn for one metric at a time, metric after metric."""
+def metric_panels(figures: Figures) -> list[Panel]:
+    """Return the panels that are about one metric at a time, metric after metric."""
     return [
         panel
         for metric in figures.metrics
         for panel in (
-            *_differences(figures, metric),
-            _added(figures, metric),
-            _stages(figures, metric),
-            *_costs(figures, metric),
-            _outcomes(figures, metric),
+            *_difference_panels(figures, metric),
+            _gains_panel(figures, metric),
+            _stages_panel(figures, metric),
+            *_cost_panels(figures, metric),
+            _outcomes_panel(figures, metric),
         )
     ]
 
 
-def _differences(figures: Figures, metric: str) -> list[Panel]:
-    """What each run adds to the control, question by question."""
+def _mean_row(figures: Figures, index: int, metric: str) -> Row:
+    run = figures.runs[index]
+    difference = figures.difference(run.name, metric)
+    hollow = difference is not None and verdict(difference) in ("not distinguishable", "no test")
+    return _row(_label(run), run.metrics[metric], index, hollow=hollow)
+
+
+def _difference_panels(figures: Figures, metric: str) -> list[Panel]:
+    """Return the panel of each run's difference from the control; none for a single run."""
     if len(figures.runs) < 2:
         return []
     rows = []
-    for place, each in enumerate(figures.runs):
-        found = figures.difference(each.name, metric)
-        if found is not None:
-            mean, ends = found["mean_difference"], found["ci95"]
-            said = _said(mean, ends, found["n"], "+")
-            hollow = not found["distinguishable"]
-            rows.append(Row(_label(each.key, each.name), mean, ends, said, place, hollow))
+    for index, run in enumerate(figures.runs):
+        difference = figures.difference(run.name, metric)
+        if difference is not None:
+            mean, ends = difference["mean_difference"], difference["ci95"]
+            text = _value_text(mean, ends, difference["n"], signed_decimal)
+            hollow = not difference["distinguishable"]
+            rows.append(Row(_label(run), mean, ends, text, index, hollow))
     axis = f"{metric} minus that of {_short(figures.control)}, 95 % interval"
     svg = _forest([Group("", rows)], axis, f"{metric}, difference from the control", 0.0)
-    explains = "Question by question: what the table's marks rest on. Hollow: not distinguishable."
-    return [Panel(metric, "Difference from the control", svg, explains)]
+    explanation = (
+        "Question by question: the marks of the table follow from these. Hollow: not "
+        "distinguishable."
+    )
+    return [Panel(metric, "Difference from the control", svg, explanation)]
 
 
-def _added(figures: Figures, metric: str) -> Panel:
-    """What each stage added where it ran, run by run."""
+def _gains_panel(figures: Figures, metric: str) -> Panel:
+    """Return the panel of the gain of each stage where it ran, run by run."""
     groups = []
-    for place, each in enumerate(figures.runs):
+    for index, run in enumerate(figures.runs):
         rows = [
-            _row(f"{stage}, {found['changed']:,} changed", found["metrics"][metric], place, "+")
-            for stage, found in each.added.items()
-            if metric in found["metrics"]
+            _row(
+                f"{stage}, {gain['changed']:,} changed",
+                gain["metrics"][metric],
+                index,
+                signed_decimal,
+            )
+            for stage, gain in run.added.items()
+            if metric in gain["metrics"]
         ]
         if rows:
-            groups.append(Group(_label(each.key, each.name), rows))
+            groups.append(Group(_label(run), rows))
     axis = f"{metric} after the stage minus before it, 95 % interval"
     svg = _forest(groups, axis, f"{metric}, what each stage added", 0.0)
-    explains = (
+    explanation = (
         "Over the questions that came to the stage; beside its name, how many got another answer."
         if svg
         else _no_stages(metric)
     )
-    return Panel(metric, "What each stage added", svg, explains)
+    return Panel(metric, "What each stage added", svg, explanation)
 
 
-def _stages(figures: Figures, metric: str) -> Panel:
-    """The score of the answer after each stage, run by run."""
+def _stages_panel(figures: Figures, metric: str) -> Panel:
+    """Return the panel of the score of the answer after each stage, run by run."""
     groups = []
-    for place, each in enumerate(figures.runs):
+    for index, run in enumerate(figures.runs):
         rows = [
-            _row(stage, summaries[metric], place)
-            for stage, summaries in each.stages.items()
+            _row(stage, summaries[metric], index)
+            for stage, summaries in run.stages.items()
             if metric in summaries
         ]
         if rows:
-            groups.append(Group(_label(each.key, each.name), rows))
+            groups.append(Group(_label(run), rows))
     svg = _forest(groups, f"{metric} after the stage, 95 % interval", f"{metric} by stage")
-    explains = (
+    explanation = (
         "A question that did not come to a stage keeps the answer that it had."
         if svg
         else _no_stages(metric)
     )
-    return Panel(metric, "The answer after each stage", svg, explains)
+    return Panel(metric, "The answer after each stage", svg, explanation)
 
 
 def _no_stages(metric: str) -> str:
-    return f"Nothing to draw: {metric} is known of last answers alone, or each run has one stage alone."
+    return f"Nothing to draw: only final answers have {metric}, or each run has only one stage."
 
 
-def _outcomes(figures: Figures, metric: str) -> Panel:
-    """The score of the answer by what became of the relevant passages."""
+def _outcomes_panel(figures: Figures, metric: str) -> Panel:
+    """Return the panel of the score of the answer by what became of the relevant passages."""
     groups = [
         Group(
-            _label(each.key, each.name),
-            [_row(name, summaries[metric], place) for name, summaries in each.by_outcome.items()],
+            _label(run),
+            [_row(name, summaries[metric], index) for name, summaries in run.by_outcome.items()],
         )
-        for place, each in enumerate(figures.runs)
-        if each.by_outcome
+        for index, run in enumerate(figures.runs)
+        if run.by_outcome
     ]
     axis = f"{metric} of the questions with this outcome, 95 % interval"
     svg = _forest(groups, axis, f"{metric} by retrieval outcome")
-    explains = (
+    explanation = (
         "Questions whose relevant posts are known. An answer used a passage if it cites its number "
         "or shares eight words in a row with it."
         if svg
         else "Nothing to draw: no run retrieves, or no question names its relevant posts."
     )
-    return Panel(metric, "Answer score by retrieval outcome", svg, explains)
+    return Panel(metric, "Answer score by retrieval outcome", svg, explanation)
 
 
-def _costs(figures: Figures, metric: str) -> list[Panel]:
-    """Quality against tokens and against seconds."""
+def _cost_panels(figures: Figures, metric: str) -> list[Panel]:
+    """Return the panels of quality against tokens and against seconds."""
     panels = []
-    for what, unit, of in _COSTS:
+    for name, unit, cost_of in _COSTS:
         dots = [
             dot
-            for place, each in enumerate(figures.runs)
-            if (dot := _dot(each, place, metric, of(each))) is not None
+            for index, run in enumerate(figures.runs)
+            if (dot := _dot(run, index, metric, cost_of(run))) is not None
         ]
-        says = f"{metric} against {what}: " + "; ".join(
-            f"{dot.label} {dot.x:,.1f}, {dot.y:.3f}" for dot in dots
+        description = f"{metric} against {name}: " + "; ".join(
+            f"{dot.label} {dot.x:,.1f}, {decimal(dot.y)}" for dot in dots
         )
-        svg = plane(dots, f"{unit} a question", metric, says) if dots else None
-        explains = "Lines are 95 % intervals both ways; the judge's calls are no cost of a run."
-        if what == "seconds":
-            explains = " ".join([explains, *_not_measured(figures)])
-        panels.append(Panel(metric, f"Quality against {what}", svg, explains))
+        svg = plane_plot(dots, f"{unit} per question", metric, description) if dots else None
+        explanation = "Lines are 95 % intervals both ways; the judge's calls are no cost of a run."
+        if name == "seconds":
+            explanation = " ".join([explanation, *_unmeasured_notes(figures)])
+        panels.append(Panel(metric, f"Quality against {name}", svg, explanation))
     return panels
 
 
-def _tokens(run: Reported) -> Summary | None:
+def _tokens(run: ReportedRun) -> Summary | None:
     return run.cost.tokens
 
 
-def _seconds(run: Reported) -> Summary | None:
+def _seconds(run: ReportedRun) -> Summary | None:
     return run.cost.seconds
 
 
-_COSTS: tuple[tuple[str, str, Callable[[Reported], Summary | None]], ...] = (
+_COSTS: tuple[tuple[str, str, Callable[[ReportedRun], Summary | None]], ...] = (
     ("tokens", "tokens read and written", _tokens),
     ("seconds", "seconds of model calls", _seconds),
 )
 
 
-def _not_measured(figures: Figures) -> list[str]:
+def _unmeasured_notes(figures: Figures) -> list[str]:
     return [
-        f"{each.key}: not measured: {each.cost.cached:,} of {each.cost.calls:,} calls came from "
+        f"{run.key}: not measured: {run.cost.cached:,} of {run.cost.calls:,} calls came from "
         "the cache."
-        for each in figures.runs
-        if each.cost.seconds is None
+        for run in figures.runs
+        if run.cost.seconds is None
     ]
 
 
-def _dot(run: Reported, place: int, metric: str, cost: Summary | None) -> Dot | None:
+def _dot(run: ReportedRun, index: int, metric: str, cost: Summary | None) -> Dot | None:
     summary = run.metrics[metric]
     if summary["mean"] is None or cost is None or cost["mean"] is None:
         return None
-    return Dot(run.key, cost["mean"], summary["mean"], cost["ci95"], summary["ci95"], place)
+    return Dot(run.key, cost["mean"], summary["mean"], cost["ci95"], summary["ci95"], index)
 
 
-def _mean_row(figures: Figures, place: int, metric: str) -> Row:
-    each = figures.runs[place]
-    found = figures.difference(each.name, metric)
-    hollow = found is not None and verdict(found) in ("not distinguishable", "no test")
-    return _row(_label(each.key, each.name), each.metrics[metric], place, hollow=hollow)
+def _row(
+    label: str,
+    summary: Summary,
+    colour: int,
+    style: NumberStyle = decimal,
+    *,
+    hollow: bool = False,
+) -> Row:
+    text = _value_text(summary["mean"], summary["ci95"], summary["n"], style)
+    text += f", {summary['unscored']:,} unscored" if summary["unscored"] else ""
+    return Row(label, summary["mean"], summary["ci95"], text, colour, hollow)
 
 
-def _row(label: str, summary: Summary, place: int, sign: str = "", *, hollow: bool = False) -> Row:
-    said = _said(summary["mean"], summary["ci95"], summary["n"], sign)
-    said += f", {summary['unscored']:,} unscored" if summary["unscored"] else ""
-    return Row(label, summary["mean"], summary["ci95"], said, place, hollow)
-
-
-def _said(mean: float | None, ends: list[float] | None, n: int, sign: str = "") -> str:
+def _value_text(
+    mean: float | None, ends: list[float] | None, n: int, style: NumberStyle = decimal
+) -> str:
     if mean is None:
-        return f"none, n {n:,}"
-    interval = "no interval" if ends is None else f"{ends[0]:{sign}.3f} to {ends[1]:{sign}.3f}"
-    return f"{mean:{sign}.3f} ({interval}), n {n:,}"
+        return f"{NONE}, n {n:,}"
+    return f"{style(mean)} ({interval_text(ends, style, missing=NO_INTERVAL)}), n {n:,}"
 
 
 def _forest(
-    groups: Sequence[Group], axis: str, says: str, line: float | None = None
+    groups: Sequence[Group], axis: str, title: str, reference: float | None = None
 ) -> Markup | None:
     rows = [(group.heading, row) for group in groups for row in group.rows]
     if not rows:
         return None
-    text = "; ".join(" ".join(f"{head} {row.label} {row.said}".split()) for head, row in rows)
-    return forest(groups, axis, f"{says}: {text}", line)
+    texts = (" ".join(f"{heading} {r.label} {r.value_text}".split()) for heading, r in rows)
+    return forest_plot(groups, axis, f"{title}: {'; '.join(texts)}", reference)
 
 
-def _label(key: str, name: str) -> str:
-    return f"{key}  {_short(name)}"
+def _label(run: ReportedRun) -> str:
+    return f"{run.key}  {_short(run.name)}"
 
 
 def _short(name: str) -> str:
     text = " ".join(safe_text(name).split())
-    return text if len(text) <= _LABEL else text[: _LABEL - 1] + "…"
+    return text if len(text) <= _LABEL_CHARS else text[: _LABEL_CHARS - 1] + "…"

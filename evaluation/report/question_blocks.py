@@ -1,9 +1,9 @@
-"""The questions of the page: an index that is read at once, and blocks read when they are opened.
+"""The questions of the page: an index that the page reads at once, and blocks that it reads later.
 
-A block is JSON, compressed and in base64, so that no text of a run stands in the page as HTML. A
-text that stands in it several times, as a passage does that several runs found, is kept once: a
-string of U+0001 and a number is the text of that number. The prompts of replies and verdicts
-repeat the passages and are left out; they stand in the run's journal.
+A block holds the records of some questions. It is compressed JSON in base64, so that no text of a
+run is part of the page's HTML. A block holds each text once, since several runs often find the
+same passage: the string U+0001 followed by a number stands for the text of that number. Prompts
+are left out, since they repeat the passages; they are in the run's journal.
 """
 
 import json
@@ -13,58 +13,63 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from evaluation.analysis.passage_quality import OUTCOMES
-from evaluation.report.figures import Reported
+from evaluation.report.run_figures import ReportedRun
 from evaluation.store.journal import Record
 
 BLOCK = 50
-"""Questions in a block."""
+"""Number of questions in a block."""
 PREVIEW = 240
-"""Characters of a question in the list."""
+"""Number of characters of a question in the list."""
 BUDGET = 20_000_000
-"""Characters of all blocks; the page stays below 25 MB."""
+"""Largest number of characters of all blocks: the page stays below 25 MB."""
 CUTS = (None, 4_000, 1_000, 200)
-"""To how many characters passages are cut where all else does not fit."""
+"""Lengths to which passages are cut, each tried if the blocks do not fit with the one before."""
 _LEFT_OUT = ("prompt",)
-_SHORT = 24
-"""Shorter texts are not worth a number."""
-_DIGITS = 6
+_LEAST_SHARED_CHARS = 24
+"""Shorter texts are written in place: a number would hardly be shorter."""
+_DECIMALS = 6
 
 QuestionKey = tuple[int, str, str]
 
 
 class QuestionBlocks(NamedTuple):
-    """What the page holds of the questions, in base64."""
+    """The questions as the page holds them, in base64."""
 
-    rows: str
-    parts: list[str]
+    packed_index: str
+    packed_blocks: list[str]
     cut: int | None
-    """To how many characters passages are cut; None where they are whole."""
+    """Number of characters to which passages are cut; None where they are whole."""
 
 
 def blocks_of(
-    runs: Sequence[Reported], metrics: Sequence[str], budget: int = BUDGET
+    runs: Sequence[ReportedRun], metrics: Sequence[str], budget: int = BUDGET
 ) -> QuestionBlocks:
-    """Return the index and the blocks of all questions that any of the runs holds."""
+    """Return the index and the blocks of all questions of the runs, within `budget` characters."""
     questions = _questions(runs)
-    index = _packed({"outcomes": OUTCOMES, "block": BLOCK, "rows": _rows(questions, runs, metrics)})
+    rows = list(_rows(questions, runs, metrics))
+    index = _packed({"outcomes": OUTCOMES, "block": BLOCK, "rows": rows})
     for cut in CUTS:
-        parts = []
-        left = budget - len(index)
+        blocks = []
+        room = budget - len(index)
         for start in range(0, len(questions), BLOCK):
-            part = _block(questions[start : start + BLOCK], cut)
-            left -= len(part)
-            parts.append(part)
-            if left < 0 and cut != CUTS[-1]:
+            block = _block(questions[start : start + BLOCK], cut)
+            room -= len(block)
+            blocks.append(block)
+            if room < 0 and cut != CUTS[-1]:
                 break
         else:
             break
-    return QuestionBlocks(index, parts, cut)
+    return QuestionBlocks(index, blocks, cut)
 
 
-def _questions(runs: Sequence[Reported]) -> list[tuple[QuestionKey, list[Record | None]]]:
-    """Return each question with its record in every run: same index, text and reference."""
+def _questions(runs: Sequence[ReportedRun]) -> list[tuple[QuestionKey, list[Record | None]]]:
+    """Return each question with its record in every run, in the order of their indexes.
+
+    Records of two runs are of one question if index, text and reference are equal.
+    """
     by_run: list[dict[QuestionKey, Record]] = [
-        {(r["index"], r["question"], r["reference"]): r for r in each.run.records} for each in runs
+        {(r["index"], r["question"], r["reference"]): r for r in run.recorded.records}
+        for run in runs
     ]
     keys = dict.fromkeys(key for records in by_run for key in records)
     ordered = sorted(keys, key=lambda key: key[0])
@@ -73,27 +78,31 @@ def _questions(runs: Sequence[Reported]) -> list[tuple[QuestionKey, list[Record 
 
 def _rows(
     questions: Sequence[tuple[QuestionKey, list[Record | None]]],
-    runs: Sequence[Reported],
+    runs: Sequence[ReportedRun],
     metrics: Sequence[str],
 ) -> Iterator[list[Any]]:
     for (index, text, _), records in questions:
-        known = next(record for record in records if record is not None)
+        first = next(record for record in records if record is not None)
         answers: dict[str, int] = {}
         cells = [
             record
-            and _cell(record, each, metrics, answers.setdefault(record["answer"], len(answers)))
-            for each, record in zip(runs, records, strict=True)
+            and _cell(record, run, metrics, answers.setdefault(record["answer"], len(answers)))
+            for run, record in zip(runs, records, strict=True)
         ]
-        yield [index, known.get("eval_id", ""), text[:PREVIEW], cells]
+        yield [index, first.get("eval_id", ""), text[:PREVIEW], cells]
 
 
-def _cell(record: Record, run: Reported, metrics: Sequence[str], answer: int) -> list[Any]:
-    """Return what the list shows of one answer: its state, outcome, text's number and scores."""
-    state = "failed" if record["error"] is not None else "" if record["answer"] else "empty"
-    known = run.outcomes.get(record["index"])
-    outcome = -1 if known is None else OUTCOMES.index(known)
+def _cell(record: Record, run: ReportedRun, metrics: Sequence[str], answer: int) -> list[Any]:
+    """Return the cell of one answer in the list; namedCell() of packed_questions.js names its fields.
+
+    `answer` is a number that the runs with the same answer to this question share.
+    """
+    condition = "failed" if record["error"] is not None else "" if record["answer"] else "empty"
+    outcome = run.outcomes.get(record["index"])
+    outcome_index = -1 if outcome is None else OUTCOMES.index(outcome)
     values = [record["metrics"].get(name) for name in metrics]
-    return [state, outcome, answer, [v if v is None else round(v, _DIGITS) for v in values]]
+    rounded = [value if value is None else round(value, _DECIMALS) for value in values]
+    return [condition, outcome_index, answer, rounded]
 
 
 def _block(questions: Sequence[tuple[QuestionKey, list[Record | None]]], cut: int | None) -> str:
@@ -102,40 +111,43 @@ def _block(questions: Sequence[tuple[QuestionKey, list[Record | None]]], cut: in
         {
             "question": _pack(text, texts, cut),
             "reference": _pack(reference, texts, cut),
-            "runs": [record and _slim(record, texts, cut) for record in records],
+            "runs": [record and _pack_record(record, texts, cut) for record in records],
         }
         for (_, text, reference), records in questions
     ]
     return _packed({"texts": list(texts), "questions": packed})
 
 
-def _slim(record: Record, texts: dict[str, int], cut: int | None) -> Any:
+def _pack_record(record: Record, texts: dict[str, int], cut: int | None) -> Any:
     own = {name: value for name, value in record.items() if name not in ("question", "reference")}
     return _pack(own, texts, cut)
 
 
 def _pack(value: Any, texts: dict[str, int], cut: int | None) -> Any:
+    """Return a value with its texts replaced by their numbers in `texts`, which it extends."""
     if isinstance(value, str):
-        if len(value) < _SHORT and not value.startswith("\x01"):
+        # A text that looks like a number of the table must be in the table, however short it is.
+        if len(value) < _LEAST_SHARED_CHARS and not value.startswith("\x01"):
             return value
         return f"\x01{texts.setdefault(value, len(texts))}"
     if isinstance(value, Mapping):
-        shown = {name: each for name, each in value.items() if name not in _LEFT_OUT}
-        return {name: _pack(each, texts, cut) for name, each in _cut(shown, cut).items()}
+        fields = {name: field for name, field in value.items() if name not in _LEFT_OUT}
+        cut_fields = _cut_passage(fields, cut)
+        return {name: _pack(field, texts, cut) for name, field in cut_fields.items()}
     if isinstance(value, list | tuple):
-        return [_pack(each, texts, cut) for each in value]
+        return [_pack(item, texts, cut) for item in value]
     return value
 
 
-def _cut(value: dict[str, Any], cut: int | None) -> dict[str, Any]:
-    """Cut the text of a passage."""
-    text = value.get("text")
-    if cut is None or "question_id" not in value or not isinstance(text, str) or len(text) <= cut:
-        return value
-    return {**value, "text": text[:cut], "left_out": len(text) - cut}
+def _cut_passage(fields: dict[str, Any], cut: int | None) -> dict[str, Any]:
+    """Return the fields of a passage with its text cut; any other object as it is."""
+    text = fields.get("text")
+    if cut is None or "question_id" not in fields or not isinstance(text, str) or len(text) <= cut:
+        return fields
+    return {**fields, "text": text[:cut], "left_out": len(text) - cut}
 
 
 def _packed(value: Any) -> str:
-    """Return JSON, compressed, in base64: none of its characters means anything in HTML."""
-    text = json.dumps(value, separators=(",", ":"), allow_nan=False, default=list)
+    """Return a value as compressed JSON in base64, of which no character has a meaning in HTML."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     return b64encode(zlib.compress(text.encode("ascii"), 6)).decode("ascii")

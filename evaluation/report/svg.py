@@ -1,4 +1,4 @@
-"""Plots as inline SVG: points with their intervals, in rows or in a plane; colours are the page's."""
+"""Plots as inline SVG: points with intervals, in rows or in a plane; report.css colours them."""
 
 from collections.abc import Iterable, Sequence
 from math import ceil, floor, log10
@@ -8,34 +8,37 @@ from markupsafe import Markup
 
 from graph.support.terminal import safe_text
 
+# All lengths are in units of the view box, which is one CSS pixel at full width.
 WIDTH = 400
 _LEFT, _RIGHT = 8, 12
-_ROW, _HEAD, _FOOT = 34, 22, 40
-_HEIGHT, _MARGIN = 270, 46
+_ROW_HEIGHT, _HEADING_HEIGHT, _AXIS_HEIGHT = 34, 22, 40
+_PLANE_HEIGHT, _PLANE_TOP, _PLANE_LEFT = 270, 24, 46
+_COLOURS = 8
+"""The number of run colours in report.css."""
 
 
 class Row(NamedTuple):
-    """A point with its interval; `mean` None is drawn as no point, and said."""
+    """A point with its interval; without a mean, a row has only its texts."""
 
     label: str
     mean: float | None
     ends: list[float] | None
-    said: str
+    value_text: str
     """The figures in words, at the right."""
     colour: int = 0
     hollow: bool = False
-    """Not distinguishable from the control."""
+    """Whether the point is not distinguishable from the control."""
 
 
 class Group(NamedTuple):
-    """Rows under a heading; no heading where it is empty."""
+    """Rows below a heading; an empty heading takes no space."""
 
     heading: str
     rows: list[Row]
 
 
 class Dot(NamedTuple):
-    """A point in a plane, with an interval both ways."""
+    """A point in a plane, with an interval in each direction."""
 
     label: str
     x: float
@@ -46,7 +49,7 @@ class Dot(NamedTuple):
 
 
 class Scale(NamedTuple):
-    """From values to places."""
+    """A linear map from values in [low, high] to coordinates from start to end."""
 
     low: float
     high: float
@@ -55,132 +58,146 @@ class Scale(NamedTuple):
     ticks: list[float]
 
     def at(self, value: float) -> float:
-        """Return where a value stands."""
+        """Return the coordinate of a value."""
         share = (value - self.low) / (self.high - self.low)
         return self.start + share * (self.end - self.start)
 
 
 def scale(values: Iterable[float], start: float, end: float, count: int = 4) -> Scale:
-    """Return a scale around the values with round ticks; equal values get some room."""
-    known = list(values) or [0.0, 1.0]
-    low, high = min(known), max(known)
+    """Return a scale around the values with about `count` round ticks.
+
+    Equal values get some room on both sides; no values get the range [0, 1].
+    """
+    points = list(values) or [0.0, 1.0]
+    low, high = min(points), max(points)
     room = (high - low) * 0.06 or max(abs(high) * 0.1, 0.01)
     # A mean of scores in [0, 1] needs no room below 0.
     low, high = low - room if low < 0 or low - room > 0 else 0.0, high + room
     step = _round_step((high - low) / count)
+    # Without the small number a tick at the end is lost to rounding, as 0.3 / 0.1 < 3.
     first, last = ceil(low / step - 1e-9), floor(high / step + 1e-9)
     return Scale(low, high, start, end, [tick * step for tick in range(first, last + 1)])
 
 
 def _round_step(least: float) -> float:
+    """Return the smallest of 1, 2 and 5 times a power of ten that is at least `least`."""
     power = 10.0 ** floor(log10(least))
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least * 0.999)
 
 
-def forest(groups: Sequence[Group], axis: str, says: str, line: float | None = None) -> Markup:
-    """Return rows of points with their intervals over one axis.
+def forest_plot(
+    groups: Sequence[Group], axis: str, description: str, reference: float | None = None
+) -> Markup:
+    """Return rows of points with their intervals above one axis.
 
     Args:
-        groups: From top to bottom.
-        axis: What is measured.
-        says: The plot in one line, for those who do not see it.
-        line: Where a dashed line stands: the control, or no difference.
+        groups: The rows, from top to bottom.
+        axis: The label of the axis.
+        description: The plot in one line, for those who do not see it.
+        reference: The value of a dashed vertical line: the control's mean, or no difference.
     """
     rows = [row for group in groups for row in group.rows]
     values = [row.mean for row in rows if row.mean is not None]
     values += [end for row in rows for end in row.ends or []]
-    values += [] if line is None else [line]
+    values += [] if reference is None else [reference]
     x = scale(values, _LEFT, WIDTH - _RIGHT)
     parts: list[Markup] = []
     y = 6
     for group in groups:
         if group.heading:
-            y += _HEAD
+            y += _HEADING_HEIGHT
             parts.append(_text(_LEFT, y - 7, group.heading, "heading"))
         for row in group.rows:
-            parts += _row(row, y, x)
-            y += _ROW
-    under = _axis(x, y + 4, axis)
-    dashed = [] if line is None else [_line("zero", x.at(line), 4, x.at(line), y + 4)]
-    return _svg([*under, *dashed, *parts], y + _FOOT, says)
+            parts += _row_parts(row, y, x)
+            y += _ROW_HEIGHT
+    # The grid and the dashed line come first, so that the points are drawn over them.
+    below = _axis_parts(x, y + 4, axis)
+    if reference is not None:
+        below.append(_line("reference", x.at(reference), 4, x.at(reference), y + 4))
+    return _svg([*below, *parts], y + _AXIS_HEIGHT, description)
 
 
-def _row(row: Row, y: int, x: Scale) -> list[Markup]:
+def _row_parts(row: Row, y: int, x: Scale) -> list[Markup]:
     middle = y + 24
     parts = [
         _text(_LEFT, y + 13, row.label, "label"),
-        _text(WIDTH - _RIGHT, y + 13, row.said, "said end"),
+        _text(WIDTH - _RIGHT, y + 13, row.value_text, "value end"),
     ]
     if row.mean is None:
         return parts
-    kind = f"run-{row.colour % 8}"
+    run = _run_class(row.colour)
     if row.ends:
         left, right = (x.at(end) for end in row.ends)
-        parts.append(_line(f"interval {kind}", left, middle, right, middle))
-    parts.append(_circle(f"point {kind}{' hollow' if row.hollow else ''}", x.at(row.mean), middle))
+        parts.append(_line(f"interval {run}", left, middle, right, middle))
+    parts.append(_circle(f"point {run}{' hollow' if row.hollow else ''}", x.at(row.mean), middle))
     return parts
 
 
-def plane(dots: Sequence[Dot], x_axis: str, y_axis: str, says: str) -> Markup:
+def plane_plot(dots: Sequence[Dot], x_axis: str, y_axis: str, description: str) -> Markup:
     """Return points with intervals in two directions."""
     x = scale(
-        [0.0, *(v for dot in dots for v in (dot.x, *(dot.x_ends or [])))],
-        _MARGIN,
+        # Costs start at 0, so that a distance on the axis is a share of the cost.
+        [0.0, *(value for dot in dots for value in (dot.x, *(dot.x_ends or [])))],
+        _PLANE_LEFT,
         WIDTH - _RIGHT,
     )
-    y = scale(
-        [v for dot in dots for v in (dot.y, *(dot.y_ends or []))], _HEIGHT - _FOOT, 24, count=5
-    )
-    parts = _axis(x, _HEIGHT - _FOOT, x_axis, top=24)
+    bottom = _PLANE_HEIGHT - _AXIS_HEIGHT
+    y_values = [value for dot in dots for value in (dot.y, *(dot.y_ends or []))]
+    y = scale(y_values, bottom, _PLANE_TOP, count=5)
+    parts = _axis_parts(x, bottom, x_axis, top=_PLANE_TOP)
     parts.append(_text(_LEFT, 14, y_axis, "axis"))
     for tick in y.ticks:
-        place = y.at(tick)
-        parts.append(_line("grid", _MARGIN, place, WIDTH - _RIGHT, place))
-        parts.append(_text(_MARGIN - 6, place + 4, _number(tick), "tick end"))
+        height = y.at(tick)
+        parts.append(_line("grid", _PLANE_LEFT, height, WIDTH - _RIGHT, height))
+        parts.append(_text(_PLANE_LEFT - 6, height + 4, _tick_text(tick), "tick end"))
     for dot in dots:
-        parts += _dot(dot, x, y)
-    return _svg(parts, _HEIGHT, says)
+        parts += _dot_parts(dot, x, y)
+    return _svg(parts, _PLANE_HEIGHT, description)
 
 
-def _dot(dot: Dot, x: Scale, y: Scale) -> list[Markup]:
-    kind, left, top = f"run-{dot.colour % 8}", x.at(dot.x), y.at(dot.y)
+def _dot_parts(dot: Dot, x: Scale, y: Scale) -> list[Markup]:
+    run, left, top = _run_class(dot.colour), x.at(dot.x), y.at(dot.y)
     parts = []
     if dot.x_ends:
-        one, other = (x.at(end) for end in dot.x_ends)
-        parts.append(_line(f"interval {kind}", one, top, other, top))
+        x_low, x_high = map(x.at, dot.x_ends)
+        parts.append(_line(f"interval {run}", x_low, top, x_high, top))
     if dot.y_ends:
-        one, other = (y.at(end) for end in dot.y_ends)
-        parts.append(_line(f"interval {kind}", left, one, left, other))
-    parts.append(_circle(f"point {kind}", left, top))
+        y_low, y_high = map(y.at, dot.y_ends)
+        parts.append(_line(f"interval {run}", left, y_low, left, y_high))
+    parts.append(_circle(f"point {run}", left, top))
     if left > WIDTH - _RIGHT - 24:
         return [*parts, _text(left - 9, top - 8, dot.label, "label end")]
     return [*parts, _text(left + 9, top - 8, dot.label, "label")]
 
 
-def _axis(x: Scale, y: float, label: str, top: float = 4) -> list[Markup]:
+def _axis_parts(x: Scale, y: float, label: str, top: float = 4) -> list[Markup]:
     parts = []
     for tick in x.ticks:
-        place = x.at(tick)
-        near_the_edge = place > WIDTH - _RIGHT - 10
-        parts.append(_line("grid", place, top, place, y))
-        kind = "tick end" if near_the_edge else "tick middle"
-        parts.append(_text(min(place, WIDTH - 2), y + 15, _number(tick), kind))
+        left = x.at(tick)
+        is_near_edge = left > WIDTH - _RIGHT - 10
+        parts.append(_line("grid", left, top, left, y))
+        kind = "tick end" if is_near_edge else "tick middle"
+        parts.append(_text(min(left, WIDTH - 2), y + 15, _tick_text(tick), kind))
     parts.append(_line("base", x.start, y, x.end, y))
     parts.append(_text((x.start + x.end) / 2, y + 31, label, "axis middle"))
     return parts
 
 
-def _number(value: float) -> str:
-    """Return a tick: thousands with a comma, small ones without a trail of zeros."""
+def _run_class(colour: int) -> str:
+    return f"run-{colour % _COLOURS}"
+
+
+def _tick_text(value: float) -> str:
+    """Return the label of a tick: thousands with a comma, no trailing zeros."""
     if abs(value) >= 1000:
         return f"{value:,.0f}"
     return f"{value + 0.0:.4f}".rstrip("0").rstrip(".") or "0"
 
 
-def _svg(parts: Iterable[Markup], height: float, says: str) -> Markup:
+def _svg(parts: Iterable[Markup], height: float, description: str) -> Markup:
     return Markup(
         '<svg viewBox="0 0 {} {}" width="{}" height="{}" role="img" aria-label="{}">{}</svg>'
-    ).format(WIDTH, height, WIDTH, height, safe_text(says), Markup("").join(parts))
+    ).format(WIDTH, height, WIDTH, height, safe_text(description), Markup("").join(parts))
 
 
 def _text(x: float, y: float, text: str, kind: str) -> Markup:

@@ -1,1 +1,1 @@
-"""Scores that are added to a finished run: another judge's, and those of ragas."""
+"""Scores that are added to a finished run: those of another judge and those of ragas."""

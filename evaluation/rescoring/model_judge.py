@@ -1,4 +1,4 @@
-"""Another judge over the answers of a finished run: nothing is generated again."""
+"""A language model as judge of the answers of a finished run; no answer is generated again."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -8,40 +8,40 @@ from pathlib import Path
 from typing import NamedTuple
 
 from evaluation.answering.run_identity import model_identity
+from evaluation.metrics.llm_judge import LLM_JUDGE
 from evaluation.rescoring.score_files import PassScore, PassSpec, fingerprint
 from evaluation.store.journal import Record
-from graph.models import Models, open_models
-from graph.models import packaged as embedded
+from graph.models import Models, open_models, packaged
 from graph.models.lockstep import TaskOutcome
 from graph.schema import ModelSpec, Profile
 from graph.support.errors import ConfigError
 from graph.support.storage import file_sha256
 from nodes import judge as node
 from nodes.judge import judge
-from nodes.state import Judged, JudgedState
+from nodes.state import JudgedState, JudgeUpdate
 from prompts.judge import GRADES, JUDGE
 
-METRIC = "LLM_judge"
+METRIC = LLM_JUDGE.name
 _REASON_CHARS = 100
 
 
 class ModelJudge(NamedTuple):
-    """A language model as judge, asked just as a run asks it."""
+    """A scorer that asks a language model exactly as a run asks its judge."""
 
     models: Models
 
     def __call__(self, batch: Sequence[Record], on_served: Callable[[], None]) -> list[PassScore]:
-        """Judge a batch side by side."""
+        """Return the verdicts on a batch of answers, whose model calls are made together."""
         states: list[JudgedState] = [
             {"question": r["question"], "reference": r["reference"], "answer": r["answer"]}
             for r in batch
         ]
         tasks = [partial(judge, state, chooser=self.models.judge) for state in states]
         outcomes = self.models.lockstep.run(tasks, on_served)
-        return [_score(record, each) for record, each in zip(batch, outcomes, strict=True)]
+        return [_score(record, outcome) for record, outcome in zip(batch, outcomes, strict=True)]
 
 
-def _score(record: Record, outcome: TaskOutcome[Judged]) -> PassScore:
+def _score(record: Record, outcome: TaskOutcome[JudgeUpdate]) -> PassScore:
     if outcome.value is None:
         raise outcome.error or RuntimeError("the judge ended without a verdict")
     [step] = outcome.value["steps"]
@@ -52,7 +52,7 @@ def _score(record: Record, outcome: TaskOutcome[Judged]) -> PassScore:
         "of": fingerprint(record),
         "scores": {METRIC: value},
         "reasons": reasons,
-        "evidence": [json.loads(json.dumps(step))],
+        "evidence": [step],
     }
 
 
@@ -65,43 +65,53 @@ def _reason(error: str | None) -> str:
     return " ".join(f"{name}: {message}".split())[:_REASON_CHARS]
 
 
-def model_plan(spec: ModelSpec, batch_size: int) -> PassSpec:
-    """Return what a model's verdicts depend on; loads no weights."""
-    asked = [JUDGE.template, *GRADES, file_sha256(Path(node.__file__))]
+def model_pass_spec(spec: ModelSpec, batch_size: int) -> PassSpec:
+    """Return the description of a pass by a model, without loading its weights."""
+    prompt_parts = [JUDGE.template, *GRADES, file_sha256(Path(node.__file__))]
     identity: dict[str, object] = {
         "kind": "judge",
         "judge": model_identity(spec),
-        "prompt": sha256(json.dumps(asked).encode()).hexdigest(),
+        "prompt": sha256(json.dumps(prompt_parts).encode()).hexdigest(),
         "batch_size": batch_size,
     }
-    return PassSpec("judge", spec.model, (METRIC,), json.loads(json.dumps(identity)))
+    return PassSpec("judge", spec.model, (METRIC,), identity)
 
 
 def judge_spec(name: str, profile: Profile) -> ModelSpec:
-    """Return the judge that a name means: `model` or `profile`, a model of a package, a folder, a repository.
+    """Return the spec of the judge that a name means.
 
-    What else a judge needs (window, chat format) is taken from the profile's.
+    Its other settings, as its window and chat format, are those of the profile's judge.
+
+    Args:
+        name: `model` or `profile` for the profile's judge, a packaged model, a folder, or a
+            repository.
+        profile: The profile whose judge gives the other settings.
 
     Raises:
-        ConfigError: the name can be none of these.
+        ConfigError: the name is empty or holds characters that no name has.
     """
     if name in ("model", "profile"):
         return profile.judge
     if not name.strip() or name != name.strip() or not name.isprintable():
-        raise ConfigError(f"--judge {name!r}: give a model's name or folder, or model")
-    engine = "embedded" if name in embedded.NAMES else "huggingface"
-    return profile.judge.model_copy(update={"model": name, "revision": None, "engine": engine})
+        raise ConfigError(
+            f"--judge {name!r} names no judge: give `model` for the profile's judge, or the name or "
+            "folder of a model"
+        )
+    weights = "package" if name in packaged.NAMES else "hub"
+    return profile.judge.model_copy(update={"model": name, "revision": None, "weights": weights})
 
 
 @cache
 def open_judge(profile: Profile, spec: ModelSpec, batch_size: int) -> ModelJudge:
-    """Load a judge, once for all runs: what cannot be loaded is an error now, and not each question's own.
+    """Load a judge, once for all runs of the process.
 
     Raises:
-        ConfigError: there is no such model.
+        ConfigError: the model cannot be loaded.
     """
     models = open_models(
         profile.model_copy(update={"judge": spec, "generator": spec}), batch_size=batch_size
     )
+    # Reading `loaded` loads the weights: a model that cannot be loaded is one error here, and not
+    # the reason of every question.
     getattr(models.judge.engine, "loaded", None)
     return ModelJudge(models)

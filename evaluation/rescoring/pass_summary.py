@@ -1,96 +1,97 @@
-"""What a pass over a run amounts to: means with all that is not in them, and agreement with others."""
+"""Summaries of a pass over a run, and a run with the metrics of its passes beside its own."""
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from evaluation.rescoring.score_files import PassScore, RecordedPass, read_scores, scored
+from evaluation.rescoring.score_files import PassScore, RecordedPass, read_scores, score_of
 from evaluation.statistics.summaries import Summary, summarise
 from evaluation.store.journal import Record
 from evaluation.store.recorded_run import RecordedRun
 
+_DIGEST_CHARS = 6
 
-class Scored(Summary):
+
+class PassSummary(Summary):
     """The mean of one metric of a pass, over the questions that the run answered."""
 
     failed: int
-    """Questions that have no answer: nothing to score."""
+    """Number of questions that have no answer, so that there is nothing to score."""
     waiting: int
-    """Answered questions that the pass has not come to."""
+    """Number of answered questions that the pass has not scored yet."""
     reasons: dict[str, int]
-    """Why questions are unscored."""
+    """By reason why a question is unscored, the number of questions."""
 
 
-def summary(run: RecordedRun, scores: dict[int, PassScore], metric: str) -> Scored:
-    """Return what a pass says by one metric."""
-    sound = run.answered
-    found = [each for record in sound if (each := scored(record, scores)) is not None]
+def summarise_pass(run: RecordedRun, scores: dict[int, PassScore], metric: str) -> PassSummary:
+    """Return the summary of a pass's values of one metric."""
+    pass_scores = [score_of(record, scores) for record in run.answered]
+    scored = [score for score in pass_scores if score is not None]
     reasons = Counter(
-        each["reasons"].get(metric, "no reason was kept")
-        for each in found
-        if each["scores"].get(metric) is None
+        score["reasons"].get(metric, "no reason was kept")
+        for score in scored
+        if score["scores"].get(metric) is None
     )
     return {
-        **summarise([each["scores"].get(metric) for each in found]),
+        **summarise([score["scores"].get(metric) for score in scored]),
         "failed": run.failed,
-        "waiting": len(sound) - len(found),
+        "waiting": len(pass_scores) - len(scored),
         "reasons": dict(reasons.most_common()),
     }
 
 
-def own_summary(run: RecordedRun, scores: dict[int, PassScore], metric: str) -> Scored:
-    """Return what the run itself says by one of its metrics, on the questions of a pass."""
-    sound = run.answered
-    found = [record for record in sound if scored(record, scores) is not None]
-    values = [record["metrics"].get(metric) for record in found]
+def summarise_own(run: RecordedRun, scores: dict[int, PassScore], metric: str) -> PassSummary:
+    """Return the summary of the run's own values of a metric, on the questions of a pass."""
+    answered = run.answered
+    scored = [record for record in answered if score_of(record, scores) is not None]
+    values = [record["metrics"].get(metric) for record in scored]
     unscored = values.count(None)
     return {
         **summarise(values),
         "failed": run.failed,
-        "waiting": len(sound) - len(found),
+        "waiting": len(answered) - len(scored),
         "reasons": {"as the run recorded it": unscored} if unscored else {},
     }
 
 
-def with_scores(run: RecordedRun, scorings: Sequence[RecordedPass]) -> RecordedRun:
-    """Return the run with the metrics of passes beside its own, under names of their own.
-
-    A name ends with the digest of what scored: equal names are the same measurement.
-    """
+def with_scores(run: RecordedRun, passes: Sequence[RecordedPass]) -> RecordedRun:
+    """Return the run with the metrics of passes beside its own, named by `metric_in_pass`."""
     records = []
     for record in run.records:
         metrics = dict(record["metrics"])
-        for scoring in scorings:
-            found = scored(record, scoring.scores) if record["error"] is None else None
-            if found is not None:
-                for metric in scoring.plan.metrics:
-                    metrics[column(scoring, metric)] = found["scores"].get(metric)
+        for recorded in passes:
+            score = score_of(record, recorded.scores) if record["error"] is None else None
+            if score is not None:
+                for metric in recorded.spec.metrics:
+                    metrics[metric_in_pass(recorded, metric)] = score["scores"].get(metric)
         records.append(Record(**{**record, "metrics": metrics}))
     return replace(run, records=records)
 
 
 def with_shared_scores(runs: Sequence[RecordedRun]) -> tuple[list[RecordedRun], list[str]]:
-    """Return the runs with the metrics of passes that two or more of them have, and what those are.
+    """Return the runs with the metrics of those passes that two or more runs have, and notes.
+
+    A note names what scored for each pass.
 
     Raises:
         DatasetError: scores of a run are damaged, or of other answers.
     """
-    passes = [read_scores(run.folder) for run in runs]
-    counts = Counter(scoring.name for found in passes for scoring in found)
-    shared = [[each for each in found if counts[each.name] > 1] for found in passes]
+    passes_by_run = [read_scores(run.folder) for run in runs]
+    counts = Counter(recorded.name for passes in passes_by_run for recorded in passes)
+    shared_by_run = [[p for p in passes if counts[p.name] > 1] for passes in passes_by_run]
     notes = {
-        f"@{_mark(scoring)} is scored by {scoring.plan.kind}, {scoring.plan.label}."
-        for found in shared
-        for scoring in found
+        f"@{_short_digest(recorded)} is scored by {recorded.spec.kind}, {recorded.spec.label}."
+        for passes in shared_by_run
+        for recorded in passes
     }
-    merged = [with_scores(run, found) for run, found in zip(runs, shared, strict=True)]
+    merged = [with_scores(run, passes) for run, passes in zip(runs, shared_by_run, strict=True)]
     return merged, sorted(notes)
 
 
-def column(scoring: RecordedPass, metric: str) -> str:
-    """Return a metric's name among the metrics of a run."""
-    return f"{metric}@{_mark(scoring)}"
+def metric_in_pass(recorded: RecordedPass, metric: str) -> str:
+    """Return a metric's name with the digest of the pass: equal names are the same measurement."""
+    return f"{metric}@{_short_digest(recorded)}"
 
 
-def _mark(scoring: RecordedPass) -> str:
-    return scoring.name.rpartition("-")[2][:6]
+def _short_digest(recorded: RecordedPass) -> str:
+    return recorded.name.rpartition("-")[2][:_DIGEST_CHARS]

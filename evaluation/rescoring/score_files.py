@@ -1,7 +1,8 @@
-"""Scores beside a run's journal, which stays as it is.
+"""The score files of a run: scores that are added after the run, beside its unchanged journal.
 
-`RUN/scores/NAME.json` says what scored, `RUN/scores/NAME.jsonl` holds one self-checking line for
-each question. NAME ends with the digest of what scored, so that two judges are never mixed up.
+`RUN/scores/NAME.json` describes the pass that scored, `RUN/scores/NAME.jsonl` holds one line with
+its own checksum for each question. NAME ends with the digest of the pass's identity, so that the
+scores of two judges are never mixed up.
 """
 
 import json
@@ -15,8 +16,8 @@ from evaluation.store.checked_lines import CheckedLines, LineFormat, read_checke
 from evaluation.store.identity import digest, versions
 from evaluation.store.journal import Record, is_score
 from graph.support.errors import DatasetError
+from graph.support.logger import log
 from graph.support.storage import write_atomically
-from graph.support.terminal import log
 
 SCHEMA = 1
 FOLDER = "scores"
@@ -25,42 +26,43 @@ _REMEDY = "remove it and the .json beside it, and score again"
 
 
 class PassScore(TypedDict):
-    """What one pass says of one question."""
+    """The scores that one pass gives one question."""
 
     index: int
     of: str
-    """Digest of what was scored: scores of another answer are refused."""
+    """The `fingerprint` of the scored record: scores of another answer are refused."""
     scores: dict[str, float | None]
     """By metric; None is unscored."""
     reasons: dict[str, str]
-    """Why a metric is None."""
+    """By metric, the reason why it is unscored."""
     evidence: list[Any]
-    """What the scores were made from: verdicts, or replies as the model wrote them."""
+    """The verdicts, or the replies as the model wrote them, that the scores follow from."""
 
 
 class PassSpec(NamedTuple):
-    """What scores."""
+    """The description of a pass: the scorer, its metrics and all that their values depend on."""
 
     kind: str
     """`judge` or `ragas`."""
     label: str
-    """The model, for people."""
+    """The name of the model, for people."""
     metrics: tuple[str, ...]
     identity: dict[str, object]
 
     @property
     def name(self) -> str:
-        """The name of its files, whatever characters a model's name has."""
+        """The name of the pass's files, without their suffix."""
+        # A label is a model's name from the command line: no character of it may form a path.
         safe = "".join(c if c.isascii() and c.isalnum() else "_" for c in self.label)
         return f"{self.kind}-{safe[-_LABEL_CHARS:]}-{digest(self.identity)[:12]}"
 
 
 @dataclass(frozen=True)
 class RecordedPass:
-    """A pass as its files tell it, finished or not."""
+    """A pass as read from its files, finished or not."""
 
     name: str
-    plan: PassSpec
+    spec: PassSpec
     scores: dict[int, PassScore]
     """By the question's index."""
 
@@ -84,22 +86,22 @@ SCORE_LINES = LineFormat(_is_entry, "scores of a question", _REMEDY)
 
 
 class ScoreFile:
-    """The scores of one pass, open for more."""
+    """The scores of one pass, open for appending."""
 
-    def __init__(self, folder: Path, plan: PassSpec) -> None:
-        """Open or begin the scores of `plan` in a run folder, which the caller holds locked.
+    def __init__(self, folder: Path, spec: PassSpec) -> None:
+        """Open or create the score files of a pass in a run folder, which the caller holds locked.
 
         Raises:
             DatasetError: the files are damaged, or of another pass.
         """
         scores = folder / FOLDER
         scores.mkdir(exist_ok=True)
-        header = scores / f"{plan.name}.json"
+        header = scores / f"{spec.name}.json"
         if header.exists():
-            _warn_of_versions(header, _header(header, plan.name))
+            _warn_of_versions(header, _read_header(header, spec.name))
         else:
-            write_atomically(header, json.dumps(_header_of(plan), indent=1) + "\n")
-        self._lines = CheckedLines(scores / f"{plan.name}.jsonl", SCORE_LINES)
+            write_atomically(header, json.dumps(_header_of(spec), indent=1) + "\n")
+        self._lines = CheckedLines(scores / f"{spec.name}.jsonl", SCORE_LINES)
         self.scores = self._lines.entries
 
     def append(self, scores: list[PassScore]) -> None:
@@ -112,25 +114,25 @@ class ScoreFile:
 
 
 def read_scores(folder: Path) -> list[RecordedPass]:
-    """Read every pass over a run, by name; nothing is written.
+    """Read every pass over a run, in the order of their names; write nothing.
+
+    Passes of metrics that this version no longer computes are read like any other.
 
     Raises:
         DatasetError: a file is damaged.
     """
-    found = []
-    for header in sorted((folder / FOLDER).glob("*.json")):
-        stored = _header(header, header.stem)
-        lines = header.with_suffix(".jsonl")
+    passes = []
+    for path in sorted((folder / FOLDER).glob("*.json")):
+        header = _read_header(path, path.stem)
+        lines = path.with_suffix(".jsonl")
+        # An interrupt may come between the header and the first line.
         scores = read_checked_lines(lines, SCORE_LINES) if lines.exists() else {}
-        plan = PassSpec(
-            stored["kind"], stored["label"], tuple(stored["metrics"]), dict(stored["identity"])
-        )
-        found.append(RecordedPass(header.stem, plan, scores))
-    return found
+        passes.append(RecordedPass(path.stem, _spec_in(header), scores))
+    return passes
 
 
 def fingerprint(record: Record) -> str:
-    """Return the digest of everything in a record that a score depends on."""
+    """Return the digest of all parts of a record that a score depends on."""
     parts = [
         record["question"],
         record["reference"],
@@ -141,53 +143,62 @@ def fingerprint(record: Record) -> str:
     return sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
-def scored(record: Record, scores: dict[int, PassScore]) -> PassScore | None:
-    """Return a question's score, None if it has none yet.
+def score_of(record: Record, scores: dict[int, PassScore]) -> PassScore | None:
+    """Return the scores of a record; None where it is not scored yet.
 
     Raises:
-        DatasetError: the score is of another answer.
+        DatasetError: the scores are of another answer.
     """
-    found = scores.get(record["index"])
-    if found is not None and found["of"] != fingerprint(record):
+    score = scores.get(record["index"])
+    if score is not None and score["of"] != fingerprint(record):
         raise DatasetError(
             f"the scores of question {record['index']} are of another answer than the journal's: "
             "remove the run's folder scores, and score again"
         )
-    return found
+    return score
 
 
-def _header_of(plan: PassSpec) -> dict[str, object]:
+def _header_of(spec: PassSpec) -> dict[str, object]:
     return {
         "schema": SCHEMA,
-        "kind": plan.kind,
-        "label": plan.label,
-        "metrics": list(plan.metrics),
-        "digest": digest(plan.identity),
-        "identity": plan.identity,
+        "kind": spec.kind,
+        "label": spec.label,
+        "metrics": list(spec.metrics),
+        "digest": digest(spec.identity),
+        "identity": spec.identity,
         "versions": versions(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 
-def _header(path: Path, name: str) -> dict[str, Any]:
+def _spec_in(header: dict[str, Any]) -> PassSpec:
+    metrics = tuple(header["metrics"])
+    return PassSpec(header["kind"], header["label"], metrics, header["identity"])
+
+
+def _read_header(path: Path, name: str) -> dict[str, Any]:
+    """Read the header of a pass and check that it is the one that `name` promises."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        plan = PassSpec(found["kind"], found["label"], tuple(found["metrics"]), found["identity"])
-        whole = (
-            found["digest"] == digest(plan.identity)
-            and plan.name == name
-            and all(isinstance(metric, str) for metric in plan.metrics)
-            and isinstance(found["versions"], dict)
+        header = json.loads(path.read_text(encoding="utf-8"))
+        spec = _spec_in(header)
+        is_whole = (
+            header["digest"] == digest(spec.identity)
+            and spec.name == name
+            and all(isinstance(metric, str) for metric in spec.metrics)
+            and isinstance(header["versions"], dict)
         )
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        whole = False
-    if not whole:
-        raise DatasetError(f"{path}: is damaged: {_REMEDY.replace('.json', '.jsonl')}")
-    if found["schema"] != SCHEMA:
-        raise DatasetError(f"{path}: is of schema {found['schema']!r}, this version has {SCHEMA}")
-    return dict(found)
+        is_whole = False
+    if not is_whole:
+        raise DatasetError(f"{path} is damaged: {_REMEDY.replace('.json', '.jsonl')}")
+    if header.get("schema") != SCHEMA:
+        raise DatasetError(
+            f"{path}: is of schema {header.get('schema')!r}, this version reads {SCHEMA}: use the "
+            "version that wrote it"
+        )
+    return dict(header)
 
 
 def _warn_of_versions(path: Path, header: dict[str, Any]) -> None:

@@ -1,97 +1,160 @@
-"""A pass over a finished run: answers in batches through a scorer, each batch on disk before the next."""
+"""A pass over a finished run: answers go through a scorer in batches, each saved before the next."""
 
 from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from evaluation.rescoring.score_files import PassScore, ScoreFile, scored
+from evaluation.rescoring.score_files import FOLDER, PassScore, PassSpec, ScoreFile, score_of
 from evaluation.store.journal import Record
 from evaluation.store.recorded_run import RecordedRun, read_run
+from evaluation.store.run_folder import locked
 from graph.support.errors import DatasetError
+from graph.support.logger import log
 from graph.support.progress import progress
-from graph.support.terminal import Interrupted, log
+from graph.support.terminal import Interrupted
+
+_DEFAULT_BATCH_SIZE = 8
 
 
 class PassScorer(Protocol):
-    """Scores the answers of a batch of records, in order."""
+    """The scorer of a pass: a judge or ragas."""
 
     def __call__(self, batch: Sequence[Record], on_served: Callable[[], None]) -> list[PassScore]:
-        """Return one score for each record; `on_served` is called after every model call."""
+        """Return the scores of each record, in order; call `on_served` after every model call."""
         ...
 
 
-def unscored(run: RecordedRun, file: ScoreFile) -> int:
-    """Return how many answers have no score in the file yet.
+class PreparedPass(NamedTuple):
+    """A pass that can be run: its description, and how to open its scorer."""
+
+    spec: PassSpec
+    open_scorer: Callable[[], PassScorer]
+    """Called only where an answer is unscored, since it may load a model's weights."""
+
+
+class CompletedPass(NamedTuple):
+    """A run and the scores that a pass gave its answers."""
+
+    run: RecordedRun
+    spec: PassSpec
+    scores: dict[int, PassScore]
+
+    @property
+    def scores_path(self) -> str:
+        """The file of the scores, relative to the run folder."""
+        return f"{FOLDER}/{self.spec.name}.jsonl"
+
+
+def complete_pass(
+    folder: Path, prepare: Callable[[RecordedRun], PreparedPass], task: str
+) -> CompletedPass:
+    """Score all answers of a run that a pass has not scored yet, and write them to its score file.
+
+    Args:
+        folder: The run folder.
+        prepare: Returns the pass over the run.
+        task: What the pass does, for its progress bar: `judging`.
+
+    Raises:
+        DatasetError: the folder is no run, is damaged, or holds no answer.
+        RunLockedError: another process holds the folder.
+    """
+    read_scorable_run(folder)
+    with locked(folder):
+        # The run is read again: it may have grown before the lock was held.
+        run = read_run(folder)
+        spec, open_scorer = prepare(run)
+        file = ScoreFile(folder, spec)
+        try:
+            if count_unscored(run, file):
+                score_run(run, file, open_scorer(), batch_size_of(run), f"{task} {folder}")
+            else:
+                log.info("%s: every answer is scored already: showing the scores", folder)
+        finally:
+            file.close()
+    return CompletedPass(run, spec, file.scores)
+
+
+def read_scorable_run(folder: Path) -> RecordedRun:
+    """Read a run that is to be scored, and warn if it is unfinished.
+
+    Raises:
+        DatasetError: the folder is no run, is damaged, or holds no answer.
+    """
+    run = read_run(folder)
+    if not run.answered:
+        raise DatasetError(
+            f"{folder} holds no answered question, so there is nothing to score: name another run"
+        )
+    if not run.finished:
+        log.warning(
+            "%s: unfinished, %d of %d: only the finished questions are scored",
+            folder,
+            len(run.records),
+            run.questions,
+        )
+    return run
+
+
+def count_unscored(run: RecordedRun, file: ScoreFile) -> int:
+    """Count the answers of a run that have no score in the file yet.
 
     Raises:
         DatasetError: scores are of other answers.
     """
-    return sum(scored(record, file.scores) is None for record in run.answered)
+    return sum(score_of(record, file.scores) is None for record in run.answered)
+
+
+def batch_size_of(run: RecordedRun) -> int:
+    """Return the batch size that the run was answered with.
+
+    A judge computes the same numbers again only in batches of the same size: in 16-bit arithmetic
+    a batch's shape changes the last digits.
+    """
+    size = run.identity.get("batch_size")
+    return size if isinstance(size, int) and size > 0 else _DEFAULT_BATCH_SIZE
 
 
 def score_run(
     run: RecordedRun, file: ScoreFile, scorer: PassScorer, batch_size: int, label: str
 ) -> int:
-    """Score what `file` does not hold yet; return how many scores were written.
+    """Score the answers that `file` does not hold yet; return the number of written scores.
 
-    A batch that an interrupt cut in two is scored again as a whole, so that its composition stays
-    the same, but only the missing scores are written.
+    If an interrupt cut a batch in two, the whole batch is scored again, so that its composition
+    stays the same, but only the missing scores are written.
     """
     records = run.answered
-    done = len(records) - unscored(run, file)
+    scored = len(records) - count_unscored(run, file)
     written = 0
     try:
-        with progress(label, len(records), done=done) as bar:
-            calls = count(1)
+        with progress(label, len(records), done=scored) as bar:
+            call_numbers = count(1)
 
-            def sign_of_life() -> None:
-                bar.advance(0, f"model call {next(calls)} done")
+            def on_served() -> None:
+                bar.advance(0, f"model call {next(call_numbers)} done")
 
-            for batch in in_batches(records, batch_size):
-                missing = {r["index"] for r in batch} - file.scores.keys()
+            for batch in batches_of(records, batch_size):
+                missing = {record["index"] for record in batch} - file.scores.keys()
                 if not missing:
                     continue
-                fresh = [
-                    score for score in scorer(batch, sign_of_life) if score["index"] in missing
-                ]
-                file.append(fresh)
-                written += len(fresh)
-                bar.advance(len(fresh))
+                scores = [s for s in scorer(batch, on_served) if s["index"] in missing]
+                file.append(scores)
+                written += len(scores)
+                bar.advance(len(scores))
     except Interrupted:
         log.warning(
-            "interrupted: %d of %d answers are scored and kept; the same command goes on",
-            done + written,
+            "interrupted: %d of %d answers are scored and saved; run the same command to go on",
+            scored + written,
             len(records),
         )
         raise
     return written
 
 
-def in_batches(records: Sequence[Record], size: int) -> list[Sequence[Record]]:
-    """Return the plan: it follows from the records and the size, never from progress."""
-    return [records[start : start + size] for start in range(0, len(records), size)]
+def batches_of(records: Sequence[Record], size: int) -> list[Sequence[Record]]:
+    """Return the records in batches that depend on the records and the size alone.
 
-
-_BATCH_SIZE = 8
-
-
-def batch_size_of(run: RecordedRun) -> int:
-    """Return the run's own batch size: the same judge then computes the same numbers."""
-    size = run.identity.get("batch_size")
-    return size if isinstance(size, int) and size > 0 else _BATCH_SIZE
-
-
-def read_to_score(folder: Path) -> RecordedRun:
-    """Read a run that is to be scored, and say what it lacks.
-
-    Raises:
-        DatasetError: no run, damaged, or nothing to score in it.
+    Batches of only the unscored records would be others after an interrupt.
     """
-    found = read_run(folder)
-    if not found.answered:
-        raise DatasetError(f"{folder} holds no answered question: there is nothing to score")
-    if not found.finished:
-        done = len(found.records)
-        log.warning("%s: unfinished, %d of %d: scored on those", folder, done, found.questions)
-    return found
+    return [records[start : start + size] for start in range(0, len(records), size)]

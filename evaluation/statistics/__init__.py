@@ -1,1 +1,1 @@
-"""Intervals, tests and measures of agreement."""
+"""Intervals, tests and measures of agreement, on arrays of scores."""

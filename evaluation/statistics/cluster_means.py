@@ -1,4 +1,4 @@
-"""Means over queries that are not independent, with intervals that know it."""
+"""Means over queries that share documents, with intervals over groups of queries."""
 
 from collections.abc import Sequence
 from typing import TypedDict
@@ -11,34 +11,39 @@ from evaluation.statistics.intervals import cluster_interval
 
 
 class ClusterMean(TypedDict):
-    """A mean and what it rests on."""
+    """A mean with its interval."""
 
     mean: float
     n: int
+    """Queries, or groups of queries."""
     ci95: list[float] | None
-    """None where there is only one group to draw from."""
+    """None below two groups."""
 
 
 class ClusterMeans(ClusterMean):
-    """The mean by query (`n` queries), and beside it the mean by document."""
+    """The mean over queries, and the mean over documents beside it."""
 
     by_document: ClusterMean
-    """Each group of queries counts once, with its mean; `n` groups."""
+    """The mean over groups of queries: each counts once, with its mean."""
 
 
 def cluster_means(values: NDArray[float64], groups: Sequence[int]) -> list[ClusterMeans]:
-    """Return the means of the rows of `values`, shape (metrics, queries).
+    """Return the mean of each row of `values`, by query and by group.
 
     Both intervals come from a cluster bootstrap (Cameron, Gelbach and Miller 2008): whole groups of
-    queries are drawn with replacement, since a query that shares its relevant question with others
-    is no independent observation. Where every group is one query this is the usual bootstrap over
-    queries. Percentile intervals, fixed seed: equal values give equal intervals, and all metrics of
-    a call are seen on the same draws.
+    queries are drawn with replacement, since queries that share a relevant question are not
+    independent. If every group is one query, this is the usual bootstrap over queries. Percentile
+    intervals, fixed seed: equal values give equal intervals, and all metrics of a call use the same
+    draws.
+
+    Args:
+        values: The metrics of each query, shape (metrics, queries).
+        groups: A number for each query, shape (queries,), equal within a group.
     """
-    _, place = np.unique(np.asarray(groups), return_inverse=True)
-    sizes = np.bincount(place)
+    _, group_of_query = np.unique(np.asarray(groups), return_inverse=True)
+    sizes = np.bincount(group_of_query)
     sums = np.zeros((len(sizes), len(values)))
-    np.add.at(sums, place, values.T)
+    np.add.at(sums, group_of_query, values.T)
     by_query = _ratios(sums.T, sizes)
     by_document = _ratios(sums.T / sizes, np.ones_like(sizes))
     return [
@@ -48,7 +53,7 @@ def cluster_means(values: NDArray[float64], groups: Sequence[int]) -> list[Clust
 
 
 def _ratios(sums: NDArray[float64], sizes: NDArray[int64]) -> list[ClusterMean]:
-    """Return sum(sums) / sum(sizes) for each row of `sums`, shape (metrics, groups)."""
+    """Return sum(sums) / sum(sizes) of each row of `sums`, shape (metrics, groups)."""
     n = int(sizes.sum())
     means = sums.sum(axis=1) / n
     ends = [None] * len(sums) if len(sizes) < 2 else cluster_interval(sums, sizes)

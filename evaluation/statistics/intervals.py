@@ -1,9 +1,9 @@
-"""The intervals behind every `ci95`: five bootstraps, each with the figure that it fits.
+"""The intervals behind every `ci95`: five bootstraps, one for each kind of figure.
 
-| function | figure | method | why this one |
+| function | figure | method | reason |
 |---|---|---|---|
-| `mean_interval` | mean of one metric over questions | percentile | questions are independent; the \
-mean is all that is drawn |
+| `mean_interval` | mean of one metric over questions | percentile | questions are independent; only \
+the mean is estimated |
 | `paired_interval` | mean difference of two runs | bootstrap-t | a verdict rests on it, and it \
 covers skewed differences of few questions where the percentile interval does not \
 (`bench/coverage.py`) |
@@ -31,12 +31,12 @@ MEAN_RESAMPLES = 5_000
 PAIRED_RESAMPLES = 5_000
 CLUSTER_RESAMPLES = 5_000
 AGREEMENT_DRAWS = 1_000
-"""Fewer than for a mean: each draw ranks all answers anew for every statistic."""
+"""Fewer than for a mean: every statistic ranks all answers anew in each draw."""
 RATIO_RESAMPLES = 2_000
 
 _MOST_DRAWN = 20_000_000
 _LEAST_PAIRED_RESAMPLES = 1_000
-"""Thousands of questions need fewer resamples: Student's quantiles are near, and seconds count."""
+"""Thousands of questions need fewer resamples: their quantiles are close to Student's."""
 _CELLS = 300_000
 """Numbers drawn at once by `paired_interval`: bounds its memory, whatever n is."""
 _BATCH_CELLS = 2_000_000
@@ -53,7 +53,8 @@ def mean_interval(values: NDArray[float64]) -> list[float]:
         n_resamples=MEAN_RESAMPLES,
         batch=max(1, _BATCH_CELLS // len(values)),
     )
-    return [float(interval.low), float(interval.high)]
+    # The quantiles of equal values can differ by a rounding error, in either direction.
+    return sorted([float(interval.low), float(interval.high)])
 
 
 def cluster_interval(sums: NDArray[float64], sizes: NDArray[int64]) -> list[list[float]]:
@@ -61,7 +62,9 @@ def cluster_interval(sums: NDArray[float64], sizes: NDArray[int64]) -> list[list
 
     Args:
         sums: Sum of each group, shape (metrics, groups); at least two groups.
-        sizes: Members of each group, shape (groups,). All metrics are seen on the same draws.
+        sizes: Members of each group, shape (groups,).
+
+    All metrics use the same draws.
     """
 
     def ratio(drawn: NDArray[int64], axis: int) -> NDArray[float64]:
@@ -95,7 +98,7 @@ def _scipy_bootstrap(sample: NDArray[Any], statistic: Any, **options: Any) -> An
 def draws_interval(draws: NDArray[float64]) -> list[float] | None:
     """Return the percentile interval of a statistic from its draws, shape (1 + draws,).
 
-    The first value is the sample's own; NaN stands for a draw in which the statistic is undefined.
+    The first value is the sample's own; NaN marks a draw in which the statistic is undefined.
     Returns None where it is undefined in the sample or in half of the draws or more.
     """
     defined = draws[1:][~np.isnan(draws[1:])]
@@ -128,14 +131,14 @@ def paired_interval(
     """Return the interval of the mean of paired differences, within [-1, 1].
 
     The bootstrap-t interval (Efron and Tibshirani 1993, chapter 12.5): the quantiles of each
-    resample's mean in its own standard errors take the place of Student's. At an end where
-    Student's interval reaches further, the end lies halfway to it. Chosen by simulation
+    resample's mean in its own standard errors replace Student's. Where Student's interval reaches
+    further at one end, that end lies halfway to it. Chosen by simulation
     (`bench/coverage.py`): on skewed differences of 40 questions the percentile, BCa and Student's
-    intervals hold the true mean too rarely, and so does the bootstrap-t interval at its short end;
-    the further end of both makes the interval wider than necessary.
+    intervals cover the true mean too rarely, and so does the bootstrap-t interval at its short end;
+    the further end of both would make the interval wider than necessary.
 
-    Student's interval is taken alone where more than one resample in forty has lost its spread: few
-    questions, or few that differ. Constant differences have an interval of no width.
+    Student's interval is used alone if more than one resample in forty has lost its spread, as with
+    few questions or few that differ. Constant differences have an interval of no width.
 
     Args:
         gains: a - b of each question, shape (n,), n at least 2, each in [-1, 1].
@@ -166,13 +169,13 @@ def studentised(
 ) -> NDArray[float64]:
     """Return each resample's mean over its own standard error, shape (resamples,).
 
+    A resample that has lost its spread gives plus or minus infinity.
+
     Args:
         centred: Differences less their mean, shape (n,).
         error: Standard error of their mean.
         resamples: Number of resamples.
         seed: Seed of the draws.
-
-    A resample that has lost its spread gives plus or minus infinity.
     """
     rng, n = np.random.default_rng(seed), len(centred)
     ratios = np.empty(resamples)
@@ -191,5 +194,5 @@ def studentised(
 
 
 def spread(gains: NDArray[float64]) -> float:
-    """Return the standard deviation of a sample; exactly 0 for constants, unlike numpy's."""
+    """Return the standard deviation of a sample, shape (n,); exactly 0 for constants, unlike numpy's."""
     return float(gains.std(ddof=1)) if gains.min() < gains.max() else 0.0

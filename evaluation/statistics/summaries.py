@@ -1,4 +1,4 @@
-"""Means that name what they rest on: n, unscored, and an interval."""
+"""The summary of a metric: mean, n, unscored, and an interval."""
 
 from collections.abc import Sequence
 from typing import TypedDict
@@ -9,18 +9,19 @@ from evaluation.statistics.intervals import mean_interval
 
 
 class Summary(TypedDict):
-    """The mean of one metric."""
+    """The mean of one metric over questions."""
 
     mean: float | None
-    """None when nothing was scored."""
+    """None if nothing was scored."""
     n: int
+    """Scored questions."""
     unscored: int
     ci95: list[float] | None
     """See `intervals.mean_interval`; None below two values."""
 
 
 def summarise(values: Sequence[float | None]) -> Summary:
-    """Summarise the scored values: mean, n, unscored, 95 % bootstrap interval."""
+    """Summarise a metric; None is unscored."""
     scored = [value for value in values if value is not None]
     n, unscored = len(scored), len(values) - len(scored)
     if not scored:

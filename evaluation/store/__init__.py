@@ -1,1 +1,1 @@
-"""The run folder: its journal, its manifest, and how a recorded run is read."""
+"""The run folder: journal, manifest, and recorded runs."""

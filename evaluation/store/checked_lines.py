@@ -1,12 +1,11 @@
 """Checked lines: an append-only file with one self-checking line for each question.
 
 A line is `{"crc32": ..., "record": {...}}`. Every append is on disk before it returns. Lines that a
-crash tore off at the end are cut away and kept beside the file in `.torn`. A damaged line with sound
-lines after it is an error, since results would otherwise be missing unseen.
+crash tore at the end are cut off and kept beside the file in `.torn`. A damaged line before sound
+lines is an error: leaving it out would lose a result unnoticed.
 """
 
 import json
-import logging
 import os
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -14,13 +13,12 @@ from pathlib import Path
 from typing import Generic, NamedTuple, TypedDict, TypeGuard, TypeVar
 
 from graph.support.errors import DatasetError
+from graph.support.logger import log
 from graph.support.storage import sync_folder
-
-log = logging.getLogger("opencoder")
 
 
 class Indexed(TypedDict):
-    """What every entry has: the index of its question."""
+    """The field that every entry has: the index of its question."""
 
     index: int
 
@@ -29,14 +27,14 @@ Entry = TypeVar("Entry", bound=Indexed)
 
 
 class LineFormat(NamedTuple, Generic[Entry]):
-    """What the lines of one kind of file hold."""
+    """The content of the lines of one kind of file."""
 
     is_entry: Callable[[object], TypeGuard[Entry]]
-    """A checksum says that a line is whole, not what it holds."""
+    """Checks the fields: a checksum tells only that a line is whole."""
     name: str
-    """What an entry is called in messages, as in "record of a question"."""
+    """The name of an entry in messages, as in "record of a question"."""
     remedy: str
-    """What to do about a damaged file."""
+    """The advice for a damaged file."""
 
 
 class CheckedLines(Generic[Entry]):
@@ -46,7 +44,7 @@ class CheckedLines(Generic[Entry]):
         """Read the file, cut a torn end off, and open it.
 
         Raises:
-            DatasetError: a line is damaged, repeated or holds something else.
+            DatasetError: A line is damaged, repeated or holds something else.
         """
         self.entries: dict[int, Entry] = {}
         """By the index of the question."""
@@ -61,10 +59,15 @@ class CheckedLines(Generic[Entry]):
     def append(self, entries: Sequence[Entry]) -> None:
         """Write entries and wait until they are on disk.
 
-        A failed write or sync is not tried again: what the disk holds is then unknown, and the
+        A failed write or sync is not tried again: the content of the disk is unknown then, and the
         next start reads it.
+
+        Raises:
+            OSError: A write or sync failed.
+            ValueError: An entry holds NaN or an infinity.
         """
         content = b"".join(encode(entry) for entry in entries)
+        # A write may take only a part of the bytes.
         while content:
             content = content[os.write(self._file, content) :]
         os.fsync(self._file)
@@ -83,14 +86,14 @@ def read_checked_lines(
     Args:
         path: The file.
         line_format: What its lines hold.
-        torn_end: Whether damaged lines at the end are left out as those of an interrupted write;
-            else only a last line without its line break is.
+        torn_end: Whether all damaged lines at the end are left out as those of an interrupted
+            write; else only a last line without its line break is.
 
     Returns:
         The entries by the index of their question.
 
     Raises:
-        DatasetError: the file cannot be read, or a line is damaged, repeated or holds something
+        DatasetError: The file cannot be read, or a line is damaged, repeated or holds something
             else.
     """
     try:
@@ -102,12 +105,12 @@ def read_checked_lines(
     if b"\n" in content[sound:] and not torn_end:
         raise DatasetError(
             f"{path}: line {number} is damaged: its checksum does not match; restore the file from "
-            "a copy, or answer what is missing with the run's own command"
+            "a copy, or answer the missing questions with the run's own command"
         )
     if sound < len(content):
         log.warning(
-            "%s: line %d was torn by an interrupted write: it is left out, and the file stays as "
-            "it is",
+            "%s: line %d was torn by an interrupted write: it is left out, and the file is not "
+            "changed",
             path,
             number,
         )
@@ -145,7 +148,7 @@ def _parse(
 def _cut_off(path: Path, content: bytes, sound: int) -> None:
     torn, copy = content[sound:], path.with_suffix(".torn")
     log.warning(
-        "%s: the last %d bytes are of an interrupted write; they are kept in %s",
+        "%s: an interrupted write left %d bytes at the end; they were moved to %s",
         path,
         len(torn),
         copy.name,
@@ -164,7 +167,7 @@ def encode(entry: Mapping[str, object]) -> bytes:
 
 
 def decode(line: bytes) -> object:
-    """Return what a line holds, or None if a single byte of it is not as it was written."""
+    """Return the entry of a line, or None if a single byte differs from the line as written."""
     try:
         value = json.loads(line)["record"]
         return value if encode(value) == line + b"\n" else None

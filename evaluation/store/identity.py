@@ -1,12 +1,13 @@
-"""The identity of a run: its schema, its digest, and the versions beside it."""
+"""The digest of a run's identity, of sources in it, and the package versions beside it."""
 
 import json
+from contextlib import suppress
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 
 SCHEMA = 2
-"""Count up when records or metrics change their meaning: older runs are then not resumed."""
+"""Count up when records or metrics change their meaning: older runs are then neither resumed nor read."""
 
 PACKAGES = (
     "accelerate",
@@ -34,23 +35,26 @@ def digest(identity: dict[str, object]) -> str:
 
 
 def sources_sha256(package: str) -> str:
-    """Return the digest of a package's modules: what is asked, and how replies are read."""
+    """Return the digest of the modules of a package, without those of its subpackages.
+
+    Args:
+        package: The name, as in `evaluation.metrics`.
+    """
     modules = sorted(
         (entry for entry in files(package).iterdir() if entry.name.endswith(".py")),
         key=lambda entry: entry.name,
     )
     total = sha256()
+    # Zero bytes keep names and contents apart: no text can move between files unseen.
     for module in modules:
         total.update(module.name.encode() + b"\0" + module.read_bytes() + b"\0")
     return total.hexdigest()
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of the packages that can change a number."""
-    found = {}
+    """Return the versions of the installed packages that can change a number."""
+    installed = {}
     for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+        with suppress(PackageNotFoundError):
+            installed[package] = version(package)
+    return installed

@@ -1,4 +1,4 @@
-"""The journal of a run: one record for each question, from which every figure is computed."""
+"""The journal of a run: one record for each question; every figure is computed from it."""
 
 from pathlib import Path
 from typing import TypedDict, TypeGuard
@@ -8,17 +8,14 @@ from nodes.state import Passage, Step
 
 
 class Failure(TypedDict):
-    """Why a question has no answer."""
+    """The error of a question without an answer."""
 
     type: str
     message: str
 
 
 class CandidateScore(TypedDict):
-    """The metrics of one text that the answer was chosen from or refined from.
-
-    A judge sees answers alone, so its score is not among them.
-    """
+    """The metrics of one draft or refinement; a judge sees final answers only and gives none."""
 
     step: int
     """Index into the record's steps."""
@@ -28,7 +25,7 @@ class CandidateScore(TypedDict):
 
 
 class Record(TypedDict):
-    """Everything that happened to one question."""
+    """One question: its answer, the steps to it, and its scores."""
 
     index: int
     eval_id: str
@@ -41,9 +38,9 @@ class Record(TypedDict):
     steps: list[Step]
     error: Failure | None
     metrics: dict[str, float | None]
-    """By name; None is unscored. Empty for a failed question."""
+    """By metric; None is unscored. Empty for a failed question."""
     candidates: list[CandidateScore]
-    """Of every draft and refinement. Empty for a failed question."""
+    """The scores of every draft and refinement. Empty for a failed question."""
 
 
 _TYPES: dict[str, type | tuple[type, ...]] = {
@@ -56,7 +53,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "metrics": dict,
     "candidates": list,
 }
-"""The fields that every reader of a record uses."""
+"""The fields that every reader of a record needs; records of older versions may lack others."""
 
 
 def is_record(value: object) -> TypeGuard[Record]:

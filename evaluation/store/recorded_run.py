@@ -1,7 +1,7 @@
-"""Reading a run folder without changing a byte of it."""
+"""Recorded runs: a run folder's manifest and journal, read without changing a byte."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,27 +10,42 @@ from typing import Any
 from pydantic import ValidationError
 
 from evaluation.store.checked_lines import read_checked_lines
-from evaluation.store.identity import SCHEMA
+from evaluation.store.identity import SCHEMA, digest
 from evaluation.store.journal import RECORD_LINES, Record, journal_path
-from graph.schema import Config, EmbedderSpec, Settings
+from graph.schema import Config, EmbedderSpec, Settings, upgrade_spec
 from graph.support.errors import DatasetError
+from graph.support.text import without_surrogates
+
+_MANIFEST_FIELDS = {
+    "config": str,
+    "profile": str,
+    "digest": str,
+    "identity": dict,
+    "versions": dict,
+    "questions": int,
+}
+"""The fields of a manifest that readers use, with their types."""
 
 
 @dataclass(frozen=True)
 class RecordedRun:
-    """A run as its folder tells it, finished or not."""
+    """A run as its folder records it, finished or not."""
 
     folder: Path
     config: str
     profile: str
     digest: str
+    """The digest in the manifest."""
+    identity_digest: str
+    """The digest of the identity as the manifest holds it; a sound manifest has it as `digest`."""
     identity: dict[str, object]
+    """The identity with the model specs of older versions in today's fields."""
     versions: dict[str, str]
     """Of the packages that can change a number, at the run's start."""
     questions: int
-    """How many the run was to answer."""
+    """Number of questions that the run has to answer."""
     records: list[Record]
-    """Those that were answered or failed, by index."""
+    """The questions that were answered or failed, by index."""
 
     @property
     def finished(self) -> bool:
@@ -44,18 +59,18 @@ class RecordedRun:
 
     @property
     def failed(self) -> int:
-        """How many questions have an error instead of an answer."""
+        """Number of questions that have an error instead of an answer."""
         return sum(record["error"] is not None for record in self.records)
 
 
 @contextmanager
 def known_records(folder: Path) -> Iterator[None]:
-    """Turn what goes wrong over odd records into one line.
+    """Turn errors over records with unknown content into one line.
 
-    A journal's check says that its lines are whole, not what a stranger's records hold.
+    The checksums of a journal tell that its lines are whole, not that this version wrote them.
 
     Raises:
-        DatasetError: a record is not as this version writes them.
+        DatasetError: A record is not as this version writes it.
     """
     try:
         yield
@@ -67,10 +82,10 @@ def known_records(folder: Path) -> Iterator[None]:
 
 
 def settings_of(run: RecordedRun) -> Settings:
-    """Return what a run was told to do, as far as its results name it.
+    """Return the settings of a run as far as its results need them: config, and names.
 
     Raises:
-        DatasetError: this version does not know its config.
+        DatasetError: This version does not know the run's config.
     """
     try:
         config = Config.model_validate(run.identity.get("config"))
@@ -79,15 +94,19 @@ def settings_of(run: RecordedRun) -> Settings:
             f"{run.folder}: this version does not know the manifest's config: use the version "
             "that wrote it"
         ) from None
-    # Results name the profile; which models those are changes none of them.
+    # Results name the profile only. Its models may be unknown to this version, so none are built.
     return Settings.model_construct(config_name=run.config, profile_name=run.profile, config=config)
 
 
 def recorded_embedder(run: RecordedRun, otherwise: str) -> EmbedderSpec:
     """Return the encoder that a run was made with.
 
+    Args:
+        run: The run.
+        otherwise: The end of the error message: what the user can do instead.
+
     Raises:
-        DatasetError: the manifest names none that this version knows; `otherwise` says what then.
+        DatasetError: The manifest names no encoder that this version knows.
     """
     try:
         return EmbedderSpec.model_validate(run.identity.get("embedder"))
@@ -98,7 +117,7 @@ def recorded_embedder(run: RecordedRun, otherwise: str) -> EmbedderSpec:
 
 
 def read_run(folder: Path, *, torn_end: bool = True) -> RecordedRun:
-    """Read manifest and journal; nothing is locked, repaired or written.
+    """Read manifest and journal; lock, repair and write nothing.
 
     Args:
         folder: The run folder.
@@ -106,9 +125,9 @@ def read_run(folder: Path, *, torn_end: bool = True) -> RecordedRun:
             interrupted write, as the next start of the run leaves them out.
 
     Raises:
-        DatasetError: the folder is no run, or damaged.
+        DatasetError: The folder is no run folder, is damaged, or is of another schema.
     """
-    manifest = _manifest(folder)
+    manifest = _read_manifest(folder)
     identity = manifest["identity"]
     if identity.get("schema") != SCHEMA:
         raise DatasetError(
@@ -120,17 +139,33 @@ def read_run(folder: Path, *, torn_end: bool = True) -> RecordedRun:
         config=manifest["config"],
         profile=manifest["profile"],
         digest=manifest["digest"],
-        identity=identity,
+        identity_digest=digest(identity),
+        identity=_upgrade_identity(identity),
         versions=manifest["versions"],
         questions=manifest["questions"],
-        records=_records(journal_path(folder), torn_end=torn_end),
+        records=_read_records(journal_path(folder), torn_end=torn_end),
     )
 
 
-def _manifest(folder: Path) -> dict[str, Any]:
+def _upgrade_identity(identity: Mapping[str, Any]) -> dict[str, object]:
+    """Return an identity whose model specs have today's fields, so that equal models are equal."""
+    upgraded = dict(identity)
+    for role in ("generator", "judge", "embedder"):
+        if isinstance(spec := identity.get(role), dict):
+            upgraded[role] = upgrade_spec(spec, embedder=role == "embedder")
+    calibrated = identity.get("calibrated_judge")
+    if isinstance(calibrated, dict) and isinstance(encoder := calibrated.get("encoder"), dict):
+        upgraded["calibrated_judge"] = {
+            **calibrated,
+            "encoder": upgrade_spec(encoder, embedder=True),
+        }
+    return upgraded
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / "manifest.json"
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        manifest = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise DatasetError(
             f"{folder} is no run folder: manifest.json cannot be read ({error.strerror}); name a "
@@ -140,31 +175,25 @@ def _manifest(folder: Path) -> dict[str, Any]:
         raise DatasetError(
             f"{path} is not JSON: restore it from a copy, or run eval.py again with --fresh"
         ) from None
-    types = {
-        "config": str,
-        "profile": str,
-        "digest": str,
-        "identity": dict,
-        "versions": dict,
-        "questions": int,
-    }
-    for field, kind in types.items():
-        if not isinstance(found, dict) or not _is(found.get(field), kind):
+    for field, kind in _MANIFEST_FIELDS.items():
+        if not isinstance(manifest, dict) or not _is_sound(manifest.get(field), kind):
             raise DatasetError(
                 f"{path}: {field} is missing or damaged: restore the file from a copy, or run "
                 "eval.py again with --fresh"
             )
-    return dict(found)
+    return dict(manifest)
 
 
-def _is(value: object, kind: type) -> bool:
-    # A lone surrogate is no text that could be written anywhere.
-    lone = isinstance(value, str) and value != value.encode("utf-8", "replace").decode("utf-8")
+def _is_sound(value: object, kind: type) -> bool:
+    # A text with a lone surrogate, which JSON can hold, could not be printed or written.
+    lone = isinstance(value, str) and value != without_surrogates(value)
     return isinstance(value, kind) and not lone
 
 
-def _records(path: Path, *, torn_end: bool) -> list[Record]:
+def _read_records(path: Path, *, torn_end: bool) -> list[Record]:
     if not path.exists():
-        raise DatasetError(f"{path}: there is no such file: run eval.py again, nothing is kept")
+        raise DatasetError(
+            f"{path}: there is no such file; run eval.py again, this run has no answers"
+        )
     records = read_checked_lines(path, RECORD_LINES, torn_end=torn_end)
     return [records[index] for index in sorted(records)]

@@ -1,18 +1,29 @@
-"""What is shown of a calibration: tables for a terminal of 100 columns."""
+"""The tables of a calibration, and the lines about its judge and its formula."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from rich.table import Table
 
-from evaluation.calibration.calibration_document import Document, Judge, Signal
+from evaluation.calibration.calibration_document import (
+    CalibrationDocument,
+    JudgeBehaviour,
+    SignalAgreement,
+)
 from evaluation.calibration.human_ceiling import Ceiling
 from evaluation.calibration.score_agreement import Estimate
-from evaluation.tables.layout import new_table, untrusted
-from evaluation.tables.numbers import number
+from evaluation.tables.layout import add_number_columns, new_table, untrusted
+from evaluation.tables.numbers import (
+    NONE,
+    NumberStyle,
+    exact_percent,
+    mean_over_interval,
+    number,
+    signed,
+)
 
 EXPLANATION = (
-    "Each score is in [0, 1], higher is better, held against the mean grade of people. pairs: share "
+    "Each score is in [0, 1], higher is better, compared with people's mean grade. pairs: share "
     "of pairs of answers to one question, whose human means differ by 1 or more, that the score "
     "puts in the same order; a tie is half, a coin .500. kappa: quadratic, of grades 0 to 4. "
     "error: expected calibration error, ten bins, lower is better. people: one person's grades "
@@ -21,13 +32,12 @@ EXPLANATION = (
 _PEOPLE = "people"
 
 
-def agreement_table(signals: Mapping[str, Signal], ceiling: Ceiling) -> Table:
-    """Return a row per score: how it agrees with people."""
-    table = _table("score")
-    for name in ("n\nunscored", "Spearman\n95 %", "Kendall\n95 %", "pairs\n95 %"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for name in ("kappa\n95 %", "error\n95 %"):
-        table.add_column(name, justify="right", no_wrap=True)
+def agreement_table(signals: Mapping[str, SignalAgreement], ceiling: Ceiling) -> Table:
+    """Return a row for each score with its agreement with people, and one for people themselves."""
+    table = new_table()
+    table.add_column("score", no_wrap=True)
+    add_number_columns(table, "n\nunscored", "Spearman\n95 %", "Kendall\n95 %", "pairs\n95 %")
+    add_number_columns(table, "kappa\n95 %", "error\n95 %")
     for name, signal in signals.items():
         table.add_row(
             untrusted(name),
@@ -51,13 +61,15 @@ def agreement_table(signals: Mapping[str, Signal], ceiling: Ceiling) -> Table:
     return table
 
 
-def further_table(signals: Mapping[str, Signal], ceiling: Ceiling) -> Table:
-    """Return a row per score: without copies of the reference, and how far `calibrated` is ahead."""
-    table = _table("without answers\nequal to their reference")
-    for name in ("n", "Spearman\n95 %", "pairs\n95 %"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for name in ("calibrated -\nSpearman, 95 %", "all answers\npairs, 95 %"):
-        table.add_column(name, justify="right", no_wrap=True)
+def further_table(signals: Mapping[str, SignalAgreement], ceiling: Ceiling) -> Table:
+    """Return a row for each score: its agreement without copies of the reference, and the lead.
+
+    The lead is that of the score `calibrated` over it, on all answers.
+    """
+    table = new_table()
+    table.add_column("without answers\nequal to their reference", no_wrap=True)
+    add_number_columns(table, "n", "Spearman\n95 %", "pairs\n95 %")
+    add_number_columns(table, "calibrated -\nSpearman, 95 %", "all answers\npairs, 95 %")
     for name, signal in signals.items():
         part, lead = signal["without_copies"], signal["calibrated_ahead"]
         table.add_row(
@@ -65,8 +77,8 @@ def further_table(signals: Mapping[str, Signal], ceiling: Ceiling) -> Table:
             str(part["n"]),
             _cell(part["spearman"]),
             _cell(part["pair_agreement"]),
-            _cell(lead["spearman"], "+") if lead else "",
-            _cell(lead["pair_agreement"], "+") if lead else "",
+            _cell(lead["spearman"], signed) if lead else "",
+            _cell(lead["pair_agreement"], signed) if lead else "",
         )
     table.add_section()
     cells = [_cell(ceiling["spearman"]), _cell(ceiling["pair_agreement"])]
@@ -74,10 +86,10 @@ def further_table(signals: Mapping[str, Signal], ceiling: Ceiling) -> Table:
     return table
 
 
-def headline(found: Document) -> str:
-    """Return what was measured."""
-    grades = found["grades"]
-    pairs = next(iter(found["signals"].values()))["pair_agreement"]["n"]
+def headline(document: CalibrationDocument) -> str:
+    """Return the line above the tables: the file of grades and its counts."""
+    grades = document["grades"]
+    pairs = next(iter(document["signals"].values()))["pair_agreement"]["n"]
     return (
         f"{grades['file']}: {grades['rows']} answers to {grades['questions']} questions, "
         f"{grades['graders']} graders; {grades['copies']} answers equal their reference; {pairs} "
@@ -85,52 +97,35 @@ def headline(found: Document) -> str:
     )
 
 
-def judge_lines(judge: Judge) -> list[str]:
-    """Return what was seen of the judge itself."""
-    orders, mass = judge["orders"], judge["mass"]
-    said = {name: _share(each["mean"]) for name, each in mass.items()}
-    same = _share(orders["same_grade"])
-    shift = orders["mean_difference"]
-    moved = "none" if shift is None else f"{number(shift, '+')}"
+def judge_lines(judge: JudgeBehaviour) -> list[str]:
+    """Return two lines about a judge: its probability mass, and the agreement of its two orders."""
+    orders, shift = judge["orders"], judge["orders"]["mean_difference"]
+    mass = {name: exact_percent(estimate["mean"]) for name, estimate in judge["mass"].items()}
     return [
-        f"judge {judge['model']}: probability mass on the grades {said['ascending']} ascending, "
-        f"{said['descending']} descending; {judge['errors']} verdicts failed, {judge['cut']} are on "
+        f"judge {judge['model']}: probability mass on the grades {mass['ascending']} ascending, "
+        f"{mass['descending']} descending; {judge['errors']} verdicts failed, {judge['cut']} are on "
         "texts cut to fit its window",
         f"its two orders agree: Spearman {_inline(orders['spearman'])}, kappa "
-        f"{_inline(orders['quadratic_kappa'])}, the same grade on {same} of {orders['n']} answers, "
-        f"ascending - descending {moved}",
+        f"{_inline(orders['quadratic_kappa'])}, the same grade on "
+        f"{exact_percent(orders['same_grade'])} of {orders['n']} answers, "
+        f"ascending - descending {signed(shift)}",
     ]
 
 
 def formula_line(formula: Mapping[str, Any]) -> str:
-    """Return the formula of the calibrated judge."""
+    """Return the fitted formula as text: logistic(intercept + weight name ...)."""
     terms = " ".join(f"+ {weight:.2f} {name}" for name, weight in formula["weights"].items())
     return f"calibrated: logistic({formula['intercept']:.2f} {terms})"
 
 
-def _table(first: str) -> Table:
-    table = new_table()
-    table.add_column(first, no_wrap=True)
-    return table
-
-
-def _cell(estimate: Estimate | None, sign: str = "") -> str:
-    if estimate is None or estimate["mean"] is None:
-        return "none"
-    ends = estimate["ci95"]
-    joint = " to " if sign else "-"
-    interval = "none" if ends is None else _joined(ends, joint, sign)
-    return f"{number(estimate['mean'], sign)}\n{interval}"
-
-
-def _joined(ends: list[float], joint: str, sign: str) -> str:
-    # A minus and a dash side by side cannot be told apart.
-    return (" to " if min(ends) < 0 else joint).join(number(end, sign) for end in ends)
+def _cell(estimate: Estimate | None, style: NumberStyle = number) -> str:
+    if estimate is None:
+        return NONE
+    joint = "-" if style is number else " to "
+    return mean_over_interval(estimate["mean"], estimate["ci95"], style, joint)
 
 
 def _inline(estimate: Estimate) -> str:
-    return _cell(estimate).replace("\n", " (") + (")" if estimate["mean"] is not None else "")
-
-
-def _share(value: float | None) -> str:
-    return "none" if value is None else f"{value:.1%}"
+    """Return an estimate on one line: `.284 (.250-.310)`."""
+    mean, _, interval = _cell(estimate).partition("\n")
+    return f"{mean} ({interval})" if interval else mean

@@ -1,12 +1,20 @@
-"""What is shown of a comparison: a row per pair and metric, for a terminal of 100 columns."""
+"""The table of a comparison: a row for each pair of runs and metric."""
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from rich.table import Table
 
 from evaluation.analysis.comparison import Difference, verdict
-from evaluation.tables.layout import new_table, untrusted
-from evaluation.tables.numbers import number, p_text
+from evaluation.tables.layout import add_number_columns, new_table, untrusted
+from evaluation.tables.numbers import (
+    NONE,
+    mean_over_interval,
+    number,
+    p_text,
+    percent,
+    signed,
+)
 
 EXPLANATION = (
     "Each metric is in [0, 1], higher is better. difference: mean of a - b over the n questions "
@@ -20,45 +28,34 @@ EXPLANATION = (
 
 
 def differences_table(differences: Sequence[Difference]) -> Table:
-    """Return the table; what could not be computed is `none`."""
+    """Return a row for each difference; a value that could not be computed is `none`."""
     table = new_table()
     table.add_column("a\n- b", overflow="fold")
     table.add_column("metric\nverdict on a", no_wrap=True)
-    for name in ("n\nout", "a\nb", "difference\n95 %", "p\nHolm", "d_z\nleast", "better\n= worse"):
-        table.add_column(name, justify="right", no_wrap=True)
-    shown: tuple[str, str] | None = None
-    for each in differences:
-        pair = (each["a"], each["b"])
-        if shown not in (pair, None):
-            table.add_section()
-        shown = pair
-        table.add_row(untrusted(f"{pair[0]}\n- {pair[1]}"), *_cells(each))
+    add_number_columns(
+        table, "n\nout", "a\nb", "difference\n95 %", "p\nHolm", "d_z\nleast", "better\n= worse"
+    )
+    for (a, b), rows in groupby(differences, lambda difference: (difference["a"], difference["b"])):
+        for difference in rows:
+            table.add_row(untrusted(f"{a}\n- {b}"), *_cells(difference))
+        table.add_section()
     return table
 
 
-def _cells(each: Difference) -> list[str]:
-    out = each["unscored"] + each["failed"]
-    ends = each["ci95"]
-    interval = "none" if ends is None else " to ".join(number(end, sign="+") for end in ends)
-    ties = f"{_share(each['equal'])} {_share(each['worse'])}"
+def _cells(difference: Difference) -> list[str]:
+    out = difference["unscored"] + difference["failed"]
+    ties = f"{percent(difference['equal'])} {percent(difference['worse'])}"
     return [
-        f"{each['metric']}\n{verdict(each)}",
-        f"{each['n']}\n{out}",
-        f"{_number(each['mean_a'])}\n{_number(each['mean_b'])}",
-        f"{_number(each['mean_difference'], '+')}\n{interval}",
-        f"{p_text(each['p'])}\n{p_text(each['p_holm'])}",
-        f"{_effect(each['effect'])}\n{_number(each['smallest_detectable'])}",
-        f"{_share(each['better'])}\n{ties}",
+        f"{difference['metric']}\n{verdict(difference)}",
+        f"{difference['n']}\n{out}",
+        f"{number(difference['mean_a'])}\n{number(difference['mean_b'])}",
+        mean_over_interval(difference["mean_difference"], difference["ci95"], signed),
+        f"{p_text(difference['p'])}\n{p_text(difference['p_holm'])}",
+        f"{_effect_text(difference['effect'])}\n{number(difference['smallest_detectable'])}",
+        f"{percent(difference['better'])}\n{ties}",
     ]
 
 
-def _number(value: float | None, sign: str = "") -> str:
-    return "none" if value is None else number(value, sign)
-
-
-def _effect(value: float | None) -> str:
-    return "none" if value is None else f"{value + 0.0:+.2f}"
-
-
-def _share(value: float | None) -> str:
-    return "none" if value is None else f"{value:.0%}"
+def _effect_text(value: float | None) -> str:
+    # An effect size is in no fixed range, so it does not get the four characters of `number`.
+    return NONE if value is None else f"{value + 0.0:+.2f}"

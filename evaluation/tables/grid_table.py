@@ -5,43 +5,36 @@ from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 
-from evaluation.analysis.control_comparison import Grid
+from evaluation.analysis.control_comparison import ControlComparison
 from evaluation.analysis.run_results import Results
-from evaluation.metrics.registry import metric_names
-from evaluation.statistics.summaries import Summary
-from evaluation.tables.layout import new_table
-from evaluation.tables.numbers import number
-from evaluation.tables.results_tables import SHORT
+from evaluation.metrics.registry import metric_names, short_name
+from evaluation.tables.layout import add_number_columns, new_table
+from evaluation.tables.summary_columns import narrow_cell
 
 
 def grid_table(results: Sequence[Results], tokens: Mapping[str, int]) -> Table:
-    """Return a row per config: means with their intervals, and tokens a question."""
+    """Return a row for each config: means with their intervals, and tokens per question.
+
+    Args:
+        results: The results of each config.
+        tokens: Tokens of all model calls but the judge's, by config.
+    """
     table = new_table()
     table.add_column("config\nn, failed", overflow="fold")
-    names = metric_names(each["metrics"] for each in results)
-    for name in names:
-        table.add_column(f"{SHORT.get(name, name)}\n95 %", justify="right", no_wrap=True)
-    table.add_column("tokens a\nquestion", justify="right", no_wrap=True)
-    for each in results:
+    names = metric_names(result["metrics"] for result in results)
+    add_number_columns(table, *(f"{short_name(name)}\n95 %" for name in names))
+    add_number_columns(table, "tokens per\nquestion")
+    for result in results:
         table.add_row(
-            f"{_wrapped(each['config'])}\n{each['n']}, {each['failed']}",
-            *(_cell(each["metrics"][name]) for name in names),
-            f"{tokens[each['config']] / max(1, each['n']):,.0f}",
+            f"{_wrapped(result['config'])}\n{result['n']}, {result['failed']}",
+            *(narrow_cell(result["metrics"][name], joint="-") for name in names),
+            f"{tokens[result['config']] / max(1, result['n']):,.0f}",
         )
     return table
 
 
-def _cell(summary: Summary) -> str:
-    if summary["mean"] is None:
-        return "none"
-    mean, ends = number(summary["mean"]), summary["ci95"]
-    interval = "" if ends is None else f"{number(ends[0])}-{number(ends[1])}"
-    unscored = f" ({summary['unscored']} un.)" if summary["unscored"] else ""
-    return f"{mean}{unscored}\n{interval}"
-
-
 def _wrapped(name: str, width: int = 16) -> str:
-    """Break a long config name behind its underscores."""
+    """Return a config's name, broken into lines after its underscores."""
     lines = [""]
     for part in re.split(r"(?<=_)", name):
         if len(lines[-1] + part) > width and lines[-1]:
@@ -50,7 +43,8 @@ def _wrapped(name: str, width: int = 16) -> str:
     return "\n".join(lines)
 
 
-def calls_line(grid: Grid) -> str:
-    """Return how many model calls of each run were made for it, and how many were kept ones."""
-    said = "; ".join(f"{name} {calls}" for name, calls in grid.calls.items())
-    return f"Model calls: {said}."
+def calls_line(comparison: ControlComparison) -> str:
+    """Return a sentence with the number of fresh and of cached model calls of each run."""
+    return (
+        f"Model calls: {'; '.join(f'{name} {calls}' for name, calls in comparison.calls.items())}."
+    )

@@ -1,4 +1,4 @@
-"""The layout that all tables on the terminal share."""
+"""The layout of tables on the terminal, which has 100 columns."""
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -8,8 +8,19 @@ from graph.support.terminal import safe_text
 
 
 def new_table() -> Table:
-    """Return an empty table that fits 100 columns: a line under its head, one space between cells."""
+    """Return an empty table with a line under its head and one space between its cells."""
     return Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+
+
+def framed_table() -> Table:
+    """Return an empty table with lines around its cells, for the few columns of one run."""
+    return Table()
+
+
+def add_number_columns(table: Table, *headings: str) -> None:
+    """Add columns that are aligned at the right and never broken."""
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
 
 
 def untrusted(text: str) -> Text:

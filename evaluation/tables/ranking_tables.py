@@ -1,4 +1,4 @@
-"""What is shown of a measurement: tables for a terminal of 100 columns."""
+"""The tables of a retrieval measurement: means of each config and differences between configs."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,25 +7,29 @@ from rich.table import Table
 from evaluation.ranking.config_means import Means, RankingDifference
 from evaluation.ranking.judged_queries import ALL
 from evaluation.ranking.rank_measures import RANK_METRICS
-from evaluation.statistics.cluster_means import ClusterMean
-from evaluation.tables.layout import new_table, untrusted
-from evaluation.tables.numbers import number
+from evaluation.tables.layout import add_number_columns, new_table, untrusted
+from evaluation.tables.numbers import interval_text, mean_over_interval, number, signed
 
 COMPARED = ("nDCG@10", "R@10")
-"""The metrics whose differences are shown; the JSON document holds those of all."""
+"""The metrics whose differences are in the table; the JSON document holds those of all."""
 
 
 def means_table(configs: Mapping[str, Means]) -> Table:
-    """Return a row per kind and config: the mean by query, its interval, the mean by document."""
-    table = _table("kind", "config")
-    for name in ("n", *RANK_METRICS):
-        table.add_column(name, justify="right", no_wrap=True)
-    for kind in shown_kinds(configs):
+    """Return a row for each kind and config.
+
+    Each cell holds the mean by query, its interval and the mean by document.
+    """
+    table = new_table()
+    for heading in ("kind", "config"):
+        table.add_column(heading, overflow="fold")
+    add_number_columns(table, "n", *RANK_METRICS)
+    for kind in kinds_in_tables(configs):
         for name, means in configs.items():
             estimates = [means[kind][metric] for metric in RANK_METRICS]
             counts = f"{estimates[0]['n']}\n\n{estimates[0]['by_document']['n']}"
             cells = [
-                f"{number(e['mean'])}\n{interval(e)}\n{number(e['by_document']['mean'])}"
+                f"{mean_over_interval(e['mean'], e['ci95'], joint='-')}\n"
+                f"{number(e['by_document']['mean'])}"
                 for e in estimates
             ]
             label = untrusted(kind).append("\n  95 %\n  document", style="dim")
@@ -35,43 +39,30 @@ def means_table(configs: Mapping[str, Means]) -> Table:
 
 
 def differences_table(differences: Sequence[RankingDifference], kinds: Sequence[str]) -> Table:
-    """Return a row per kind, pair and metric, with what its interval allows to say."""
-    table = _table("kind", "difference", "metric")
-    for name in ("mean", "95 %", "document"):
-        table.add_column(name, justify="right", no_wrap=True)
+    """Return a row for each kind, pair of configs and metric, with its verdict."""
+    table = new_table()
+    for heading in ("kind", "difference", "metric"):
+        table.add_column(heading, overflow="fold")
+    add_number_columns(table, "mean", "95 %", "document")
     table.add_column("the first is", no_wrap=True)
     for kind in kinds:
-        for each in differences:
-            if each["kind"] == kind and each["metric"] in COMPARED:
-                better = "better" if each["mean"] > 0 else "worse"
+        for difference in differences:
+            if difference["kind"] == kind and difference["metric"] in COMPARED:
+                direction = "better" if difference["mean"] > 0 else "worse"
                 table.add_row(
                     untrusted(kind),
-                    untrusted(f"{each['a']} - {each['b']}"),
-                    each["metric"],
-                    number(each["mean"], sign="+"),
-                    interval(each, sign="+"),
-                    number(each["by_document"]["mean"], sign="+"),
-                    better if each["distinguishable"] else "not distinguishable",
+                    untrusted(f"{difference['a']} - {difference['b']}"),
+                    difference["metric"],
+                    signed(difference["mean"]),
+                    interval_text(difference["ci95"], signed),
+                    signed(difference["by_document"]["mean"]),
+                    direction if difference["distinguishable"] else "not distinguishable",
                 )
         table.add_section()
     return table
 
 
-def shown_kinds(configs: Mapping[str, Means]) -> list[str]:
-    """Return the kinds, `all` last; a single kind is not shown twice."""
+def kinds_in_tables(configs: Mapping[str, Means]) -> list[str]:
+    """Return the kinds of queries, `all` last; without `all` where it equals the only other kind."""
     kinds = list(next(iter(configs.values())))
     return [*(kind for kind in kinds if kind != ALL), *([ALL] if len(kinds) > 2 else [])]
-
-
-def interval(estimate: ClusterMean, sign: str = "") -> str:
-    """Return the 95 % interval, or `none` where one group is all there is."""
-    ends = estimate["ci95"]
-    joint = " to " if sign else "-"
-    return "none" if ends is None else joint.join(number(end, sign) for end in ends)
-
-
-def _table(*names: str) -> Table:
-    table = new_table()
-    for name in names:
-        table.add_column(name, overflow="fold")
-    return table

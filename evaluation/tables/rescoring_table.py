@@ -1,33 +1,48 @@
-"""The table of a pass over a finished run."""
+"""The table of a pass over a finished run, and the lines below it."""
 
 from collections.abc import Sequence
 
 from rich.table import Table
 
-from evaluation.rescoring.pass_summary import Scored
-from evaluation.tables.layout import new_table, untrusted
-from evaluation.tables.numbers import mean_and_interval
+from evaluation.rescoring.pass_summary import PassSummary
+from evaluation.statistics.agreement import Correlation
+from evaluation.tables.layout import add_number_columns, new_table, untrusted
+from evaluation.tables.summary_columns import SUMMARY_COLUMNS, summary_cells
 
 
-def scores_table(rows: Sequence[tuple[str, str, Scored]]) -> Table:
-    """Return a row for each (metric, by whom, summary)."""
+def scores_table(rows: Sequence[tuple[str, str, PassSummary]]) -> Table:
+    """Return a row for each (metric, name of what scored, summary)."""
     table = new_table()
     table.add_column("metric", no_wrap=True)
     table.add_column("by", overflow="fold")
-    for name in ("mean", "95 % interval", "n", "unscored", "failed"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for metric, by, each in rows:
-        mean, ends = mean_and_interval(each)
-        counts = (str(each["n"]), str(each["unscored"]), str(each["failed"]))
-        table.add_row(untrusted(metric), untrusted(by), mean, ends, *counts)
+    add_number_columns(table, *SUMMARY_COLUMNS, "failed")
+    for metric, scorer, summary in rows:
+        cells = [*summary_cells(summary), str(summary["failed"])]
+        table.add_row(untrusted(metric), untrusted(scorer), *cells)
     return table
 
 
-def reason_lines(rows: Sequence[tuple[str, str, Scored]]) -> list[str]:
-    """Return a line for each row with unscored questions: how many, and why."""
-    lines = []
-    for metric, _, each in rows:
-        if each["reasons"]:
-            why = "; ".join(f"{reason}: {count}" for reason, count in each["reasons"].items())
-            lines.append(f"{metric}: unscored {each['unscored']} ({why})")
-    return lines
+def reason_lines(rows: Sequence[tuple[str, str, PassSummary]]) -> list[str]:
+    """Return a line for each row with unscored questions: their number, and the reasons."""
+    return [
+        f"{metric}: unscored {summary['unscored']} ({reasons_text(summary['reasons'])})"
+        for metric, _, summary in rows
+        if summary["reasons"]
+    ]
+
+
+def reasons_text(reasons: dict[str, int]) -> str:
+    """Return the reasons for unscored questions with their counts."""
+    return "; ".join(f"{reason}: {count}" for reason, count in reasons.items())
+
+
+def agreement_line(correlation: Correlation) -> str:
+    """Return a sentence about how alike two judges rank the same answers."""
+    if correlation["spearman"] is None:
+        return f"Agreement of the two judges: none to give, {correlation['why_none']}."
+    ends = correlation["ci95"]
+    interval = "no interval" if ends is None else f"95 % {ends[0]:+.2f} to {ends[1]:+.2f}"
+    return (
+        f"Agreement of the two judges: Spearman {correlation['spearman']:+.2f} ({interval}) over "
+        f"{correlation['n']} answers that both scored."
+    )

@@ -1,4 +1,4 @@
-"""From the HTML of a post to Markdown: code keeps every character, nothing active survives."""
+"""Markdown from the HTML of a post: code keeps every character, active content is dropped."""
 
 import re
 from html import unescape
@@ -14,12 +14,11 @@ _CHUNK = 1 << 16
 def to_markdown(html: str) -> str:
     """Return a post's HTML as Markdown.
 
-    The text of every `<pre>` stands in a fence, character by character; a last line end is the
-    fence's own. Scripts, styles, embedded objects, forms, comments and links with other schemes
-    than http, https and mailto are dropped, but in code they are code. Of a picture its
-    description stays, unless it is hidden or a single pixel. Text is not escaped, but for what
-    would open a block of code or make up a link. Never raises; takes time in proportion to the
-    length.
+    The text of every `<pre>` becomes a fence, character by character, except for a last line end.
+    Scripts, styles, embedded objects, forms, comments and links with other schemes than http, https
+    and mailto are dropped, except in code. A picture becomes its description, unless it is hidden
+    or a single pixel. Text is not escaped, except where it would open a block of code or spell a
+    link. Never raises; takes time linear in the length.
     """
     html = html.replace("\x00", "").replace("\r\n", "\n").replace("\r", "\n")
     source = html.encode("utf-8", "replace")
@@ -35,14 +34,14 @@ def _parse(source: bytes) -> str:
     from lxml import etree
 
     parser = etree.HTMLParser(target=Reader(), encoding="utf-8", huge_tree=True)
-    # In parts, because the parser stops for an error at the end of a part only.
+    # In chunks, because lxml reports an error of the target only at the end of a chunk.
     for start in range(0, len(source), _CHUNK):
         parser.feed(source[start : start + _CHUNK])
     return str(parser.close())
 
 
 def _read_flat(html: str) -> str:
-    """Read without a tree what is nested too deep for one: paragraphs and code are kept."""
+    """Read HTML that is nested too deep without its tree: only paragraphs and code are marked."""
     reader = Reader()
     position = 0
     for tag in _TAG.finditer(html):

@@ -8,14 +8,14 @@ MARKS = {"strong": "**", "em": "*", "del": "~~"}
 _SPACES = re.compile(r"[ \t\n\f\r]{2,}|[\t\n\f\r]")
 _PAIRED = re.compile(r"[^`\\]+(?:`[^`\\]+`[^`\\]+)*+")
 _BACKTICKS = re.compile(r"`+")
-# What would make a reader of Markdown take the lines after a paragraph for code or for HTML.
+# The start of a line after which a reader of Markdown takes the next lines for code or HTML.
 _BLOCK_START = re.compile(
     r"^((?:[^\S\n]|>|[-+*][^\S\n]|\d{1,9}[.)][^\S\n])*)"
     r"(?=`{3,}[^`\n]*$|~~~|<(?:script|pre|style|textarea)(?:[\s>]|$)|<[!?])",
     re.MULTILINE | re.IGNORECASE,
 )
-# Places in a text that spells a link, its definition or a picture: links to the web, to a part of
-# the page and to a plain name may stand.
+# Positions in a text that spells a link, its definition or a picture; links to the web, to a part of
+# the page and to a plain name are allowed.
 _SPELT_LINK = re.compile(
     r"(?<=\])(?=\((?!\s*<?(?:https?://|mailto:|[/#]|[^:&\\()\n]*\))))"
     r"|^[^\S\n]*(?=\[(?:[^\]\\\n]|\\.)*\]:\s*<?(?!https?://|mailto:|[/#])\S*[:&\\])"
@@ -26,43 +26,38 @@ _SPELT_LINK = re.compile(
 
 
 class Verbatim(str):
-    """A piece that is Markdown already."""
+    """A piece of Markdown, among pieces of text."""
 
     __slots__ = ()
 
 
-def longest_run(code: str) -> int:
-    """Return the length of the longest run of backticks."""
-    return max(map(len, _BACKTICKS.findall(code)), default=0) if "`" in code else 0
-
-
 def code_span(code: str) -> str:
-    """Return code of one line as a code span that keeps its characters."""
+    """Return code of one line as a code span with exactly its characters."""
     if "\n" in code or "\r" in code:  # HTML shows a line break as a space
         lines = code.replace("\r", "\n").split("\n")
         code = " ".join(line for line in map(str.strip, lines) if line)
     if not code:
         return ""
-    # Only as many backticks as the code has nowhere close it.
-    taken = set(map(len, _BACKTICKS.findall(code))) if "`" in code else set()
-    fence = "`" * next(length for length in range(1, len(taken) + 2) if length not in taken)
-    # Markdown takes one space off both ends, where there is one at both.
+    # A run of backticks of the same length in the code would close the span.
+    lengths = set(map(len, _BACKTICKS.findall(code)))
+    fence = "`" * next(n for n in range(1, len(lengths) + 2) if n not in lengths)
+    # Markdown removes one space from each end if both ends have one.
     both = code[0] == code[-1] == " " and not code.isspace()
     pad = " " if both or code[0] == "`" or code[-1] == "`" else ""
     return f"{fence}{pad}{code}{pad}{fence}"
 
 
 def _fold(space: re.Match[str]) -> str:
-    # HTML shows a line end as a space, and so does Markdown: writers break lines for a reason.
+    # HTML and Markdown both show a line end as a space, so the writer's line ends can stay.
     return "\n" if "\n" in space[0] else " "
 
 
 class Inlines:
-    """The pieces of a block as they come; white space is folded as HTML folds it."""
+    """The pieces of a block; white space is collapsed as in HTML."""
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
-        # Kind, link target, and the piece that waits for the opening mark.
+        # Kind, link target, and the position of the empty piece for the opening mark.
         self._open: list[tuple[str, str, int]] = []
         self._depth: dict[str, int] = {}
         self._spaced = True
@@ -79,7 +74,7 @@ class Inlines:
     def code(self, code: str) -> None:
         """Add code of one line."""
         if span := code_span(code):
-            # Two spans side by side would read as one.
+            # Two adjacent spans would read as one.
             if self._pieces and self._pieces[-1].endswith("`"):
                 self._pieces.append(" ")
             self._pieces.append(Verbatim(span))
@@ -93,12 +88,12 @@ class Inlines:
         self._spaced = True
 
     def superscript(self) -> None:
-        """Keep 2 to the 32nd apart from 232."""
+        """Begin a superscript: 2<sup>32</sup> must not become 232."""
         if self._pieces and (self._pieces[-1][-1:].isalnum() or self._pieces[-1][-1:] == ")"):
             self._pieces.append("^")
 
     def open(self, kind: str, target: str = "") -> None:
-        """Begin emphasis (see `MARKS`) or, with a target, a link; within the same kind it is none."""
+        """Begin emphasis (see `MARKS`) or, with a target, a link; one within its own kind is ignored."""
         self._depth[kind] = self._depth.get(kind, 0) + 1
         if self._depth[kind] > 1:
             return
@@ -106,14 +101,14 @@ class Inlines:
         self._pieces.append("")
 
     def close(self, kind: str) -> None:
-        """End what was begun, and what was begun within."""
+        """End the outermost emphasis or link of a kind, and all that began within it."""
         self._depth[kind] = max(0, self._depth.get(kind, 0) - 1)
         if self._depth[kind] == 0:
             while any(name == kind for name, _, _ in self._open):
                 self._wrap(*self._open.pop())
 
     def take(self) -> str:
-        """Return the text of the block and begin the next one; what is open goes on in it."""
+        """Return the text of the block and begin the next one; open emphasis continues in it."""
         opened = self._open
         if len(self._pieces) == len(opened):
             return ""
@@ -121,7 +116,7 @@ class Inlines:
             self._wrap(*frame)
         text = _joined(self._pieces)
         self._pieces = [""] * len(opened)
-        self._open = [(kind, target, place) for place, (kind, target, _) in enumerate(opened)]
+        self._open = [(kind, target, start) for start, (kind, target, _) in enumerate(opened)]
         self._spaced = True
         return text
 
@@ -136,7 +131,7 @@ class Inlines:
 
 
 def _trim(pieces: list[str]) -> tuple[str, str]:
-    """Take the white space off both ends and return it: marks stand close to their text."""
+    """Remove the white space at both ends and return it: a mark must touch its text."""
     before = after = ""
     first = 0
     while first < len(pieces) and not pieces[first].strip(" \n"):
@@ -162,7 +157,7 @@ def _marked(pieces: list[str], kind: str, target: str) -> list[str]:
 
 
 def _joined(pieces: list[str]) -> str:
-    """Join the pieces; nothing in a text may open a block of code or make up a link."""
+    """Join the pieces; escape text that would begin a block of code or spell a link."""
     text = "".join(pieces)
     spans = "`" in text and any(type(piece) is Verbatim and piece[0] == "`" for piece in pieces)
     if spans or "\\" in text or _SPELT_LINK.search(text):
@@ -177,11 +172,11 @@ def _joined(pieces: list[str]) -> str:
 
 
 def _before(text: str, verbatim: str) -> str:
-    """Return the text before a code span or a link, so that it does not change what follows."""
+    """Return text that comes before a code span or a link, escaped so that it does not change it."""
     if (len(text) - len(text.rstrip("\\"))) % 2:
         return text + "\\"
     if verbatim[0] == "[" and text.endswith("!"):
-        return text[:-1] + "&#33;"  # a link after this mark would be a picture
+        return text[:-1] + "&#33;"  # a link after an exclamation mark is a picture
     return text
 
 

@@ -1,8 +1,8 @@
-"""Takes the elements of a post, one by one as the parser finds them, and writes Markdown."""
+"""The reader of a post: the target of an HTML parser, which writes Markdown."""
 
 from collections.abc import Callable
 
-from graph.markdown.blocks import Blocks
+from graph.markdown.blocks import Blocks, Tables
 from graph.markdown.elements import (
     CODE,
     DROPPED,
@@ -15,29 +15,28 @@ from graph.markdown.elements import (
     link_target,
     list_start,
 )
-from graph.markdown.html_tables import Tables
 from graph.markdown.inlines import Inlines
 
-# Closing an element takes time in proportion to those that are open. No post comes near.
-_DEEPEST = 250
+# The parser takes time linear in the open elements to close one. Real posts have far fewer.
+_MAX_DEPTH = 250
 
 
 class TooDeepError(Exception):
-    """More elements are open than the parser can close in a reasonable time."""
+    """Error for HTML with more open elements than the parser can close in a reasonable time."""
 
 
 class Reader:
-    """Elements left open, or closed twice, do no harm."""
+    """Markdown of the elements read so far; elements may stay open or be closed twice."""
 
     def __init__(self) -> None:
         self.depth = 0
-        """How many elements are open."""
+        """The number of open elements."""
         self._blocks = Blocks()
         self._inlines = Inlines()
         self._tables = Tables(self._blocks)
         self._heading = 0
         self._dropped = 0
-        # The text of the open `<pre>` and of the open `<code>` in a sentence.
+        # The text of the open <pre>, and below that of the open <code> in a sentence.
         self._pre: list[str] = []
         self._pre_depth = 0
         self._language: str | None = None
@@ -45,34 +44,34 @@ class Reader:
         self._code_depth = 0
 
     def start(self, tag: str, attributes: Attributes) -> None:
-        """An element begins.
+        """Begin an element.
 
         Raises:
-            TooDeepError: it stands in 250 others.
+            TooDeepError: it is in 250 others.
         """
         self.depth += 1
-        if self.depth > _DEEPEST:
+        if self.depth > _MAX_DEPTH:
             raise TooDeepError
         if self._pre_depth or tag == "pre":
             self._start_in_pre(tag, attributes)
         elif tag in DROPPED:
             self._dropped += 1
-        elif not self._dropped and (begin := _STARTS.get(tag)):
-            begin(self, tag, attributes)
+        elif not self._dropped and (handler := _STARTS.get(tag)):
+            handler(self, tag, attributes)
 
     def end(self, tag: str) -> None:
-        """An element ends."""
+        """End an element."""
         self.depth -= 1
         if self._pre_depth:
             if tag == "pre":
                 self._end_pre()
         elif tag in DROPPED:
             self._dropped = max(0, self._dropped - 1)
-        elif not self._dropped and (finish := _ENDS.get(tag)):
-            finish(self, tag)
+        elif not self._dropped and (handler := _ENDS.get(tag)):
+            handler(self, tag)
 
     def data(self, text: str) -> None:
-        """Text comes, in pieces of any size."""
+        """Add text, a piece of any size."""
         if self._pre_depth:
             self._pre.append(text)
         elif self._dropped:
@@ -83,7 +82,7 @@ class Reader:
             self._inlines.text(text)
 
     def close(self) -> str:
-        """Return the Markdown."""
+        """End all elements and return the Markdown."""
         if self._pre_depth:
             self._pre_depth = 1
             self._end_pre()
@@ -92,20 +91,20 @@ class Reader:
         return "\n".join(self._blocks.lines)
 
     def _break(self, tag: str = "", attributes: Attributes | None = None) -> None:
-        """End the paragraph."""
+        """End the paragraph. The arguments let it serve as a handler of elements."""
         if self._code:
-            self._take_code()
+            self._add_code()
         text = self._inlines.take()
         if not text:
             return
         if self._heading and self._tables.cell is None:
             text = "#" * self._heading + " " + text.replace("\n", " ")
-            self._heading = 0  # of an unclosed heading only the first paragraph is one
+            self._heading = 0  # only the first paragraph of an unclosed heading is one
         self._tables.add(text)
 
     def _break_for_block(self) -> None:
         self._break()
-        self._tables.make_room()
+        self._tables.turn_into_layout()
 
     def _start_in_pre(self, tag: str, attributes: Attributes) -> None:
         if tag == "pre":
@@ -130,13 +129,15 @@ class Reader:
     def _end_code(self, tag: str) -> None:
         self._code_depth = max(0, self._code_depth - 1)
         if self._code_depth == 0:
-            self._take_code()
+            self._add_code()
 
-    def _take_code(self) -> None:
+    def _add_code(self) -> None:
         code = "".join(self._code)
         self._code = []
         lines = code.strip("\n")
-        if lines.count("\n") > 1 and self._tables.cell is None:  # more than a line that was wrapped
+        if (
+            lines.count("\n") > 1 and self._tables.cell is None
+        ):  # one line break may be a wrapped line
             self._break_for_block()
             self._blocks.add_code(lines, "")
         else:
@@ -150,13 +151,13 @@ class Reader:
 
     def _start_link(self, tag: str, attributes: Attributes) -> None:
         if self._code:
-            self._take_code()
+            self._add_code()
         if target := link_target(attributes.get("href", "")):
             self._inlines.open("a", target)
 
     def _end_link(self, tag: str) -> None:
         if self._code:
-            self._take_code()
+            self._add_code()
         self._inlines.close("a")
 
     def _image(self, tag: str, attributes: Attributes) -> None:

@@ -1,4 +1,4 @@
-"""What speaks: models behind the `TextModel` and `Chooser` of the nodes."""
+"""The models of a run: they implement the protocols `TextModel` and `Chooser` of the nodes."""
 
 from dataclasses import dataclass
 from typing import Any, cast
@@ -7,6 +7,7 @@ from langchain_core.caches import BaseCache
 from langchain_core.language_models import BaseLanguageModel
 
 from graph.models.batching import BatchedModel, ScoringModel
+from graph.models.engines import ENGINES
 from graph.models.lockstep import Lockstep
 from graph.schema import ModelSpec, Profile
 from graph.support.errors import ConfigError
@@ -15,7 +16,7 @@ from nodes.model import Chooser, TextModel
 
 @dataclass(frozen=True)
 class Models:
-    """The models of a run; one lockstep joins what their questions ask."""
+    """The models of a run; they share one lockstep, which joins the calls of parallel questions."""
 
     generator: ScoringModel
     judge: BatchedModel
@@ -25,57 +26,59 @@ class Models:
 def open_models(
     profile: Profile, *, batch_size: int = 8, seed: int = 0, cache: BaseCache | None = None
 ) -> Models:
-    """Set up a profile's models; weights load when a model is first asked.
+    """Open the models of a profile; weights load at a model's first call.
 
-    `cache` keeps what they reply, and is asked first.
+    Args:
+        profile: The profile; equal specs of generator and judge share one model.
+        batch_size: The largest number of prompts that run together.
+        seed: The seed of sampling.
+        cache: Results of earlier calls; a call that it holds runs no model.
     """
-    from graph.models.engines.huggingface_engine import HuggingFaceEngine
-
     lockstep = Lockstep()
 
-    def opened(spec: ModelSpec) -> ScoringModel:
-        engine = HuggingFaceEngine(spec, batch_size=batch_size, seed=seed, cache=cache)
+    def open_model(spec: ModelSpec) -> ScoringModel:
+        engine = ENGINES[spec.engine](spec, batch_size=batch_size, seed=seed, cache=cache)
         return ScoringModel(engine, lockstep)
 
-    generator = opened(profile.generator)
+    generator = open_model(profile.generator)
     same = profile.judge == profile.generator
-    return Models(generator, generator if same else opened(profile.judge), lockstep)
+    return Models(generator, generator if same else open_model(profile.judge), lockstep)
 
 
 def adapt_writer(model: object, lockstep: Lockstep) -> TextModel:
-    """Take a user's model for writing: a LangChain model, or anything that has `write`.
+    """Adapt a user's own model for writing: a LangChain model, or an object with `write`.
 
     Raises:
-        ConfigError: it is neither.
+        ConfigError: The model is neither.
     """
     if isinstance(model, BaseLanguageModel):
-        return _foreign(model, lockstep)
+        return _adapt_langchain(model, lockstep)
     if not hasattr(model, "write"):
-        raise _unfit(model, "write")
+        raise _unfit("model", model, "write")
     return cast(TextModel, model)
 
 
 def adapt_chooser(model: object, lockstep: Lockstep) -> Chooser:
-    """Take a user's model for comparing: a LangChain model, or anything that has `choose`.
+    """Adapt a user's own model for choosing: a LangChain model, or an object with `choose`.
 
     Raises:
-        ConfigError: it is neither.
+        ConfigError: The model is neither.
     """
     if isinstance(model, BaseLanguageModel):
-        return _foreign(model, lockstep)
+        return _adapt_langchain(model, lockstep)
     if not hasattr(model, "choose"):
-        raise _unfit(model, "choose")
+        raise _unfit("chooser", model, "choose")
     return cast(Chooser, model)
 
 
-def _foreign(model: BaseLanguageModel[Any], lockstep: Lockstep) -> BatchedModel:
+def _adapt_langchain(model: BaseLanguageModel[Any], lockstep: Lockstep) -> BatchedModel:
     from graph.models.engines.langchain_engine import LangChainEngine
 
     return BatchedModel(LangChainEngine(model), lockstep)
 
 
-def _unfit(model: object, method: str) -> ConfigError:
+def _unfit(argument: str, model: object, method: str) -> ConfigError:
     return ConfigError(
-        f"it must be a LangChain language model or have a method {method}(); got "
+        f"{argument} must be a LangChain language model or have a method {method}(); got "
         f"{type(model).__name__}"
     )

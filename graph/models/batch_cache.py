@@ -1,4 +1,4 @@
-"""Batches that were asked before are taken from a cache, whole."""
+"""The cache of batches: a batch that ran before is read from the cache and not run again."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +10,7 @@ from langchain_core.caches import BaseCache
 from langchain_core.outputs import Generation
 from pydantic import TypeAdapter, ValidationError
 
-from graph.models import packaged as embedded
+from graph.models import packaged
 from graph.models.budget import FittedPrompt
 from graph.models.loading import LoadedModel
 from graph.support.storage import folder_sha256
@@ -19,71 +19,71 @@ _T = TypeVar("_T")
 
 
 class BatchCache:
-    """One model's calls in a cache.
+    """The batches of one model in a LangChain cache.
 
-    A reply depends, in its last bits and where it is sampled, on what stood in the batch beside
-    it. So a batch is the unit: it is found if the same prompts in the same order were asked of the
-    same model with the same settings, and what is found is what would be computed.
+    A reply depends on the other rows of its batch: in its last bits always, in its text where it is
+    sampled. So the cache holds whole batches. A batch is the same if it has the same prompts in the
+    same order, for the same model with the same settings.
     """
 
-    def __init__(self, kept: BaseCache | None) -> None:
-        self._cache = kept
+    def __init__(self, store: BaseCache | None) -> None:
+        self._store = store
         self._identity: dict[str, object] | None = None
 
-    def batch(
+    def read_or_run(
         self,
         loaded: LoadedModel,
-        asked: Mapping[str, object],
+        settings: Mapping[str, object],
         rows: Sequence[FittedPrompt],
         run: Callable[[], list[_T | Exception]],
         kind: type[_T],
     ) -> list[_T | Exception]:
-        """Return the outcomes of a batch: kept ones, else those of `run`, which are kept.
+        """Return the outcomes of a batch from the cache, or else run it and store them.
 
         Args:
             loaded: The model.
-            asked: The settings that a reply depends on.
+            settings: The settings that an outcome depends on.
             rows: The prompts.
-            run: Asks the model.
-            kind: `Reply`, `Verdict` or `Likelihood`.
+            run: Runs the batch.
+            kind: The type of a result: `Reply`, `Verdict` or `Likelihood`.
         """
-        if self._cache is None:
+        if self._store is None:
             return run()
         self._identity = self._identity or cache_identity(loaded)
-        prompt = json.dumps([[row.text, row.continuation] for row in rows])
-        settings = json.dumps({**self._identity, **asked}, sort_keys=True)
-        found = self._cache.lookup(prompt, settings)
-        if found is not None and (outcomes := _restored(found, rows, kind)) is not None:
-            return [*outcomes]
-        fresh = run()
-        kept = [_kept(outcome) for outcome in fresh if not isinstance(outcome, Exception)]
-        # An error may be of the moment: a batch with one is asked again the next time.
-        if len(kept) == len(fresh):
-            self._cache.update(prompt, settings, kept)
-        return fresh
+        prompts = json.dumps([[row.text, row.continuation] for row in rows])
+        key = json.dumps({**self._identity, **settings}, sort_keys=True)
+        generations = self._store.lookup(prompts, key)
+        if generations is not None and (results := _restore(generations, rows, kind)) is not None:
+            return [*results]
+        outcomes = run()
+        stored = [_store(outcome) for outcome in outcomes if not isinstance(outcome, Exception)]
+        # An error may not occur again, so a batch with an error is not stored.
+        if len(stored) == len(outcomes):
+            self._store.update(prompts, key, stored)
+        return outcomes
 
 
-_OF_THIS_CALL = ("prompt", "prompt_tokens", "cut_tokens", "seconds", "cached")
-"""Fields that are not kept: they are known of the prompt, or were of that moment."""
+_NOT_STORED = ("prompt", "prompt_tokens", "cut_tokens", "seconds", "cached")
+"""Fields of a result that belong to the prompt or to one call."""
 
 
-def _kept(outcome: Any) -> Generation:
-    kept = {name: value for name, value in outcome.items() if name not in _OF_THIS_CALL}
-    return Generation(text=outcome.get("text", ""), generation_info=kept)
+def _store(result: Any) -> Generation:
+    fields = {name: value for name, value in result.items() if name not in _NOT_STORED}
+    return Generation(text=result.get("text", ""), generation_info=fields)
 
 
-def _restored(
-    found: Sequence[Any], rows: Sequence[FittedPrompt], kind: type[_T]
+def _restore(
+    generations: Sequence[Any], rows: Sequence[FittedPrompt], kind: type[_T]
 ) -> list[_T] | None:
-    """Return kept outcomes as they stand for these prompts; None if they cannot be read."""
-    if len(found) != len(rows):
+    """Build the results of these prompts from stored ones; None if one is damaged."""
+    if len(generations) != len(rows):
         return None
     adapter = TypeAdapter(kind)
     try:
         return [
             adapter.validate_python(
                 {
-                    **(each.generation_info or {}),
+                    **(generation.generation_info or {}),
                     "prompt": row.text,
                     "prompt_tokens": row.tokens,
                     "cut_tokens": row.cut_tokens,
@@ -92,22 +92,22 @@ def _restored(
                 },
                 strict=True,
             )
-            for each, row in zip(found, rows, strict=True)
+            for generation, row in zip(generations, rows, strict=True)
         ]
     except ValidationError:
         return None
 
 
 def cache_identity(loaded: LoadedModel) -> dict[str, object]:
-    """Return what, besides prompt and settings, a reply depends on."""
+    """Return everything that a result depends on besides prompts and settings."""
     spec, model = loaded.spec, loaded.model
-    is_embedded, folder = spec.engine == "embedded", Path(spec.model)
+    in_package, folder = spec.weights == "package", Path(spec.model)
     return {
         "model": spec.model,
-        "revision": embedded.revision(spec.model) if is_embedded else spec.revision,
+        "revision": packaged.revision(spec.model) if in_package else spec.revision,
         "commit": getattr(model.config, "_commit_hash", None),
-        # A local folder's name does not say what it holds.
-        "files": folder_sha256(folder) if folder.is_dir() and not is_embedded else None,
+        # The name of a local folder does not change with its files.
+        "files": folder_sha256(folder) if folder.is_dir() and not in_package else None,
         "chat_format": spec.chat_format,
         "dtype": str(model.dtype),
         "device": model.device.type,

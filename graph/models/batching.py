@@ -1,38 +1,38 @@
-"""From an engine, which takes many prompts at once, to the model that a node sees."""
+"""Batched models: engines, which run many prompts in one call, as the models that nodes call."""
 
 from collections.abc import Sequence
 from typing import Protocol
 
 from graph.models.lockstep import Lockstep
 from graph.models.verdict import check_options
-from nodes.model import Continued, Likelihood, Prompt, Reply, Verdict
+from nodes.model import Continuation, Likelihood, Prompt, Reply, Verdict
 
 
 class Engine(Protocol):
-    """Serves many prompts in one call; an outcome is a result or that prompt's own error."""
+    """Runs a model on many prompts in one call; an outcome is a result or its prompt's error."""
 
     name: str
 
     @property
     def commit(self) -> str | None:
-        """The commit of the model repository that was loaded, if there is one."""
+        """The commit of the model repository whose weights were loaded, if there is one."""
         ...
 
     def write_all(
         self, prompts: Sequence[Prompt], max_new_tokens: int, temperature: float
     ) -> Sequence[Reply | Exception]:
-        """Answer each prompt, in order."""
+        """Write a reply to each prompt, in order."""
         ...
 
     def choose_all(
         self, prompts: Sequence[Prompt], options: Sequence[str]
     ) -> Sequence[Verdict | Exception]:
-        """Choose for each prompt, in order."""
+        """Choose one of the options for each prompt, in order."""
         ...
 
 
 class BatchedModel:
-    """An engine as `TextModel` and `Chooser`: asks of questions that run in lockstep are joined."""
+    """An engine as `TextModel` and `Chooser`: calls of questions in lockstep run together."""
 
     def __init__(self, engine: Engine, lockstep: Lockstep) -> None:
         self.engine = engine
@@ -41,38 +41,40 @@ class BatchedModel:
     def write(
         self, prompts: Sequence[Prompt], *, max_new_tokens: int, temperature: float = 0.0
     ) -> list[Reply]:
-        """Answer each prompt, in order."""
+        """Write a reply to each prompt, in order."""
         return self._lockstep.ask(
             ("write", self.engine.name, max_new_tokens, temperature),
             prompts,
-            lambda together: self.engine.write_all(together, max_new_tokens, temperature),
+            lambda joined: self.engine.write_all(joined, max_new_tokens, temperature),
         )
 
     def choose(self, prompts: Sequence[Prompt], options: Sequence[str]) -> list[Verdict]:
-        """Give one verdict for each prompt, in order."""
+        """Choose one of the options for each prompt, in order."""
         check_options(options)
         return self._lockstep.ask(
             ("choose", self.engine.name, tuple(options)),
             prompts,
-            lambda together: self.engine.choose_all(together, options),
+            lambda joined: self.engine.choose_all(joined, options),
         )
 
 
 class ScoringEngine(Engine, Protocol):
-    """An engine that gives the probabilities of given texts too."""
+    """An engine that also computes the probability of a given text."""
 
-    def score_all(self, asked: Sequence[Continued]) -> Sequence[Likelihood | Exception]:
-        """Say how likely the model is to write each text after its prompt, in order."""
+    def score_all(self, continuations: Sequence[Continuation]) -> Sequence[Likelihood | Exception]:
+        """Compute the likelihood of each text after its prompt, in order."""
         ...
 
 
 class ScoringModel(BatchedModel):
-    """A `BatchedModel` that is a `Scorer` too."""
+    """A `BatchedModel` that is a `LikelihoodModel` too."""
 
     def __init__(self, engine: ScoringEngine, lockstep: Lockstep) -> None:
         super().__init__(engine, lockstep)
         self._scoring = engine
 
-    def likelihoods(self, asked: Sequence[Continued]) -> list[Likelihood]:
-        """Say how likely the model is to write each text after its prompt, in order."""
-        return self._lockstep.ask(("score", self.engine.name), asked, self._scoring.score_all)
+    def likelihoods(self, continuations: Sequence[Continuation]) -> list[Likelihood]:
+        """Compute the likelihood of each text after its prompt, in order."""
+        return self._lockstep.ask(
+            ("score", self.engine.name), continuations, self._scoring.score_all
+        )

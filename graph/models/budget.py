@@ -1,8 +1,8 @@
 """The token budget: a prompt and its reply always fit the model's window.
 
-Passages shrink first, the lowest-ranked first, by whole sentences and whole code blocks; then the
+Passages are cut first, the lowest-ranked first, by whole sentences and whole code blocks; then the
 longest of the drafts, by lines. The question and the instruction are never cut: if they alone do
-not fit, that question fails with a clear error.
+not fit, that question fails with an error.
 """
 
 import re
@@ -17,20 +17,21 @@ from nodes.model import Prompt, Quote
 
 CUT_MARK = "[...]"
 _UNIT = re.compile(r"```.*?(?:```|\Z)\n?|.+?(?:[.!?](?=\s)\s*|\n+|(?=```)|\Z)", re.DOTALL)
-# No vocabulary in use has a token of more than 128 characters: what lies beyond cannot fit.
 _MAX_TOKEN_CHARS = 128
+"""No vocabulary in use has a longer token: text beyond this times the limit cannot fit."""
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
 class FittedPrompt:
-    """A prompt's text within the window, and the tokens that were left out for it."""
+    """A rendered prompt that fits the window."""
 
     text: str
     tokens: int
     cut_tokens: int
+    """Tokens that were left out to make it fit."""
     continuation: str = ""
-    """What is scored after it, where a given text is scored."""
+    """The text to score after the prompt, if one is scored."""
 
 
 def fit_prompt(
@@ -45,9 +46,9 @@ def fit_prompt(
 
     Args:
         prompt: The parts to render.
-        limit: Tokens for the whole prompt: the window less the reply.
-        count: Tokens of a rendered text.
-        protect: Applied to each value from outside, so that no value can pose as a control token.
+        limit: Tokens for the whole prompt: the window without the reply.
+        count: Counts the tokens of a rendered text.
+        protect: Makes a value from outside harmless, so that it cannot act as a control token.
         wrap: Puts the rendered text into the model's chat format.
 
     Raises:
@@ -55,30 +56,26 @@ def fit_prompt(
     """
     safe = _protected(prompt, protect)
 
-    def text(shown: Sequence[Quote], values: dict[str, str]) -> str:
-        passages = "\n".join(f"{quote.heading}\n{quote.text}" for quote in shown)
-        rendered = safe.template.format(**{**safe.whole, "passages": passages, **values})
-        return wrap(rendered)
+    def render(quotes: Sequence[Quote], values: dict[str, str]) -> str:
+        passages = "\n".join(f"{quote.heading}\n{quote.text}" for quote in quotes)
+        return wrap(safe.template.format(**{**safe.whole, "passages": passages, **values}))
 
-    cuttable = dict(safe.cuttable)
-    tokens = count(text(safe.passages, cuttable))
+    quotes, cuttable = safe.passages, dict(safe.cuttable)
+    whole = render(quotes, cuttable)
+    tokens = count(whole)
     if tokens <= limit:
-        return FittedPrompt(text(safe.passages, cuttable), tokens, 0)
-    passages = _cut_passages(safe.passages, limit, lambda shown: count(text(shown, cuttable)))
-    if not passages:
-        cuttable = _cut_values(cuttable, limit, lambda values: count(text((), values)))
-    cut = text(passages, cuttable)
+        return FittedPrompt(whole, tokens, 0)
+    quotes = _cut_passages(quotes, limit, lambda quotes: count(render(quotes, cuttable)))
+    if not quotes:
+        cuttable = _cut_values(cuttable, limit, lambda values: count(render((), values)))
+    cut = render(quotes, cuttable)
     left = count(cut)
     if left > limit:
-        raise _too_long(left, limit)
+        raise PromptTooLongError(
+            f"the question and the instruction take {left} tokens, the model's window has room for "
+            f"{limit}: shorten the question or lower generation.max_new_tokens"
+        )
     return FittedPrompt(cut, left, tokens - left)
-
-
-def _too_long(tokens: int, limit: int) -> PromptTooLongError:
-    return PromptTooLongError(
-        f"the question and the instruction take {tokens} tokens, the model's window has room for "
-        f"{limit}: shorten the question or lower generation.max_new_tokens"
-    )
 
 
 def _protected(prompt: Prompt, protect: Callable[[str], str]) -> Prompt:
@@ -91,7 +88,7 @@ def _protected(prompt: Prompt, protect: Callable[[str], str]) -> Prompt:
 
 
 def units(text: str) -> list[str]:
-    """Split a text into sentences, lines and whole code blocks; joined they are the text again."""
+    """Split a text into sentences, lines and whole code blocks; joined, they are the text again."""
     return _UNIT.findall(text)
 
 
@@ -103,15 +100,16 @@ def _cut_passages(
     return _largest(total, limit, partial(_first_units, split), size)
 
 
-def _first_units(split: list[tuple[str, list[str]]], keep: int) -> tuple[Quote, ...]:
-    shown = []
+def _first_units(split: list[tuple[str, list[str]]], count: int) -> tuple[Quote, ...]:
+    """Return the quotes that hold the first `count` units of all quotes together."""
+    quotes = []
     for heading, parts in split:
-        if keep <= 0:
+        if count <= 0:
             break
-        kept = "".join(parts[:keep]).rstrip()
-        shown.append(Quote(heading, f"{kept} {CUT_MARK}" if keep < len(parts) else kept))
-        keep -= len(parts)
-    return tuple(shown)
+        text = "".join(parts[:count]).rstrip()
+        quotes.append(Quote(heading, f"{text} {CUT_MARK}" if count < len(parts) else text))
+        count -= len(parts)
+    return tuple(quotes)
 
 
 def _cut_values(
@@ -123,25 +121,25 @@ def _cut_values(
     }
     longest = max((len(value) for value in values.values()), default=0)
     most = min(longest, limit * _MAX_TOKEN_CHARS)
-    return _largest(most, limit, partial(_within, lines), size)
+    return _largest(most, limit, partial(_first_lines, lines), size)
 
 
-def _within(lines: dict[str, list[str]], chars: int) -> dict[str, str]:
-    """Keep of each value the first lines that hold at most `chars` characters together."""
-    kept = {}
+def _first_lines(lines: dict[str, list[str]], chars: int) -> dict[str, str]:
+    """Return of each value the first lines that have at most `chars` characters together."""
+    values = {}
     for name, parts in lines.items():
         ends = accumulate(map(len, parts))
         text = "".join(parts[: sum(end <= chars for end in ends)])
-        left = sum(map(len, parts)) - len(text)
-        kept[name] = text + CUT_MARK if text and left > len(CUT_MARK) else text
-    return kept
+        cut_chars = sum(map(len, parts)) - len(text)
+        values[name] = text + CUT_MARK if text and cut_chars > len(CUT_MARK) else text
+    return values
 
 
 def _largest(most: int, limit: int, make: Callable[[int], _T], size: Callable[[_T], int]) -> _T:
     """Return `make(n)` for the largest n in 0..most that fits, or `make(0)`.
 
-    Bisection assumes that more text is more tokens; where a tokenizer breaks that by a token or
-    two, the result is checked and stepped down.
+    Bisection assumes that more text has more tokens. A tokenizer may break this rule by a token or
+    two, so the result is checked and stepped down until it fits.
     """
     low, high = 0, most
     while low < high:

@@ -1,14 +1,18 @@
-"""Every Hugging Face causal model, from a hub repository, a folder or a package: one path for all."""
+"""The loader of Hugging Face causal models: from a hub repository, a local folder or a package."""
 
-import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from graph.models import packaged as embedded
+from graph.models import packaged
+from graph.models.dtypes import resolve_dtype
+from graph.models.quiet_loading import quiet_loading
 from graph.schema import ModelSpec
 from graph.support.errors import ConfigError
+from graph.support.text import without_surrogates
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from graph.models.pipeline import BatchedPipeline
@@ -18,7 +22,7 @@ _DEFAULT_WINDOW = 2048
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model in memory, with its way of writing prompts."""
+    """A model in memory with its tokenizer and its chat format."""
 
     spec: ModelSpec
     model: "PreTrainedModel"
@@ -29,12 +33,24 @@ class LoadedModel:
     control_tokens: tuple[str, ...]
 
     def encode(self, text: str) -> list[int]:
-        """Return the tokens that the model reads for a chat-formatted text."""
+        """Return the token ids of a text in the model's chat format."""
         special = adds_special(self.spec)
         return list(self.tokenizer.encode(text, add_special_tokens=special))
 
+    def pad(self, rows: Sequence[Sequence[int]]) -> "tuple[Tensor, Tensor]":
+        """Return token ids and attention mask on the model's device, padded on the left.
+
+        Both have the shape (rows, length of the longest row); the mask is 1 on tokens of a row.
+        """
+        import torch
+
+        width, pad = max(len(row) for row in rows), self.tokenizer.pad_token_id
+        ids = torch.tensor([[pad] * (width - len(row)) + list(row) for row in rows])
+        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows])
+        return ids.to(self.model.device), mask.to(self.model.device)
+
     def wrap(self, text: str) -> str:
-        """Put a prompt into the model's chat format, open for its answer."""
+        """Put a prompt into the model's chat format, up to where its reply begins."""
         if self.spec.chat_format == "phi":
             return f"Instruct: {text}\nOutput:"
         if self.spec.chat_format == "plain":
@@ -45,51 +61,35 @@ class LoadedModel:
         )
 
     def protect(self, value: str) -> str:
-        """Make a value from outside harmless: a control token in it becomes plain characters."""
-        value = value.encode("utf-8", "replace").decode("utf-8")
+        """Make a value from outside harmless: each control token in it becomes plain text."""
+        value = without_surrogates(value)
         for token in self.control_tokens:
             value = value.replace(token, f"{token[:1]} {token[1:]}")
         return value
 
-    def continued(self, text: str, option: str) -> str:
-        """Return a prompt with an option as the model would write it."""
-        return text + option if self.spec.chat_format == "template" else f"{text} {option}"
+    def join(self, prompt: str, continuation: str) -> str:
+        """Append a continuation to a wrapped prompt the way the model would write it."""
+        between = "" if self.spec.chat_format == "template" else " "
+        return prompt + between + continuation
 
 
 def adds_special(spec: ModelSpec) -> bool:
-    """Whether the tokenizer adds its own BOS; a chat template has it already."""
+    """Tell whether the tokenizer adds its own start token; a chat template contains one already."""
     return spec.chat_format != "template"
-
-
-def resolve_dtype(dtype: str) -> str:
-    """Return the dtype that `auto` means on this machine.
-
-    bfloat16 where the GPU or the CPU computes in it, else float16 on a GPU, float32 on a CPU.
-    """
-    if dtype != "auto":
-        return dtype
-    import torch
-
-    if torch.cuda.is_available():
-        return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
-    try:
-        native = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-    except (AttributeError, RuntimeError):
-        native = False
-    return "bfloat16" if native else "float32"
 
 
 def load_model(spec: ModelSpec) -> LoadedModel:
     """Load weights and tokenizer: safetensors only, never code from a repository.
 
     Raises:
-        ConfigError: there is no such model, or it has no safetensors or no chat template.
-        MissingExtraError: an embedded model's package is not installed.
+        ConfigError: There is no such model, or it has no safetensors or no chat template.
+        MissingExtraError: The package of the weights is not installed.
     """
     from graph.models.pipeline import BatchedPipeline
 
-    model, tokenizer = _read(spec)
+    model, tokenizer = _load_weights(spec)
     model.eval()
+    # Replies begin at the end of the longest prompt, so that shorter ones are padded on the left.
     tokenizer.padding_side = "left"
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
@@ -106,29 +106,22 @@ def load_model(spec: ModelSpec) -> LoadedModel:
     )
 
 
-def _read(spec: ModelSpec) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils import logging as noise
+def _load_weights(spec: ModelSpec) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
+    in_package = spec.weights == "package"
+    revision = None if in_package else spec.revision
+    with quiet_loading(f"the model {spec.model!r}"):
+        source = str(packaged.model_folder(spec.model)) if in_package else spec.model
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    noise.set_verbosity_error()
-    noise.disable_progress_bar()
-    is_embedded = spec.engine == "embedded"
-    source = str(embedded.model_folder(spec.model)) if is_embedded else spec.model
-    pinned = None if is_embedded else spec.revision
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(source, revision=pinned)
+        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
         model = AutoModelForCausalLM.from_pretrained(
             source,
-            revision=pinned,
+            revision=revision,
             dtype=getattr(torch, resolve_dtype(spec.dtype)),
             device_map="auto" if torch.cuda.is_available() else None,
             use_safetensors=True,
         )
-    except (OSError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise ConfigError(f"cannot load the model {spec.model!r}: {reason}") from None
     return model, tokenizer
 
 
@@ -138,6 +131,7 @@ def _window(spec: ModelSpec, model: "PreTrainedModel") -> int:
 
 
 def _eos(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> frozenset[int]:
+    # A chat model may end a reply with another token than its tokenizer ends a text.
     configured = model.generation_config.eos_token_id if model.generation_config else None
     ids = configured if isinstance(configured, list) else [configured]
     return frozenset(token for token in [*ids, tokenizer.eos_token_id] if token is not None)
@@ -145,5 +139,6 @@ def _eos(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> froz
 
 def _control_tokens(tokenizer: "PreTrainedTokenizerBase") -> tuple[str, ...]:
     added = {str(t) for t in tokenizer.added_tokens_decoder.values() if t.special}
-    named = set(tokenizer.all_special_tokens)
-    return tuple(sorted(token for token in added | named if len(token) > 1))
+    special = set(tokenizer.all_special_tokens)
+    # A single character is ordinary text too, and cannot be split.
+    return tuple(sorted(token for token in added | special if len(token) > 1))

@@ -1,9 +1,9 @@
-"""Lockstep: questions run side by side, and the model waits until every live one has asked.
+"""Lockstep: questions run side by side, and the model serves their requests together.
 
-A node is written for one question. When a batch of questions runs through the graph, each in its
-own thread, what they ask is collected until no live question is still busy, and is then served
-together. So the composition of every batch follows from the questions alone, never from timing,
-and a rerun repeats it.
+A node is written for one question. When a batch of questions runs through the graph, each question
+has its own thread. Requests to the model are collected until every live question waits for one, and
+are then served together. So the composition of every batch depends on the questions alone, never on
+timing, and a rerun repeats it.
 """
 
 from collections import defaultdict
@@ -19,7 +19,7 @@ _question: ContextVar[int | None] = ContextVar("opencoder_question", default=Non
 
 
 @dataclass
-class _Ask:
+class _Request:
     question: int
     key: Hashable
     items: list[Any]
@@ -30,35 +30,37 @@ class _Ask:
 
 @dataclass
 class TaskOutcome(Generic[_T]):
-    """What became of one question: a value or the exception that ended it."""
+    """The outcome of one question: a value or the exception that ended it."""
 
     value: _T | None = None
     error: BaseException | None = None
 
 
 class Lockstep:
-    """Runs questions side by side and serves what they ask together."""
+    """Runs questions side by side and serves their requests together."""
 
     def __init__(self) -> None:
         self._changed = Condition()
         self._live = 0
-        self._waiting: list[_Ask] = []
+        self._waiting: list[_Request] = []
         self._on_served: Callable[[], None] | None = None
 
     def run(
         self, tasks: Sequence[Callable[[], _T]], on_served: Callable[[], None] | None = None
     ) -> list[TaskOutcome[_T]]:
-        """Run all tasks, each in its own thread; a failing task does not disturb the others.
+        """Run all tasks, each in its own thread; a task that fails leaves the rest alone.
 
-        `on_served` is called whenever the model has served everybody, as a sign of life.
+        Args:
+            tasks: One task for each question.
+            on_served: Called whenever all requests have been served; it shows progress.
         """
         self._on_served = on_served
         outcomes: list[TaskOutcome[_T]] = [TaskOutcome() for _ in tasks]
         threads = [
-            Thread(target=self._one, args=(number, task, outcomes), daemon=True)
+            Thread(target=self._run_task, args=(number, task, outcomes), daemon=True)
             for number, task in enumerate(tasks)
         ]
-        # All are counted before any starts: the first must not be served alone.
+        # All are counted before any starts: the first request must wait for the rest.
         self._live = len(threads)
         for thread in threads:
             thread.start()
@@ -74,12 +76,14 @@ class Lockstep:
             thread.join()
         return outcomes
 
-    def _one(self, number: int, task: Callable[[], _T], outcomes: list[TaskOutcome[_T]]) -> None:
+    def _run_task(
+        self, number: int, task: Callable[[], _T], outcomes: list[TaskOutcome[_T]]
+    ) -> None:
         context = copy_context()
         context.run(_question.set, number)
         try:
             outcomes[number].value = context.run(task)
-        except BaseException as error:  # handed to the caller of run, question by question
+        except BaseException as error:  # `run` returns it as the question's outcome
             outcomes[number].error = error
         finally:
             with self._changed:
@@ -87,58 +91,64 @@ class Lockstep:
                 self._changed.notify_all()
 
     def ask(self, key: Hashable, items: Sequence[Any], serve: _Serve) -> list[Any]:
-        """Have `items` served, together with those of every other live question.
+        """Have `items` served together with those of every other live question.
+
+        Outside `run` they are served at once.
 
         Args:
-            key: Asks with equal keys are served in one call.
-            items: What this question asks.
-            serve: Takes the items of all asks of this key, ordered by question, and returns one
-                outcome each; an outcome that is an exception is raised in its own question.
+            key: Requests with equal keys are served in one call.
+            items: The items of this question's request.
+            serve: Returns an outcome for each item, given the items of all requests with this key,
+                ordered by question. An outcome that is an exception is raised in its own question.
         """
         question = _question.get()
         if question is None:
             return _unwrap(serve(list(items)))
-        mine = _Ask(question, key, list(items), serve)
+        request = _Request(question, key, list(items), serve)
         with self._changed:
-            self._waiting.append(mine)
+            self._waiting.append(request)
             self._changed.notify_all()
-            while not mine.done:
+            while not request.done:
                 self._changed.wait()
-        return _unwrap(mine.outcomes)
+        return _unwrap(request.outcomes)
 
     def _serve_all(self) -> None:
-        """Serve everything that waits; called with the lock held, which is released meanwhile."""
-        asks, self._waiting = self._waiting, []
+        """Serve all waiting requests; the caller holds the lock, which is released meanwhile."""
+        requests, self._waiting = self._waiting, []
         self._changed.release()
         try:
-            groups: dict[Hashable, list[_Ask]] = defaultdict(list)
-            for ask in sorted(asks, key=lambda ask: ask.question):
-                groups[ask.key].append(ask)
+            groups: dict[Hashable, list[_Request]] = defaultdict(list)
+            # Requests arrive in the order of the threads, which differs from run to run.
+            for request in sorted(requests, key=lambda request: request.question):
+                groups[request.key].append(request)
             for key in sorted(groups, key=repr):
                 _serve_group(groups[key])
             if self._on_served:
                 self._on_served()
         finally:
             self._changed.acquire()
-            for ask in asks:
-                ask.done = True
+            for request in requests:
+                request.done = True
             self._changed.notify_all()
 
 
-def _serve_group(asks: list[_Ask]) -> None:
-    items = [item for ask in asks for item in ask.items]
+def _serve_group(requests: list[_Request]) -> None:
+    items = [item for request in requests for item in request.items]
     try:
-        outcomes = list(asks[0].serve(items))
+        outcomes = list(requests[0].serve(items))
         if len(outcomes) != len(items):
-            raise RuntimeError(f"the model gave {len(outcomes)} outcomes for {len(items)} asks")
-    except Exception as error:  # each waiting question gets the error; none waits for ever
+            raise RuntimeError(
+                f"the model returned {len(outcomes)} outcomes for {len(items)} items"
+            )
+    except Exception as error:  # every waiting question gets the error; none waits for ever
         outcomes = [error] * len(items)
     except BaseException as error:
-        for ask in asks:
-            ask.outcomes = [error] * len(ask.items)
+        for request in requests:
+            request.outcomes = [error] * len(request.items)
         raise
-    for ask in asks:
-        ask.outcomes, outcomes = outcomes[: len(ask.items)], outcomes[len(ask.items) :]
+    for request in requests:
+        size = len(request.items)
+        request.outcomes, outcomes = outcomes[:size], outcomes[size:]
 
 
 def _unwrap(outcomes: Sequence[Any]) -> list[Any]:

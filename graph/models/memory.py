@@ -1,40 +1,76 @@
-"""Out of memory: the batch is halved, down to one row, and the run says so."""
+"""Batches that fit into memory: the longest rows first, halved when memory runs out."""
 
-import logging
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-log = logging.getLogger("opencoder")
-_Item = TypeVar("_Item")
+from graph.support.logger import log
+
+_Row = TypeVar("_Row")
 _Result = TypeVar("_Result")
 
 
-def halving(
-    items: Sequence[_Item],
-    run: Callable[[Sequence[_Item], int], Sequence[_Result | Exception]],
-    depth: int = 0,
+def run_in_batches(
+    rows: Sequence[_Row | Exception],
+    run: Callable[[Sequence[_Row]], Sequence[_Result | Exception]],
+    *,
+    batch_size: int,
+    tokens: Callable[[_Row], int],
 ) -> list[_Result | Exception]:
-    """Run a batch; where memory does not suffice, run its halves, in order.
+    """Run rows in batches, the longest first so that a batch pads little; keep the caller's order.
 
-    `run` gets the rows and how often they were halved. Any other error is the outcome of every
-    row of its batch and is not tried again.
+    Args:
+        rows: The rows; one that is an exception is its own outcome.
+        run: Computes the outcome of each row of a batch.
+        batch_size: The largest number of rows in a batch.
+        tokens: Returns the length of a row.
+    """
+    outcomes: dict[int, _Result | Exception] = {}
+    ordered: list[tuple[int, _Row]] = []
+    for index, row in enumerate(rows):
+        if isinstance(row, Exception):
+            outcomes[index] = row
+        else:
+            ordered.append((index, row))
+    ordered.sort(key=lambda pair: (-tokens(pair[1]), pair[0]))
+    for start in range(0, len(ordered), batch_size):
+        batch = ordered[start : start + batch_size]
+        results = run([row for _, row in batch])
+        outcomes.update((index, r) for (index, _), r in zip(batch, results, strict=True))
+    return [outcomes[index] for index in range(len(rows))]
+
+
+def run_or_halve(
+    rows: Sequence[_Row],
+    run: Callable[[Sequence[_Row], int], Sequence[_Result | Exception]],
+    halvings: int = 0,
+) -> list[_Result | Exception]:
+    """Run a batch; when memory runs out, run its halves, in order, down to single rows.
+
+    Any other error is the outcome of every row of its batch, which is not run again.
+
+    Args:
+        rows: The rows of the batch.
+        run: Computes the outcomes of rows; its second argument is the number of halvings.
+        halvings: How often the batch was halved before.
     """
     try:
-        return list(run(items, depth))
+        return list(run(rows, halvings))
     except Exception as error:
-        if not is_out_of_memory(error) or len(items) == 1:
-            return [error] * len(items)
-    # Outside the except block: the traceback held the failed batch's tensors alive.
+        if not is_out_of_memory(error) or len(rows) == 1:
+            return [error] * len(rows)
+    # Outside the except block: the error's traceback keeps the tensors of the batch alive.
     _free()
-    middle = (len(items) + 1) // 2
-    log.warning("out of memory on a batch of %d: halved to %d", len(items), middle)
-    return halving(items[:middle], run, depth + 1) + halving(items[middle:], run, depth + 1)
+    middle = (len(rows) + 1) // 2
+    log.warning("out of memory on a batch of %d: halved to %d", len(rows), middle)
+    halves = (rows[:middle], rows[middle:])
+    return [outcome for half in halves for outcome in run_or_halve(half, run, halvings + 1)]
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Tell a lack of GPU or CPU memory from any other error."""
+    """Tell whether an error is a lack of GPU or CPU memory."""
     import torch
 
+    # torch 2.13 has no class of its own for a lack of CPU memory.
     cpu = isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
     return cpu or isinstance(error, torch.OutOfMemoryError | MemoryError)
 

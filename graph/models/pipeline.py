@@ -1,7 +1,8 @@
-"""LangChain's HuggingFacePipeline with real batches, honoured settings and exact token counts.
+"""LangChain's HuggingFacePipeline with real batches, all settings and exact token counts.
 
-The stock wrapper slices a batch but its inner pipeline then runs row by row, it ignores `stop`
-and the settings of a pipeline built beforehand, and it does not say how many tokens it made.
+The pipeline of langchain-huggingface 1.2 slices the prompts into batches, but transformers then
+runs them one by one. It also ignores `stop` and the settings of a pipeline that was built before,
+and it does not count new tokens.
 """
 
 from collections.abc import Sequence
@@ -30,11 +31,11 @@ class BatchedPipeline(HuggingFacePipeline):
         *,
         adds_special: bool,
     ) -> "BatchedPipeline":
-        """Wrap a loaded model; `adds_special` is whether the tokenizer adds its own BOS."""
+        """Wrap a loaded model; `adds_special` tells whether the tokenizer adds its start token."""
         from transformers import pipeline
 
-        made: Any = pipeline  # its overloads do not know the common base of tokenizers
-        inner = made("text-generation", model=model, tokenizer=tokenizer)
+        build: Any = pipeline  # its overloads do not know the common base of tokenizers
+        inner = build("text-generation", model=model, tokenizer=tokenizer)
         return cls(pipeline=inner, eos=eos, adds_special=adds_special)
 
     def write(
@@ -47,7 +48,7 @@ class BatchedPipeline(HuggingFacePipeline):
         stop: list[str],
         seed: int,
     ) -> list[tuple[str, int]]:
-        """Return each prompt's new text and its count of new tokens, an end token included."""
+        """Return the new text of each prompt and its number of new tokens, the end token included."""
         result = self.generate(
             prompts,
             stop=stop or None,
@@ -62,6 +63,26 @@ class BatchedPipeline(HuggingFacePipeline):
             (row[0].text, int((row[0].generation_info or {})["new_tokens"]))
             for row in result.generations
         ]
+
+    def decode(self, tokens: Sequence[int], stop: Sequence[str] = ()) -> tuple[str, int]:
+        """Return the text of a generated row and its number of tokens, the end token included.
+
+        Args:
+            tokens: The new tokens of one row, padded to the length of its batch.
+            stop: Strings that end the text; it is cut off before the first of them.
+        """
+        tokenizer = self.pipeline.tokenizer
+        end = next((i for i, token in enumerate(tokens) if token in self.eos), None)
+        if end is None:
+            # A row that ends with a stop string has no end token, and padding follows it.
+            pads = {tokenizer.pad_token_id} - self.eos
+            end = next((i for i, token in enumerate(tokens) if token in pads), len(tokens))
+            count = end
+        else:
+            count = end + 1
+        text = tokenizer.decode(tokens[:end], skip_special_tokens=True)
+        cuts = [text.find(mark) for mark in stop if mark in text]
+        return text[: min(cuts)] if cuts else text, count
 
     def _generate(
         self,
@@ -82,12 +103,20 @@ class BatchedPipeline(HuggingFacePipeline):
             generation_config=self._generation_config(settings),
             **({"stop_sequence": stop} if stop else {}),
         )
+        # Prompts are padded on the left, so that all new tokens begin after the longest prompt.
         width = max(self._length(prompt) for prompt in prompts)
-        rows = [self._row(record[0]["generated_token_ids"][width:], stop) for record in records]
-        return LLMResult(generations=[[row] for row in rows])
+        rows = [
+            self.decode(record[0]["generated_token_ids"][width:], stop or ()) for record in records
+        ]
+        return LLMResult(
+            generations=[
+                [Generation(text=text, generation_info={"new_tokens": count})]
+                for text, count in rows
+            ]
+        )
 
     def _generation_config(self, settings: dict[str, Any]) -> object:
-        """State every setting, so that nothing of a checkpoint's own defaults slips in."""
+        """Build a config that states every setting: none is left to the checkpoint's defaults."""
         from transformers import GenerationConfig
 
         temperature = float(settings.get("temperature", 0.0))
@@ -103,20 +132,3 @@ class BatchedPipeline(HuggingFacePipeline):
     def _length(self, prompt: str) -> int:
         tokenizer = self.pipeline.tokenizer
         return len(tokenizer.encode(prompt, add_special_tokens=self.adds_special))
-
-    def _row(self, tokens: Sequence[int], stop: list[str] | None) -> Generation:
-        tokenizer = self.pipeline.tokenizer
-        ended = next((i for i, token in enumerate(tokens) if token in self.eos), None)
-        if ended is None:
-            # A row that met a stop string is padded to the end of its batch.
-            pads = {tokenizer.pad_token_id} - self.eos
-            count = next((i for i, token in enumerate(tokens) if token in pads), len(tokens))
-            made = tokens[:count]
-        else:
-            count, made = ended + 1, tokens[:ended]
-        text = tokenizer.decode(made, skip_special_tokens=True)
-        cuts = [text.find(mark) for mark in stop or [] if mark in text]
-        return Generation(
-            text=text[: min(cuts)] if cuts else text,
-            generation_info={"new_tokens": count},
-        )

@@ -1,11 +1,10 @@
-"""Model calls that were made before, in one SQLite file behind LangChain's cache interface.
+"""The cache of model calls: one SQLite file behind LangChain's cache interface.
 
-LangChain's own `SQLiteCache` reads a damaged row as if it were a reply and rebuilds objects from
-what a file names; here a row is plain JSON, and one that cannot be read is asked again.
+LangChain's own `SQLiteCache` takes a damaged row for a reply and builds objects of the classes that
+the file names. Here a row is plain JSON, and a damaged one counts as missing.
 """
 
 import json
-import logging
 import sqlite3
 from contextlib import closing
 from hashlib import sha256
@@ -16,11 +15,11 @@ from typing import Any
 from langchain_core.caches import RETURN_VAL_TYPE, BaseCache
 from langchain_core.outputs import Generation
 
+from graph.support.logger import log
 from graph.support.storage import cache_folder
 
-log = logging.getLogger("opencoder")
-_SECONDS_TO_WAIT = 30.0
-"""For another process that writes."""
+_LOCK_SECONDS = 30.0
+"""The longest wait for another process that writes."""
 _TABLE = (
     "CREATE TABLE IF NOT EXISTS replies (key TEXT PRIMARY KEY, reply TEXT NOT NULL) WITHOUT ROWID"
 )
@@ -29,8 +28,8 @@ _TABLE = (
 class ReplyCache(BaseCache):
     """A LangChain cache in a SQLite file; several processes may use it at once.
 
-    Nothing that is wrong with the file costs more than the time to ask again: the first error is
-    a warning, and from then on the cache finds and keeps nothing.
+    An error of the file stops no run: it is logged as a warning, and from then on the cache is
+    empty and stores nothing.
     """
 
     def __init__(self, path: Path) -> None:
@@ -39,20 +38,20 @@ class ReplyCache(BaseCache):
         self._usable = True
 
     def lookup(self, prompt: str, llm_string: str) -> RETURN_VAL_TYPE | None:
-        """Return what was kept for a prompt of a model with its settings, None if nothing was."""
+        """Return the stored generations of a prompt and a model with its settings, or None."""
         row = self._execute("SELECT reply FROM replies WHERE key = ?", (_key(prompt, llm_string),))
         return _generations(row[0]) if row else None
 
     def update(self, prompt: str, llm_string: str, return_val: RETURN_VAL_TYPE) -> None:
-        """Keep what a model replied."""
-        kept = [[each.text, each.generation_info] for each in return_val]
+        """Store the generations of a prompt and a model with its settings."""
+        rows = [[generation.text, generation.generation_info] for generation in return_val]
         self._execute(
             "INSERT OR REPLACE INTO replies VALUES (?, ?)",
-            (_key(prompt, llm_string), json.dumps(kept)),
+            (_key(prompt, llm_string), json.dumps(rows)),
         )
 
     def clear(self, **kwargs: Any) -> None:
-        """Forget everything; LangChain passes no arguments that mean anything here."""
+        """Delete everything; the arguments of LangChain's interface have no meaning here."""
         del kwargs
         self._execute("DELETE FROM replies", ())
 
@@ -63,18 +62,17 @@ class ReplyCache(BaseCache):
                 return None
             try:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
-                # A connection for each statement: nothing is left open for other threads, forks and
-                # interrupts, and a batch through a model is long beside it.
-                with closing(sqlite3.connect(self._path, timeout=_SECONDS_TO_WAIT)) as opened:
-                    with opened:
-                        opened.execute(_TABLE)
-                        row: tuple[str] | None = opened.execute(statement, values).fetchone()
+                # A connection for each statement: none stays open across threads, forks and
+                # interrupts. The time to connect is nothing beside the time of a batch.
+                with closing(sqlite3.connect(self._path, timeout=_LOCK_SECONDS)) as connection:
+                    with connection:
+                        connection.execute(_TABLE)
+                        row: tuple[str] | None = connection.execute(statement, values).fetchone()
                     return row
             except (sqlite3.Error, OSError) as error:
                 self._usable = False
                 log.warning(
-                    "%s: model calls are not cached from here on: %s; remove the file if it is "
-                    "damaged",
+                    "%s: model calls are no longer cached: %s; remove the file if it is damaged",
                     self._path,
                     error,
                 )
@@ -82,7 +80,7 @@ class ReplyCache(BaseCache):
 
 
 def default_cache() -> ReplyCache:
-    """Return the cache in the cache folder; its file is made at the first use."""
+    """Return the cache in the cache folder; the first use creates its file."""
     return ReplyCache(cache_folder() / "replies.sqlite")
 
 

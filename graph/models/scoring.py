@@ -1,4 +1,4 @@
-"""Log-probabilities of given tokens: what the model itself thinks of an option or a text."""
+"""Log-probabilities of given tokens: how probable the model finds an option or a text."""
 
 import math
 from collections.abc import Sequence
@@ -6,103 +6,92 @@ from time import perf_counter
 
 from graph.models.budget import FittedPrompt
 from graph.models.loading import LoadedModel
-from graph.models.verdict import ScoringPlan, plan
+from graph.models.verdict import ScoredToken, ScoringPlan, plan_scoring
 from nodes.model import Likelihood
 
-_PLACES_AT_ONCE = 256
-"""Rows of the vocabulary's width that are normalised together: 50 MB of 32-bit numbers each time."""
-
-
+_TOKENS_AT_ONCE = 256
+"""Tokens that are normalised together: 50 MB of 32-bit numbers for a vocabulary of 50,000."""
 SCORED_TOKENS = 256
-"""Of a longer text only its start is scored: prompt and text have to fit the window."""
+"""Of a longer text only this many first tokens are scored: prompt and text must fit the window."""
 
 
 def likelihoods(loaded: LoadedModel, batch: Sequence[FittedPrompt]) -> list[Likelihood | Exception]:
-    """Return the mean log-probability of a token of each continuation."""
+    """Compute the mean log-probability of a token of each continuation."""
     start = perf_counter()
-    scorings, counts = [], []
-    for item in batch:
-        prompt = loaded.encode(item.text)
-        whole = loaded.encode(loaded.continued(item.text, item.continuation))
-        continued = whole[: len(prompt) + SCORED_TOKENS]
-        counts.append(max(0, len(continued) - len(prompt)))
-        scorings.append(plan(prompt, [continued]))
-    found = token_logprobs(loaded, scorings)
+    plans, counts = [], []
+    for row in batch:
+        prompt = loaded.encode(row.text)
+        whole = loaded.encode(loaded.join(row.text, row.continuation))
+        tokens = whole[: len(prompt) + SCORED_TOKENS]
+        counts.append(max(0, len(tokens) - len(prompt)))
+        plans.append(plan_scoring(prompt, [tokens]))
+    logprobs = _token_logprobs(loaded, plans)
     seconds = (perf_counter() - start) / len(batch)
     return [
-        _likelihood(item, terms[0] if count else [], seconds)
-        for item, terms, count in zip(batch, found, counts, strict=True)
+        _likelihood(row, terms[0] if count else [], seconds)
+        for row, terms, count in zip(batch, logprobs, counts, strict=True)
     ]
 
 
 def _likelihood(
-    item: FittedPrompt, logprobs: Sequence[float], seconds: float
+    row: FittedPrompt, logprobs: Sequence[float], seconds: float
 ) -> Likelihood | Exception:
     if any(math.isnan(value) for value in logprobs):
         return ValueError("the model gave NaN instead of probabilities for a draft")
     return {
         "mean_logprob": math.fsum(logprobs) / len(logprobs) if logprobs else None,
         "scored_tokens": len(logprobs),
-        "prompt_tokens": item.tokens,
-        "cut_tokens": item.cut_tokens,
-        "prompt": item.text,
+        "prompt_tokens": row.tokens,
+        "cut_tokens": row.cut_tokens,
+        "prompt": row.text,
         "seconds": seconds,
         "cached": False,
     }
 
 
-def option_logprobs(loaded: LoadedModel, scorings: Sequence[ScoringPlan]) -> list[list[float]]:
-    """Return the log-probability of each option of each prompt, in one forward pass of all rows."""
-    found = token_logprobs(loaded, scorings)
-    return [[sum(term) for term in terms] for terms in found]
+def option_logprobs(loaded: LoadedModel, plans: Sequence[ScoringPlan]) -> list[list[float]]:
+    """Compute the log-probability of each option of each prompt, in one forward pass of all rows."""
+    return [[sum(term) for term in terms] for terms in _token_logprobs(loaded, plans)]
 
 
-def token_logprobs(loaded: LoadedModel, scorings: Sequence[ScoringPlan]) -> list[list[list[float]]]:
+def _token_logprobs(loaded: LoadedModel, plans: Sequence[ScoringPlan]) -> list[list[list[float]]]:
     """Return the log-probability of each token of each option of each prompt."""
-    rows = [row for scoring in scorings for row in scoring.rows]
-    places = [
-        (offset + row, place, token)
-        for offset, scoring in _offsets(scorings)
-        for term in scoring.terms
-        for row, place, token in term
-    ]
-    values = iter(_at_places(loaded, rows, places))
-    return [[[next(values) for _ in term] for term in scoring.terms] for scoring in scorings]
+    rows: list[tuple[int, ...]] = []
+    tokens = []
+    for plan in plans:
+        offset = len(rows)
+        rows += plan.rows
+        tokens += [token._replace(row=offset + token.row) for term in plan.terms for token in term]
+    values = iter(_logprobs(loaded, rows, tokens))
+    return [[[next(values) for _ in term] for term in plan.terms] for plan in plans]
 
 
-def _at_places(
-    loaded: LoadedModel, rows: Sequence[tuple[int, ...]], places: Sequence[tuple[int, int, int]]
+def _logprobs(
+    loaded: LoadedModel, rows: Sequence[tuple[int, ...]], tokens: Sequence[ScoredToken]
 ) -> list[float]:
-    """Return the log-probability of each (row, place, token)."""
+    """Run all rows in one forward pass; return the log-probability of each token."""
     import torch
 
-    model, pad = loaded.model, loaded.tokenizer.pad_token_id
-    width = max(len(row) for row in rows)
-    keep = max(len(rows[row]) - place + 1 for row, place, _ in places)
-    ids = torch.tensor([[pad] * (width - len(row)) + list(row) for row in rows])
-    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows])
+    ids, mask = loaded.pad(rows)
+    # Rows are padded on the left: counted from the end, a position does not depend on the padding.
+    from_end = [len(rows[token.row]) - token.position + 1 for token in tokens]
+    keep = max(from_end)
     with torch.inference_mode():
-        logits = model(
-            input_ids=ids.to(model.device),
-            attention_mask=mask.to(model.device),
-            position_ids=(mask.cumsum(-1) - 1).clamp(min=0).to(model.device),
+        logits = loaded.model(
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=(mask.cumsum(-1) - 1).clamp(min=0),
+            # Logits of all positions of a long prompt would fill the memory.
             logits_to_keep=keep,
             use_cache=False,
         ).logits
-    found: list[float] = []
-    for start in range(0, len(places), _PLACES_AT_ONCE):
-        part = places[start : start + _PLACES_AT_ONCE]
+    values: list[float] = []
+    for start in range(0, len(tokens), _TOKENS_AT_ONCE):
+        part = tokens[start : start + _TOKENS_AT_ONCE]
+        ends = from_end[start : start + _TOKENS_AT_ONCE]
         picked = torch.stack(
-            [logits[row, keep - 1 - (len(rows[row]) - place)] for row, place, _ in part]
+            [logits[token.row, keep - end] for token, end in zip(part, ends, strict=True)]
         )
         scores = torch.log_softmax(picked.float(), dim=-1)
-        found += [float(scores[i, token]) for i, (_, _, token) in enumerate(part)]
-    return found
-
-
-def _offsets(scorings: Sequence[ScoringPlan]) -> list[tuple[int, ScoringPlan]]:
-    offsets, total = [], 0
-    for scoring in scorings:
-        offsets.append((total, scoring))
-        total += len(scoring.rows)
-    return offsets
+        values += [float(scores[index, token.token]) for index, token in enumerate(part)]
+    return values

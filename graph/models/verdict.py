@@ -1,7 +1,7 @@
-"""Verdicts: choose among options by the probability that the model gives to each.
+"""Verdicts: a choice among options by the probability that the model gives to each.
 
-Nothing is sampled and nothing is parsed: the options' own tokens are scored in one forward pass,
-so a verdict can be uncertain but never unreadable.
+The options' own tokens are scored in one forward pass. Nothing is sampled and no reply is parsed,
+so that a verdict may be uncertain but is never unreadable.
 """
 
 import math
@@ -9,42 +9,54 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 
-class ScoringPlan(NamedTuple):
-    """What has to be run to score the options of one prompt.
+class ScoredToken(NamedTuple):
+    """A token whose log-probability is computed after the first `position` tokens of a row."""
 
-    `rows` are token sequences to feed the model; each of `terms` belongs to one option and lists
-    (row, position, token): the log-probability of `token` after `position` tokens of that row.
-    """
+    row: int
+    """An index of the rows that run."""
+    position: int
+    token: int
+
+
+class ScoringPlan(NamedTuple):
+    """The computation that scores the options of one prompt."""
 
     rows: list[tuple[int, ...]]
-    terms: list[list[tuple[int, int, int]]]
+    """The token ids that the model reads."""
+    terms: list[list[ScoredToken]]
+    """The tokens of each option; their log-probabilities add up to the option's."""
 
 
 def check_options(options: Sequence[str]) -> None:
-    """Raise ValueError unless there are two or more different, non-empty options."""
+    """Check that there are two or more different options and none is empty.
+
+    Raises:
+        ValueError: The options do not fulfil this.
+    """
     if len(options) < 2 or len(set(options)) < len(options) or not all(options):
         raise ValueError(f"options must be two or more different texts, got {list(options)!r}")
 
 
-def plan(prompt: Sequence[int], continued: Sequence[Sequence[int]]) -> ScoringPlan:
-    """Lay out the rows that score each option.
+def plan_scoring(prompt: Sequence[int], continued: Sequence[Sequence[int]]) -> ScoringPlan:
+    """Plan the rows that score each option.
+
+    Options whose tokens differ only in the last one share a row, so that options of one token, the
+    usual case, need a single row.
 
     Args:
-        prompt: Tokens of the prompt.
-        continued: Tokens of prompt + option, encoded as one text, for each option: an option's
-            first token may merge with the end of the prompt, and "A" and " A" differ.
-
-    Options whose tokens differ only in the last place share a row, so that the usual case of
-    single-token options is a single row.
+        prompt: Token ids of the prompt.
+        continued: Token ids of prompt and option, encoded as one text, for each option: the first
+            token of an option may merge with the end of the prompt, and "A" and " A" differ.
     """
     start = _common_length([prompt, *continued])
     rows: dict[tuple[int, ...], int] = {}
     terms = []
     for tokens in continued:
         row = rows.setdefault(tuple(tokens[:-1]), len(rows))
-        # An option must add something after what it shares with the prompt.
+        # An option that lies within the shared tokens is scored by its last token: without a term
+        # its log-probability would be 0, the highest. The model needs a token before the first.
         first = max(min(start, len(tokens) - 1), 1)
-        terms.append([(row, place, tokens[place]) for place in range(first, len(tokens))])
+        terms.append([ScoredToken(row, i, tokens[i]) for i in range(first, len(tokens))])
     return ScoringPlan(list(rows), terms)
 
 
@@ -58,18 +70,21 @@ def _common_length(sequences: Sequence[Sequence[int]]) -> int:
 
 
 class Distribution(NamedTuple):
-    """Probabilities over the options (sum 1) and the mass they had before normalising."""
+    """The probabilities of the options."""
 
     choice: str
+    """The most probable option."""
     probabilities: dict[str, float]
+    """Of each option; their sum is 1."""
     mass: float
+    """The sum of the probabilities before they were normalised, in [0, 1]."""
 
 
 def normalise(options: Sequence[str], logprobs: Sequence[float]) -> Distribution:
-    """Turn each option's log-probability into a choice; the first of equals wins.
+    """Turn the log-probabilities of the options into a distribution; ties go to the first option.
 
     Raises:
-        ValueError: a log-probability is NaN: the model gave no usable logits.
+        ValueError: A log-probability is NaN, so the model computed no usable logits.
     """
     if any(math.isnan(value) for value in logprobs):
         raise ValueError("the model gave NaN instead of probabilities for the options")
@@ -77,6 +92,7 @@ def normalise(options: Sequence[str], logprobs: Sequence[float]) -> Distribution
     if top == -math.inf:
         shares = [1 / len(options)] * len(options)
         return Distribution(options[0], dict(zip(options, shares, strict=True)), 0.0)
+    # Relative to the highest: the exponential of a long option's log-probability is 0.
     weights = [math.exp(value - top) for value in logprobs]
     total = math.fsum(weights)
     probabilities = {
@@ -87,10 +103,11 @@ def normalise(options: Sequence[str], logprobs: Sequence[float]) -> Distribution
 
 
 def parse_choice(reply: str, options: Sequence[str]) -> str | None:
-    """Read a choice from the reply of a model that gives no logits; None if it is not clear.
+    """Parse the choice in the reply of a model without logits; return None if there is none.
 
-    The whole reply has to be one of the options, bar quotes, brackets and a full stop around it.
+    The whole reply must be one of the options, in any case, with only quotes, brackets, colons and
+    full stops around it.
     """
-    said = reply.strip().strip("\"'`*()[].: ").casefold()
-    found = [option for option in options if option.strip().casefold() == said]
-    return found[0] if len(found) == 1 else None
+    word = reply.strip().strip("\"'`*()[].: ").casefold()
+    matches = [option for option in options if option.strip().casefold() == word]
+    return matches[0] if len(matches) == 1 else None

@@ -1,8 +1,8 @@
-"""What finds: retrievers behind LangChain's interface, over indexes on disk."""
+"""Retrievers behind LangChain's interface, over indexes on disk."""
 
 from pathlib import Path
 
-from graph.retrieval.documents import default_corpus
+from graph.retrieval.corpus import default_corpus
 from graph.retrieval.retriever import PostRetriever
 from graph.schema import EmbedderSpec, Retrieval
 from graph.support.errors import ConfigError
@@ -16,17 +16,18 @@ def open_retriever(
     folder: Path | None = None,
     excluded: frozenset[str] = frozenset(),
 ) -> PostRetriever:
-    """Return a retriever over a corpus; its index is built or opened at the first question.
+    """Return a retriever over a corpus; its index is built or opened at the first query.
 
     Args:
-        retrieval: What is searched, and how the best are chosen.
-        embedder: The sentence encoder, where vectors are compared.
-        corpus: A table of posts; your own or the sample without.
-        folder: Where the index is; a folder in the cache without.
+        retrieval: The parts of the index to search, and the selection of posts.
+        embedder: The sentence encoder, for kinds that compare vectors.
+        corpus: A table of posts; by default the user's own, else the sample.
+        folder: The folder of the index; by default one in the cache.
         excluded: Ids of questions that are never returned.
 
     Raises:
-        ConfigError: a kind that needs a dataset's questions (`controls.py`).
+        ConfigError: the kind needs the questions of a dataset (see `control_retrievers`).
+        DatasetError: there is no default corpus.
     """
     if retrieval.kind in ("oracle", "shuffled"):
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""Retrievers to compare with: passages that are sure to be right, and sure to be wrong."""
+"""Retrievers of control configs: passages that are certainly relevant, and certainly irrelevant."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -8,77 +8,80 @@ from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 
-from graph.retrieval.documents import read_corpus
+from graph.retrieval.corpus import read_corpus
 from graph.schema import Retrieval
 from graph.support.errors import ConfigError, DatasetError
 
-Relevant = Mapping[str, Sequence[str]]
+RelevantIds = Mapping[str, Sequence[str]]
 """From a question's text to the ids of the corpus questions that are relevant to it."""
 
 
 class OracleRetriever(BaseRetriever):
-    """Returns the posts that the dataset names as relevant: what perfect retrieval would find."""
+    """Returns the posts that the dataset names as relevant: the result of perfect retrieval."""
 
-    found: Mapping[str, Sequence[Document]]
-    """By the question's text."""
+    documents: Mapping[str, Sequence[Document]]
+    """From a question's text to its relevant posts."""
 
     @classmethod
-    def of(cls, relevant: Relevant, corpus: Path, retrieval: Retrieval) -> "OracleRetriever":
-        """Read the relevant posts; of one question, `answers_per_question` at most.
+    def of(cls, relevant: RelevantIds, corpus: Path, retrieval: Retrieval) -> "OracleRetriever":
+        """Read the relevant posts; of one corpus question, at most `answers_per_question`.
 
         Raises:
             DatasetError: no question has a relevant post in the corpus.
         """
-        wanted = {name for names in relevant.values() for name in names}
+        relevant_ids = {question_id for ids in relevant.values() for question_id in ids}
         posts: dict[str, list[Document]] = {}
-        for post in read_corpus(corpus) if wanted else ():
-            kept = posts.setdefault(post.question_id, []) if post.question_id in wanted else None
-            if kept is not None and len(kept) < retrieval.answers_per_question:
-                kept.append(post.to_document(1.0))
+        for post in read_corpus(corpus) if relevant_ids else ():
+            if post.question_id not in relevant_ids:
+                continue
+            documents = posts.setdefault(post.question_id, [])
+            if len(documents) < retrieval.answers_per_question:
+                documents.append(post.to_document(1.0))
         if not posts:
             raise DatasetError(
-                f"retrieval.kind oracle: no relevant_question_ids of the dataset stand in {corpus}"
+                "retrieval.kind oracle: none of the dataset's relevant_question_ids is in "
+                f"{corpus}; name the corpus of the dataset"
             )
         return cls(
-            found={
-                text: [document for name in names for document in posts.get(name, [])]
-                for text, names in relevant.items()
+            documents={
+                text: [document for name in ids for document in posts.get(name, [])]
+                for text, ids in relevant.items()
             }
         )
 
     @property
-    def without(self) -> int:
-        """How many questions have no relevant post: they get no passages."""
-        return sum(not documents for documents in self.found.values())
+    def unanswerable(self) -> int:
+        """The number of questions without a relevant post: they get no passages."""
+        return sum(not documents for documents in self.documents.values())
 
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun
     ) -> list[Document]:
-        return list(self.found[query])
+        return list(self.documents[query])
 
 
 class ShuffledRetriever(BaseRetriever):
-    """Returns what a retriever finds for another question: passages of the usual form, but no help."""
+    """Returns the passages for another question: passages of the usual form, but of no help."""
 
     inner: BaseRetriever
-    others: Mapping[str, str]
-    """From each question's text to that of another one."""
+    other_question: Mapping[str, str]
+    """From each question's text to that of another question."""
 
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun
     ) -> list[Document]:
-        return self.inner.invoke(self.others[query], {"callbacks": run_manager.get_child()})
+        return self.inner.invoke(self.other_question[query], {"callbacks": run_manager.get_child()})
 
 
 def searched(retrieval: Retrieval) -> Retrieval:
-    """Return what is searched: `shuffled` searches as `semantic` does."""
+    """Return the config of the retriever that searches: that of `shuffled` is `semantic`."""
     if retrieval.kind != "shuffled":
         return retrieval
     return retrieval.model_copy(update={"kind": "semantic"})
 
 
 def other_questions(texts: Sequence[str], seed: int) -> dict[str, str]:
-    """Give each question the text of another one: the next in a seeded order, round in a circle.
+    """Map each question's text to the next one in a shuffled circle.
 
     Raises:
         ConfigError: there are not two different questions.

@@ -1,22 +1,23 @@
-"""A cross-encoder reads question and post together: slower, and better at telling near from right."""
+"""The cross-encoder: reads query and post together, which is slower and more precise than vectors."""
 
-import os
 from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from graph.retrieval.encoder import clean
-from graph.retrieval.posts import Posts
+from graph.models.quiet_loading import quiet_loading
+from graph.retrieval.candidates import Candidates
+from graph.retrieval.posts import StoredPosts
 from graph.retrieval.query import Query
-from graph.retrieval.searching import Candidates
 from graph.support.errors import ConfigError
+from graph.support.text import without_surrogates
 
 if TYPE_CHECKING:
     import sentence_transformers
 
-_CHARS = 20_000
-"""Of a text that it gets: it reads far less, and the time to cut two long ones is their product."""
+_MAX_CHARS = 20_000
+"""Characters of a text that the tokenizer gets. The model reads far fewer; the time to truncate a pair
+grows with the product of its two lengths."""
 
 
 class CrossEncoder:
@@ -27,31 +28,32 @@ class CrossEncoder:
         self._model: sentence_transformers.CrossEncoder | None = None
         self._lock = Lock()
 
-    def reorder(self, found: Candidates, question: Query, posts: Posts) -> Candidates:
-        """Order candidates by the model's scores; of equal ones the better candidate stays first.
+    def reorder(self, candidates: Candidates, query: Query, posts: StoredPosts) -> Candidates:
+        """Rank candidates by the model's scores; of equal scores the better candidate stays first.
 
-        A sigmoid brings the scores into [0, 1], where those of the other parts are.
+        A sigmoid maps the scores to [0, 1], the range of the other scores of posts.
 
         Raises:
             ConfigError: there is no such model, or it does not give one finite score a pair.
         """
         from torch.nn import Sigmoid
 
-        if not len(found.rows):
-            return found
-        asked = clean(question.text[:_CHARS])
-        texts = (posts.read(int(row)).full_text[:_CHARS] for row in found.rows)
-        pairs = [(asked, clean(text)) for text in texts]
+        if not len(candidates.rows):
+            return candidates
+        query_text = without_surrogates(query.text[:_MAX_CHARS])
+        post_texts = (posts.read(int(row)).full_text[:_MAX_CHARS] for row in candidates.rows)
+        pairs = [(query_text, without_surrogates(text)) for text in post_texts]
         model = self.load()
         with self._lock:
             scores = model.predict(pairs, show_progress_bar=False, activation_fn=Sigmoid())
         scores = np.asarray(scores)
         if scores.shape != (len(pairs),) or not np.isfinite(scores).all():
             raise ConfigError(
-                f"retrieval.cross_encoder {self._name!r}: it must give one finite score a pair"
+                f"retrieval.cross_encoder {self._name!r} must give one finite score a pair: "
+                "set another model"
             )
         order = np.argsort(-scores, kind="stable")
-        return Candidates(found.rows[order], scores[order].astype(np.float64))
+        return Candidates(candidates.rows[order], scores[order].astype(np.float64))
 
     def load(self) -> "sentence_transformers.CrossEncoder":
         """Return the model, which the first call loads.
@@ -65,18 +67,9 @@ class CrossEncoder:
             return self._model
 
     def _read(self) -> "sentence_transformers.CrossEncoder":
-        os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-        from sentence_transformers import CrossEncoder as Model
-        from transformers.utils import logging as noise
+        with quiet_loading(f"retrieval.cross_encoder {self._name!r}"):
+            from sentence_transformers import CrossEncoder as Model
 
-        noise.set_verbosity_error()
-        noise.disable_progress_bar()
-        model: sentence_transformers.CrossEncoder
-        try:
+            model: sentence_transformers.CrossEncoder
             model = Model(self._name, model_kwargs={"use_safetensors": True})
-        except (OSError, ValueError) as error:
-            reason = " ".join(str(error).split())[:300]
-            raise ConfigError(
-                f"cannot load retrieval.cross_encoder {self._name!r}: {reason}"
-            ) from None
         return model

@@ -1,19 +1,21 @@
 """The sentence encoder: texts to normalised vectors."""
 
-import os
 from collections.abc import Sequence
 from functools import cache
+from importlib.util import find_spec
 from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from graph.models import packaged as embedded
-from graph.retrieval.quantised import PREFIX, QuantisedEncoder, resolve_encoder_dtype
+from graph.models import packaged
+from graph.models.dtypes import resolve_dtype
+from graph.models.quiet_loading import quiet_loading
+from graph.retrieval.quantised import PREFIX, QuantisedEncoder
 from graph.schema import EmbedderSpec
-from graph.support.errors import ConfigError
 from graph.support.progress import Progress
+from graph.support.text import without_surrogates
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -22,15 +24,48 @@ if TYPE_CHECKING:
     from graph.retrieval.vector_chunks import Chunks
 
 CHUNK = 512
-"""Texts between two signs of life, and between two savings to disk."""
+"""Texts that are encoded between two steps of the progress, and saved together."""
 _BATCH_TOKENS = 1024
 """Tokens in one forward pass: its activations then stay in a core's cache."""
 
 
 @cache
 def open_encoder(spec: EmbedderSpec) -> "Encoder":
-    """Return the encoder of a spec: one for retrieval and metrics, so that it loads once."""
+    """Return the encoder of a spec: the same for retrieval and metrics, so that it loads once."""
     return Encoder(spec)
+
+
+def encoder_identity(spec: EmbedderSpec) -> dict[str, object]:
+    """Return the fields of an index's manifest that say which encoder its vectors are from.
+
+    Raises:
+        MissingExtraError: the package with the encoder's weights is not installed.
+    """
+    return {
+        "encoder": spec.model,
+        "encoder_revision": (
+            packaged.revision(spec.model) if spec.weights == "package" else spec.revision
+        ),
+        "encoder_dtype": resolve_encoder_dtype(spec.dtype),
+    }
+
+
+def resolve_encoder_dtype(dtype: str) -> str:
+    """Return the dtype that `auto` means for an encoder on this machine.
+
+    8 bits if OpenVINO is installed, the CPU multiplies 8-bit integers (AVX512-VNNI) and there is
+    no GPU; else the dtype of `resolve_dtype`.
+    """
+    resolved = resolve_dtype(dtype)
+    return PREFIX + resolved if dtype == "auto" and _is_faster_in_8_bits() else resolved
+
+
+def _is_faster_in_8_bits() -> bool:
+    import torch
+
+    if torch.cuda.is_available() or find_spec("openvino") is None:
+        return False
+    return bool(torch.cpu.get_capabilities().get("avx512_vnni"))
 
 
 class Encoder:
@@ -40,39 +75,43 @@ class Encoder:
         self.spec = spec
         self._model: SentenceTransformer | None = None
         self._quantised: QuantisedEncoder | None = None
-        # Fast tokenizers refuse to be used by two threads at once ("Already borrowed").
+        # A fast tokenizer that two threads use at once raises "Already borrowed".
         self._lock = Lock()
 
     def encode(
         self,
         texts: Sequence[str],
         progress: Progress | None = None,
-        kept: "Chunks | None" = None,
+        chunks: "Chunks | None" = None,
     ) -> NDArray[np.float32]:
-        """Return vectors of length 1, shape [texts, dimension].
+        """Return vectors of length 1, shape (texts, dimension).
 
-        Texts are encoded in chunks of like length, which follow from the texts alone; with `kept`,
-        finished chunks are kept on disk, and those that are there are not encoded again.
+        Texts are encoded in chunks of similar length, which depend on the texts alone.
+
+        Args:
+            texts: Any texts; a lone surrogate is encoded as a question mark.
+            progress: Advanced by the number of texts after each chunk.
+            chunks: Finished chunks on disk: they are read instead of encoded, others are added.
         """
         order = sorted(range(len(texts)), key=lambda i: (-len(texts[i]), i))
-        cleaned = [clean(texts[i]) for i in order]
-        parts = []
+        cleaned = [without_surrogates(texts[i]) for i in order]
+        encoded = []
         for start in range(0, len(texts), CHUNK):
             chunk = cleaned[start : start + CHUNK]
-            vectors = kept.read(chunk) if kept else None
+            vectors = chunks.read(chunk) if chunks else None
             if vectors is None:
                 with self._lock:
                     vectors = self._encode_chunk(self._load(), chunk)
-                if kept:
-                    kept.write(chunk, vectors)
-            parts.append(vectors)
+                if chunks:
+                    chunks.write(chunk, vectors)
+            encoded.append(vectors)
             if progress:
                 progress.advance(len(chunk))
-        if not parts:
+        if not encoded:
             return np.empty((0, 0), dtype=np.float32)
-        found = np.empty((len(texts), parts[0].shape[1]), dtype=np.float32)
-        found[order] = np.concatenate(parts)
-        return found
+        in_order = np.empty((len(texts), encoded[0].shape[1]), dtype=np.float32)
+        in_order[order] = np.concatenate(encoded)
+        return in_order
 
     def _encode_chunk(
         self, model: "SentenceTransformer", texts: Sequence[str]
@@ -81,8 +120,7 @@ class Encoder:
 
         tokenizer = model.tokenizer
         tokens = tokenizer(list(texts), truncation=True, max_length=model.max_seq_length)
-        lengths = [len(ids) for ids in tokens["input_ids"]]
-        plan = _batches(lengths)
+        batch_rows = _batches([len(ids) for ids in tokens["input_ids"]])
         batches = (
             dict(
                 tokenizer.pad(
@@ -90,17 +128,17 @@ class Encoder:
                     return_tensors="pt",
                 )
             )
-            for rows in plan
+            for rows in batch_rows
         )
         with torch.inference_mode():
             if self._quantised:
-                parts = self._quantised.forward(batches)
+                outputs = self._quantised.forward(batches)
             else:
-                parts = [self._forward(model, batch) for batch in batches]
-        vectors = torch.nn.functional.normalize(torch.from_numpy(np.concatenate(parts)), dim=1)
-        found = np.empty(vectors.shape, dtype=np.float32)
-        found[[row for rows in plan for row in rows]] = vectors.numpy()
-        return found
+                outputs = [self._forward(model, batch) for batch in batches]
+        vectors = torch.nn.functional.normalize(torch.from_numpy(np.concatenate(outputs)), dim=1)
+        in_order = np.empty(vectors.shape, dtype=np.float32)
+        in_order[[row for rows in batch_rows for row in rows]] = vectors.numpy()
+        return in_order
 
     @staticmethod
     def _forward(model: "SentenceTransformer", batch: "dict[str, Tensor]") -> NDArray[np.float32]:
@@ -110,52 +148,43 @@ class Encoder:
         features["token_embeddings"] = features["token_embeddings"].float()
         for module in rest:
             features = module.float()(features)
-        found: NDArray[np.float32] = features["sentence_embedding"].cpu().numpy()
-        return found
+        vectors: NDArray[np.float32] = features["sentence_embedding"].cpu().numpy()
+        return vectors
 
     def _load(self) -> "SentenceTransformer":
-        if self._model is None:
-            os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-            import torch
+        if self._model is not None:
+            return self._model
+        import torch
+
+        dtype = resolve_encoder_dtype(self.spec.dtype)
+        is_quantised = dtype.startswith(PREFIX)
+        is_local = self.spec.weights == "package"
+        source = str(packaged.model_folder(self.spec.model)) if is_local else self.spec.model
+        with quiet_loading(f"the encoder {source!r}"):
             from sentence_transformers import SentenceTransformer
-            from transformers.utils import logging as noise
 
-            noise.set_verbosity_error()
-            noise.disable_progress_bar()
-            dtype = resolve_encoder_dtype(self.spec.dtype)
-            quantised = dtype.startswith(PREFIX)
-            local = self.spec.engine == "embedded"
-            source = str(embedded.model_folder(self.spec.model)) if local else self.spec.model
-            try:
-                self._model = SentenceTransformer(
-                    source,
-                    revision=None if local else self.spec.revision,
-                    local_files_only=local,
-                    device="cpu" if quantised else None,
-                    model_kwargs={
-                        "dtype": torch.float32 if quantised else getattr(torch, dtype),
-                        "use_safetensors": True,
-                    },
-                )
-            except (OSError, ValueError) as error:
-                reason = " ".join(str(error).split())[:300]
-                raise ConfigError(f"cannot load the encoder {source!r}: {reason}") from None
-            if quantised:
-                self._quantised = QuantisedEncoder(self._model, dtype)
-        return self._model
-
-
-def clean(text: str) -> str:
-    """Replace lone surrogates, which no tokenizer takes."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+            model = SentenceTransformer(
+                source,
+                revision=None if is_local else self.spec.revision,
+                local_files_only=is_local,
+                device="cpu" if is_quantised else None,
+                model_kwargs={
+                    "dtype": torch.float32 if is_quantised else getattr(torch, dtype),
+                    "use_safetensors": True,
+                },
+            )
+        if is_quantised:
+            self._quantised = QuantisedEncoder(model, dtype)
+        self._model = model
+        return model
 
 
 def _batches(lengths: Sequence[int]) -> list[list[int]]:
-    """Put texts of like length together, the longest first: a batch then pads little."""
+    """Group the rows of texts of similar length, the longest first, so that a batch pads little."""
     order = sorted(range(len(lengths)), key=lambda row: (-lengths[row], row))
-    found: list[list[int]] = []
+    batches: list[list[int]] = []
     while order:
         size = max(1, _BATCH_TOKENS // max(1, lengths[order[0]]))
-        found.append(order[:size])
+        batches.append(order[:size])
         order = order[size:]
-    return found
+    return batches

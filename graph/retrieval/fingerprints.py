@@ -9,56 +9,57 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graph.retrieval import terms
-from graph.retrieval.documents import Post
+from graph.retrieval.posts import Post
 
 FILE = "fingerprints.npy"
 NEAR = 3
-"""Bits in which the fingerprints of near-duplicates differ at most (Manku et al. 2007)."""
+"""The largest number of bits in which fingerprints of near-duplicates differ (Manku et al. 2007)."""
 PARAMETERS: dict[str, object] = {"bits": 64, "texts": 2, "terms": terms.VERSION}
 """Part of an index's identity."""
 
 
 def of(posts: Sequence[Post]) -> NDArray[np.uint64]:
-    """Return the SimHash of each post (Charikar 2002), shape [posts].
+    """Return the SimHash of each post (Charikar 2002), shape (posts,).
 
-    Question and answer weigh the same: two short answers to one long question are no duplicates.
+    Question and answer have equal weight: two short answers to one long question are no duplicates.
     """
-    found = np.empty(len(posts), dtype=np.uint64)
+    fingerprints = np.empty(len(posts), dtype=np.uint64)
     for row, post in enumerate(posts):
-        bits = _leaning(f"{post.title}\n{post.question}") + _leaning(post.answer) > 0
-        found[row] = np.packbits(bits).view(np.uint64)[0]
-    return found
+        bits = _bit_sums(f"{post.title}\n{post.question}") + _bit_sums(post.answer) > 0
+        fingerprints[row] = np.packbits(bits).view(np.uint64)[0]
+    return fingerprints
 
 
-def _leaning(text: str) -> NDArray[np.float64]:
-    """Return how far the hashes of a text's terms lean to 1 in each bit, shape [64]."""
-    # A text without a term is only near to the very same text.
+def _bit_sums(text: str) -> NDArray[np.float64]:
+    """Return for each bit the sum over a text's n terms of +1 or -1, over sqrt(n); shape (64,)."""
+    # A text without a term is only near to exactly the same text.
     features = set(terms.tokenize(text)) or {text}
     hashes = np.array([_hash(feature) for feature in features], dtype=np.uint64)
     bits = np.unpackbits(hashes.view(np.uint8).reshape(-1, 8), axis=1)
-    found: NDArray[np.float64] = (2.0 * bits.sum(axis=0) - len(hashes)) / np.sqrt(len(hashes))
-    return found
+    sums: NDArray[np.float64] = (2.0 * bits.sum(axis=0) - len(hashes)) / np.sqrt(len(hashes))
+    return sums
 
 
-def near(one: np.uint64, others: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Return which of the others are near-duplicates of one."""
-    close: NDArray[np.bool_] = np.bitwise_count(others ^ one) <= NEAR
+def near(fingerprint: np.uint64, fingerprints: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Tell for each of some fingerprints whether it is that of a near-duplicate of the first."""
+    close: NDArray[np.bool_] = np.bitwise_count(fingerprints ^ fingerprint) <= NEAR
     return close
 
 
-def save(folder: Path, values: NDArray[np.uint64]) -> None:
+def save(folder: Path, fingerprints: NDArray[np.uint64]) -> None:
     """Write fingerprints."""
-    np.save(folder / FILE, values, allow_pickle=False)
+    np.save(folder / FILE, fingerprints, allow_pickle=False)
 
 
 def load(folder: Path) -> NDArray[np.uint64]:
-    """Read what `save` wrote."""
-    found: NDArray[np.uint64] = np.load(folder / FILE, allow_pickle=False)
-    return found
+    """Read the file of `save`."""
+    fingerprints: NDArray[np.uint64] = np.load(folder / FILE, allow_pickle=False)
+    return fingerprints
 
 
 @lru_cache(maxsize=1 << 18)
 def _hash(term: str) -> int:
+    # Python's own hash of a text differs from process to process.
     return int.from_bytes(
         blake2b(term.encode("utf-8", "replace"), digest_size=8).digest(), "little"
     )

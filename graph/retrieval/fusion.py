@@ -1,4 +1,4 @@
-"""How the scores of an index become one: what each kind of retrieval weighs."""
+"""The fusion of scores: which parts of an index a kind of retrieval weighs, and by how much."""
 
 from functools import cache
 from importlib.resources import files
@@ -8,27 +8,41 @@ import yaml
 from graph.schema import Retrieval
 
 KEYWORD = "keyword"
-"""The name of the keyword score among the features; the others are named after their field."""
+
+
+def part_names(retrieval: Retrieval) -> tuple[str, ...]:
+    """Return the names of the parts whose scores are weighed.
+
+    `semantic` and `hybrid` weigh vectors; every other kind that searches is named after its part.
+    """
+    match retrieval.kind:
+        case "none" | "oracle" | "shuffled":
+            return ()
+        case "semantic":
+            return retrieval.vectors
+        case "hybrid":
+            return (KEYWORD, *retrieval.vectors)
+        case part:
+            return (part,)
 
 
 def weights(retrieval: Retrieval) -> dict[str, float]:
-    """Return the weight of each feature, in sum 1: a score is then at most 1.
+    """Return the weight of each part's score; the weights sum to 1.
 
-    Features are the cosine of the question with each field's vector, and the keyword score over the
-    best keyword score of the same question.
+    The scores are the cosine of the query with the vector of a field, and the keyword score: where
+    vectors are weighed too, divided by the best keyword score of the query. A weighted sum of them is
+    then at most 1.
     """
-    if retrieval.kind == "keyword":
-        return {KEYWORD: 1.0}
-    if retrieval.kind == "semantic":
-        return {field: 1 / len(retrieval.vectors) for field in retrieval.vectors}
+    names = part_names(retrieval)
+    if retrieval.kind != "hybrid":
+        return {name: 1 / len(names) for name in names}
     fitted = fitted_weights()
-    used = {name: fitted[name] for name in (KEYWORD, *retrieval.vectors)}
-    total = sum(used.values())
-    return {name: weight / total for name, weight in used.items()}
+    total = sum(fitted[name] for name in names)
+    return {name: fitted[name] / total for name in names}
 
 
 @cache
 def fitted_weights() -> dict[str, float]:
-    """Return the weights of `hybrid`; `fitted.yaml` says what they were fitted on, and how."""
+    """Return the weights of `hybrid` from `fitted.yaml`, which states their provenance."""
     text = files("graph").joinpath("retrieval", "fitted.yaml").read_text(encoding="utf-8")
     return dict(yaml.safe_load(text)["weights"])

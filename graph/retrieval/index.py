@@ -1,140 +1,120 @@
 """Indexes on disk: built once, reopened without encoding, refused when anything does not match."""
 
 import json
-import logging
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from graph.models import packaged as embedded
+import numpy as np
+from numpy.typing import NDArray
+
 from graph.retrieval import fingerprints
-from graph.retrieval.documents import Field, Post, read_corpus
-from graph.retrieval.encoder import open_encoder
-from graph.retrieval.parts import keyword, vectors
-from graph.retrieval.posts import Posts
-from graph.retrieval.quantised import resolve_encoder_dtype
+from graph.retrieval.corpus import read_corpus
+from graph.retrieval.encoder import encoder_identity, open_encoder
+from graph.retrieval.parts import part_classes
+from graph.retrieval.parts.part import Part
+from graph.retrieval.posts import Post, StoredPosts
 from graph.retrieval.vector_chunks import Chunks
 from graph.schema import EmbedderSpec, Retrieval
 from graph.support.errors import DatasetError, IndexMismatchError
+from graph.support.logger import log
 from graph.support.progress import progress
 from graph.support.storage import cache_folder, file_sha256, folder_atomically
+from graph.support.table_files import read_rows
 
-if TYPE_CHECKING:
-    from graph.retrieval.parts.vectors import VectorIndex
-
-log = logging.getLogger("opencoder")
 FORMAT = 2
-"""Count up when the files of an index change their meaning."""
+"""Count up when the meaning of an index's files changes."""
 
 Manifest = dict[str, object]
 
 
-def has_keywords(retrieval: Retrieval) -> bool:
-    """Whether a retriever scores by words."""
-    return retrieval.kind in ("keyword", "hybrid")
-
-
-def vector_fields(retrieval: Retrieval) -> tuple[Field, ...]:
-    """Return the fields whose vectors a retriever compares."""
-    return retrieval.vectors if retrieval.kind in ("semantic", "hybrid") else ()
-
-
 def identity(retrieval: Retrieval, corpus: Path, embedder: EmbedderSpec) -> Manifest:
-    """Return what an index of this corpus must be: every field is compared when it is opened."""
-    found: Manifest = {
+    """Return the fields of the manifest that an index of this corpus must have to be opened.
+
+    Raises:
+        DatasetError: the corpus cannot be read.
+        MissingExtraError: the package with the encoder's weights is not installed.
+    """
+    manifest: Manifest = {
         "format": FORMAT,
         "kind": retrieval.kind,
         "corpus_sha256": _corpus_sha256(corpus),
         "fingerprints": fingerprints.PARAMETERS,
     }
-    if has_keywords(retrieval):
-        found["keyword"] = keyword.PARAMETERS
-    if fields := vector_fields(retrieval):
-        found["vectors"] = {**vectors.PARAMETERS, "fields": list(fields)}
-        found.update(_encoder(embedder))
-    return found
+    classes = part_classes(retrieval)
+    for part_class in dict.fromkeys(classes.values()):
+        names = [name for name in classes if classes[name] is part_class]
+        manifest[part_class.section] = part_class.parameters(names)
+    if any(part_class.encodes for part_class in classes.values()):
+        manifest.update(encoder_identity(embedder))
+    return manifest
 
 
-def _encoder(embedder: EmbedderSpec) -> Manifest:
-    local = embedder.engine == "embedded"
-    return {
-        "encoder": embedder.model,
-        "encoder_revision": embedded.revision(embedder.model) if local else embedder.revision,
-        "encoder_dtype": resolve_encoder_dtype(embedder.dtype),
-    }
-
-
-def default_folder(wanted: Manifest, corpus: Path) -> Path:
-    """Return where an index is kept: its name says what it is of."""
-    digest = sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:12]
+def default_folder(manifest: Manifest, corpus: Path) -> Path:
+    """Return the folder in the cache for an index, named after its corpus, kind and identity."""
+    digest = sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:12]
     stem = "".join(c if c.isascii() and c.isalnum() else "_" for c in corpus.name.split(".")[0])
-    return cache_folder() / "indexes" / f"{stem[:40]}-{wanted['kind']}-{digest}"
+    return cache_folder() / "indexes" / f"{stem[:40]}-{manifest['kind']}-{digest}"
 
 
 def build_or_verify(
     retrieval: Retrieval, corpus: Path, embedder: EmbedderSpec, folder: Path | None = None
 ) -> Path:
-    """Return the folder of a whole index of this corpus, building it if there is none.
+    """Return the folder of a whole index of this corpus; build the index if there is none.
 
-    A build that was cut off keeps the vectors it had, and the next one goes on from there.
+    An interrupted build leaves its finished vectors in the cache, from which the next one continues.
 
     Raises:
-        IndexMismatchError: there is one, but of something else, or it is damaged.
+        IndexMismatchError: the folder holds another or a damaged index, or something else.
         DatasetError: the corpus cannot be read.
     """
-    wanted = identity(retrieval, corpus, embedder)
-    folder = folder or default_folder(wanted, corpus)
+    expected = identity(retrieval, corpus, embedder)
+    classes = part_classes(retrieval)
+    folder = folder or default_folder(expected, corpus)
     if folder.exists() and not folder.is_dir():
         raise IndexMismatchError(f"{folder} is a file: name a folder for the index")
     if (folder / "manifest.json").exists():
-        verify(folder, wanted)
+        _verify(folder, expected, classes)
     elif folder.is_dir() and any(folder.iterdir()):
         raise IndexMismatchError(f"{folder} is not an index and not empty: name another folder")
     else:
         if folder.is_dir():
             folder.rmdir()
-        _build(folder, wanted, retrieval, corpus, embedder)
+        log.info("building a %s index of %s", retrieval.kind, corpus)
+        _build(folder, expected, classes, corpus, embedder)
     return folder
 
 
-def verify(folder: Path, wanted: Manifest) -> None:
-    """Refuse an index that is not exactly the wanted one, or that is damaged."""
+def _verify(folder: Path, expected: Manifest, classes: dict[str, type[Part]]) -> None:
+    """Refuse an index that differs from the expected one, or that is damaged."""
     try:
-        found = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        files, _ = dict(found["files"]), int(found["rows"])
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        digests, _ = dict(manifest["files"]), int(manifest["rows"])
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise _refused(folder, "its manifest cannot be read") from None
-    for field, value in wanted.items():
-        if found.get(field) != value:
-            raise _refused(folder, f"its {field} is {found.get(field)!r}, wanted is {value!r}")
-    _check_files(folder, wanted, files)
+    for field, value in expected.items():
+        if manifest.get(field) != value:
+            raise _refused(folder, f"its {field} is {manifest.get(field)!r} instead of {value!r}")
+    _verify_files(folder, digests, classes)
 
 
-def _check_files(folder: Path, wanted: Manifest, files: dict[str, str]) -> None:
-    if not _files(wanted) <= set(files) <= _files(wanted) | _optional(wanted):
+def _verify_files(folder: Path, digests: dict[str, str], classes: dict[str, type[Part]]) -> None:
+    required = frozenset({*StoredPosts.FILES, fingerprints.FILE}).union(
+        *(part_class.files(name) for name, part_class in classes.items())
+    )
+    optional = frozenset[str]().union(
+        *(part_class.optional_files(name) for name, part_class in classes.items())
+    )
+    # Names are compared before any file is opened: a manifest could name a file outside the folder.
+    if not required <= set(digests) <= required | optional:
         raise _refused(folder, "its list of files is not that of such an index")
-    for name in _optional(wanted) - set(files):
+    for name in optional - set(digests):
         if (folder / name).exists():
             raise _refused(folder, f"its file {name} is not in its manifest")
-    for name, digest in files.items():
+    for name, digest in digests.items():
         path = folder / name
         if not path.is_file() or file_sha256(path) != digest:
             raise _refused(folder, f"its file {name} is missing or damaged")
-
-
-def _fields(wanted: Manifest) -> list[str]:
-    stated = wanted.get("vectors")
-    return list(stated["fields"]) if isinstance(stated, dict) else []
-
-
-def _files(wanted: Manifest) -> set[str]:
-    words = keyword.FILES if "keyword" in wanted else ()
-    arrays = (f"{field}.npy" for field in _fields(wanted))
-    return {*Posts.FILES, fingerprints.FILE, *words, *arrays}
-
-
-def _optional(wanted: Manifest) -> set[str]:
-    return {f"{field}.faiss" for field in _fields(wanted)}
 
 
 def _refused(folder: Path, why: str) -> IndexMismatchError:
@@ -149,35 +129,33 @@ def _corpus_sha256(corpus: Path) -> str:
 
 
 def _build(
-    folder: Path, wanted: Manifest, retrieval: Retrieval, corpus: Path, embedder: EmbedderSpec
+    folder: Path,
+    expected: Manifest,
+    classes: dict[str, type[Part]],
+    corpus: Path,
+    embedder: EmbedderSpec,
 ) -> None:
-    log.info("building a %s index of %s", retrieval.kind, corpus)
     posts = _read_all(corpus)
-    words = None
-    if has_keywords(retrieval):
-        words = keyword.KeywordIndex.build([keyword.document_terms(post) for post in posts])
-    encoded = {field: _encode(field, posts, embedder) for field in vector_fields(retrieval)}
+    encode = partial(_encode, embedder)
+    parts = [part_class.build(name, posts, encode) for name, part_class in classes.items()]
     try:
         with folder_atomically(folder) as work:
-            Posts.save(work, posts)
+            StoredPosts.save(work, posts)
             fingerprints.save(work, fingerprints.of(posts))
-            if words:
-                words.save(work)
-            for field, index in encoded.items():
-                index.save(work, field)
-            _write_manifest(work, {**wanted, "corpus": corpus.name, "rows": len(posts)})
+            for part in parts:
+                part.save(work)
+            _write_manifest(work, {**expected, "corpus": corpus.name, "rows": len(posts)})
     except (NotADirectoryError, FileExistsError) as error:
-        raise IndexMismatchError(f"no index can be kept at {folder}: {error.strerror}") from None
+        raise IndexMismatchError(f"no index can be written to {folder}: {error.strerror}") from None
     log.info("index of %d posts: %s", len(posts), folder)
 
 
-def _encode(field: Field, posts: list[Post], embedder: EmbedderSpec) -> "VectorIndex":
+def _encode(embedder: EmbedderSpec, field: str, texts: list[str]) -> NDArray[np.float32]:
     """Encode a field of all posts; minutes for tens of thousands on a CPU, so progress is shown."""
-    name = sha256(json.dumps(_encoder(embedder), sort_keys=True).encode()).hexdigest()[:12]
-    kept = Chunks(cache_folder() / "vectors" / name)
-    with progress(f"encoding the {field} of posts", len(posts)) as bar:
-        texts = [post.field_text(field) for post in posts]
-        return vectors.VectorIndex.build(open_encoder(embedder).encode(texts, bar, kept))
+    encoder = json.dumps(encoder_identity(embedder), sort_keys=True).encode()
+    chunks = Chunks(cache_folder() / "vectors" / sha256(encoder).hexdigest()[:12])
+    with progress(f"encoding the {field} of posts", len(texts)) as bar:
+        return open_encoder(embedder).encode(texts, bar, chunks)
 
 
 def _write_manifest(work: Path, manifest: Manifest) -> None:
@@ -187,16 +165,10 @@ def _write_manifest(work: Path, manifest: Manifest) -> None:
 
 def _read_all(corpus: Path) -> list[Post]:
     posts = []
-    with progress("reading posts", _rows(corpus)) as bar:
+    with progress("reading posts", sum(1 for _ in read_rows(corpus))) as bar:
         for post in read_corpus(corpus):
             posts.append(post)
             if len(posts) % 500 == 0:
                 bar.advance(500)
         bar.advance(len(posts) % 500)
     return posts
-
-
-def _rows(corpus: Path) -> int:
-    from graph.support.table_files import read_rows
-
-    return sum(1 for _ in read_rows(corpus))

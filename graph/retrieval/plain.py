@@ -1,4 +1,4 @@
-"""What a sentence encoder reads of a Markdown text: its words first, then its code."""
+"""Plain text of Markdown for a sentence encoder: prose first, then code."""
 
 import re
 
@@ -10,10 +10,10 @@ _EMPHASIS = re.compile(r"\*\*([^*]+)\*\*")
 
 
 def plain_text(markdown: str) -> str:
-    """Return the prose without marks and link targets, and after it the code of all fences.
+    """Return the prose without marks and link targets, followed by the code of all fences.
 
-    An encoder cuts a long text off at its end: what a post says about its code tells more about it
-    than the code does. Takes time in proportion to the length.
+    An encoder truncates a long text at its end, and the prose of a post about its code tells more
+    about the post than the code. Takes time linear in the length.
     """
     prose: list[str] = []
     code: list[str] = []
@@ -25,8 +25,8 @@ def plain_text(markdown: str) -> str:
                 fence = ""
             else:
                 code.append(line)
-        elif opened := _FENCE.fullmatch(line):
-            fence = opened[1]
+        elif opening := _FENCE.fullmatch(line):
+            fence = opening[1]
         else:
             prose.append(_prose(line))
     return "\n".join(line for line in (*prose, *code) if line.strip())

@@ -1,18 +1,86 @@
-"""The posts of an index, on disk until one is asked for."""
+"""Posts: one question with one answer, and all posts of an index on disk."""
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from langchain_core.documents import Document
 from numpy.typing import NDArray
 
-from graph.retrieval.documents import Post
+from graph.retrieval.plain import plain_text
 
 
-class Posts:
-    """Posts by row; a row is a post's place in the corpus, from 0."""
+@dataclass(frozen=True)
+class Post:
+    """A question with one of its answers, as Markdown."""
+
+    question_id: str
+    title: str
+    tags: tuple[str, ...]
+    question: str
+    answer_id: str
+    answer: str
+    answer_score: str
+    accepted: bool
+    url: str
+    licence: str
+
+    def field_text(self, field: str) -> str:
+        """Return the text of a field for the sentence encoder; `question` is title and body.
+
+        Raises:
+            ValueError: the field is none of `Retrieval.vectors`.
+        """
+        match field:
+            case "title":
+                return self.title
+            case "answer":
+                return plain_text(self.answer)
+            case "question":
+                return f"{self.title}\n{plain_text(self.question)}"
+        raise ValueError(f"a post has no field {field!r}")
+
+    @property
+    def full_text(self) -> str:
+        """Question and answer, for models that read both."""
+        return f"{self.title}\n{self.question}\n\n{self.answer}"
+
+    def to_json(self) -> str:
+        """Return the post as one line of ASCII."""
+        return json.dumps(asdict(self), ensure_ascii=True)
+
+    @classmethod
+    def from_json(cls, line: str | bytes) -> "Post":
+        """Read a line of `to_json`."""
+        values = json.loads(line)
+        return cls(**{**values, "tags": tuple(values["tags"])})
+
+    def to_document(self, score: float) -> Document:
+        """Return the post as a LangChain document with its score and attribution."""
+        # The answer comes first: a passage that is cut to fit a prompt loses its question first.
+        question = f"\n\nIt was asked:\n{self.question}" if self.question else ""
+        return Document(
+            page_content=f"{self.answer}{question}",
+            metadata={
+                "question_id": self.question_id,
+                "answer_id": self.answer_id,
+                "title": self.title,
+                "tags": list(self.tags),
+                "answer_score": self.answer_score,
+                "accepted": self.accepted,
+                "answer_chars": len(self.answer),
+                "url": self.url,
+                "licence": self.licence,
+                "score": score,
+            },
+        )
+
+
+class StoredPosts:
+    """The posts of an index on disk, by row; a row is a post's position in the corpus, from 0."""
 
     FILES = ("posts.jsonl", "offsets.npy", "question_ids.json")
 
@@ -32,7 +100,7 @@ class Posts:
 
     @staticmethod
     def save(folder: Path, posts: Sequence[Post]) -> None:
-        """Write posts as JSON lines, where each line starts, and the id of each question."""
+        """Write posts as JSON lines, the offset of each line, and the id of each question."""
         offsets = [0]
         with (folder / "posts.jsonl").open("wb") as file:
             for post in posts:
@@ -43,8 +111,8 @@ class Posts:
         (folder / "question_ids.json").write_text(ids, encoding="utf-8")
 
     @classmethod
-    def open(cls, folder: Path) -> "Posts":
-        """Map what `save` wrote into memory."""
+    def open(cls, folder: Path) -> "StoredPosts":
+        """Map the files of `save` into memory."""
         lines = np.memmap(folder / "posts.jsonl", dtype=np.uint8, mode="r")
         offsets = np.load(folder / "offsets.npy", mmap_mode="r", allow_pickle=False)
         ids = json.loads((folder / "question_ids.json").read_text(encoding="utf-8"))

@@ -1,57 +1,38 @@
-"""The encoder's matrix products in 8 bits, by OpenVINO: on a CPU some 1.5 times as fast as bfloat16.
+"""The encoder's matrix products in 8 bits, by OpenVINO: about 1.5 times as fast as bfloat16 on a CPU.
 
-Weights are rounded once, and what they are multiplied with at each call. Both have one scale per
-`GROUP` values, those of a row of weights and those of a token, so that a text's vector hardly
-depends on the texts beside it. The rest is computed in float32 or bfloat16, as the dtype says.
+Weights are rounded once, their inputs at each call. Both have one scale for `GROUP` values, of a row
+of weights and of a token, so that the vector of a text hardly depends on the other texts of its batch.
+All else is computed in float32 or bfloat16, the second part of the dtype's name.
 """
 
 import logging
 import sys
 import warnings
 from collections.abc import Iterable
-from importlib.util import find_spec
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from graph.models.loading import resolve_dtype
 from graph.support.errors import ConfigError, MissingExtraError
+from graph.support.text import one_line
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
     from torch import Tensor
 
 PREFIX = "int8_"
-"""What the dtypes that are computed here begin with."""
+"""The start of the name of each dtype that is computed in 8 bits."""
 GROUP = 128
-"""Values that share a scale: fewer are more exact, more are faster. Another number makes other vectors
-and needs another prefix: the dtype is what the identity of an index holds of it."""
+"""Values that share a scale: fewer are more precise, more are faster. Another number changes the vectors
+and needs another prefix, since the dtype is all that the identity of an index states of it."""
 _LARGEST = 127
 _HINTS = {"bfloat16": "bf16", "float32": "f32"}
 
 
-def resolve_encoder_dtype(dtype: str) -> str:
-    """Return the dtype that `auto` means for an encoder on this machine.
-
-    8 bits where OpenVINO is installed and the CPU multiplies 8-bit integers (AVX512-VNNI), and
-    there is no GPU; else what it means for every model.
-    """
-    found = resolve_dtype(dtype)
-    return PREFIX + found if dtype == "auto" and _pays() else found
-
-
-def _pays() -> bool:
-    import torch
-
-    if torch.cuda.is_available() or find_spec("openvino") is None:
-        return False
-    return bool(torch.cpu.get_capabilities().get("avx512_vnni"))
-
-
 class QuantisedEncoder:
-    """A sentence-transformers model as OpenVINO runs it: one batch a core at a time."""
+    """A sentence-transformers model that OpenVINO runs, one batch for each core at a time."""
 
     def __init__(self, model: "SentenceTransformer", dtype: str) -> None:
         import torch
@@ -66,33 +47,34 @@ class QuantisedEncoder:
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": GROUP,
         }
         try:
-            graph = _rounded(_converted(openvino, model))
+            graph = _quantise(_trace(openvino, model))
             compiled = openvino.Core().compile_model(graph, "CPU", properties)
-        # OpenVINO's own errors have no common base but this.
+        # OpenVINO's own errors have no common base but Exception.
         except Exception as error:
-            reason = " ".join(str(error).split())[:300]
+            reason = one_line(error)
             raise ConfigError(
                 f"OpenVINO cannot run this encoder, set its dtype to float32: {reason}"
             ) from None
         self._queue = openvino.AsyncInferQueue(compiled, threads)
 
     def forward(self, batches: "Iterable[dict[str, Tensor]]") -> list[NDArray[np.float32]]:
-        """Return the sentence vectors of each batch, not normalised."""
-        found: dict[int, NDArray[np.float32]] = {}
+        """Return the sentence vectors of each batch, shape (texts, dimension), not normalised."""
+        outputs: dict[int, NDArray[np.float32]] = {}
 
-        def keep(request: Any, number: int) -> None:
-            found[number] = request.get_output_tensor().data.copy()
+        def store(request: Any, position: int) -> None:
+            # OpenVINO writes the next result into the same memory.
+            outputs[position] = request.get_output_tensor().data.copy()
 
-        self._queue.set_callback(keep)
-        for number, batch in enumerate(batches):
+        self._queue.set_callback(store)
+        for position, batch in enumerate(batches):
             inputs = [batch[name].numpy() for name in ("input_ids", "attention_mask")]
-            self._queue.start_async(inputs, number)
+            self._queue.start_async(inputs, position)
         self._queue.wait_all()
-        return [found[number] for number in range(len(found))]
+        return [outputs[position] for position in range(len(outputs))]
 
 
 def _import_openvino() -> Any:
-    """Import OpenVINO with its telemetry left out, which would send at the import, unasked."""
+    """Import OpenVINO without its telemetry, which would send data at the import without asking."""
     if "openvino" not in sys.modules:
         sys.modules["openvino_telemetry"] = cast(ModuleType, None)
     try:
@@ -104,8 +86,8 @@ def _import_openvino() -> Any:
     return openvino
 
 
-def _converted(openvino: Any, model: "SentenceTransformer") -> Any:
-    """Trace the model, pooling and all."""
+def _trace(openvino: Any, model: "SentenceTransformer") -> Any:
+    """Convert a model, with its pooling, to OpenVINO's graph."""
     import torch
 
     class Traced(torch.nn.Module):
@@ -118,7 +100,7 @@ def _converted(openvino: Any, model: "SentenceTransformer") -> Any:
             return cast("Tensor", self.inner(features)["sentence_embedding"])
 
     ids = torch.full((2, 8), 5)
-    # Masked in part, since a mask of ones alone is left out of the trace.
+    # A mask of ones alone is left out of the trace.
     mask = torch.ones_like(ids)
     mask[0, 6:] = 0
     root = logging.getLogger()
@@ -130,12 +112,12 @@ def _converted(openvino: Any, model: "SentenceTransformer") -> Any:
                 Traced().eval(), example_input={"input_ids": ids, "attention_mask": mask}
             )
     finally:
-        # A conversion that fails leaves everybody's logging at errors alone.
+        # A conversion that fails leaves the root logger at the level ERROR.
         root.setLevel(level)
 
 
-def _rounded(graph: Any) -> Any:
-    """Put 8-bit weights and their scales in the place of the weights of every matrix product."""
+def _quantise(graph: Any) -> Any:
+    """Replace the weights of every matrix product by 8-bit weights and their scales."""
     from openvino import opset13 as op
 
     for product in graph.get_ordered_ops():

@@ -1,4 +1,4 @@
-"""The retriever: from a question to the posts that fit it best, as LangChain documents."""
+"""The retriever: the posts that fit a query best, as LangChain documents."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,26 +11,27 @@ from langchain_core.retrievers import BaseRetriever
 from pydantic import PrivateAttr
 
 from graph.retrieval import selection
+from graph.retrieval.candidates import Candidates
 from graph.retrieval.cross_encoder import CrossEncoder
-from graph.retrieval.index import build_or_verify, vector_fields
-from graph.retrieval.parts.postgres_server import Server
+from graph.retrieval.index import build_or_verify
+from graph.retrieval.parts import part_classes
 from graph.retrieval.query import Query
-from graph.retrieval.searching import Candidates, OpenIndex
+from graph.retrieval.searching import OpenIndex
 from graph.schema import EmbedderSpec, Retrieval
 
-_WIDER = 10
-"""What reorders or drops posts gets this many times as many as are wanted."""
+_WIDENING = 10
+"""A stage that reorders or drops posts gets this many times as many as it should return."""
 
 
 class RankedQuestion(NamedTuple):
-    """A question of the corpus at its place in a ranking."""
+    """A question of the corpus with its score in a ranking."""
 
     question_id: str
     score: float
 
 
 class PostRetriever(BaseRetriever):
-    """Finds posts by meaning (`semantic`), by words (`keyword`) or by both (`hybrid`)."""
+    """Retrieves posts by meaning (`semantic`), by words (`keyword`) or by both (`hybrid`)."""
 
     retrieval: Retrieval
     corpus: Path
@@ -44,18 +45,21 @@ class PostRetriever(BaseRetriever):
     _lock: Lock = PrivateAttr(default_factory=Lock)
 
     def open(self) -> int:
-        """Build or open the index now; return how many posts it holds."""
-        return len(self._opened().posts)
+        """Build or open the index now, and return the number of its posts."""
+        return len(self._open_once().posts)
 
-    def _opened(self) -> OpenIndex:
+    def _open_once(self) -> OpenIndex:
         with self._lock:
             if self._index is None:
-                if self.retrieval.store == "postgres" and vector_fields(self.retrieval):
-                    Server()  # one that cannot be reached is said before minutes of encoding
+                for part in part_classes(self.retrieval).values():
+                    part.check_server()
                 folder = build_or_verify(self.retrieval, self.corpus, self.embedder, self.folder)
                 index = OpenIndex.open(self.retrieval, folder, self.embedder)
-                ids = index.posts.question_ids
-                self._excluded_rows = [r for r, name in enumerate(ids) if name in self.excluded]
+                self._excluded_rows = [
+                    row
+                    for row, question_id in enumerate(index.posts.question_ids)
+                    if question_id in self.excluded
+                ]
                 if self.retrieval.cross_encoder:
                     self._cross_encoder = CrossEncoder(self.retrieval.cross_encoder)
                     self._cross_encoder.load()
@@ -65,56 +69,60 @@ class PostRetriever(BaseRetriever):
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun
     ) -> list[Document]:
-        posts = self._opened().posts
-        found = self._find([query], self.retrieval.top_k)[0]
+        posts = self._open_once().posts
+        (candidates,) = self._retrieve([query], self.retrieval.top_k)
         return [
             posts.read(int(row)).to_document(float(score))
-            for row, score in zip(found.rows, found.scores, strict=True)
+            for row, score in zip(candidates.rows, candidates.scores, strict=True)
         ]
 
     def rank(self, queries: Sequence[str], depth: int) -> list[list[RankedQuestion]]:
-        """Return for each query at most `depth` questions, best first, none of them twice."""
-        ids = self._opened().posts.question_ids
+        """Return at most `depth` questions for each query, best first, none of them twice."""
+        ids = self._open_once().posts.question_ids
         rankings = []
-        for found in self._find(queries, depth * self.retrieval.answers_per_question):
+        for candidates in self._retrieve(queries, depth * self.retrieval.answers_per_question):
             best: dict[str, float] = {}
-            for row, score in zip(found.rows, found.scores, strict=True):
+            for row, score in zip(candidates.rows, candidates.scores, strict=True):
                 best.setdefault(ids[row], float(score))
-            rankings.append([RankedQuestion(name, score) for name, score in best.items()][:depth])
+            ranking = [RankedQuestion(question_id, score) for question_id, score in best.items()]
+            rankings.append(ranking[:depth])
         return rankings
 
-    def _find(self, queries: Sequence[str], depth: int) -> list[Candidates]:
-        index = self._opened()
-        questions = [Query.of(query) for query in queries]
-        wanted = depth * _WIDER
+    def _retrieve(self, texts: Sequence[str], depth: int) -> list[Candidates]:
+        index = self._open_once()
+        queries = [Query.of(text) for text in texts]
+        width = depth * _WIDENING
         if self._cross_encoder:
-            wanted = max(wanted, self.retrieval.cross_encoder_depth)
-        candidates = index.search(questions, wanted, self._excluded_rows)
+            width = max(width, self.retrieval.cross_encoder_depth)
         return [
-            self._filled(found, question, depth, wanted)
-            for found, question in zip(candidates, questions, strict=True)
+            self._select_enough(candidates, query, depth, width)
+            for candidates, query in zip(
+                index.search(queries, width, self._excluded_rows), queries, strict=True
+            )
         ]
 
-    def _filled(self, found: Candidates, question: Query, depth: int, wanted: int) -> Candidates:
-        """Select, and look further where so many are repeats that too few are left."""
-        chosen = self._select(found, question, depth)
-        while len(chosen.rows) < depth and len(found.rows) >= wanted:
-            wanted *= _WIDER
-            found = self._opened().search([question], wanted, self._excluded_rows)[0]
-            chosen = self._select(found, question, depth)
-        return chosen
+    def _select_enough(
+        self, candidates: Candidates, query: Query, depth: int, width: int
+    ) -> Candidates:
+        """Select `depth` candidates; search for more if too many are repeats."""
+        selected = self._select(candidates, query, depth)
+        while len(selected.rows) < depth and len(candidates.rows) >= width:
+            width *= _WIDENING
+            (candidates,) = self._open_once().search([query], width, self._excluded_rows)
+            selected = self._select(candidates, query, depth)
+        return selected
 
-    def _select(self, found: Candidates, question: Query, depth: int) -> Candidates:
-        index, retrieval = self._opened(), self.retrieval
-        found = selection.with_bonuses(found, question, index.posts, retrieval)
-        wider = depth * _WIDER if retrieval.diversity else depth
+    def _select(self, candidates: Candidates, query: Query, depth: int) -> Candidates:
+        index, retrieval = self._open_once(), self.retrieval
+        candidates = selection.with_bonuses(candidates, query, index.posts, retrieval)
+        width = depth * _WIDENING if retrieval.diversity else depth
         if self._cross_encoder:
-            wider = max(wider, retrieval.cross_encoder_depth)
+            width = max(width, retrieval.cross_encoder_depth)
         ids, prints = index.posts.question_ids, index.fingerprints
-        found = selection.without_repeats(found, ids, prints, retrieval, wider)
+        candidates = selection.without_repeats(candidates, ids, prints, retrieval, width)
         if self._cross_encoder:
-            found = self._cross_encoder.reorder(found, question, index.posts)
+            candidates = self._cross_encoder.reorder(candidates, query, index.posts)
         if retrieval.diversity:
-            vectors = index.vectors[retrieval.vectors[0]].vectors[found.rows]
-            found = selection.diverse(found, vectors, retrieval.diversity, depth)
-        return Candidates(found.rows[:depth], found.scores[:depth])
+            vectors = index.vectors[candidates.rows]
+            candidates = selection.diverse(candidates, vectors, retrieval.diversity, depth)
+        return Candidates(candidates.rows[:depth], candidates.scores[:depth])

@@ -1,4 +1,4 @@
-"""From text and code to the terms of keyword retrieval."""
+"""The terms of keyword retrieval: words and names of code, split and stemmed."""
 
 import re
 from functools import cache, lru_cache
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from snowballstemmer.english_stemmer import EnglishStemmer as Stemmer
 
 VERSION = 4
-"""Part of an index's identity: count it up when any text gives other terms."""
+"""Part of an index's identity; count it up when `tokenize` returns other terms for any text."""
 _lock = Lock()
 
 _WORD = re.compile(
@@ -20,7 +20,7 @@ _WORD = re.compile(
 _PIECES = re.compile(r"[^\W_]+")
 _CAMEL = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\WA-Z\d_]+|\d+")
 _MAX_CHARS = 80
-"""A longer name counts by its parts alone; a longer part is a blob, not a word."""
+"""The longest term: a longer name is split into parts alone, and a longer part is dropped as a blob."""
 
 _STOP_WORDS = """
     a about again all also am an and another any anyone are as at be because been before being both
@@ -42,10 +42,10 @@ _STOP = frozenset(_STOP_WORDS.split())
 def tokenize(text: str) -> list[str]:
     """Split text and code into terms.
 
-    Names of code are kept whole and in parts (`os.path.join`, `snake_case`, `camelCase`,
+    Names of code are terms both whole and in parts (`os.path.join`, `snake_case`, `camelCase`,
     `KeyError`, `scikit-learn`, `--no-cache`); `C++`, `C#` and `.NET` are terms of their own. Words
-    are lower-cased and stemmed (Porter's second stemmer, "Snowball"); words that a
-    question holds whatever it asks are dropped.
+    are lower-cased and stemmed (Porter's second stemmer, "Snowball"). Words that occur in questions
+    about anything are dropped.
     """
     terms: list[str] = []
     for word in _WORD.findall(text):
@@ -70,14 +70,14 @@ def _terms(word: str) -> tuple[str, ...]:
 
 def _split_camel(piece: str) -> list[str]:
     parts = _CAMEL.findall(piece)
-    # The piece itself is a part too, of a longer name: `my.camelCase`.
+    # The piece can be a part of a longer name, as in `my.camelCase`: it is a term too.
     return parts if len(parts) < 2 else [piece, *parts]
 
 
 def _stem(term: str) -> str:
     if not term.isalpha():
         return term
-    # A stemmer keeps the word that it works on: two threads must not share it at once.
+    # A stemmer holds the word that it works on, so two threads must not use it at once.
     with _lock:
         return str(_stemmer().stemWord(term))
 

@@ -1,1 +1,1 @@
-"""The floor under graph and dataset: errors, terminal, files, progress."""
+"""The base of graph and dataset: errors, logger, terminal, progress, files."""

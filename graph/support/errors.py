@@ -1,4 +1,4 @@
-"""The errors a user can cause. Each message is one line that says what to do.
+"""The errors that a user can cause or fix. Each message is one line that tells what to do.
 
 OpenCoderError            exit code 2
 +- ConfigError            a flag, a config or a profile is wrong
@@ -11,7 +11,7 @@ OpenCoderError            exit code 2
 
 
 class OpenCoderError(Exception):
-    """Base of all errors that a user can mend."""
+    """Base of all errors that a user can fix."""
 
     exit_code = 2
 
@@ -33,7 +33,7 @@ class MissingExtraError(OpenCoderError):
 
 
 class PromptTooLongError(OpenCoderError):
-    """A question and its instruction alone exceed the model's window."""
+    """A question and its instruction exceed the model's window, even without passages."""
 
 
 class RunLockedError(OpenCoderError):

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there: the cache folder, atomic writes, checksums."""
+"""Files that are either whole or absent: the cache folder, checksums, atomic writes."""
 
 import os
 import shutil
@@ -10,12 +10,12 @@ from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """Return where converted models and indexes are kept.
+    """Return the folder of converted models, indexes, vectors, model replies and known judges.
 
     `OPENCODER_CACHE`, else `opencoder` in `XDG_CACHE_HOME`, else `~/.cache/opencoder`.
     """
-    if own := os.environ.get("OPENCODER_CACHE"):
-        return Path(own)
+    if folder := os.environ.get("OPENCODER_CACHE"):
+        return Path(folder)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "opencoder"
 
 
@@ -26,9 +26,10 @@ def file_sha256(path: Path) -> str:
 
 
 def folder_sha256(folder: Path) -> str:
-    """Return the hex SHA-256 of the names and bytes of the files in a folder, not of those below."""
+    """Return the hex SHA-256 of the names and bytes of a folder's files, without its subfolders."""
     total = sha256()
     for path in sorted(path for path in folder.iterdir() if path.is_file()):
+        # A file name may hold bytes that are not UTF-8; Python holds them as surrogates.
         total.update(f"{path.name}\0{file_sha256(path)}\0".encode("utf-8", "surrogateescape"))
     return total.hexdigest()
 
@@ -39,14 +40,16 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def write_bytes_atomically(path: Path, content: bytes) -> None:
-    """Replace a file in one step: a reader sees the old or the new one, a crash leaves the old."""
+    """Replace a file in one step: a reader sees the old or the new file, a crash leaves the old."""
+    # The temporary file must be on the same file system as `path`: only then is replace atomic.
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
+            # The bytes first, then the name: after a crash a new name never points to missing bytes.
             os.fsync(file.fileno())
-        os.chmod(name, 0o644)
+        os.chmod(name, 0o644)  # mkstemp creates files that only their owner can read
         os.replace(name, path)
         sync_folder(path.parent)
     except BaseException:
@@ -56,9 +59,10 @@ def write_bytes_atomically(path: Path, content: bytes) -> None:
 
 @contextmanager
 def folder_atomically(final: Path) -> Iterator[Path]:
-    """Yield an empty folder that becomes `final` when the block ends, and vanishes if it fails.
+    """Yield an empty folder that is renamed to `final` after the block, and deleted if it fails.
 
-    If another process finished the same folder meanwhile, theirs stays and ours is dropped.
+    If another process has finished the same folder meanwhile, its folder stays and this one is
+    deleted.
     """
     final.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}."))
@@ -67,7 +71,7 @@ def folder_atomically(final: Path) -> Iterator[Path]:
         for file in work.rglob("*"):
             if file.is_file():
                 sync_file(file)
-        os.chmod(work, 0o755)
+        os.chmod(work, 0o755)  # mkdtemp creates folders that only their owner can read
         try:
             os.rename(work, final)
         except OSError:
@@ -79,13 +83,13 @@ def folder_atomically(final: Path) -> Iterator[Path]:
 
 
 def sync_file(path: Path) -> None:
-    """Ask the disk to keep a file's bytes."""
+    """Flush a file's bytes to the disk."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
 
 
 def sync_folder(path: Path) -> None:
-    """Ask the disk to keep a folder's names (a no-op where folders cannot be opened)."""
+    """Flush a folder's names to the disk; a no-op on systems that cannot open folders."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError:

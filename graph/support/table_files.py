@@ -1,6 +1,6 @@
-"""Reading tables strictly: CSV, gzipped CSV, JSON lines and parquet, every value as text.
+"""The strict reader of tables: CSV, JSON lines (both also gzipped) and parquet, every value as text.
 
-A file is read whole or refused with one line that names the place; no row is skipped unseen.
+A file is read whole or refused with one line that names the position; no row is skipped silently.
 """
 
 import csv
@@ -15,18 +15,31 @@ from pathlib import Path
 from typing import IO
 
 from graph.support.errors import DatasetError, MissingExtraError
+from graph.support.text import one_line
+
+CORPUS_COLUMNS = (
+    "question_id",
+    "question_title",
+    "question_body",
+    "question_tags",
+    "answer_id",
+    "answer_body",
+    "answer_score",
+)
+"""The required columns of a corpus; `is_accepted`, `question_url` and `licence` are optional."""
 
 Row = dict[str, str]
 MAX_FIELD = 16 * 1024 * 1024
-"""Characters of one field; a longer one is an unclosed quote more often than a text."""
+"""Longest field of a CSV file, in characters: a longer field usually is an unclosed quote."""
 
 
 def read_rows(path: Path, required: Sequence[str] = ()) -> Iterator[tuple[int, Row]]:
     """Yield (row number from 1, row) of a table; a missing value is the empty text.
 
     Raises:
-        DatasetError: no such file, unknown ending, not UTF-8, damaged, empty, or columns that are
-            missing or stand there twice.
+        DatasetError: the file does not exist, has an unknown ending, is not UTF-8, is damaged or has
+            no rows; or a column is missing or a duplicate.
+        MissingExtraError: a parquet file, and pyarrow is not installed.
     """
     reader = {
         ".csv": _read_csv,
@@ -36,19 +49,22 @@ def read_rows(path: Path, required: Sequence[str] = ()) -> Iterator[tuple[int, R
         ".parquet": _read_parquet,
     }.get(_ending(path))
     if reader is None:
-        raise DatasetError(f"{path}: unknown kind of file; give .csv, .csv.gz, .jsonl or .parquet")
+        raise DatasetError(
+            f"{path}: unknown kind of file; give .csv, .csv.gz, .jsonl, .jsonl.gz or .parquet"
+        )
     if not path.is_file():
         raise DatasetError(f"{path}: there is no such file")
-    with _clear_errors(path):
+    with _one_line_errors(path):
         columns, rows = reader(path)
         _check_columns(path, columns, required)
         first = next(rows, None)
         if first is None:
             raise DatasetError(f"{path}: has no rows")
         for number, row in enumerate(chain([first], rows), 1):
-            lacking = [name for name in required if name not in row]
-            if lacking:
-                raise DatasetError(f"{path}: row {number}: {lacking[0]!r} is missing")
+            # Each line of a JSON file has its own keys, so the check of the first row is not enough.
+            missing = [name for name in required if name not in row]
+            if missing:
+                raise DatasetError(f"{path}: row {number}: {missing[0]!r} is missing")
             yield number, row
 
 
@@ -58,7 +74,8 @@ def _ending(path: Path) -> str:
 
 
 @contextmanager
-def _clear_errors(path: Path) -> Iterator[None]:
+def _one_line_errors(path: Path) -> Iterator[None]:
+    """Turn the errors of reading a file into `DatasetError`s of one line."""
     try:
         yield
     except csv.Error as error:
@@ -73,14 +90,14 @@ def _clear_errors(path: Path) -> Iterator[None]:
 
 
 def _reason(error: csv.Error) -> str:
-    said = str(error)
-    return "the file ends inside quotes: one is not closed" if "end of data" in said else said
+    reason = str(error)
+    return "the file ends inside quotes: one is not closed" if "end of data" in reason else reason
 
 
 def _check_columns(path: Path, columns: Sequence[str], required: Sequence[str]) -> None:
-    twice = [name for name, count in Counter(columns).items() if count > 1]
-    if twice:
-        raise DatasetError(f"{path}: column {twice[0]!r} stands there twice")
+    duplicates = [name for name, count in Counter(columns).items() if count > 1]
+    if duplicates:
+        raise DatasetError(f"{path}: column {duplicates[0]!r} is a duplicate")
     missing = [name for name in required if name not in columns]
     if missing:
         raise DatasetError(
@@ -90,13 +107,15 @@ def _check_columns(path: Path, columns: Sequence[str], required: Sequence[str]) 
 
 
 def _open_text(path: Path) -> IO[str]:
+    # utf-8-sig drops a byte order mark, which would become part of the first column's name; without
+    # newline="" Python would change the line ends inside quoted fields.
     if path.suffix.lower() == ".gz":
         return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
     return path.open(encoding="utf-8-sig", newline="")
 
 
 def _read_csv(path: Path) -> tuple[list[str], Iterator[Row]]:
-    csv.field_size_limit(MAX_FIELD)
+    csv.field_size_limit(MAX_FIELD)  # Python's own limit is 128 KiB
     with _open_text(path) as file:
         header = next(csv.reader(file, strict=True), [])
     return header, _csv_rows(path, header)
@@ -108,7 +127,7 @@ def _csv_rows(path: Path, header: list[str]) -> Iterator[Row]:
         try:
             next(reader, None)
             for values in reader:
-                if not values:
+                if not values:  # a blank line
                     continue
                 if len(values) != len(header):
                     raise DatasetError(
@@ -132,7 +151,7 @@ def _jsonl_rows(path: Path) -> Iterator[Row]:
                 continue
             try:
                 value = json.loads(line)
-            except (ValueError, RecursionError):
+            except (ValueError, RecursionError):  # the latter: brackets nested too deep
                 raise DatasetError(f"{path}: line {number}: not JSON") from None
             if not isinstance(value, dict):
                 raise DatasetError(f"{path}: line {number}: not a JSON object")
@@ -147,6 +166,7 @@ def _read_parquet(path: Path) -> tuple[list[str], Iterator[Row]]:
         raise MissingExtraError(
             "reading parquet needs pyarrow: pip install 'opencoder[parquet]'"
         ) from None
+    # A damaged file makes pyarrow raise any of these, depending on the damaged byte.
     damage = (ArrowException, OSError, ValueError, KeyError, OverflowError)
 
     def rows(file: "ParquetFile") -> Iterator[Row]:
@@ -155,17 +175,13 @@ def _read_parquet(path: Path) -> tuple[list[str], Iterator[Row]]:
                 for row in batch.to_pylist():
                     yield {name: _as_text(item) for name, item in row.items()}
         except damage as error:
-            raise DatasetError(f"{path}: damaged parquet file: {_one_line(error)}") from None
+            raise DatasetError(f"{path}: damaged parquet file: {one_line(error, 200)}") from None
 
     try:
-        opened = ParquetFile(path)
-        return list(opened.schema_arrow.names), rows(opened)
+        parquet = ParquetFile(path)
+        return list(parquet.schema_arrow.names), rows(parquet)
     except damage as error:
-        raise DatasetError(f"{path}: not a parquet file: {_one_line(error)}") from None
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
+        raise DatasetError(f"{path}: not a parquet file: {one_line(error, 200)}") from None
 
 
 def _as_text(value: object) -> str:

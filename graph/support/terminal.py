@@ -1,4 +1,4 @@
-"""What a command line needs: talk on stderr, untrusted text made visible, errors as one line."""
+"""The command line: results on stdout, the log on stderr, untrusted text made harmless, exit codes."""
 
 import argparse
 import json
@@ -12,11 +12,11 @@ from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 from graph.support.errors import ConfigError, OpenCoderError
+from graph.support.logger import log
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-log = logging.getLogger("opencoder")
 
 _BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _UNSAFE = re.compile(
@@ -25,33 +25,41 @@ _UNSAFE = re.compile(
 
 
 def safe_text(text: str) -> str:
-    """Make control, bidi and tag characters visible; only newline and tab pass as they are."""
+    """Replace control, bidi and tag characters by their code points, except newline and tab.
+
+    Untrusted text could otherwise move the cursor, overwrite lines or reverse the order of letters.
+    """
     text = text.replace("\r\n", "\n")
     return _UNSAFE.sub(lambda match: f"<U+{ord(match[0]):04X}>", text)
 
 
 def console(columns: int = 100) -> "Console":
-    """Return a rich console on stdout: as wide as the terminal, else `columns` wide."""
+    """Return a rich console on stdout, as wide as the terminal; `columns` wide without a terminal."""
     from rich.console import Console
 
     return Console(width=None if sys.stdout.isatty() else columns, highlight=False)
 
 
-def print_text(on: "Console", text: str, *, wrap: bool = True) -> None:
-    """Print untrusted text: no markup, control characters visible; unwrapped for paths."""
-    on.print(safe_text(text), markup=False, soft_wrap=not wrap)
+def print_text(on: "Console", text: str, *, style: str = "", wrap: bool = True) -> None:
+    """Print untrusted text safely and word for word; without wrapping a path can be copied."""
+    # Without `emoji=False` rich replaces codes such as :bug: even where markup is off.
+    on.print(safe_text(text), style=style, markup=False, emoji=False, soft_wrap=not wrap)
 
 
 def print_json(document: object) -> None:
-    """Print one JSON document on stdout; NaN and infinity are refused."""
+    """Print one JSON document on stdout.
+
+    Raises:
+        ValueError: the document holds NaN or infinity, which JSON does not have.
+    """
     sys.stdout.write(json.dumps(document, indent=1, allow_nan=False) + "\n")
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line, like all other errors."""
+    """An argument parser that reports a wrong command line as one line, as all errors are."""
 
     def error(self, message: str) -> NoReturn:
-        """Raise instead of printing the usage."""
+        """Raise `ConfigError`, instead of printing the usage and exiting."""
         raise ConfigError(f"{message}; see --help")
 
 
@@ -61,7 +69,10 @@ class _SafeFormatter(logging.Formatter):
 
 
 class Interrupted(BaseException):
-    """A signal asked the process to end; `code` is the exit code for it."""
+    """The end of the process by a signal; `code` is its exit code.
+
+    A `BaseException`, so that `except Exception` does not swallow it.
+    """
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -71,24 +82,25 @@ class Interrupted(BaseException):
 def run(main: Callable[[], int]) -> None:
     """Run a command line and exit with its code.
 
-    A user's mistake is one line on stderr and exit code 2 (3 for a locked run folder), an
-    interrupt 130, a termination 143. The process then ends at once: threads that still compute
-    are not waited for, since everything that counts is on disk.
+    A user's mistake is one line on stderr and exit code 2 (3 for a locked run folder). The code is
+    130 after SIGINT, 143 after SIGTERM, 1 after an error of the disk.
     """
-    _talk_on_stderr()
+    _log_to_stderr()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
-    code = _ended(main)
+    code = _exit_code(main)
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader of stdout is gone (as with `| head`): there is nothing more to say to it.
+        # The reader of stdout is gone (as with `| head`). Python would flush stdout again at exit and
+        # fail again, so stdout becomes the null device.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.stderr.flush()
+    # Not sys.exit: it waits for threads that still compute, and all that counts is on disk already.
     os._exit(code)
 
 
-def _ended(main: Callable[[], int]) -> int:
+def _exit_code(main: Callable[[], int]) -> int:
     try:
         return main()
     except OpenCoderError as error:
@@ -99,10 +111,10 @@ def _ended(main: Callable[[], int]) -> int:
     except BrokenPipeError:
         return 0
     except OSError as error:
-        # A full or read-only disk: what was on it before is still whole.
-        where = f" ({error.filename})" if error.filename else ""
-        said = error.strerror or str(error)
-        log.error("error: %s%s; the same command goes on where this one stopped", said, where)
+        # A full or read-only disk. Files are written atomically, so all earlier ones are whole.
+        path = f" ({error.filename})" if error.filename else ""
+        reason = error.strerror or str(error)
+        log.error("error: %s%s; run the same command again to continue", reason, path)
         return 1
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 2
@@ -112,7 +124,7 @@ def _interrupt(number: int, _: FrameType | None) -> None:
     raise Interrupted(number)
 
 
-def _talk_on_stderr() -> None:
+def _log_to_stderr() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_SafeFormatter("opencoder: %(message)s"))
     log.addHandler(handler)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.report.writing import write_report
+from evaluation.report.report_file import write_report
 from tests.fakes.chromium import CHROMIUM, FLAGS
 from tests.fakes.sample_runs import make_runs
 
@@ -27,7 +27,7 @@ def browser():
 
 
 class Tab:
-    """A tab that notes what a page does besides being shown."""
+    """A tab that records the requests, dialogs and errors of its page."""
 
     def __init__(self, browser, **options):
         self.context = browser.new_context(**options)
@@ -36,7 +36,8 @@ class Tab:
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on(
-            "console", lambda said: self.errors.append(said.text) if said.type == "error" else None
+            "console",
+            lambda message: self.errors.append(message.text) if message.type == "error" else None,
         )
         self.page.on("dialog", self._dismiss)
 
@@ -49,23 +50,23 @@ class Tab:
         self.page.wait_for_selector("html[data-ready]", state="attached")
         return self.page
 
-    def asked(self):
-        """Return what was asked of anything but the file itself and what it carries."""
+    def foreign_requests(self):
+        """Return the requests for anything but the file and its embedded images."""
         return [url for url in self.requests if not url.startswith(("file:", "data:"))]
 
 
 @pytest.fixture
 def tab(browser):
     """Open tabs, and close them when the test ends."""
-    opened = []
+    tabs = []
 
     def start(**options):
-        opened.append(Tab(browser, **options))
-        return opened[-1]
+        tabs.append(Tab(browser, **options))
+        return tabs[-1]
 
     yield start
-    for each in opened:
-        each.context.close()
+    for tab in tabs:
+        tab.context.close()
 
 
 @pytest.fixture(scope="session")

@@ -6,34 +6,33 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.report.writing import write_report
+from evaluation.report.report_file import write_report
 from tests.fakes.records import failed, record
 from tests.fakes.report_pages import hostile
 from tests.fakes.run_folders import make_run, scored
 
 LIST = ".list li"
-SHOWN = """document.querySelector(".status").textContent"""
-COUNT = """document.querySelectorAll("*").length"""
+STATUS = """document.querySelector(".status").textContent"""
 
 VISIT = """
 async (expected) => {
-  const wanted = JSON.parse(expected), wrong = [], counts = [];
-  const shown = (selector) => [...document.querySelectorAll(selector)].map((each) => each.textContent);
-  for (let place = 0; place < wanted.length; place++) {
-    location.hash = `#question-${place}`;
-    const title = `Question ${place} `;
+  const questions = JSON.parse(expected), wrong = [], counts = [];
+  const textsOf = (selector) => [...document.querySelectorAll(selector)].map((box) => box.textContent);
+  for (let index = 0; index < questions.length; index++) {
+    location.hash = `#question-${index}`;
+    const title = `Question ${index} `;
     while (!(document.querySelector("#question-title") || {textContent: ""}).textContent.startsWith(title)) {
       await new Promise((done) => setTimeout(done, 2));
     }
-    const found = {
-      pre: shown(".question pre.text"),
-      title: shown("#question-title .inline"),
-      passage: shown(".passages .inline"),
-      node: shown(".trace > li > details > summary > b > .inline"),
+    const actual = {
+      pre: textsOf(".question pre.text"),
+      title: textsOf("#question-title .inline"),
+      passage: textsOf(".passages .inline"),
+      node: textsOf(".trace > li > details > summary > b > .inline"),
     };
-    for (const [name, texts] of Object.entries(found)) {
-      if (JSON.stringify(texts) !== JSON.stringify(wanted[place][name])) {
-        wrong.push([place, name, texts, wanted[place][name]]);
+    for (const [name, texts] of Object.entries(actual)) {
+      if (JSON.stringify(texts) !== JSON.stringify(questions[index][name])) {
+        wrong.push([index, name, texts, questions[index][name]]);
       }
     }
     counts.push(document.querySelectorAll("*").length);
@@ -62,11 +61,11 @@ def wait_for_status(page, text):
 def test_it_opens_from_disk_and_asks_for_nothing(tab, report):
     opened = tab()
     page = opened.open(report)
-    assert page.evaluate(SHOWN) == "60 questions of 60, page 1 of 2"
+    assert page.evaluate(STATUS) == "60 questions of 60, page 1 of 2"
     assert page.locator(LIST).count() == 50
     page.locator("#graphs").scroll_into_view_if_needed()
     assert page.evaluate("[...document.images].every((image) => image.naturalWidth > 0)")
-    assert (opened.asked(), opened.errors, opened.dialogs) == ([], [], [])
+    assert (opened.foreign_requests(), opened.errors, opened.dialogs) == ([], [], [])
 
 
 def test_questions_are_filtered_searched_and_sorted(tab, report):
@@ -74,7 +73,7 @@ def test_questions_are_filtered_searched_and_sorted(tab, report):
     page = opened.open(report)
     choose(page, "Run", 1)
     choose(page, "Show", "failed")
-    assert page.evaluate(SHOWN) == "1 question of 60"
+    assert page.evaluate(STATUS) == "1 question of 60"
     assert page.locator(LIST).first.locator(".score").inner_text().startswith("failed")
     choose(page, "Show", "all")
     page.get_by_label("Search in questions, references and answers").fill("CASE-0017")
@@ -102,7 +101,7 @@ def test_a_trace_shows_everything_that_happened(tab, report):
     link = trace.locator(".passages a").first
     assert link.get_attribute("href").startswith("https://example.org/questions/")
     assert link.get_attribute("rel") == "noreferrer noopener"
-    said = " ".join(trace.inner_text().split())
+    text = " ".join(trace.inner_text().split())
     for part in (
         "score 0.",
         "Draft 1",
@@ -112,8 +111,8 @@ def test_a_trace_shows_everything_that_happened(tab, report):
         "draft 1 over draft 2",
         "Score: 0.",
     ):
-        assert part in said
-    assert "chosen: draft" in said.lower()
+        assert part in text
+    assert "chosen: draft" in text.lower()
     assert page.locator(".question pre.answer").count() == 1
 
 
@@ -129,8 +128,8 @@ def test_two_runs_stand_side_by_side_with_their_differences_marked(tab, report):
     assert gains == sorted(gains, reverse=True)
     page.locator(f"{LIST} a").first.click()
     page.wait_for_selector(".columns mark")
-    one, other = (page.locator("pre.answer").nth(place) for place in (0, 1))
-    kept = [
+    one, other = (page.locator("pre.answer").nth(index) for index in (0, 1))
+    shared_texts = [
         "".join(
             pre.evaluate(
                 "(pre) => [...pre.childNodes].filter((n) => n.nodeType === 3).map((n) => n.data)"
@@ -138,7 +137,7 @@ def test_two_runs_stand_side_by_side_with_their_differences_marked(tab, report):
         )
         for pre in (one, other)
     ]
-    assert "".join(kept[0].split()) == "".join(kept[1].split())
+    assert "".join(shared_texts[0].split()) == "".join(shared_texts[1].split())
     choose(page, "Side by side with", -1)
     page.wait_for_selector(".columns mark", state="detached")
     assert opened.errors == []
@@ -156,12 +155,12 @@ def test_what_one_run_lacks_is_said_and_breaks_nothing(tab, tmp_path):
     page = opened.open(tmp_path / "report.html")
     choose(page, "Side by side with", 1)
     choose(page, "Show", "missing")
-    assert page.evaluate(SHOWN) == "1 question of 3"
+    assert page.evaluate(STATUS) == "1 question of 3"
     choose(page, "Show", "all")
-    for number, said in ((1, "Failed: ValueError"), (2, "B semantic holds no record of this")):
+    for number, text in ((1, "Failed: ValueError"), (2, "B semantic holds no record of this")):
         page.evaluate(f"location.hash = '#question-{number}'")
         page.locator("#question-title").filter(has_text=f"Question {number} ").wait_for()
-        assert said in page.locator(".question").inner_text()
+        assert text in page.locator(".question").inner_text()
     assert opened.errors == []
 
 
@@ -197,8 +196,8 @@ def test_everything_can_be_reached_with_the_keyboard_alone(tab, report):
     press("ArrowUp")
     assert page.locator("figure[data-metric='0']").first.is_visible()
     outlines = page.evaluate(
-        "[...document.querySelectorAll('.list a, button:not([disabled]), select, input')].map((each) => {"
-        " each.focus(); return getComputedStyle(each).outlineStyle; })"
+        "[...document.querySelectorAll('.list a, button:not([disabled]), select, input')].map((node) => {"
+        " node.focus(); return getComputedStyle(node).outlineStyle; })"
     )
     assert set(outlines) == {"solid"}
 
@@ -244,15 +243,15 @@ def test_the_policy_is_in_force(tab, report):
     page = opened.open(report)
     outcome = page.evaluate(
         """() => {
-          const said = [];
-          try { document.body.innerHTML += "<b>x</b>"; said.push("parsed"); } catch { said.push("refused"); }
+          const outcomes = [];
+          try { document.body.innerHTML += "<b>x</b>"; outcomes.push("parsed"); } catch { outcomes.push("refused"); }
           const image = document.createElement("img");
-          try { image.setAttribute("onerror", "window.ran = true"); said.push("set"); } catch { said.push("refused"); }
+          try { image.setAttribute("onerror", "window.ran = true"); outcomes.push("set"); } catch { outcomes.push("refused"); }
           image.src = "https://example.invalid/x.png";
           document.body.append(image);
           const script = document.createElement("script");
           try { script.textContent = "window.ran = true"; document.body.append(script); } catch { /* refused */ }
-          return new Promise((done) => setTimeout(() => done([...said, window.ran === undefined]), 200));
+          return new Promise((done) => setTimeout(() => done([...outcomes, window.ran === undefined]), 200));
         }"""
     )
     assert outcome == ["refused", "refused", True]
@@ -275,7 +274,7 @@ def test_hostile_texts_are_shown_as_they_are_and_nothing_of_them_runs(tab, tmp_p
         wrong, elements = page.evaluate(VISIT, json.dumps(expected))
         assert wrong == []
         counts.append(elements)
-        assert (opened.asked(), opened.dialogs, opened.errors) == ([], [], [])
+        assert (opened.foreign_requests(), opened.dialogs, opened.errors) == ([], [], [])
         links = page.evaluate("[...document.links].map((link) => link.protocol)")
         assert set(links) <= {"file:", "http:", "https:"}
     assert counts[0] == counts[1]

@@ -6,15 +6,16 @@ from typing import ClassVar
 from zlib import crc32
 
 from graph.retrieval import index, searching
-from graph.retrieval.documents import COLUMNS, Post
+from graph.retrieval.posts import Post
 from graph.retrieval.terms import tokenize
 from graph.schema import EmbedderSpec
+from graph.support.table_files import CORPUS_COLUMNS
 
-EMBEDDER = EmbedderSpec(model="all-MiniLM-L6-v2", engine="embedded")
+EMBEDDER = EmbedderSpec(model="all-MiniLM-L6-v2", weights="package")
 
 
 def row(number: int, title: str, body: str = "", tags: str = "", **changes: str) -> dict[str, str]:
-    made = {
+    fields = {
         "question_id": str(number),
         "question_title": title,
         "question_body": body,
@@ -23,12 +24,12 @@ def row(number: int, title: str, body: str = "", tags: str = "", **changes: str)
         "answer_body": f"<p>answer {number}</p>",
         "answer_score": str(number % 7),
     }
-    return {**made, **changes}
+    return {**fields, **changes}
 
 
 def write_corpus(path: Path, rows: list[dict[str, str]]) -> Path:
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]) if rows else COLUMNS)
+        writer = csv.DictWriter(file, list(rows[0]) if rows else CORPUS_COLUMNS)
         writer.writeheader()
         writer.writerows(rows)
     return path
@@ -56,7 +57,7 @@ def small_corpus(path: Path) -> Path:
 
 
 def post(number: int = 1, **changes) -> Post:
-    made = {
+    fields = {
         "question_id": str(number),
         "title": "a title",
         "tags": ("python", "list"),
@@ -68,7 +69,7 @@ def post(number: int = 1, **changes) -> Post:
         "url": "https://example.org/1",
         "licence": "CC BY-SA 4.0",
     }
-    return Post(**{**made, **changes})
+    return Post(**{**fields, **changes})
 
 
 class FakeEncoder:
@@ -80,7 +81,7 @@ class FakeEncoder:
     def __init__(self, spec: EmbedderSpec) -> None:
         self.spec = spec
 
-    def encode(self, texts, progress=None, kept=None):
+    def encode(self, texts, progress=None, chunks=None):
         import numpy as np
 
         self.texts.extend(texts)

@@ -4,8 +4,8 @@ from collections import Counter
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
-from dataset.build.posts import Post, Rejected, Sorter
-from dataset.build.selection import Selection
+from dataset.builders.post_parsing import DumpPost, PostParser, RejectedPost
+from dataset.builders.post_selection import Selection
 
 HEAD = '<?xml version="1.0" encoding="utf-8"?>\n<posts>\n'
 TAIL = "</posts>"
@@ -61,37 +61,35 @@ def write_dump(folder: Path, posts, encoding="utf-8"):
     return path
 
 
-def plain_join(posts, selection: Selection, site="stackoverflow.com"):
+def plain_join(rows, selection: Selection, site="stackoverflow.com"):
     """Return ((question id, answer id) pairs in order, reasons) with dictionaries alone."""
-    sorter, seen, reasons = Sorter(selection, site), set(), Counter()
+    parser, ids, reasons = PostParser(selection, site), set(), Counter()
     questions, answers, left_out = {}, [], set()
-    for post in posts:
-        found = sorter.sort(post)
-        if isinstance(found, Rejected):
-            reasons[found.reason] += 1
-            left_out.add(found.question)
-        elif found[1].id in seen:
+    for row in rows:
+        result = parser.parse(row)
+        if isinstance(result, RejectedPost):
+            reasons[result.reason] += 1
+            left_out.add(result.question_id)
+            continue
+        kind, post = result
+        if post.id in ids:
             reasons["duplicate id"] += 1
+        elif kind == "question":
+            questions[post.id] = post
         else:
-            seen.add(found[1].id)
-            if found[0] == "question":
-                questions[found[1].id] = found[1]
-            else:
-                answers.append(found[1])
-    pairs: list[tuple[Post, Post]] = []
+            answers.append(post)
+        ids.add(post.id)
+    pairs: list[tuple[DumpPost, DumpPost]] = []
     for post in answers:
         if post.parent in questions:
             pairs.append((questions[post.parent], post))
+        elif post.parent in left_out:
+            reasons["answer to a question left out"] += 1
         else:
-            known = post.parent in left_out
-            reasons[
-                "answer to a question left out"
-                if known
-                else "answer to a question that is not there"
-            ] += 1
+            reasons["answer to a question that is not there"] += 1
     pairs.sort(key=lambda pair: (-pair[1].score, pair[0].id, pair[1].id))
-    kept = pairs[: selection.limit]
-    answered, kept_questions = {q.id for q, _ in pairs}, {q.id for q, _ in kept}
+    table = pairs[: selection.limit]
+    answered, table_questions = {q.id for q, _ in pairs}, {q.id for q, _ in table}
     reasons["question without a kept answer"] = len(questions) - len(answered)
-    reasons["beyond the limit"] = len(pairs) - len(kept) + len(answered) - len(kept_questions)
-    return sorted((q.id, a.id) for q, a in kept), +reasons
+    reasons["beyond the limit"] = len(pairs) - len(table) + len(answered) - len(table_questions)
+    return sorted((q.id, a.id) for q, a in table), +reasons

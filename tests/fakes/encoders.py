@@ -1,4 +1,4 @@
-"""A sentence encoder without weights: what it is sent is recorded, its vectors follow from the text."""
+"""A sentence encoder without weights: it records its batches, and each text has a vector of its own."""
 
 from threading import Lock
 from time import sleep
@@ -20,10 +20,10 @@ class Tokenizer:
         if not self._borrowed.acquire(blocking=False):
             raise RuntimeError("Already borrowed")
         try:
-            sleep(0.001)  # another thread gets its turn
+            sleep(0.001)  # lets another thread run
             # A real tokenizer takes no lone surrogates either.
             ids = [[1, *text.encode("utf-8")][:max_length] for text in texts]
-            return {"input_ids": ids, "attention_mask": [[1] * len(each) for each in ids]}
+            return {"input_ids": ids, "attention_mask": [[1] * len(text_ids) for text_ids in ids]}
         finally:
             self._borrowed.release()
 
@@ -73,5 +73,5 @@ class StubModel(torch.nn.Sequential):
 
     @property
     def encoded(self) -> int:
-        """How many texts were encoded so far."""
+        """The number of texts encoded so far."""
         return sum(texts for texts, _ in self.batches)

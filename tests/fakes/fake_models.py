@@ -18,7 +18,7 @@ def render(prompt: Prompt) -> str:
 
 
 def reply(text: str, **changes) -> Reply:
-    made: Reply = {
+    fields: Reply = {
         "text": text,
         "prompt": "",
         "prompt_tokens": 7,
@@ -28,7 +28,7 @@ def reply(text: str, **changes) -> Reply:
         "halvings": 0,
         "cached": False,
     }
-    return {**made, **changes}
+    return {**fields, **changes}
 
 
 def verdict(probabilities: dict[str, float] | None, choice: str | None = "?", mass=0.9) -> Verdict:
@@ -58,21 +58,21 @@ class FakeModel:
         self.settings: list[tuple[int, float]] = []
 
     def write(self, prompts, *, max_new_tokens, temperature=0.0):
-        made = []
+        replies = []
         for prompt in prompts:
             self.written.append(render(prompt))
             self.settings.append((max_new_tokens, temperature))
-            made.append(reply(self.replies.pop(0), prompt=render(prompt)))
-        return made
+            replies.append(reply(self.replies.pop(0), prompt=render(prompt)))
+        return replies
 
     def choose(self, prompts, options):
-        made = []
+        verdicts = []
         for prompt in prompts:
             self.chosen.append(render(prompt))
             probabilities = self.verdicts.pop(0)
             assert probabilities is None or set(probabilities) == set(options)
-            made.append(verdict(probabilities, *([None] if probabilities is None else [])))
-        return made
+            verdicts.append(verdict(probabilities, *([None] if probabilities is None else [])))
+        return verdicts
 
 
 class ScriptedEngine:
@@ -104,15 +104,15 @@ class ScriptedEngine:
 
 
 class FakeRetriever(BaseRetriever):
-    """Returns the same documents for every question, and records the questions."""
+    """Returns the same documents for every query, and records the queries."""
 
     documents: list[Document] = Field(default_factory=list)
-    asked: list[str] = Field(default_factory=list)
+    queries: list[str] = Field(default_factory=list)
 
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun
     ) -> list[Document]:
-        self.asked.append(query)
+        self.queries.append(query)
         return list(self.documents)
 
 
@@ -133,21 +133,21 @@ def documents(*texts: str) -> list[Document]:
 
 
 def section(prompt: str, name: str) -> str:
-    """Return what stands between a prompt's tags of that name, which have to be there once."""
+    """Return the text between a prompt's tags of that name, which must occur once."""
     opening, closing = f"<{name}>\n", f"\n</{name}>"
     assert prompt.count(opening) == 1, f"{prompt.count(opening)} {opening!r} in {prompt!r}"
     return prompt.split(opening)[1].split(closing)[0]
 
 
 def step_of(prompt: str) -> str:
-    """Return which template a prompt was made from, by its instruction at the end."""
-    found = [
+    """Return the name of a prompt's template, by the instruction at its end."""
+    names = [
         name
         for name, template in TEMPLATES.items()
         if prompt.endswith(template.template.rsplit("\n", 1)[-1][-60:])
     ]
-    assert len(found) == 1, f"{found} for {prompt!r}"
-    return found[0]
+    assert len(names) == 1, f"{names} for {prompt!r}"
+    return names[0]
 
 
 TEMPLATES = {

@@ -1,4 +1,4 @@
-"""Markdown as a CommonMark parser that is not ours reads it."""
+"""The content of Markdown, as an independent CommonMark parser reads it."""
 
 from collections.abc import Iterator
 
@@ -8,12 +8,12 @@ from markdown_it.token import Token
 _READER = MarkdownIt("commonmark", {"html": False, "maxNesting": 100}).enable(
     ["table", "strikethrough"]
 )
-# It lets no link to a script pass; here we want to see whether there is one.
+# By default the parser drops links to scripts, which the tests look for.
 _READER.validateLink = lambda url: True
 
 
 def tokens(markdown: str) -> Iterator[Token]:
-    """Yield the blocks, and what is inside their sentences."""
+    """Yield the tokens of the blocks and of the text inside them."""
     for token in _READER.parse(markdown):
         yield token
         yield from token.children or ()
@@ -25,16 +25,16 @@ def fences(markdown: str) -> list[str]:
 
 
 def code_spans(markdown: str) -> list[str]:
-    """Return the code inside sentences."""
+    """Return the inline code."""
     return [token.content for token in tokens(markdown) if token.type == "code_inline"]
 
 
 def targets(markdown: str) -> list[str]:
-    """Return where links and pictures lead."""
+    """Return the addresses of links and pictures."""
     attributes = [token.attrs for token in tokens(markdown) if token.type in {"link_open", "image"}]
-    return [str(each.get("href", each.get("src"))) for each in attributes]
+    return [str(values.get("href", values.get("src"))) for values in attributes]
 
 
 def outside_of_code(markdown: str) -> str:
-    """Return the text without code."""
+    """Return the text outside of code."""
     return "\n".join(token.content for token in tokens(markdown) if token.type == "text")

@@ -1,8 +1,9 @@
-"""Child processes for tests of exit codes, locks and crashes: forked, so that they start warm."""
+"""Child processes of tests: forked ones, which start with all modules loaded, and interpreters."""
 
 import gc
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 import traceback
@@ -11,9 +12,11 @@ from io import FileIO, TextIOWrapper
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.fakes.project_files import ROOT
+
 
 class Ended(NamedTuple):
-    """How a child ended: `code` is negative for a signal, as in subprocess."""
+    """The end of a child: its exit code, negative for a signal as in subprocess, and its output."""
 
     code: int
     out: str
@@ -23,12 +26,13 @@ class Ended(NamedTuple):
 def in_child(action: Callable[[], object]) -> Ended:
     """Run an action in a child process and wait for its end.
 
-    The child's code is 0 if the action returns, 1 with a traceback on stderr if it raises, as
-    Python's own would be.
+    The exit code is 0 if the action returns, and 1 with a traceback on stderr if it raises, as in a
+    Python program.
     """
     with tempfile.TemporaryDirectory() as folder:
         out, err = Path(folder, "out"), Path(folder, "err")
-        gc.freeze()  # else the child's first collection copies all of the parent's memory
+        # Without this, the first garbage collection in the child copies all memory of the parent.
+        gc.freeze()
         pid = os.fork()
         if pid == 0:
             _be_child(action, out, err)
@@ -43,7 +47,7 @@ def _be_child(action: Callable[[], object], out: Path, err: Path) -> None:
     try:
         for number, path in ((1, out), (2, err)):
             os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
-        # Whatever pytest has put there belongs to the parent.
+        # The streams that pytest has put there belong to the parent.
         sys.stdout = TextIOWrapper(FileIO(1, "w", closefd=False), encoding="utf-8")
         sys.stderr = TextIOWrapper(FileIO(2, "w", closefd=False), encoding="utf-8")
         action()
@@ -57,5 +61,20 @@ def _be_child(action: Callable[[], object], out: Path, err: Path) -> None:
 
 
 def kill_self() -> None:
-    """Die as the kernel's out-of-memory killer would have it: nothing is flushed or closed."""
+    """End this process as the kernel's out-of-memory killer does: nothing is flushed or closed."""
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def run_python(
+    *arguments: object, env: dict[str, str] | None = None, timeout: float | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a new interpreter in the root folder of the project and return its code and output."""
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=ROOT,
+        env=env,
+        timeout=timeout,
+        capture_output=True,
+        text=True,
+        check=False,
+    )

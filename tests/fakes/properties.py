@@ -1,14 +1,14 @@
-"""What property tests share: the same examples on every machine, and text of every kind."""
+"""Settings and texts of property tests; the examples are the same on every machine."""
 
 from hypothesis import settings
 from hypothesis import strategies as st
 
 
 def examples(count: int) -> settings:
-    """Check `count` examples, always the same ones."""
+    """Return settings that check `count` examples, the same ones in every run."""
     return settings(derandomize=True, deadline=None, max_examples=count)
 
 
 utf8_text = st.text()
 any_text = st.text(st.characters(exclude_categories=()))
-"""Lone surrogates too, as JSON can hold them."""
+"""Texts that can hold lone surrogates, as JSON can."""

@@ -13,7 +13,7 @@ class ScriptedWriter:
 
     def __init__(self, window: int = 100_000, **answers) -> None:
         self.answers = {name: list(values) for name, values in answers.items()}
-        self.asked: list[tuple[str, str]] = []
+        self.prompts: list[str] = []
         self.loaded = SimpleNamespace(
             window=window,
             encode=lambda text: text.split(),
@@ -22,7 +22,7 @@ class ScriptedWriter:
         )
 
     def write(self, text, schema, max_new_tokens):
-        self.asked.append((schema["title"], text))
+        self.prompts.append(text)
         answer = self.answers[schema["title"]].pop(0)
         if isinstance(answer, Exception):
             raise answer

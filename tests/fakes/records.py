@@ -7,7 +7,7 @@ from tests.fakes.fake_models import reply, verdict
 
 def record(index: int = 0, **changes) -> Record:
     """Return a record whose every metric is `index / 10`."""
-    made: Record = {
+    fields: Record = {
         "index": index,
         "eval_id": f"q{index}",
         "question": "why?",
@@ -24,7 +24,7 @@ def record(index: int = 0, **changes) -> Record:
         "metrics": dict.fromkeys(METRIC_NAMES, index / 10),
         "candidates": [],
     }
-    return {**made, **changes}
+    return {**fields, **changes}
 
 
 def failed(index: int) -> Record:

@@ -40,8 +40,8 @@ SEEDS = [
 
 def hostile(count: int = 200) -> list[str]:
     """Return that many different strings, the last of them very long."""
-    made = [f"{SEEDS[n % len(SEEDS)]} {n}" for n in range(count - 1)]
-    return [*made, SEEDS[0] * 20_000]
+    texts = [f"{SEEDS[n % len(SEEDS)]} {n}" for n in range(count - 1)]
+    return [*texts, SEEDS[0] * 20_000]
 
 
 def parsed(page: Path):
@@ -61,18 +61,18 @@ def index_of(tree):
 
 def questions_of(tree):
     """Return every question of the page, its texts in their places."""
-    found = []
+    questions = []
     for script in tree.xpath("//script[starts-with(@id, 'block-')]"):
         block = unpacked(script.text)
-        found += [_filled(each, block["texts"]) for each in block["questions"]]
-    return found
+        questions += [_filled(question, block["texts"]) for question in block["questions"]]
+    return questions
 
 
 def _filled(value, texts):
     if isinstance(value, str):
         return texts[int(value[1:])] if value.startswith("\x01") else value
     if isinstance(value, dict):
-        return {name: _filled(each, texts) for name, each in value.items()}
+        return {name: _filled(item, texts) for name, item in value.items()}
     if isinstance(value, list):
-        return [_filled(each, texts) for each in value]
+        return [_filled(item, texts) for item in value]
     return value

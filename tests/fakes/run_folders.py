@@ -15,15 +15,16 @@ from tests.fakes.records import record
 
 
 def identity(**changes) -> dict[str, object]:
-    model = {"model": "m", "revision": "r1", "engine": "huggingface", "dtype": "float32"}
-    made = {
+    model = {"model": "m", "weights": "hub", "revision": "r1", "dtype": "float32"}
+    fields = {
         "schema": SCHEMA,
         "config": load_settings("baseline", "embedded", []).config.model_dump(mode="json"),
         "generator": model,
         "judge": {**model, "model": "j"},
-        "embedder": {"model": "e", "revision": None, "engine": "huggingface", "dtype": "float32"},
+        "embedder": {"model": "e", "weights": "hub", "revision": None, "dtype": "float32"},
         "prompts": "11",
         "nodes": "22",
+        "metrics": "44",
         "index": None,
         "weights": None,
         "leaks": None,
@@ -32,7 +33,7 @@ def identity(**changes) -> dict[str, object]:
         "batch_size": 8,
         "seed": 0,
     }
-    return {**made, **changes}
+    return {**fields, **changes}
 
 
 def make_run(
@@ -49,10 +50,10 @@ def make_run(
     settings = load_settings(config if config in config_names() else "baseline", "embedded", [])
     # Another config is another identity, also for a name made up by a test.
     generation = {"max_new_tokens": 100 + sum(config.encode()) % 900}
-    settled = Config.model_validate(
+    changed_config = Config.model_validate(
         {**settings.config.model_dump(mode="json"), "generation": generation}
     )
-    fields = identity(**{"config": settled.model_dump(mode="json"), **changes})
+    fields = identity(**{"config": changed_config.model_dump(mode="json"), **changes})
     manifest = {
         "digest": digest(fields),
         "identity": fields,
@@ -73,7 +74,7 @@ def make_run(
     journal.append(list(records))
     journal.close()
     if results:
-        named = settings.model_copy(update={"config_name": config, "config": settled})
+        named = settings.model_copy(update={"config_name": config, "config": changed_config})
         write_results(folder, results_of(named, records))
     return folder
 

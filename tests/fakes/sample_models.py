@@ -12,7 +12,7 @@ from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 
 from evaluation.answering.questions import Item
-from graph.retrieval.documents import Post
+from graph.retrieval.posts import Post
 from nodes.model import Prompt, Reply, Verdict
 
 _CODE = re.compile(r"(```.*?```)", re.DOTALL)
@@ -36,25 +36,25 @@ class Engine:
     ) -> list[Reply | Exception]:
         """Answer each prompt."""
         del max_new_tokens, temperature
-        return [self._write(prompt, place) for place, prompt in enumerate(prompts)]
+        return [self._write(prompt, index) for index, prompt in enumerate(prompts)]
 
-    def _write(self, prompt: Prompt, place: int) -> Reply | Exception:
+    def _write(self, prompt: Prompt, index: int) -> Reply | Exception:
         text = _whole(prompt)
-        chance, number = _chance(text, place), _number(text)
+        chance, number = _chance(text, index), _number(text)
         if number % 97 == 13:
             return RuntimeError("the fake model fails here, as it does for one question in 97")
         refined = "draft" in prompt.cuttable
         share = self._skill + (0.08 if refined else 0.0) + chance.uniform(-0.05, 0.12)
-        known = [s for s in self._references[number] if chance.random() < share * 2.5]
-        other = chance.choices(self._pool, k=chance.randint(2, 5))
-        made = list(known)
-        for sentence in other:
-            made.insert(chance.randint(0, len(made)), sentence)
+        own = [s for s in self._references[number] if chance.random() < share * 2.5]
+        drawn = chance.choices(self._pool, k=chance.randint(2, 5))
+        sentences = list(own)
+        for sentence in drawn:
+            sentences.insert(chance.randint(0, len(sentences)), sentence)
         cited = " [1]" if prompt.passages and chance.random() < 0.4 else ""
         if "max_points" in prompt.whole:
-            reply = "\n".join(f"{n}. {s}" for n, s in enumerate(other[:3], 1))
+            reply = "\n".join(f"{n}. {s}" for n, s in enumerate(drawn[:3], 1))
         else:
-            reply = "" if number % 61 == 7 and not refined else "\n\n".join(made) + cited
+            reply = "" if number % 61 == 7 and not refined else "\n\n".join(sentences) + cited
         return {
             "text": reply,
             "prompt": text,
@@ -70,11 +70,11 @@ class Engine:
         self, prompts: Sequence[Prompt], options: Sequence[str]
     ) -> list[Verdict | Exception]:
         """Choose for each prompt."""
-        return [_choose(_whole(prompt), place, options) for place, prompt in enumerate(prompts)]
+        return [_choose(_whole(prompt), index, options) for index, prompt in enumerate(prompts)]
 
 
-def _choose(text: str, place: int, options: Sequence[str]) -> Verdict:
-    chance = _chance(text, place)
+def _choose(text: str, index: int, options: Sequence[str]) -> Verdict:
+    chance = _chance(text, index)
     weights = [chance.expovariate(1.0) + 0.02 for _ in options]
     shares = {o: w / sum(weights) for o, w in zip(options, weights, strict=True)}
     return {
@@ -101,14 +101,14 @@ class Retriever(BaseRetriever):
     ) -> list[Document]:
         del run_manager
         chance, number = _chance(query, 0), _number(query)
-        wanted = set(self.items[number].relevant_question_ids)
-        named = [post for post in self.posts if post.question_id in wanted]
-        found = chance.sample(self.posts, 5)
+        relevant_ids = set(self.items[number].relevant_question_ids)
+        named = [post for post in self.posts if post.question_id in relevant_ids]
+        posts = chance.sample(self.posts, 5)
         if named and chance.random() < 0.7:
-            found[chance.randint(0, 3)] = named[0]
+            posts[chance.randint(0, 3)] = named[0]
         pool = [s for post in chance.sample(self.posts, 12) for s in _sentences(post.answer)]
         documents = []
-        for rank, post in enumerate(found):
+        for rank, post in enumerate(posts):
             text = "\n\n".join(chance.choices(pool, k=chance.randint(6, 16)))
             meta = {
                 "question_id": post.question_id,
@@ -136,8 +136,8 @@ class Encoder:
 def _sentences(text: str) -> list[str]:
     """Return sentences and whole blocks of code."""
     parts = []
-    for place, part in enumerate(_CODE.split(text)):
-        parts += [part] if place % 2 else _SENTENCE.split(part)
+    for index, part in enumerate(_CODE.split(text)):
+        parts += [part] if index % 2 else _SENTENCE.split(part)
     return [part.strip("\n") for part in parts if part.strip()]
 
 
@@ -148,11 +148,11 @@ def _whole(prompt: Prompt) -> str:
 
 
 def _number(text: str) -> int:
-    found = _CASE.search(text)
-    if found is None:
+    match = _CASE.search(text)
+    if match is None:
         raise ValueError("a prompt without its question")
-    return int(found[1])
+    return int(match[1])
 
 
-def _chance(text: str, place: int) -> random.Random:
-    return random.Random(crc32(text.encode("utf-8")) + place)
+def _chance(text: str, index: int) -> random.Random:
+    return random.Random(crc32(text.encode("utf-8")) + index)

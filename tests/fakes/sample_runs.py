@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.analysis.run_results import results_of
+from evaluation.answering.answering_setup import AnsweringSetup
 from evaluation.answering.loop import run_loop
-from evaluation.answering.machine import Machine
 from evaluation.answering.questions import Item, load_items
 from evaluation.store.identity import SCHEMA, digest, versions
 from evaluation.store.journal import Journal, journal_path
@@ -22,14 +22,15 @@ from graph.build import answering_graph, judged_graph
 from graph.config import load_settings
 from graph.models.batching import BatchedModel
 from graph.models.lockstep import Lockstep
-from graph.retrieval.documents import Post, read_corpus
+from graph.retrieval.corpus import read_corpus
+from graph.retrieval.posts import Post
 from graph.schema import Config
 from nodes.state import State
 from tests.fakes.sample_models import Encoder, Engine, Retriever
 
 SAMPLE = Path(__file__).parents[2] / "dataset" / "sample"
 CONFIGS = ("extract", "baseline", "semantic", "semantic_cot_rerank_refined")
-_MODEL = {"model": "fake", "revision": None, "engine": "embedded", "dtype": "float32"}
+_MODEL = {"model": "fake", "weights": "package", "revision": None, "dtype": "float32"}
 
 
 def make_runs(folder: Path, count: int, configs: Sequence[str] = CONFIGS) -> list[Path]:
@@ -42,15 +43,15 @@ def make_runs(folder: Path, count: int, configs: Sequence[str] = CONFIGS) -> lis
 def questions(count: int) -> list[Item]:
     """Return the sample's questions again and again, each with a number of its own."""
     sample = load_items(SAMPLE / "coderepoqa_python.csv")
-    made = []
+    items = []
     for number in range(count):
         item = sample[number % len(sample)]
         first, _, rest = item.question.partition("\n")
         text = f"{first} (case {number})\n{rest}"
-        made.append(
+        items.append(
             Item(number, f"case-{number:04}", text, item.reference, item.relevant_question_ids)
         )
-    return made
+    return items
 
 
 def _make_run(folder: Path, name: str, items: Sequence[Item], posts: Sequence[Post]) -> Path:
@@ -83,13 +84,13 @@ def _make_run(folder: Path, name: str, items: Sequence[Item], posts: Sequence[Po
     }
     write_manifest(target, manifest)
     journal = Journal(journal_path(target))
-    run_loop(_machine(settings.config, items, posts), items, 25, journal)
+    run_loop(_setup(settings.config, items, posts), items, 25, journal)
     journal.close()
     write_results(target, results_of(settings, list(journal.entries.values())))
     return target
 
 
-def _machine(config: Config, items: Sequence[Item], posts: Sequence[Post]) -> Machine:
+def _setup(config: Config, items: Sequence[Item], posts: Sequence[Post]) -> AnsweringSetup:
     lockstep = Lockstep()
     writer = BatchedModel(Engine(items, posts, _skill(config)), lockstep)
     retriever = None
@@ -99,7 +100,7 @@ def _machine(config: Config, items: Sequence[Item], posts: Sequence[Post]) -> Ma
         config, model=writer, chooser=writer, retriever=retriever, output=State
     )
     encoder: Any = Encoder()
-    return Machine(judged_graph(answering, writer), lockstep, encoder)
+    return AnsweringSetup(judged_graph(answering, writer), lockstep, encoder)
 
 
 def _skill(config: Config) -> float:

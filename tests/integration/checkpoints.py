@@ -1,4 +1,4 @@
-"""Tiny checkpoints with the architectures of phi-2 and Qwen1.5-7B-Chat, made in a second."""
+"""Tiny checkpoints with the architectures of phi-2 and Qwen1.5-7B-Chat, built in a second."""
 
 from pathlib import Path
 

@@ -1,14 +1,9 @@
-"""Integration tests run real weights: the embedded models, and tiny checkpoints made here."""
-
-from pathlib import Path
+"""Fixtures of tests with real weights: the embedded models, and tiny random checkpoints."""
 
 import pytest
 
-from graph.models import packaged as embedded
+from graph.models import packaged
 from graph.support.errors import MissingExtraError
-
-ROOT = Path(__file__).parents[2]
-SAMPLE = ROOT / "dataset" / "sample"
 
 
 def pytest_collection_modifyitems(items):
@@ -19,18 +14,18 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def embedded_models():
-    """Skip where the packages with the models are not installed; `make install` installs them."""
+    """Skip the test if the packages with the models, which `make install` installs, are missing."""
     for name in ("SmolLM2-135M-Instruct", "all-MiniLM-L6-v2"):
         try:
-            embedded.revision(name)
+            packaged.revision(name)
         except MissingExtraError as error:
             pytest.skip(str(error))
-    embedded.model_folder("SmolLM2-135M-Instruct")
+    packaged.model_folder("SmolLM2-135M-Instruct")
 
 
 @pytest.fixture(scope="session")
 def checkpoints(tmp_path_factory):
-    """Folders of tiny random-weight Phi and Qwen2 models, saved as their big sisters are."""
+    """Return the folders of tiny Phi and Qwen2 models with random weights."""
     from tests.integration.checkpoints import make_phi, make_qwen2
 
     folder = tmp_path_factory.mktemp("checkpoints")

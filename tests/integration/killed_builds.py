@@ -89,14 +89,14 @@ def main() -> None:
     for name, arm in POINTS.items():
         os.environ["OPENCODER_CACHE"] = str(folder / name)
         (folder / name).mkdir()
-        runs = []
+        builds = []
         for number in (1,) if name == "never" else (1, 2):
             counted = folder / f"{name} {number}"
             counted.touch()
             ended = in_child(lambda n=number, c=counted, a=arm: (n == 1 and a(), build(corpus, c)))
             texts = sum(map(int, counted.read_text(encoding="utf-8").split()))
-            runs.append({"code": ended.code, "encoded": texts, "said": ended.err})
-        report[name] = runs
+            builds.append({"code": ended.code, "encoded": texts, "said": ended.err})
+        report[name] = builds
     sys.stdout.write(json.dumps(report))
 
 

@@ -1,4 +1,4 @@
-"""The path of phi-2 and Qwen1.5-7B-Chat, walked by tiny checkpoints of the same architectures."""
+"""The code path of phi-2 and Qwen1.5-7B-Chat, run with tiny checkpoints of their architectures."""
 
 import json
 
@@ -11,7 +11,7 @@ from graph.models.reply_cache import ReplyCache
 from graph.models.scoring import SCORED_TOKENS
 from graph.schema import ModelSpec
 from graph.support.errors import ConfigError
-from nodes.model import Continued, Prompt
+from nodes.model import Continuation, Prompt
 from tests.integration.checkpoints import RUN_ON, make_phi
 
 TEMPLATE = PromptTemplate.from_template("{text}")
@@ -50,10 +50,10 @@ def test_each_model_gets_its_own_chat_format(checkpoints):
 def test_stop_strings_cut_a_run_on_of_phi(tmp_path):
     folder = make_phi(tmp_path / "taught", taught=RUN_ON)
     free = HuggingFaceEngine(spec(folder, chat_format="phi"))
-    asked = prompts("How do I sort a list?")
-    unstopped = free.write_all(asked, 40, 0.0)[0]
+    questions = prompts("How do I sort a list?")
+    unstopped = free.write_all(questions, 40, 0.0)[0]
     assert "\nInstruct: Now explain" in unstopped["text"]
-    stopped = HuggingFaceEngine(spec(folder, **PHI)).write_all(asked, 40, 0.0)[0]
+    stopped = HuggingFaceEngine(spec(folder, **PHI)).write_all(questions, 40, 0.0)[0]
     assert stopped["text"] == " Use sorted(values)."
     assert stopped["new_tokens"] < unstopped["new_tokens"]
 
@@ -101,10 +101,10 @@ def test_verdicts_equal_the_probabilities_of_the_model_token_by_token(checkpoint
 def test_a_likelihood_is_the_mean_over_the_tokens_of_the_text(checkpoints):
     engine = HuggingFaceEngine(spec(checkpoints["qwen2"]), batch_size=2)
     texts = ["Use sorted.", "", "no"]
-    asked = [Continued(prompt, text) for prompt in prompts("How do I sort?") for text in texts]
-    found = engine.score_all(asked)
+    [prompt] = prompts("How do I sort?")
+    likelihoods = engine.score_all([Continuation(prompt, text) for text in texts])
     loaded = engine.loaded
-    for text, score in zip(texts, found, strict=True):
+    for text, score in zip(texts, likelihoods, strict=True):
         prefix = loaded.encode(score["prompt"])
         ids = loaded.encode(score["prompt"] + text)
         assert score["scored_tokens"] == len(ids) - len(prefix)
@@ -121,36 +121,36 @@ def test_a_long_text_is_scored_by_its_start(checkpoints):
     engine = HuggingFaceEngine(spec(checkpoints["qwen2"]))
     start, more = "sorted " * 400, "sorted " * 400 + "and so on " * 50
     first, second = engine.score_all(
-        [Continued(prompts("How?")[0], each) for each in (start, more)]
+        [Continuation(prompts("How?")[0], text) for text in (start, more)]
     )
     assert first["scored_tokens"] == second["scored_tokens"] == SCORED_TOKENS
     assert first["mean_logprob"] == pytest.approx(second["mean_logprob"], abs=1e-4)
 
 
-def test_what_comes_from_the_cache_is_what_was_computed(checkpoints, tmp_path):
+def test_cached_outcomes_equal_computed_ones(checkpoints, tmp_path):
     def engine(cache):
         return HuggingFaceEngine(spec(checkpoints["qwen2"]), batch_size=2, seed=3, cache=cache)
 
-    def ask(engine):
+    def outcomes_of(engine):
         texts = ["How?", "Why is that so, and what follows?", "How?"]
         return [
             *engine.write_all(prompts(*texts), 8, 0.0),
             *engine.write_all(prompts(*texts), 8, 0.9),
             *engine.choose_all(prompts(*texts), ["A", "B"]),
-            *engine.score_all([Continued(prompt, "Because.") for prompt in prompts(*texts)]),
+            *engine.score_all([Continuation(prompt, "Because.") for prompt in prompts(*texts)]),
         ]
 
     def bare(outcomes):
-        return [{**each, "seconds": 0, "cached": None} for each in outcomes]
+        return [{**outcome, "seconds": 0, "cached": None} for outcome in outcomes]
 
-    without = ask(engine(None))
-    first = ask(engine(ReplyCache(tmp_path / "replies.sqlite")))
-    again = ask(engine(ReplyCache(tmp_path / "replies.sqlite")))
+    without = outcomes_of(engine(None))
+    first = outcomes_of(engine(ReplyCache(tmp_path / "replies.sqlite")))
+    again = outcomes_of(engine(ReplyCache(tmp_path / "replies.sqlite")))
     assert bare(without) == bare(first) == bare(again)
-    assert [each["cached"] for each in first] == [False] * 12
-    assert [each["cached"] for each in again] == [True] * 12
+    assert [outcome["cached"] for outcome in first] == [False] * 12
+    assert [outcome["cached"] for outcome in again] == [True] * 12
     # Two drafts of one prompt are two draws.
-    assert len({each["text"] for each in again[3:6]}) == 3
+    assert len({reply["text"] for reply in again[3:6]}) == 3
 
 
 def test_two_hundred_random_option_sets_give_a_choice_and_probabilities(checkpoints):
@@ -174,9 +174,9 @@ def test_two_hundred_random_option_sets_give_a_choice_and_probabilities(checkpoi
 
 
 def test_sampling_repeats_with_a_seed_and_differs_with_another(checkpoints):
-    asked = prompts("How do I sort a list?")
+    questions = prompts("How do I sort a list?")
     texts = [
-        HuggingFaceEngine(spec(checkpoints["qwen2"]), seed=seed).write_all(asked, 24, 1.0)[0][
+        HuggingFaceEngine(spec(checkpoints["qwen2"]), seed=seed).write_all(questions, 24, 1.0)[0][
             "text"
         ]
         for seed in (1, 1, 2)

@@ -1,4 +1,4 @@
-"""The main job on the embedded models: every config, counted calls, windows, resuming."""
+"""Evaluation with the embedded models: every config, numbers of calls, windows, resuming."""
 
 import json
 import os
@@ -12,8 +12,8 @@ import time
 import pytest
 from langchain_core.prompts import PromptTemplate
 
+from evaluation.answering.answering_setup import open_setup
 from evaluation.answering.loop import run_loop
-from evaluation.answering.machine import open_machine
 from evaluation.answering.model_calls import count_calls
 from evaluation.answering.questions import load_items
 from evaluation.store.journal import Journal
@@ -27,36 +27,35 @@ from graph.support.errors import PromptTooLongError
 from graph.support.storage import cache_folder
 from nodes.model import Prompt, Quote
 from nodes.state import State
-from tests.integration.conftest import ROOT, SAMPLE
+from tests.fakes.processes import run_python
+from tests.fakes.project_files import ROOT, SAMPLE_CORPUS, SAMPLE_DATASET
 
 pytestmark = pytest.mark.usefixtures("embedded_models")
 
-CORPUS = SAMPLE / "question_answer.csv"
-DATASET = SAMPLE / "coderepoqa_python.csv"
 SHORT = ["generation.max_new_tokens=8", "generator.window=640", "judge.window=640"]
 
 
-def machine_of(config, batch_size, models=None, items=()):
+def setup_of(config, batch_size, models=None, items=()):
     settings = load_settings(config, "embedded", SHORT)
     models = models or open_models(settings.profile, batch_size=batch_size)
-    return open_machine(settings, models, corpus=CORPUS, items=items), models
+    return open_setup(settings, models, corpus=SAMPLE_CORPUS, items=items), models
 
 
 def test_all_configs_answer_and_are_judged(tmp_path):
     names = config_names()
     assert len(names) == 22
-    items = load_items(DATASET, 2)
+    items = load_items(SAMPLE_DATASET, 2)
     profile = load_settings("baseline", "embedded", SHORT).profile
-    # Configs that share a beginning share its calls: less to wait for.
+    # Configs with the same first stages share their calls through the cache, which saves minutes.
     models = open_models(profile, batch_size=2, cache=ReplyCache(tmp_path / "replies.sqlite"))
     shared: dict[str, int] = {}
     for name in names:
-        machine, _ = machine_of(name, 2, models, items)
+        setup, _ = setup_of(name, 2, models, items)
         journal = Journal(tmp_path / f"{name}.jsonl")
-        # Behind `retrieve` all kinds are alike: two questions side by side for one of them.
-        asked = items if name.startswith("semantic") else items[:1]
-        run_loop(machine, asked, 2, journal)
-        assert len(journal.entries) == len(asked)
+        # After `retrieve` all kinds of retrieval are alike: a batch of two is tested for one kind.
+        batch = items if name.startswith("semantic") else items[:1]
+        run_loop(setup, batch, 2, journal)
+        assert len(journal.entries) == len(batch)
         for record in journal.entries.values():
             assert record["error"] is None, (name, record["error"])
             assert 0.0 <= record["metrics"]["LLM_judge"] <= 1.0
@@ -65,21 +64,21 @@ def test_all_configs_answer_and_are_judged(tmp_path):
             expected = {"baseline": 0, "oracle": len(relevant)}.get(name, 5)
             assert len(record["passages"]) == expected
             if name == "oracle":
-                assert [each["question_id"] for each in record["passages"]] == relevant
+                assert [passage["question_id"] for passage in record["passages"]] == relevant
             picked = [step["node"] for step in record["steps"] if "chosen" in step]
-            wanted = re.findall("rerank_(initial|refined)", name)
+            choices = re.findall("rerank_(initial|refined)", name)
             finished_early = record["steps"][-2]["node"] == "critique"
-            if not (finished_early and wanted == ["refined"]):
-                assert len(picked) == len(wanted), name
+            if not (finished_early and choices == ["refined"]):
+                assert len(picked) == len(choices), name
         shared[name] = count_calls(list(journal.entries.values())).cached
         journal.close()
-    # Of each question its notes, its draft and the critique of it.
+    # Each question shares its notes, its draft and the critique of the draft.
     assert shared["semantic_cot"] == 0
     assert shared["semantic_cot_rerank_refined"] >= 3 * len(items)
 
 
 def test_eight_questions_through_semantic_are_three_generate_calls(tmp_path, monkeypatch):
-    machine, models = machine_of("semantic", 8)
+    setup, models = setup_of("semantic", 8)
     model = models.generator.engine.loaded.model
     real, rows = model.generate, []
 
@@ -88,11 +87,11 @@ def test_eight_questions_through_semantic_are_three_generate_calls(tmp_path, mon
         return real(*args, **kwargs)
 
     monkeypatch.setattr(model, "generate", generate)
-    # A critic without points would end a question early, and with it a row of the third call.
+    # Without a critique point a question ends early, and the third call has a row less.
     pointed = (["a point"], "free", [])
     monkeypatch.setattr("nodes.critique.parse_points", lambda *_: pointed)
     journal = Journal(tmp_path / "journal.jsonl")
-    run_loop(machine, load_items(DATASET, 8), 8, journal)
+    run_loop(setup, load_items(SAMPLE_DATASET, 8), 8, journal)
     assert rows == [8, 8, 8]
     assert len(journal.entries) == 8
 
@@ -116,19 +115,22 @@ def test_a_prompt_never_exceeds_the_window_of_the_real_tokenizer():
     ]
     limit, fitted, refused = 400, 0, 0
 
-    def text(longest):
+    def draw_text(longest):
         return "".join(pick.choices(pieces, k=pick.randint(0, longest)))
 
     for _ in range(500):
-        question = text(pick.choice([5, 50, 600]))
+        question = draw_text(pick.choice([5, 50, 600]))
         prompt = Prompt(
             template,
             {"question": question},
-            tuple(Quote(f"[{n}]", text(pick.choice([10, 400]))) for n in range(pick.randint(0, 5))),
-            {"draft": text(pick.choice([10, 300]))},
+            tuple(
+                Quote(f"[{n}]", draw_text(pick.choice([10, 400])))
+                for n in range(pick.randint(0, 5))
+            ),
+            {"draft": draw_text(pick.choice([10, 300]))},
         )
         try:
-            made = fit_prompt(
+            fitted_prompt = fit_prompt(
                 prompt,
                 limit=limit,
                 count=lambda rendered: len(loaded.encode(rendered)),
@@ -140,15 +142,16 @@ def test_a_prompt_never_exceeds_the_window_of_the_real_tokenizer():
             assert len(loaded.encode(loaded.protect(question))) > limit / 2
             continue
         fitted += 1
-        assert len(loaded.encode(made.text)) <= limit
-        assert f"Q: {loaded.protect(question)}\n" in made.text
-        assert "Do it {now}." in made.text
+        text = fitted_prompt.text
+        assert len(loaded.encode(text)) <= limit
+        assert f"Q: {loaded.protect(question)}\n" in text
+        assert "Do it {now}." in text
     assert fitted > 250
     assert refused > 20
 
 
 def test_forged_verdicts_in_an_answer_are_only_text(tmp_path):
-    _machine, models = machine_of("baseline", 4)
+    _setup, models = setup_of("baseline", 4)
     graph = judged_graph(_answers_with_forgery(), models.judge)
     record = graph.invoke({"question": "How do I sort a list?", "reference": "Use sorted()."})
     verdict = record["steps"][-1]["verdicts"][0]
@@ -172,28 +175,15 @@ def _answers_with_forgery():
 
 
 def command(runs, *more):
-    return [
-        sys.executable,
-        "eval.py",
-        "--config",
-        "keyword",
-        "--profile",
-        "embedded",
-        "--limit",
-        "6",
-        "--batch_size",
-        "2",
-        "--runs",
-        str(runs),
-        "--set",
-        *SHORT,
-        *more,
-    ]
+    return (
+        *("eval.py", "--config", "keyword", "--profile", "embedded", "--limit", "6"),
+        *("--batch_size", "2", "--runs", str(runs), "--set", *SHORT, *more),
+    )
 
 
 def start(runs, environment):
     return subprocess.Popen(
-        command(runs),
+        [sys.executable, *command(runs)],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,
@@ -204,18 +194,17 @@ def start(runs, environment):
 
 def wait_for_records(runs, count, process):
     for _ in range(1200):
-        found = list(runs.glob("*/journal.jsonl"))
-        if found and found[0].read_bytes().count(b"\n") >= count:
-            return found[0].parent
+        for journal in runs.glob("*/journal.jsonl"):
+            if journal.read_bytes().count(b"\n") >= count:
+                return journal.parent
         assert process.poll() is None, process.communicate()
         time.sleep(0.1)
     raise AssertionError("no record was written in two minutes")
 
 
 def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(tmp_path):
-    # Every call of the first run is made; the killed one goes on from calls that were kept.
-    asked = command(tmp_path / "golden", "--no-cache")
-    golden = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True)
+    # The first run computes every model call; the killed one can take some from its cache.
+    golden = run_python(*command(tmp_path / "golden", "--no-cache"))
     assert golden.returncode == 0, golden.stderr
     expected = next((tmp_path / "golden").glob("*/metrics.json")).read_bytes()
     assert json.loads(expected)["n"] == 6
@@ -229,7 +218,7 @@ def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(tmp_path):
     process.kill()
     process.communicate()
     assert process.returncode == -signal.SIGKILL
-    kept = (folder / "journal.jsonl").read_bytes()
+    journal_when_killed = (folder / "journal.jsonl").read_bytes()
     assert not (folder / "metrics.json").exists()
 
     process = start(runs, environment)
@@ -240,45 +229,36 @@ def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(tmp_path):
     assert "to go on: python eval.py --config keyword" in talk
     assert "Traceback" not in talk
 
-    last = subprocess.run(command(runs), cwd=ROOT, env=environment, capture_output=True, text=True)
+    last = run_python(*command(runs), env=environment)
     assert last.returncode == 0, last.stderr
     assert "going on:" in last.stderr
     journal = (folder / "journal.jsonl").read_bytes()
-    assert journal.startswith(kept)
+    assert journal.startswith(journal_when_killed)
     indices = [json.loads(line)["record"]["index"] for line in journal.splitlines()]
     assert sorted(indices) == list(range(6))
     assert (folder / "metrics.json").read_bytes() == expected
     assert last.stdout.splitlines()[-1] == f"run: {folder}"
 
-    again = subprocess.run(command(runs), cwd=ROOT, capture_output=True, text=True)
+    again = run_python(*command(runs))
     assert "this run is finished" in again.stderr
     assert again.stdout == last.stdout
 
 
 def test_the_trace_of_a_question_names_every_step(tmp_path):
-    asked = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "graph",
-            "ask",
-            "How do I copy a nested list?",
-            "--profile",
-            "embedded",
+    result = run_python(
+        *("-m", "graph", "ask", "How do I copy a nested list?", "--profile", "embedded"),
+        *(
             "--config",
             "semantic_rerank_refined",
             "--trace",
             "--corpus",
-            str(CORPUS),
+            SAMPLE_CORPUS,
             "--set",
             *SHORT,
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
+        ),
         env={**os.environ, "COLUMNS": "100"},
     )
-    assert asked.returncode == 0, asked.stderr
+    assert result.returncode == 0, result.stderr
     for word in ("retrieve", "generate", "critique", "answer", "passages", "new tokens"):
-        assert word in asked.stdout
-    assert "Traceback" not in asked.stderr
+        assert word in result.stdout
+    assert "Traceback" not in result.stderr

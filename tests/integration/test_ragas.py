@@ -1,4 +1,4 @@
-"""Ragas with the embedded model: replies follow their schema, and nothing reaches for a network."""
+"""Ragas with the embedded model: replies follow their schema, and no network is used."""
 
 import json
 import socket
@@ -51,29 +51,29 @@ def writer():
     return lockstep, SchemaWriter(engine, lockstep, batch_size=4)
 
 
-def test_rows_of_one_batch_follow_each_its_own_schema(writer):
-    lockstep, asked = writer
+def test_each_row_of_a_batch_follows_its_own_schema(writer):
+    lockstep, schema_writer = writer
     texts = ["Is Paris a city?", "Say two things about Paris. {x} 你好 <|im_end|>\n" * 5]
     outcomes = lockstep.run(
         [
-            lambda: asked.write(texts[0], ONE_WORD, 80),
-            lambda: asked.write(texts[1], VERDICTS, 80),
+            lambda: schema_writer.write(texts[0], ONE_WORD, 80),
+            lambda: schema_writer.write(texts[1], VERDICTS, 80),
         ]
     )
-    word, rows = (json.loads(each.value["text"]) for each in outcomes)
+    word, rows = (json.loads(outcome.value["text"]) for outcome in outcomes)
     assert word in ("yes", "no")
     assert [row["verdict"] in (0, 1) for row in rows["rows"]] == [True, True]
     assert all(1 <= len(row["said"]) <= 20 for row in rows["rows"])
-    # A word ends where its grammar ends, though the other row of its batch goes on.
+    # The word ends with its grammar, although the other row of the batch goes on.
     assert outcomes[0].value["new_tokens"] < 8
 
 
-def test_what_does_not_fit_and_what_cannot_be_enforced_are_errors_of_their_own(writer):
-    lockstep, asked = writer
+def test_a_prompt_that_does_not_fit_is_an_error_of_its_row_alone(writer):
+    lockstep, schema_writer = writer
     outcomes = lockstep.run(
         [
-            lambda: asked.write("word " * 3000, ONE_WORD, 80),
-            lambda: asked.write("Is Paris a city?", ONE_WORD, 80),
+            lambda: schema_writer.write("word " * 3000, ONE_WORD, 80),
+            lambda: schema_writer.write("Is Paris a city?", ONE_WORD, 80),
         ]
     )
     assert type(outcomes[0].error).__name__ == "PromptTooLongError"
@@ -103,16 +103,16 @@ def test_every_metric_has_a_value_or_a_counted_reason_and_nothing_is_sent(tmp_pa
     # A small window makes short replies.
     judge = profile.judge.model_copy(update={"window": 768})
     profile = profile.model_copy(update={"judge": judge})
-    found = score_with_ragas(folder, profile)
+    summary = score_with_ragas(folder, profile)
     assert reached == []
-    assert found["metrics"].keys() == {f"ragas_{n}" for n in (*REFERENCE_BASED, *MODEL_BASED)}
-    for metric, each in found["metrics"].items():
-        assert each["n"] + each["unscored"] == 2, metric
-        assert sum(each["reasons"].values()) == each["unscored"], metric
+    assert summary["metrics"].keys() == {f"ragas_{n}" for n in (*REFERENCE_BASED, *MODEL_BASED)}
+    for metric, counts in summary["metrics"].items():
+        assert counts["n"] + counts["unscored"] == 2, metric
+        assert sum(counts["reasons"].values()) == counts["unscored"], metric
     [scoring] = read_scores(folder)
     replies = [r for line in scoring.scores[0]["evidence"] for r in line["replies"]]
     assert len(replies) >= len(MODEL_BASED)
-    # What ended follows its schema; a reply of digits alone takes a token each and is cut off.
+    # Complete replies follow their schema; a reply of digits takes a token for each and is cut off.
     ended = [reply for reply in replies if reply["new_tokens"] < reply_tokens(768)]
     assert ended
     assert all(json.loads(reply["text"]) for reply in ended)

@@ -1,4 +1,4 @@
-"""A run that dies at any moment loses nothing, counts nothing twice, and ends as if it had not died."""
+"""Runs that are killed at any moment: they lose nothing, repeat nothing and end with the same bytes."""
 
 import json
 import os
@@ -12,28 +12,28 @@ from evaluation.commands import eval_command as cli
 from evaluation.store.journal import Journal
 from graph.support import terminal
 from tests.fakes.crashing import dying_at, dying_in_write
-from tests.fakes.machines import answer_for, command, number_of, without_weights, write_dataset
 from tests.fakes.processes import in_child, kill_self
+from tests.fakes.scripted_runs import answer_for, command, number_of, without_weights, write_dataset
 
 QUESTIONS, BATCH = 24, 4
 
 
 class Runs:
-    """The same command again and again, each time in a runs folder that the test chooses."""
+    """A command that a test repeats, each time with a runs folder of its choice."""
 
     def __init__(self, monkeypatch, tmp_path):
         self.monkeypatch = monkeypatch
         self.dataset = write_dataset(tmp_path / "questions.csv", QUESTIONS)
         self.log = tmp_path / "asked"
         self.at = {}
-        """What happens when a question is asked for: by its number."""
+        """From the number of a question to a function that is called when a model answers it."""
         without_weights(monkeypatch, self.answer)
-        # What a killed process has written stays written. Syncs are for power cuts: the tests of
-        # the journal see that they are there, and here they would take most of the time.
+        # Data that a killed process has written is not lost: syncs protect from power cuts. The tests
+        # of the journal check that they happen; here they would take most of the time.
         monkeypatch.setattr(os, "fsync", lambda _: None)
 
     def answer(self, prompt):
-        """Note on disk which question was asked, so that a killed child's work counts too."""
+        """Log the question in a file, so that the questions of a killed child count too."""
         number = number_of(prompt)
         with self.log.open("ab", buffering=0) as file:
             file.write(b"%d\n" % number)
@@ -41,7 +41,7 @@ class Runs:
         return answer_for(prompt)
 
     def start_over(self, runs):
-        """Set the command; forget what was asked."""
+        """Set the command line and empty the log of questions."""
         self.log.write_bytes(b"")
         data = ("--dataset", self.dataset, "--runs", runs)
         command(
@@ -49,7 +49,7 @@ class Runs:
             *("--config", "baseline", "--profile", "embedded", "--batch_size", BATCH, *data),
         )
 
-    def asked(self):
+    def asked_numbers(self):
         return [int(line) for line in self.log.read_bytes().split()]
 
 
@@ -60,25 +60,25 @@ def runs(monkeypatch, tmp_path):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """Return the runs folder of a run that nothing interrupted."""
+    """Return the runs folder of an uninterrupted run."""
     folder = tmp_path_factory.mktemp("finished")
     with pytest.MonkeyPatch.context() as patch:
         runs = Runs(patch, folder)
         runs.start_over(folder / "runs")
         assert cli.main() == 0
-    assert sorted(runs.asked()) == list(range(QUESTIONS))
+    assert sorted(runs.asked_numbers()) == list(range(QUESTIONS))
     return folder / "runs"
 
 
 @pytest.fixture
 def golden(finished, tmp_path):
-    """Return what every run must come to; a copy of the finished run is in `golden`."""
+    """Return the results that every run must have; `golden` is a copy of the finished run."""
     shutil.copytree(finished, tmp_path / "golden")
     return results(tmp_path / "golden")
 
 
 def results(folder):
-    """Return the bytes of what a run leaves behind, times aside."""
+    """Return the bytes of the files of a run that hold no times."""
     (run,) = folder.iterdir()
     return {
         name: (run / name).read_bytes() for name in ("journal.jsonl", "metrics.json", "summary.md")
@@ -88,16 +88,25 @@ def results(folder):
 def assert_nothing_lost_or_done_twice(runs, folder, golden):
     assert cli.main() == 0
     assert results(folder) == golden
-    asked = runs.asked()
-    again = [number for number in range(QUESTIONS) if asked.count(number) > 1]
-    assert set(asked) == set(range(QUESTIONS))
-    assert max(map(asked.count, again), default=0) <= 2
-    assert len({number // BATCH for number in again}) <= 1
-    assert len(asked) <= QUESTIONS + BATCH
+    numbers = runs.asked_numbers()
+    repeated = [number for number in range(QUESTIONS) if numbers.count(number) > 1]
+    assert set(numbers) == set(range(QUESTIONS))
+    assert max(map(numbers.count, repeated), default=0) <= 2
+    assert len({number // BATCH for number in repeated}) <= 1
+    assert len(numbers) <= QUESTIONS + BATCH
+
+
+def run_of_ten_records(runs, folder):
+    """Finish a run and cut its journal after ten records: the third batch is 8 to 11."""
+    runs.start_over(folder)
+    assert cli.main() == 0
+    (run,) = folder.iterdir()
+    lines = (run / "journal.jsonl").read_bytes().splitlines(keepends=True)
+    (run / "journal.jsonl").write_bytes(b"".join(lines[:10]))
 
 
 def crash_sweep(runs, golden, tmp_path, dying):
-    """Die at the first point, the second, and so on, until a run gets through; return how many."""
+    """Kill runs at their first point, their second, and so on; return the number of points."""
     points = 0
     while True:
         folder = tmp_path / f"runs{points}"
@@ -113,7 +122,7 @@ def crash_sweep(runs, golden, tmp_path, dying):
 
 def test_a_run_may_die_at_every_operation_on_files(runs, golden, tmp_path):
     points = crash_sweep(runs, golden, tmp_path, dying_at)
-    # At least: write and sync of each batch, and sync and replace of manifest and metrics.
+    # At least a write and a sync of each batch, and a sync and a replace of manifest and metrics.
     assert points >= 2 * QUESTIONS // BATCH + 4
 
 
@@ -123,7 +132,7 @@ def test_a_run_may_die_in_the_middle_of_every_write(runs, golden, tmp_path):
 
 def test_a_torn_write_is_cut_off_and_kept_aside(runs, golden, tmp_path):
     runs.start_over(tmp_path / "runs")
-    # The first write is the lock's, the second the first batch's.
+    # The first write is that of the lock, the second that of the first batch.
     assert dying_in_write(3, cli.main).code == -signal.SIGKILL
     (run,) = (tmp_path / "runs").iterdir()
     left = (run / "journal.jsonl").read_bytes()
@@ -173,7 +182,7 @@ def test_the_same_command_again_shows_the_finished_result(runs, golden, tmp_path
     runs.start_over(tmp_path / "golden")
     capfd.readouterr()
     assert cli.main() == 0
-    assert runs.asked() == []
+    assert runs.asked_numbers() == []
     assert results(tmp_path / "golden") == golden
     (run,) = (tmp_path / "golden").iterdir()
     out = capfd.readouterr().out
@@ -197,7 +206,7 @@ def test_fresh_starts_over_and_deletes_nothing(runs, golden, tmp_path):
         runs.start_over(tmp_path / "golden")
         runs.monkeypatch.setattr("sys.argv", [*sys.argv, "--fresh"])
         assert cli.main() == 0
-        assert len(runs.asked()) == QUESTIONS
+        assert len(runs.asked_numbers()) == QUESTIONS
         aside = run.with_name(f"{run.name}.replaced-{count}")
         assert (aside / "journal.jsonl").read_bytes() == golden["journal.jsonl"]
         assert (aside / "metrics.json").read_bytes() == golden["metrics.json"]
@@ -216,7 +225,7 @@ def test_a_zero_score_and_an_empty_answer_are_not_done_again(runs, golden, tmp_p
     assert cli.main() == 0
     runs.start_over(folder)
     assert cli.main() == 0
-    assert runs.asked() == []
+    assert runs.asked_numbers() == []
     (run,) = folder.iterdir()
     metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
     assert (metrics["n"], metrics["failed"], metrics["empty_answers"]) == (24, 0, 2)
@@ -225,16 +234,11 @@ def test_a_zero_score_and_an_empty_answer_are_not_done_again(runs, golden, tmp_p
 
 def test_a_batch_that_was_cut_in_two_is_computed_whole_and_compared(runs, golden, tmp_path, caplog):
     folder = tmp_path / "runs"
-    runs.start_over(folder)
-    assert cli.main() == 0
-    (run,) = folder.iterdir()
-    lines = (run / "journal.jsonl").read_bytes().split(b"\n")
-    (run / "journal.jsonl").write_bytes(b"\n".join(lines[:10]) + b"\n")
+    run_of_ten_records(runs, folder)
     runs.start_over(folder)
     with caplog.at_level("INFO", logger="opencoder"):
         assert cli.main() == 0
-    # Ten are kept; the third batch is 8 to 11, of which 8 and 9 are there already.
-    assert sorted(runs.asked()) == list(range(8, QUESTIONS))
+    assert sorted(runs.asked_numbers()) == list(range(8, QUESTIONS))
     assert results(folder) == golden
     assert "2 questions of an interrupted batch were computed again, 0 came out differently" in (
         caplog.text
@@ -245,11 +249,7 @@ def test_a_recomputed_question_that_differs_is_reported_and_the_first_record_sta
     runs, golden, tmp_path, caplog
 ):
     folder = tmp_path / "runs"
-    runs.start_over(folder)
-    assert cli.main() == 0
-    (run,) = folder.iterdir()
-    lines = (run / "journal.jsonl").read_bytes().split(b"\n")
-    (run / "journal.jsonl").write_bytes(b"\n".join(lines[:10]) + b"\n")
+    run_of_ten_records(runs, folder)
     changed = {8: "another answer this time"}
     without_weights(runs.monkeypatch, lambda p: changed.get(number_of(p), answer_for(p)))
     with caplog.at_level("INFO", logger="opencoder"):
@@ -268,7 +268,7 @@ def test_a_damaged_journal_stops_a_run_before_any_model_is_asked(runs, golden, t
     ended = in_child(lambda: terminal.run(cli.main))
     assert ended.code == 2
     assert "line 6 is damaged" in ended.err
-    assert runs.asked() == []
+    assert runs.asked_numbers() == []
     assert (run / "journal.jsonl").read_bytes() == damaged
 
 

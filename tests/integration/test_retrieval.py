@@ -1,21 +1,20 @@
 """Retrieval on real weights: the encoder's vectors, builds that are killed, a cross-encoder."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 import pytest
 
-from graph.models import packaged as embedded
+from graph.models import packaged
 from graph.retrieval import encoder, open_retriever
-from graph.retrieval.encoder import Encoder, clean
+from graph.retrieval.encoder import Encoder
 from graph.schema import EmbedderSpec, Retrieval
 from graph.support.errors import ConfigError
+from graph.support.text import without_surrogates
 from tests.fakes.corpora import EMBEDDER, row, small_corpus, write_corpus
-from tests.integration.conftest import ROOT
+from tests.fakes.processes import run_python
 
 pytestmark = pytest.mark.usefixtures("embedded_models")
 
@@ -41,7 +40,7 @@ TEXTS = [
 
 @pytest.fixture(autouse=True)
 def _own_indexes(tmp_path, monkeypatch):
-    """Indexes of made-up posts stay out of the user's cache; the encoder comes from its package."""
+    """Keep indexes of invented posts out of the user's cache."""
     monkeypatch.setenv("OPENCODER_CACHE", str(tmp_path / "cache"))
 
 
@@ -50,35 +49,28 @@ def expected():
     """The vectors that sentence-transformers itself gives, in 32 bits."""
     from sentence_transformers import SentenceTransformer
 
-    folder = embedded.model_folder("all-MiniLM-L6-v2")
+    folder = packaged.model_folder("all-MiniLM-L6-v2")
     model = SentenceTransformer(str(folder), local_files_only=True)
-    return model.encode([clean(text) for text in TEXTS], normalize_embeddings=True)
+    return model.encode([without_surrogates(text) for text in TEXTS], normalize_embeddings=True)
 
 
 @pytest.mark.parametrize(("dtype", "least"), [("float32", 0.999999), ("bfloat16", 0.999)])
 def test_vectors_are_those_of_sentence_transformers(expected, monkeypatch, dtype, least):
     monkeypatch.setattr(encoder, "CHUNK", 7)
-    found = Encoder(EMBEDDER.model_copy(update={"dtype": dtype})).encode(TEXTS)
-    assert found.dtype == np.float32
-    assert np.linalg.norm(found, axis=1) == pytest.approx(np.ones(len(TEXTS)), abs=1e-5)
-    cosines = (found * expected).sum(axis=1)
+    vectors = Encoder(EMBEDDER.model_copy(update={"dtype": dtype})).encode(TEXTS)
+    assert vectors.dtype == np.float32
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(len(TEXTS)), abs=1e-5)
+    cosines = (vectors * expected).sum(axis=1)
     assert cosines.min() > least, TEXTS[cosines.argmin()][:50]
-    # The texts are so different that this cannot be so by chance.
-    others = found @ expected.T - 2 * np.eye(len(TEXTS))
-    assert np.median(others.max(axis=1)) < 0.95
+    # The cosine with the vectors of all other texts is lower: the texts are different enough.
+    cosines_of_others = vectors @ expected.T - 2 * np.eye(len(TEXTS))
+    assert np.median(cosines_of_others.max(axis=1)) < 0.95
 
 
 def test_a_build_that_is_killed_goes_on_and_ends_with_the_same_bytes(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.integration.killed_builds", str(tmp_path)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    report = json.loads(done.stdout)
+    result = run_python("-m", "tests.integration.killed_builds", tmp_path, timeout=300)
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)
     ends = {name: [run["code"] for run in runs] for name, runs in report.items()}
     assert ends == {
         "never": [0],
@@ -100,8 +92,8 @@ def test_a_build_that_is_killed_goes_on_and_ends_with_the_same_bytes(tmp_path):
 
 
 def files_of(cache: Path) -> dict[str, bytes]:
-    """Return the files of the one finished index in a cache; what a kill left is hidden."""
-    (folder,) = (each for each in (cache / "indexes").iterdir() if not each.name.startswith("."))
+    """Return the files of the only finished index in a cache; the folder of a killed build is hidden."""
+    (folder,) = (path for path in (cache / "indexes").iterdir() if path.name[0] != ".")
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
@@ -133,15 +125,15 @@ def cross_encoder(tmp_path_factory):
     vocabulary = {
         token: number for number, token in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *words])
     }
-    made = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
-    made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    made.post_processor = processors.TemplateProcessing(
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]",
         pair="[CLS] $A [SEP] $B:1 [SEP]:1",
         special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
     )
     PreTrainedTokenizerFast(
-        tokenizer_object=made,
+        tokenizer_object=tokenizer,
         unk_token="[UNK]",
         pad_token="[PAD]",
         cls_token="[CLS]",
@@ -166,7 +158,7 @@ def cross_encoder(tmp_path_factory):
 
 
 def judged(folder, pairs):
-    """Return what the checkpoint itself says of pairs of texts, one at a time."""
+    """Return the scores of the checkpoint itself for pairs of texts, one at a time."""
     import torch
     from transformers import AutoTokenizer, BertForSequenceClassification
 
@@ -183,24 +175,24 @@ def judged(folder, pairs):
 
 def test_a_cross_encoder_in_a_folder_reorders(tmp_path, cross_encoder, capfd):
     corpus = small_corpus(tmp_path / "c.csv")
-    asked = "sort and copy and merge and join a nested list of sql and json"
+    query = "sort and copy and merge and join a nested list of sql and json"
     kind = {"kind": "keyword", "top_k": 8}
-    plain = open_retriever(Retrieval(**kind), EMBEDDER, corpus=corpus).invoke(asked)
+    plain = open_retriever(Retrieval(**kind), EMBEDDER, corpus=corpus).invoke(query)
     assert len(plain) >= 5
     retrieval = Retrieval(**kind, cross_encoder=str(cross_encoder))
-    found = open_retriever(retrieval, EMBEDDER, corpus=corpus).invoke(asked)
+    reordered = open_retriever(retrieval, EMBEDDER, corpus=corpus).invoke(query)
     texts = {}
     for document in plain:
         answer, question = document.page_content.split("\n\nIt was asked:\n")
         text = f"{document.metadata['title']}\n{question}\n\n{answer}"
         texts[document.metadata["question_id"]] = text
     scores = dict(
-        zip(texts, judged(cross_encoder, [(asked, text) for text in texts.values()]), strict=True)
+        zip(texts, judged(cross_encoder, [(query, text) for text in texts.values()]), strict=True)
     )
     order = sorted(scores, key=lambda name: -scores[name])
     assert order != list(texts)
-    assert [document.metadata["question_id"] for document in found] == order
-    assert [document.metadata["score"] for document in found] == pytest.approx(
+    assert [document.metadata["question_id"] for document in reordered] == order
+    assert [document.metadata["score"] for document in reordered] == pytest.approx(
         [scores[name] for name in order], abs=1e-5
     )
     assert "Loading" not in capfd.readouterr().err
@@ -215,8 +207,8 @@ def test_a_cross_encoder_takes_any_text(tmp_path, cross_encoder):
     retrieval = Retrieval(kind="keyword", cross_encoder=str(cross_encoder))
     retriever = open_retriever(retrieval, EMBEDDER, corpus=write_corpus(tmp_path / "c.csv", rows))
     start = perf_counter()
-    for asked in ("sort", "sort \ud800", "sort " * 200_000):
-        assert {d.metadata["question_id"] for d in retriever.invoke(asked)} == {"1", "2"}
+    for query in ("sort", "sort \ud800", "sort " * 200_000):
+        assert {d.metadata["question_id"] for d in retriever.invoke(query)} == {"1", "2"}
     assert perf_counter() - start < 30.0
 
 

@@ -1,4 +1,4 @@
-"""The wheel: what it holds, and that it works where nothing else is."""
+"""The wheel: its content, and its use where nothing else of the project is."""
 
 import os
 import subprocess
@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.fakes.project_files import ROOT
+
 pytestmark = pytest.mark.packaging
 
 USE = """
@@ -60,42 +61,25 @@ def test_the_installed_wheel_answers_from_an_empty_folder(wheel, tmp_path):
     environment = tmp_path / "venv"
     subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
     python = environment / "bin" / "python"
+    constraints = ("--constraint", str(ROOT / "constraints.txt"))
     subprocess.run(
-        [
-            str(python),
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            str(wheel),
-            "--constraint",
-            str(ROOT / "constraints.txt"),
-        ],
+        [str(python), "-m", "pip", "install", "--quiet", str(wheel), *constraints],
         check=True,
         capture_output=True,
     )
     empty = tmp_path / "empty"
     empty.mkdir()
     clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    used = subprocess.run(
-        [str(python), "-c", USE], cwd=empty, capture_output=True, text=True, env=clean
-    )
-    assert used.stdout == "answered\n", used.stderr
-    drawn = subprocess.run(
-        [str(environment / "bin" / "opencoder"), "draw", "semantic"],
-        cwd=empty,
-        capture_output=True,
-        text=True,
-        env=clean,
-    )
-    assert "retrieve" in drawn.stdout, drawn.stderr
-    asked = subprocess.run(
-        [str(environment / "bin" / "opencoder"), "ask", "How do I sort?", "--profile", "embedded"],
-        cwd=empty,
-        capture_output=True,
-        text=True,
-        env=clean,
-    )
-    assert asked.returncode == 2
-    assert "--corpus PATH" in asked.stderr
-    assert "Traceback" not in asked.stderr
+
+    def run(program, *arguments):
+        command = [str(environment / "bin" / program), *arguments]
+        return subprocess.run(command, cwd=empty, capture_output=True, text=True, env=clean)
+
+    use = run("python", "-c", USE)
+    assert use.stdout == "answered\n", use.stderr
+    draw = run("opencoder", "draw", "semantic")
+    assert "retrieve" in draw.stdout, draw.stderr
+    ask = run("opencoder", "ask", "How do I sort?", "--profile", "embedded")
+    assert ask.returncode == 2
+    assert "--corpus PATH" in ask.stderr
+    assert "Traceback" not in ask.stderr

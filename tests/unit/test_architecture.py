@@ -2,9 +2,12 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,28 @@ MODULES = sorted(
 )
 MAX_MODULE_LINES = 400
 MAX_FUNCTION_LINES = 60
+MAX_CHAIN = 12
+MAX_VAGUE_SHARE = 0.03
+VAGUE_NAMES = frozenset(
+    [
+        "asked",
+        "each",
+        "found",
+        "given",
+        "got",
+        "kept",
+        "made",
+        "place",
+        "said",
+        "says",
+        "seen",
+        "shown",
+        "taken",
+        "wanted",
+    ]
+)
+"""Say what was done to a value, or nothing; a name says what the value is."""
+RIDDLE = re.compile(r"(Return|Say|Tell) (what|how|which|who|where)\b")
 
 IMPORT_BUILD_AND_DRAW = f"""
 import json, sys
@@ -174,6 +199,106 @@ def test_no_function_has_more_than_60_lines_of_code():
                 if count > MAX_FUNCTION_LINES:
                     long[f"{module}: {node.name}"] = count
     assert long == {}
+
+
+def dotted(module: Path) -> str:
+    """Return the dotted name of a module; a package's is that of its folder."""
+    return ".".join(module.with_suffix("").parts).removesuffix(".__init__")
+
+
+def is_type_checking(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+
+
+def run_at_import(node: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
+    """Yield the imports that run when a module is imported."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef) or is_type_checking(child):
+            continue
+        if isinstance(child, ast.Import | ast.ImportFrom):
+            yield child
+        yield from run_at_import(child)
+
+
+def imported_modules() -> dict[str, set[str]]:
+    """Return the modules of the project that each of its modules imports."""
+    names = {dotted(module) for module in MODULES}
+    edges = {}
+    for module in MODULES:
+        targets = set()
+        for node in run_at_import(tree_of(module)):
+            for alias in node.names:
+                if isinstance(node, ast.Import):
+                    targets.add(alias.name)
+                elif node.module:
+                    submodule = f"{node.module}.{alias.name}"
+                    targets.add(submodule if submodule in names else node.module)
+        edges[dotted(module)] = (targets & names) - {dotted(module)}
+    return edges
+
+
+def longest_chain(edges: dict[str, set[str]]) -> list[str]:
+    @cache
+    def chain_from(module: str) -> tuple[str, ...]:
+        return (module, *max(map(chain_from, sorted(edges[module])), key=len, default=()))
+
+    return list(max(map(chain_from, sorted(edges)), key=len))
+
+
+def test_the_longest_chain_of_imports_has_at_most_12_modules():
+    chain = longest_chain(imported_modules())
+    assert len(chain) <= MAX_CHAIN, " > ".join(chain)
+
+
+def test_a_chain_is_followed_to_its_end_whatever_the_order():
+    edges = {"a": {"c", "b"}, "b": {"c"}, "c": {"d"}, "d": set(), "e": {"d"}}
+    assert longest_chain(edges) == ["a", "b", "c", "d"]
+
+
+def local_names(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
+    arguments = function.args
+    return {
+        node.id
+        for node in ast.walk(function)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    } | {arg.arg for arg in [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]}
+
+
+def functions() -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    for module in MODULES:
+        for node in ast.walk(tree_of(module)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield f"{module}: {node.name}", node
+
+
+def test_names_say_what_a_value_is():
+    vague = {name: local_names(node) & VAGUE_NAMES for name, node in functions()}
+    vague = {name: names for name, names in vague.items() if names}
+    assert len(vague) < MAX_VAGUE_SHARE * len(list(functions())), vague
+
+
+def test_docstrings_name_the_thing_and_do_not_ask_for_it():
+    asking = [
+        name
+        for name, node in functions()
+        if RIDDLE.match(ast.get_docstring(node) or "") is not None
+    ]
+    assert asking == []
+
+
+def test_every_module_has_a_name_of_its_own():
+    stems = Counter(
+        module.stem for module in MODULES if module.stem not in {"__init__", "__main__"}
+    )
+    shared = {stem for stem, count in stems.items() if count > 1}
+    prompts = {module.stem for module in MODULES if module.parts[0] == "prompts"}
+    nodes = {module.stem for module in MODULES if module.parts[0] == "nodes"}
+    assert shared <= prompts & nodes
+
+
+def test_every_module_of_evaluation_lies_in_a_room():
+    loose = {module.name for module in MODULES if module.parts[:-1] == ("evaluation",)}
+    assert loose == {"__init__.py", "__main__.py"}
 
 
 def test_heavy_libraries_are_imported_inside_functions_alone():

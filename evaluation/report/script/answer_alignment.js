@@ -1,10 +1,10 @@
-// Alignment: marks the words that one of two answers has and the other has not at that place.
+// Alignment: marks the words of each of two answers that the other does not have at this place.
 // Needs element() of page_elements.js.
 
 // The table of the alignment has as many cells as the product of the two lengths.
 const LARGEST_ALIGNMENT = 4e6;
 
-/** Return the nodes of each answer and a sentence that says what is marked. */
+/** Return the nodes of each answer and a sentence about the marks. */
 function markedAnswers(answer, otherAnswer) {
   if (answer === otherAnswer) {
     const note = answer ? "The two answers are the same, word for word." : "";
@@ -37,7 +37,7 @@ function markedAnswers(answer, otherAnswer) {
 /** Split a text into words and the white space between them; joined they are the text again. */
 const wordsOf = (text) => text.match(/\s+|[^\s]+/g) || [];
 
-/** Return how many words at the start are equal. */
+/** Count the equal words at the start. */
 function commonStart(words, otherWords) {
   const most = Math.min(words.length, otherWords.length);
   let count = 0;
@@ -45,7 +45,7 @@ function commonStart(words, otherWords) {
   return count;
 }
 
-/** Return how many words at the end are equal, not counting the `start` words of commonStart(). */
+/** Count the equal words at the end, without the `start` words of commonStart(). */
 function commonEnd(words, otherWords, start) {
   const most = Math.min(words.length, otherWords.length) - start;
   let count = 0;

@@ -36,14 +36,14 @@ async function readIndex() {
 /**
  * Name the fields of a cell.
  *
- * `condition` is "failed", "empty" or "". `outcome` is an index of outcomeNames, -1 if not known.
+ * `condition` is "failed", "empty" or "". `outcome` is an index of outcomeNames, -1 for unknown.
  * Runs that gave the same answer have the same `answerNumber`. `values` are the metrics' values.
  */
 const namedCell = ([condition, outcome, answerNumber, values]) =>
   ({ condition, outcome, answerNumber, values });
 
 /**
- * Put the texts back that a block keeps once for all its questions.
+ * Replace the numbers in a value by the texts that a block holds once for all its questions.
  *
  * A string that starts with U+0001 stands for the text of that number in the block's table.
  */
@@ -84,9 +84,9 @@ async function readQuestion(rowIndex) {
 }
 
 /**
- * Return for each row the text that the search looks at, in lower case.
+ * Return the searchable text of each row, in lower case.
  *
- * It leaves the cache alone: to put every block into it would push out those that are in use.
+ * It bypasses the cache, since every block put into it would push out one that is in use.
  */
 async function readSearchTexts() {
   const { rows, blockSize } = questionIndex;

@@ -1,7 +1,7 @@
 // Start: puts the parts into the page, reads the index and follows the page's address.
 // Needs all parts before it.
 
-/** Show what the page's address names. */
+/** Show the question or the list that the page's address names. */
 async function showAddress() {
   const rowIndex = rowInAddress();
   if (rowIndex !== null && rowIndex < questionIndex.rows.length) await showQuestion(rowIndex);
@@ -15,7 +15,7 @@ async function startPage() {
   document.getElementById("app").append(questionTools, statusLine, questionView);
   if (typeof DecompressionStream === "undefined") {
     showStatus("This browser is too old to read the questions (it has no DecompressionStream). " +
-      "They stand in journal.jsonl of each run's folder.");
+      "They are in journal.jsonl of each run's folder.");
     return;
   }
   showStatus("reading the questions");

@@ -14,7 +14,7 @@ function passageList(passages, relevantIds) {
 /**
  * Return a passage as a list item.
  *
- * `inOtherRun` is null, or {isMissing, text}: whether and where the other run has this passage.
+ * `inOtherRun` is null, or {isMissing, text}: text says where the other run has this passage.
  */
 function passageItem(passage, relevantIds, inOtherRun = null) {
   const isMissing = inOtherRun && inOtherRun.isMissing;
@@ -35,7 +35,7 @@ function passageItem(passage, relevantIds, inOtherRun = null) {
     passageText(passage));
 }
 
-/** Return the text of a passage; `left_out` says how many characters question_blocks.py cut off. */
+/** Return the text of a passage; question_blocks.py cut `left_out` characters off. */
 function passageText(passage) {
   const leftOut = passage.left_out || 0;
   const length = (passage.text || "").length + leftOut;
@@ -47,11 +47,11 @@ function passageText(passage) {
       : "");
 }
 
-/** Return a run's passages, each with whether the other run's record has it too. */
+/** Return a run's passages, each with a badge that tells whether the other run's record has it. */
 function comparedPassages(record, otherRecord) {
   const passages = listOf(record.passages).map(objectOf);
   if (!passages.length) return element("p", { class: "none" }, "No passages.");
-  // A post can stand in both runs with different parts of its text: the text is part of the key.
+  // Both runs can have different parts of the same post, so the text is part of the key.
   const keyOf = (passage) => `${passage.question_id}\n${passage.text}`;
   const otherPassages = listOf(otherRecord && otherRecord.passages).map(objectOf);
   const otherNumbers = new Map(otherPassages.map((passage) => [keyOf(passage), passage.number]));

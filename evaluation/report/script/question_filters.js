@@ -4,7 +4,7 @@
 
 const OUTCOME_FILTER = "outcome-";
 
-/** Return what a run's cell of a row holds; null where the run has no record of the question. */
+/** Return a run's cell of a row; null where the run has no record of the question. */
 const cellOf = (row, run) => (run < 0 ? null : row.cells[run]);
 
 /** Return a run's value of the chosen metric. */
@@ -42,7 +42,7 @@ function filterOptions() {
   return options;
 }
 
-/** Return whether the chosen filter lets a row through. */
+/** Tell whether the chosen filter lets a row through. */
 function passesFilter(row) {
   const cell = cellOf(row, state.run);
   const otherCell = cellOf(row, state.otherRun);

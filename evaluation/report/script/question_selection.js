@@ -11,7 +11,7 @@ const searchWords = () => state.search.toLowerCase().split(/\s+/).filter(Boolean
 async function selectQuestions() {
   if (searchWords().length && !searchTexts) searchTexts = readSearchTexts();
   const texts = searchWords().length ? await searchTexts : [];
-  // The user may have typed more while the texts were read, so the words are taken again.
+  // The user may have typed more while the texts were read, so the words are read again.
   const words = searchWords();
   selectedRows = [];
   questionIndex.rows.forEach((row, rowIndex) => {

@@ -15,7 +15,7 @@ function searchSoon() {
   searchTimer = setTimeout(searchNow, SEARCH_DELAY);
 }
 
-/** Search for what stands in the search box, and wait until it is shown. */
+/** Search for the text in the search box, and wait until the result is shown. */
 async function searchNow() {
   clearTimeout(searchTimer);
   if (state.search !== searchBox.value) {

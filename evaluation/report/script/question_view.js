@@ -2,7 +2,7 @@
 // Needs value_formats.js, page_elements.js, text_boxes.js, report_state.js, packed_questions.js,
 // selectedRows of question_selection.js, record_parts.js, step_trace.js and run_comparison.js.
 
-/** Show a question; `focus` says whether the focus moves to its title. */
+/** Show a question; with `focus`, the focus moves to its title. */
 async function showQuestion(rowIndex, focus = true) {
   const row = questionIndex.rows[rowIndex];
   state.openRow = rowIndex;
@@ -32,7 +32,7 @@ async function showQuestion(rowIndex, focus = true) {
   }
 }
 
-/** Return where the question stands among those that the list shows. */
+/** Return the position of the question among those that the list shows. */
 function positionText(rowIndex) {
   const position = selectedRows.indexOf(rowIndex);
   if (position < 0) return "not among those shown";
@@ -53,7 +53,7 @@ function questionPager(rowIndex) {
     neighbourButton("next →", 1));
 }
 
-/** Open the question that stands `offset` places after the open one in the list. */
+/** Open the question that is `offset` rows after the open one in the list. */
 function goToNeighbour(offset) {
   const neighbour = selectedRows[selectedRows.indexOf(state.openRow) + offset];
   if (neighbour !== undefined) goToQuestion(neighbour);

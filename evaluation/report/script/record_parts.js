@@ -1,4 +1,4 @@
-// Record parts: what the view of one run and the view of two runs both show of a record.
+// Record parts: the parts of a record that the views of one run and of two runs share.
 // Needs value_formats.js, page_elements.js, text_boxes.js and the runs of report_state.js.
 
 /** Return a part of an open question below its heading. */
@@ -8,7 +8,7 @@ const pagePart = (heading, ...children) =>
 const noRecord = (run) =>
   element("p", { class: "none" }, `${runTitle(run)} holds no record of this question.`);
 
-/** Return the line that says which run a text is of. */
+/** Return the line that names the run of a text. */
 const runLine = (run) => element("p", { class: "whose" }, runChip(run), " ", runName(run));
 
 function failureBox(record) {

@@ -1,7 +1,7 @@
-// State: what the user chose, the elements that show it, and the address of what is shown.
+// State: the choices of the user, the elements that show them, and addresses within the page.
 // Needs element() of page_elements.js.
 
-// {runs: [[letter, name, folder]], metrics: [name], control: letter}, written by page.py.
+// {runs: [[letter, name, folder]], metrics: [name], control: letter}, written by html_page.py.
 const settings = JSON.parse(document.getElementById("settings").textContent);
 
 // `run` and `otherRun` are indexes of settings.runs, `metric` of settings.metrics, `openRow` of the
@@ -47,7 +47,7 @@ function rowInAddress() {
   return match ? Number(match[1]) : null;
 }
 
-// A change of the address shows what it names: see showAddress() of page_start.js.
+// showAddress() of page_start.js reacts to the change of the address.
 function goToQuestion(rowIndex) { location.hash = questionAddress(rowIndex); }
 
 function goToList() { location.hash = "#questions"; }

@@ -1,13 +1,13 @@
-// Step judgements: how a step compared or graded texts, and how likely the model found them.
+// Step judgements: the comparisons and grades of texts in a step, and their likelihoods.
 // Needs value_formats.js, page_elements.js and text_boxes.js.
 
-/** Return a bar for a probability; its number stands beside it as text. */
+/** Return a bar for a probability, for beside its number. */
 const probabilityMeter = (value) =>
   element("meter", { min: 0, max: 1, value: isNumber(value) ? value : 0, "aria-hidden": "true" });
 
 const listItems = (items) => items.map((item) => element("li", {}, item));
 
-/** Return how far each draft agrees with the other drafts of the step. */
+/** Return a list with the agreement of each draft with the other drafts of the step. */
 function draftAgreements(step) {
   const agreements = listOf(step.agreements);
   if (!agreements.length) return null;
@@ -15,7 +15,7 @@ function draftAgreements(step) {
     `draft ${draftIndex + 1}: agreement with the others ${formatValue(agreement)}`)));
 }
 
-/** Return which text of each pair won. A step asks in both orders, since order sways a model. */
+/** Return a list of the winners of pairs. A step asks in both orders, since order sways a model. */
 function preferenceList(step) {
   const preferences = listOf(step.preferences);
   if (!preferences.length) return null;
@@ -36,7 +36,7 @@ function preferenceList(step) {
   return element("ul", { class: "preferences" }, listItems(preferences.map(preferenceText)));
 }
 
-/** Return how likely the model found each draft. */
+/** Return a list with the mean log-probability of each draft. */
 function likelihoodList(step) {
   const likelihoods = listOf(step.likelihoods).map(objectOf);
   if (!likelihoods.length) return null;
@@ -50,7 +50,7 @@ function likelihoodList(step) {
   return element("ul", {}, listItems(likelihoods.map(likelihoodText)));
 }
 
-/** Return the model's choices with the probability of each option. */
+/** Return a table of the model's choices with the probability of each option. */
 function verdictTable(step) {
   const verdicts = listOf(step.verdicts).map(objectOf);
   if (!verdicts.length) return null;

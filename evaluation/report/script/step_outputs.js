@@ -1,4 +1,4 @@
-// Step outputs: the drafts and the points of a step, and what the model wrote for them.
+// Step outputs: the drafts and the critique points of a step, and its replies.
 // Needs value_formats.js, page_elements.js, text_boxes.js and reasoningBox() of record_parts.js.
 
 const isChoice = (step) => isNumber(step.chosen);
@@ -14,7 +14,7 @@ function draftBoxes(step, draftScores) {
     ];
     const { reasoning, text } = objectOf(draft);
     const texts = [reasoningBox(reasoning), textBox(text)];
-    // The drafts of a step that chooses stand in the steps before it, so they are folded here.
+    // The drafts of a step that chooses are in the steps before it too, so they are folded here.
     return isChoice(step)
       ? element("details", { class: "draft" }, element("summary", {}, heading), texts)
       : element("div", { class: "draft" }, element("p", { class: "whose" }, heading), texts);
@@ -51,7 +51,7 @@ function pointList(step) {
   }
   const isEmpty = step.critique_format === "empty";
   return element("p", {},
-    isEmpty ? "The critique came back empty." : "Nothing to mend was named.");
+    isEmpty ? "The critique came back empty." : "The critique names no flaw of the answer.");
 }
 
 /** Return the replies that differ from the drafts: the step cut, trimmed or parsed them. */

@@ -1,8 +1,8 @@
-// Trace: the steps of a record, each with what it read, wrote, chose and cost.
+// Trace: the steps of a record, each with its inputs, outputs, choice and cost.
 // Needs value_formats.js, page_elements.js, text_boxes.js, passage_list.js, step_outputs.js and
 // step_judgements.js.
 
-/** Return the steps of a record as a list; `open` says whether they are unfolded. */
+/** Return the steps of a record as a list, unfolded with `open`. */
 function stepTrace(record, open = true) {
   const steps = listOf(record.steps);
   if (!steps.length) return element("p", { class: "none" }, "No step was finished.");
@@ -50,7 +50,7 @@ function answerAfter(step) {
     textBox(step.answer));
 }
 
-/** Return what the calls of a step cost, for example "1,024 tokens read, 80 written, 0.52 s". */
+/** Return the cost of the calls of a step, for example "1,024 tokens read, 80 written, 0.52 s". */
 function stepCost(step) {
   const replies = listOf(step.replies);
   const calls = [...replies, ...listOf(step.verdicts), ...listOf(step.likelihoods)].map(objectOf);

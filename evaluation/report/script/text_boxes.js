@@ -1,4 +1,4 @@
-// Texts of a run: shown as they are, as a block, within a line or as a link.
+// Text boxes: texts of a run as a block, within a line or as a link, never as HTML.
 // Needs element() of page_elements.js.
 
 // Longer texts get a box of their own that scrolls.
@@ -44,7 +44,7 @@ function markedTextBox(text, nodes, kind) {
   };
   return element("div", { class: "box" },
     element("pre", attributes, nodes),
-    element("p", { class: "odd", hidden: !invisible },
+    element("p", { class: "invisible", hidden: !invisible },
       "Holds characters that cannot be seen: ", invisible));
 }
 

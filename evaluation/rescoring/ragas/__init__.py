@@ -1,1 +1,1 @@
-"""The metrics of ragas, asked of the local model."""
+"""Metrics of ragas over a finished run, with the local model behind its interface."""

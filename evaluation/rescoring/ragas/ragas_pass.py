@@ -1,24 +1,22 @@
-"""A pass of ragas over a finished run: what it depends on, and its scores on disk."""
+"""A pass of ragas over a finished run: the identity of the pass, and its scores on disk."""
 
-import json
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
-from evaluation.answering.run_identity import model_identity
-from evaluation.rescoring.pass_summary import Scored, summary
+from evaluation.answering.run_identity import embedder_identity, model_identity
+from evaluation.rescoring.pass_summary import PassSummary, summarise_pass
 from evaluation.rescoring.ragas.ragas_metrics import (
     MODEL_BASED,
     PREFIX,
     REFERENCE_BASED,
-    Asked,
+    LocalModels,
     RagasScorer,
     open_ragas,
 )
-from evaluation.rescoring.score_files import FOLDER, PassSpec, ScoreFile
-from evaluation.rescoring.score_pass import batch_size_of, read_to_score, score_run, unscored
-from evaluation.store.recorded_run import read_run
-from evaluation.store.run_folder import locked
+from evaluation.rescoring.score_files import PassSpec
+from evaluation.rescoring.score_pass import PreparedPass, batch_size_of, complete_pass
+from evaluation.store.recorded_run import RecordedRun
 from graph.models.batching import Engine
 from graph.models.lockstep import Lockstep
 from graph.retrieval.encoder import open_encoder
@@ -27,76 +25,72 @@ from graph.support.storage import file_sha256
 
 if TYPE_CHECKING:
     from graph.models.engines.huggingface_engine import HuggingFaceEngine
-from graph.support.terminal import log
 
 
 class RagasResult(TypedDict):
-    """What came of one run."""
+    """The scores of ragas over one run."""
 
     run: str
     questions: int
     model: str | None
+    """None where no model was asked."""
     scores: str
-    """Where they are."""
-    metrics: dict[str, Scored]
+    """The file of the scores, relative to the run folder."""
+    metrics: dict[str, PassSummary]
 
 
 def score_with_ragas(
     folder: Path, profile: Profile | None, engine: Engine | None = None
 ) -> RagasResult:
-    """Score a run, or what of it is unscored; without a profile no model is asked.
+    """Score a run with ragas; answers that it has scored already are not scored again.
 
-    `engine` is that of the profile's judge, where it is there already.
+    Args:
+        folder: The run folder.
+        profile: The profile whose judge and encoder are used; without one no model is asked.
+        engine: The engine of the profile's judge, where it is loaded already.
 
     Raises:
         MissingExtraError: ragas is not installed.
-        DatasetError: no run, damaged, or nothing to score in it.
+        DatasetError: the folder is no run, is damaged, or holds no answer.
         RunLockedError: another process holds the folder.
     """
-    read_to_score(folder)
-    packages = open_ragas()
-    with locked(folder):
-        # Read again: what was there before the lock may have grown.
-        found = read_run(folder)
-        size = batch_size_of(found)
-        plan = _plan(profile, packages, size)
-        file = ScoreFile(folder, plan)
-        try:
-            if unscored(found, file):
-                score_run(found, file, _scorer(profile, size, engine), size, f"ragas over {folder}")
-            else:
-                log.info("%s is scored by ragas already: showing it", folder)
-        finally:
-            file.close()
+    run, spec, scores = completed = complete_pass(
+        folder, partial(_prepare, profile, engine), "ragas over"
+    )
     return {
         "run": str(folder),
-        "questions": found.questions,
+        "questions": run.questions,
         "model": profile.judge.model if profile else None,
-        "scores": f"{FOLDER}/{plan.name}.jsonl",
-        "metrics": {metric: summary(found, file.scores, metric) for metric in plan.metrics},
+        "scores": completed.scores_path,
+        "metrics": {metric: summarise_pass(run, scores, metric) for metric in spec.metrics},
     }
 
 
-def _plan(profile: Profile | None, packages: dict[str, str], size: int) -> PassSpec:
-    names = REFERENCE_BASED if profile is None else (*REFERENCE_BASED, *MODEL_BASED)
+def _prepare(profile: Profile | None, engine: Engine | None, run: RecordedRun) -> PreparedPass:
+    size = batch_size_of(run)
+    spec = _pass_spec(profile, open_ragas(), size)
+    return PreparedPass(spec, lambda: _scorer(profile, engine, size))
+
+
+def _pass_spec(profile: Profile | None, packages: dict[str, str], batch_size: int) -> PassSpec:
+    metrics = REFERENCE_BASED if profile is None else (*REFERENCE_BASED, *MODEL_BASED)
     here = Path(__file__).parent
     identity: dict[str, object] = {
         "kind": "ragas",
         "packages": packages,
-        "metrics": list(names),
+        "metrics": list(metrics),
         "asked": {
             name: file_sha256(here / f"{name}.py") for name in ("ragas_metrics", "ragas_model")
         },
         "judge": model_identity(profile.judge) if profile else None,
-        "embedder": profile.embedder.model_dump(mode="json") if profile else None,
-        "batch_size": size if profile else None,
+        "embedder": embedder_identity(profile.embedder) if profile else None,
+        "batch_size": batch_size if profile else None,
     }
     label = profile.judge.model if profile else "no_model"
-    metrics = tuple(PREFIX + name for name in names)
-    return PassSpec("ragas", label, metrics, json.loads(json.dumps(identity)))
+    return PassSpec("ragas", label, tuple(PREFIX + name for name in metrics), identity)
 
 
-def _scorer(profile: Profile | None, size: int, engine: Engine | None) -> RagasScorer:
+def _scorer(profile: Profile | None, engine: Engine | None, batch_size: int) -> RagasScorer:
     lockstep = Lockstep()
     if profile is None:
         return RagasScorer(REFERENCE_BASED, lockstep, None)
@@ -105,15 +99,16 @@ def _scorer(profile: Profile | None, size: int, engine: Engine | None) -> RagasS
 
     if not isinstance(engine, HuggingFaceEngine):
         engine = _engine(profile.judge)
-    writer = SchemaWriter(engine, lockstep, batch_size=size)
+    writer = SchemaWriter(engine, lockstep, batch_size=batch_size)
+    # A model that cannot be loaded is one error here, and not the reason of every question.
     writer.load()
-    asked = Asked(writer, open_encoder(profile.embedder))
-    return RagasScorer((*REFERENCE_BASED, *MODEL_BASED), lockstep, asked)
+    models = LocalModels(writer, open_encoder(profile.embedder))
+    return RagasScorer((*REFERENCE_BASED, *MODEL_BASED), lockstep, models)
 
 
 @cache
 def _engine(spec: ModelSpec) -> "HuggingFaceEngine":
-    """Return one engine for all runs, so that its weights load once."""
+    """Return one engine for all runs of the process, so that its weights load once."""
     from graph.models.engines.huggingface_engine import HuggingFaceEngine
 
     return HuggingFaceEngine(spec)

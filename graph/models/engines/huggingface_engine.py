@@ -1,4 +1,4 @@
-"""The engine of a Hugging Face model: many prompts in, batches through the model, outcomes out."""
+"""The engine of Hugging Face models: transformers, in batches that fit into memory."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -13,17 +13,17 @@ from langchain_core.caches import BaseCache
 from graph.models.batch_cache import BatchCache
 from graph.models.budget import FittedPrompt, fit_prompt
 from graph.models.loading import LoadedModel, load_model
-from graph.models.memory import halving
+from graph.models.memory import run_in_batches, run_or_halve
 from graph.models.scoring import SCORED_TOKENS, likelihoods, option_logprobs
-from graph.models.verdict import normalise, plan
+from graph.models.verdict import normalise, plan_scoring
 from graph.schema import ModelSpec
-from nodes.model import Continued, Likelihood, Prompt, Reply, Verdict
+from nodes.model import Continuation, Likelihood, Prompt, Reply, Verdict
 
 _T = TypeVar("_T")
 
 
 class HuggingFaceEngine:
-    """Writes and chooses in batches of at most `batch_size` rows; loads its weights at first use."""
+    """A model that runs in batches of at most `batch_size` rows; its first use loads the weights."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class HuggingFaceEngine:
         self._seed = seed
         self._lock = Lock()
         self._loaded: LoadedModel | None = None
-        self._recall = BatchCache(cache)
+        self._cache = BatchCache(cache)
 
     @property
     def loaded(self) -> LoadedModel:
@@ -50,58 +50,61 @@ class HuggingFaceEngine:
 
     @property
     def commit(self) -> str | None:
-        """The commit of the repository that was loaded; None before, and for local models."""
-        found = getattr(self._loaded.model.config, "_commit_hash", None) if self._loaded else None
-        return str(found) if found else None
+        """The commit of the loaded repository; None before it is loaded, and for local models."""
+        commit = getattr(self._loaded.model.config, "_commit_hash", None) if self._loaded else None
+        return str(commit) if commit else None
 
     def write_all(
         self, prompts: Sequence[Prompt], max_new_tokens: int, temperature: float
     ) -> list[Reply | Exception]:
-        """Answer each prompt, in order."""
-        asked = {
+        """Write a reply to each prompt, in order."""
+        settings = {
             "max_new_tokens": max_new_tokens,
             "temperature": temperature,
             "repetition_penalty": self.spec.repetition_penalty,
             "stop": list(self.spec.stop),
-            # Greedy decoding draws nothing.
+            # Greedy decoding draws no random numbers: its replies are the same for every seed.
             "seed": self._seed if temperature else None,
         }
         with self._lock:
             return self._in_batches(
-                [self._fit(prompt, max_new_tokens) for prompt in prompts],
+                [self.fit(prompt, max_new_tokens) for prompt in prompts],
                 lambda batch, halvings: self._write(batch, halvings, max_new_tokens, temperature),
-                asked,
+                settings,
                 Reply,
             )
 
     def choose_all(
         self, prompts: Sequence[Prompt], options: Sequence[str]
     ) -> list[Verdict | Exception]:
-        """Choose for each prompt, in order, by the probabilities of the options' tokens."""
+        """Choose one of the options for each prompt, in order, by their tokens' probabilities."""
         with self._lock:
             room = max(len(self.loaded.encode(option)) for option in options) + 1
             return self._in_batches(
-                [self._fit(prompt, room) for prompt in prompts],
+                [self.fit(prompt, room) for prompt in prompts],
                 lambda batch, _: self._choose(batch, options),
                 {"options": list(options)},
                 Verdict,
             )
 
-    def score_all(self, asked: Sequence[Continued]) -> list[Likelihood | Exception]:
-        """Say how likely the model is to write each text after its prompt, in order."""
+    def score_all(self, continuations: Sequence[Continuation]) -> list[Likelihood | Exception]:
+        """Compute the likelihood of each text after its prompt, in order."""
         with self._lock:
             return self._in_batches(
-                [self._fit_continued(prompt, text) for prompt, text in asked],
+                [self._fit_continuation(prompt, text) for prompt, text in continuations],
                 lambda batch, _: likelihoods(self.loaded, batch),
                 {"scored_tokens": SCORED_TOKENS},
                 Likelihood,
             )
 
-    def _fit_continued(self, prompt: Prompt, text: str) -> FittedPrompt | Exception:
-        fitted = self._fit(prompt, SCORED_TOKENS + 1)
+    def _fit_continuation(self, prompt: Prompt, text: str) -> FittedPrompt | Exception:
+        # One token more: the end of the prompt and the start of the text may encode differently
+        # when they are joined.
+        fitted = self.fit(prompt, SCORED_TOKENS + 1)
         return fitted if isinstance(fitted, Exception) else replace(fitted, continuation=text)
 
-    def _fit(self, prompt: Prompt, new_tokens: int) -> FittedPrompt | Exception:
+    def fit(self, prompt: Prompt, new_tokens: int) -> FittedPrompt | Exception:
+        """Render a prompt that leaves `new_tokens` of the window; return the error if none fits."""
         loaded = self.loaded
         try:
             return fit_prompt(
@@ -111,39 +114,30 @@ class HuggingFaceEngine:
                 protect=loaded.protect,
                 wrap=loaded.wrap,
             )
-        except Exception as error:  # costs its own question, and is recorded there
+        except Exception as error:  # only this prompt's question fails, and records the error
             return error
 
     def _in_batches(
         self,
         fitted: Sequence[FittedPrompt | Exception],
         run: Callable[[Sequence[FittedPrompt], int], Sequence[_T | Exception]],
-        asked: Mapping[str, object],
+        settings: Mapping[str, object],
         kind: type[_T],
     ) -> list[_T | Exception]:
-        """Run the longest prompts first, so that a batch pads little; keep the caller's order."""
-        outcomes: dict[int, _T | Exception] = {}
-        sound: list[tuple[int, FittedPrompt]] = []
-        for index, item in enumerate(fitted):
-            if isinstance(item, FittedPrompt):
-                sound.append((index, item))
-            else:
-                outcomes[index] = item
-        sound.sort(key=lambda pair: (-pair[1].tokens, pair[0]))
-        for start in range(0, len(sound), self._batch_size):
-            batch = sound[start : start + self._batch_size]
-            rows = [item for _, item in batch]
-            results = self._recall.batch(
-                self.loaded, asked, rows, partial(halving, rows, run), kind
-            )
-            outcomes.update((index, r) for (index, _), r in zip(batch, results, strict=True))
-        return [outcomes[index] for index in range(len(fitted))]
+        return run_in_batches(
+            fitted,
+            lambda rows: self._cache.read_or_run(
+                self.loaded, settings, rows, partial(run_or_halve, rows, run), kind
+            ),
+            batch_size=self._batch_size,
+            tokens=lambda row: row.tokens,
+        )
 
     def _write(
         self, batch: Sequence[FittedPrompt], halvings: int, max_new_tokens: int, temperature: float
     ) -> list[Reply]:
         start = perf_counter()
-        texts = [item.text for item in batch]
+        texts = [row.text for row in batch]
         written = self.loaded.pipeline.write(
             texts,
             max_new_tokens=max_new_tokens,
@@ -156,15 +150,15 @@ class HuggingFaceEngine:
         return [
             {
                 "text": text,
-                "prompt": item.text,
-                "prompt_tokens": item.tokens,
+                "prompt": row.text,
+                "prompt_tokens": row.tokens,
                 "new_tokens": new_tokens,
-                "cut_tokens": item.cut_tokens,
+                "cut_tokens": row.cut_tokens,
                 "seconds": seconds,
                 "halvings": halvings,
                 "cached": False,
             }
-            for item, (text, new_tokens) in zip(batch, written, strict=True)
+            for row, (text, new_tokens) in zip(batch, written, strict=True)
         ]
 
     def _choose(
@@ -172,35 +166,35 @@ class HuggingFaceEngine:
     ) -> list[Verdict | Exception]:
         start = perf_counter()
         loaded = self.loaded
-        scorings = [
-            plan(
-                loaded.encode(item.text),
-                [loaded.encode(loaded.continued(item.text, option)) for option in options],
+        plans = [
+            plan_scoring(
+                loaded.encode(row.text),
+                [loaded.encode(loaded.join(row.text, option)) for option in options],
             )
-            for item in batch
+            for row in batch
         ]
-        logprobs = option_logprobs(loaded, scorings)
+        logprobs = option_logprobs(loaded, plans)
         seconds = (perf_counter() - start) / len(batch)
         return [
-            _verdict(item, options, values, seconds)
-            for item, values in zip(batch, logprobs, strict=True)
+            _verdict(row, options, values, seconds)
+            for row, values in zip(batch, logprobs, strict=True)
         ]
 
 
 def _verdict(
-    item: FittedPrompt, options: Sequence[str], logprobs: Sequence[float], seconds: float
+    row: FittedPrompt, options: Sequence[str], logprobs: Sequence[float], seconds: float
 ) -> Verdict | Exception:
     try:
-        choice = normalise(options, logprobs)
-    except ValueError as error:  # costs its own question, and is recorded there
+        distribution = normalise(options, logprobs)
+    except ValueError as error:  # only this prompt's question fails, and records the error
         return error
     return {
-        "choice": choice.choice,
-        "probabilities": choice.probabilities,
-        "mass": choice.mass,
-        "prompt": item.text,
-        "prompt_tokens": item.tokens,
-        "cut_tokens": item.cut_tokens,
+        "choice": distribution.choice,
+        "probabilities": distribution.probabilities,
+        "mass": distribution.mass,
+        "prompt": row.text,
+        "prompt_tokens": row.tokens,
+        "cut_tokens": row.cut_tokens,
         "reply": None,
         "seconds": seconds,
         "cached": False,
@@ -208,7 +202,10 @@ def _verdict(
 
 
 def batch_seed(seed: int, texts: Sequence[str]) -> int:
-    """Return the seed of one batch: it follows from the run's seed and the batch's own prompts."""
+    """Compute the seed of a batch, in 0..2**56-1, from the run's seed and the batch's prompts.
+
+    A batch then samples the same texts wherever it comes in a run, also after a resume.
+    """
     digest = sha256(str(seed).encode())
     for text in texts:
         digest.update(b"\0" + text.encode())

@@ -1,7 +1,7 @@
-"""A user's own LangChain model as an engine: an API, a local server, anything LangChain speaks to.
+"""The engine of a user's own LangChain model: an API, a local server, or any other.
 
-Such a model brings its own settings (temperature, length); it is asked in text, also for verdicts,
-since it gives no logits.
+Such a model has its own settings (temperature, length). It gives no logits, so that it replies in
+text also where it chooses.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,11 +14,13 @@ from langchain_core.runnables.config import ensure_config
 
 from graph.models.budget import FittedPrompt, fit_prompt
 from graph.models.verdict import parse_choice
+from graph.support.text import without_surrogates
 from nodes.model import Prompt, Reply, Verdict
 
 WINDOW = 4096
-"""Assumed window, in tokens, of a model that does not say its own."""
+"""The assumed window of such a model, in tokens."""
 _BYTES_A_TOKEN = 3
+"""The assumed length of a token; real ones are longer on average, so that no prompt is too long."""
 _T = TypeVar("_T")
 
 
@@ -34,18 +36,18 @@ class LangChainEngine:
     def write_all(
         self, prompts: Sequence[Prompt], max_new_tokens: int, temperature: float
     ) -> list[Reply | Exception]:
-        """Answer each prompt; length and temperature are the model's own."""
+        """Write a reply to each prompt, in order; length and temperature are the model's own."""
         fitted = [self._fit(prompt, max_new_tokens, "") for prompt in prompts]
-        return self._each_sound(fitted, self._write)
+        return self._run_fitted(fitted, self._write)
 
     def choose_all(
         self, prompts: Sequence[Prompt], options: Sequence[str]
     ) -> list[Verdict | Exception]:
-        """Ask for one of the options in text; a reply that is none of them is unscored."""
-        order = f"\n\nReply with exactly one of these and nothing else: {', '.join(options)}"
-        fitted = [self._fit(prompt, 16, order) for prompt in prompts]
-        return self._each_sound(
-            fitted, lambda items: [_verdict(r, options) for r in self._write(items)]
+        """Choose one of the options for each prompt, in order; any other reply is unscored."""
+        instruction = f"\n\nReply with exactly one of these and nothing else: {', '.join(options)}"
+        fitted = [self._fit(prompt, 16, instruction) for prompt in prompts]
+        return self._run_fitted(
+            fitted, lambda rows: [_verdict(reply, options) for reply in self._write(rows)]
         )
 
     def _fit(self, prompt: Prompt, new_tokens: int, suffix: str) -> FittedPrompt | Exception:
@@ -53,45 +55,51 @@ class LangChainEngine:
             return fit_prompt(
                 prompt,
                 limit=self._window - new_tokens,
-                count=lambda text: -(-len(text.encode("utf-8", "replace")) // _BYTES_A_TOKEN),
-                protect=lambda value: value.encode("utf-8", "replace").decode("utf-8"),
+                count=_tokens,
+                protect=without_surrogates,
                 wrap=lambda text: text + suffix,
             )
-        except Exception as error:  # costs its own question, and is recorded there
+        except Exception as error:  # only this prompt's question fails, and records the error
             return error
 
-    def _each_sound(
+    def _run_fitted(
         self,
         fitted: Sequence[FittedPrompt | Exception],
         run: Callable[[list[FittedPrompt]], Sequence[_T]],
     ) -> list[_T | Exception]:
-        sound = [item for item in fitted if isinstance(item, FittedPrompt)]
-        results = iter(run(sound) if sound else [])
-        return [next(results) if isinstance(item, FittedPrompt) else item for item in fitted]
+        rows = [row for row in fitted if isinstance(row, FittedPrompt)]
+        results = iter(run(rows) if rows else [])
+        return [next(results) if isinstance(row, FittedPrompt) else row for row in fitted]
 
-    def _write(self, items: list[FittedPrompt]) -> list[Reply]:
+    def _write(self, rows: list[FittedPrompt]) -> list[Reply]:
         start = perf_counter()
-        # generate_prompt, not batch: BaseLLM.batch recurses for ever inside a node whose run
-        # carries max_concurrency (langchain-core 1.7.2).
+        # generate_prompt, not batch: with langchain-core 1.7.2, BaseLLM.batch recurses for ever
+        # inside a node whose run has max_concurrency set.
         result = self._model.generate_prompt(
-            [StringPromptValue(text=item.text) for item in items],
-            # The run's own callbacks: its traces and events then show the model's calls.
+            [StringPromptValue(text=row.text) for row in rows],
+            # With the callbacks of the run, its traces and events include the model's calls.
             callbacks=ensure_config().get("callbacks"),
         )
-        seconds = (perf_counter() - start) / len(items)
+        seconds = (perf_counter() - start) / len(rows)
+        texts = [generations[0].text for generations in result.generations]
         return [
             {
-                "text": row[0].text,
-                "prompt": item.text,
-                "prompt_tokens": item.tokens,
-                "new_tokens": -(-len(row[0].text.encode("utf-8", "replace")) // _BYTES_A_TOKEN),
-                "cut_tokens": item.cut_tokens,
+                "text": text,
+                "prompt": row.text,
+                "prompt_tokens": row.tokens,
+                "new_tokens": _tokens(text),
+                "cut_tokens": row.cut_tokens,
                 "seconds": seconds,
                 "halvings": 0,
                 "cached": False,
             }
-            for item, row in zip(items, result.generations, strict=True)
+            for row, text in zip(rows, texts, strict=True)
         ]
+
+
+def _tokens(text: str) -> int:
+    """Estimate the number of tokens of a text: such a model gives no tokenizer."""
+    return -(-len(text.encode("utf-8", "replace")) // _BYTES_A_TOKEN)
 
 
 def _verdict(reply: Reply, options: Sequence[str]) -> Verdict:

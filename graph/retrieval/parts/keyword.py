@@ -1,4 +1,4 @@
-"""Keyword retrieval: the Okapi scores of rank_bm25, frozen at build into a sparse matrix."""
+"""The keyword part: the Okapi scores of rank_bm25, frozen at build into a sparse matrix."""
 
 import json
 from collections.abc import Sequence
@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graph.retrieval import terms
-from graph.retrieval.documents import Post
+from graph.retrieval.parts.part import EncodeTexts, Parameters, Part, QueryBatch
+from graph.retrieval.posts import Post
 from graph.retrieval.query import Query
 from graph.retrieval.terms import tokenize
 
@@ -17,13 +18,15 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 TITLE, QUESTION, ANSWER = 10, 2, 1
-"""How often a term of each field counts in a post; tags count as the title."""
+"""The weight of each field: how often one of its terms counts in a post. Tags count as the title."""
 QUERY_TITLE, QUERY_BODY = 3, 1
-"""How often a term counts in a query: once for standing in a field, however often it stands there."""
+"""How often a term counts in a query, once for each field that has it, however often."""
 K1, B, EPSILON = 5.0, 0.75, 0.25
-"""Okapi's parameters. k1 is of the size of the field weights, by which all frequencies are scaled."""
+"""Okapi's parameters. k1 is as large as a field weight, since those multiply all frequencies."""
+SCORE_TOLERANCE = 1e-9
+"""Scores nearer to each other may be equal: sums of the same terms in another order."""
 
-PARAMETERS: dict[str, object] = {
+PARAMETERS: Parameters = {
     "k1": K1,
     "b": B,
     "epsilon": EPSILON,
@@ -33,7 +36,7 @@ PARAMETERS: dict[str, object] = {
 """Part of an index's identity."""
 
 _ARRAYS = ("data", "indices", "indptr")
-FILES = (*(f"{name}.npy" for name in _ARRAYS), "vocabulary.json")
+FILES = frozenset({*(f"{name}.npy" for name in _ARRAYS), "vocabulary.json"})
 
 
 def document_terms(post: Post) -> list[str]:
@@ -42,30 +45,51 @@ def document_terms(post: Post) -> list[str]:
     return title * TITLE + tokenize(post.question) * QUESTION + tokenize(post.answer) * ANSWER
 
 
-def query_terms(question: Query) -> list[str]:
+def query_terms(query: Query) -> list[str]:
     """Return the terms of a query; a long body counts each of its terms once."""
-    title = list(dict.fromkeys(tokenize(question.title)))
-    body = list(dict.fromkeys(tokenize(question.body)))
+    title = list(dict.fromkeys(tokenize(query.title)))
+    body = list(dict.fromkeys(tokenize(query.body)))
     return title * QUERY_TITLE + body * QUERY_BODY
 
 
-class KeywordIndex:
-    """Scores of every (term, document) pair: row t, column d."""
+class KeywordPart(Part):
+    """The scores of every pair of a term (row) and a post (column)."""
+
+    section = "keyword"
+    encodes = False
+    only_matches = True
+    vectors = None
 
     def __init__(self, scores: "csr_array", vocabulary: dict[str, int]) -> None:
         self._scores = scores
         self._vocabulary = vocabulary
 
     @classmethod
-    def build(cls, documents: Sequence[Sequence[str]]) -> "KeywordIndex":
+    def parameters(cls, names: Sequence[str]) -> Parameters:
+        """Return the parameters of Okapi, of the fields and of the terms."""
+        return PARAMETERS
+
+    @classmethod
+    def files(cls, name: str) -> frozenset[str]:
+        """Return the files of the matrix and of the vocabulary."""
+        return FILES
+
+    @classmethod
+    def build(cls, name: str, posts: Sequence[Post], encode: EncodeTexts) -> "KeywordPart":
+        """Score the terms of all posts."""
+        return cls.from_terms([document_terms(post) for post in posts])
+
+    @classmethod
+    def from_terms(cls, documents: Sequence[Sequence[str]]) -> "KeywordPart":
         """Freeze the scores that `rank_bm25.BM25Okapi` computes for each term of each document.
 
         The score of a term t in a document d of length |d| (Robertson et al. 1994):
-        idf(t) f (k1 + 1) / (f + k1 (1 - b + b |d| / mean length)), where f is how often t is in d.
+        idf(t) f (k1 + 1) / (f + k1 (1 - b + b |d| / mean length)), f the frequency of t in d.
         """
         from rank_bm25 import BM25Okapi
         from scipy.sparse import coo_array
 
+        # BM25Okapi divides by the mean length, which must not be 0.
         bm25 = BM25Okapi([terms or [""] for terms in documents], k1=K1, b=B, epsilon=EPSILON)
         vocabulary = {term: row for row, term in enumerate(bm25.idf)}
         sizes = [len(frequencies) for frequencies in bm25.doc_freqs]
@@ -80,20 +104,43 @@ class KeywordIndex:
         return cls(matrix.tocsr(), vocabulary)
 
     def scores(self, queries: Sequence[Sequence[str]]) -> NDArray[np.float64]:
-        """Return the score of each document for each query, shape [queries, documents].
+        """Return the score of each document for each query, shape (queries, documents).
 
-        A term that a query repeats counts as often.
+        A query is its terms; a term that it repeats counts as often.
         """
         from scipy.sparse import csr_array
 
-        known = [[self._vocabulary[t] for t in terms if t in self._vocabulary] for terms in queries]
-        ends = np.cumsum([0, *map(len, known)])
-        columns = np.array([column for row in known for column in row], dtype=int)
+        columns_of = [
+            [self._vocabulary[t] for t in terms if t in self._vocabulary] for terms in queries
+        ]
+        ends = np.cumsum([0, *map(len, columns_of)])
+        columns = np.array([column for row in columns_of for column in row], dtype=int)
         shape = (len(queries), len(self._vocabulary))
-        asked = csr_array((np.ones(len(columns)), columns, ends), shape=shape)
-        asked.sum_duplicates()
-        found: NDArray[np.float64] = (asked @ self._scores).toarray()
-        return found
+        counts = csr_array((np.ones(len(columns)), columns, ends), shape=shape)
+        counts.sum_duplicates()
+        scores: NDArray[np.float64] = (counts @ self._scores).toarray()
+        return scores
+
+    def nominate(self, batch: QueryBatch, pool: int) -> list[NDArray[np.int64]]:
+        """Return the best posts that share a term with a query; equal ones at the end all count."""
+        return [_best(scores, pool) for scores in self._batch_scores(batch)]
+
+    def score(
+        self, batch: QueryBatch, position: int, rows: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Return Okapi's scores; where other parts are weighed too, over the best of the query."""
+        scores: NDArray[np.float64] = self._batch_scores(batch)[position]
+        best = float(scores.max(initial=0.0)) if batch.is_fused else 1.0
+        return scores[rows] / (best or 1.0)
+
+    def _batch_scores(self, batch: QueryBatch) -> NDArray[np.float64]:
+        """Return the score of each post for each query, 0 for excluded posts."""
+        if self not in batch.scores:
+            scores = self.scores([query_terms(query) for query in batch.queries])
+            # An excluded post must not set the best score, by which all others are divided.
+            scores[:, list(batch.excluded)] = 0.0
+            batch.scores[self] = scores
+        return batch.scores[self]
 
     def save(self, folder: Path) -> None:
         """Write raw arrays and the vocabulary."""
@@ -103,14 +150,25 @@ class KeywordIndex:
         (folder / "vocabulary.json").write_text(json.dumps(stored), encoding="utf-8")
 
     @classmethod
-    def open(cls, folder: Path) -> "KeywordIndex":
-        """Read what `save` wrote; the arrays stay on disk until they are touched."""
+    def open(cls, folder: Path, name: str = "keyword") -> "KeywordPart":
+        """Open the files of `save`; the arrays stay on disk until they are read."""
         from scipy.sparse import csr_array
 
         stored = json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))
         vocabulary = {term: row for row, term in enumerate(stored["terms"])}
         data, indices, indptr = (
-            np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in _ARRAYS
+            np.load(folder / f"{array}.npy", mmap_mode="r", allow_pickle=False) for array in _ARRAYS
         )
         shape = (len(vocabulary), stored["documents"])
         return cls(csr_array((data, indices, indptr), shape=shape), vocabulary)
+
+
+def _best(scores: NDArray[np.float64], pool: int) -> NDArray[np.int64]:
+    """Return the rows of the best scores above 0; of equal ones the first rows."""
+    if pool < len(scores):
+        least = np.partition(scores, -pool)[-pool]
+        # Equal sums can differ in their last bits: all that may be among the best are nominated.
+        rows = np.flatnonzero(scores >= least - SCORE_TOLERANCE)
+    else:
+        rows = np.arange(len(scores))
+    return rows[scores[rows] > 0]

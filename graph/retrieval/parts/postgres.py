@@ -1,10 +1,9 @@
-"""Vectors in PostgreSQL: pgvector finds the nearest posts, exactly, on a server.
+"""The vector parts on PostgreSQL: pgvector searches the nearest posts, exactly, on a server.
 
-All else of an index stays on this machine; `docs/postgres.md` says how and why.
+The rest of an index stays on this machine: see `docs/postgres.md`.
 """
 
 import json
-import logging
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graph.retrieval.parts.postgres_server import Server, lock
-from graph.retrieval.parts.vectors import Nearest, VectorIndex
+from graph.retrieval.parts.vectors import FieldPart, Nearest
 from graph.support.errors import IndexMismatchError
+from graph.support.logger import log
 from graph.support.progress import progress
 from graph.support.storage import file_sha256
 
@@ -25,20 +25,19 @@ if TYPE_CHECKING:
 
     from graph.retrieval.parts.postgres_server import Connection
 
-log = logging.getLogger("opencoder")
 FORMAT = 1
-"""Count up when the tables change their meaning."""
+"""Count up when the meaning of the tables changes."""
 _CHUNK = 1000
-"""Vectors between two signs of life."""
-# No index fits a negated distance: the search is exact even where the table was given one.
+"""Vectors between two steps of the progress."""
+# No index fits a negated distance: the search is exact even if somebody adds one to the table.
 _NEAREST = """SELECT row, -(embedding <#> %s) AS score FROM {table}
               ORDER BY score DESC, row LIMIT %s"""
-_SOME = "SELECT row, embedding FROM {table} WHERE row = ANY(%s)"
+_ROWS = "SELECT row, embedding FROM {table} WHERE row = ANY(%s)"
 _CREATE = "CREATE TABLE {table} (row integer PRIMARY KEY, embedding vector({dimension}) NOT NULL)"
 _COPY = "COPY {table} (row, embedding) FROM STDIN (FORMAT BINARY)"
 _COMMENT = "COMMENT ON TABLE {table} IS {comment}"
-# Not to_regclass: within a transaction it may not see what another process has just made.
-_FOUND = """SELECT obj_description(oid, 'pg_class') FROM pg_class
+# Not to_regclass: within a transaction it may miss a table that another process just created.
+_SELECT_COMMENT = """SELECT obj_description(oid, 'pg_class') FROM pg_class
             WHERE relname = %s AND pg_table_is_visible(oid)"""
 _CONTENT = """SELECT count(*), min(row), max(row), encode(sha256(
                   string_agg(sha256(vector_send(embedding)), ''::bytea ORDER BY row)), 'hex')
@@ -59,25 +58,27 @@ class Table(NamedTuple):
         return cls(f"opencoder_{field}_{digest[:16]}", digest, rows, dimension)
 
     def comment(self, content: str) -> str:
-        """Say what the table holds; `content` is a digest of its vectors."""
+        """Return the comment that identifies the table; `content` is a digest of its vectors."""
         return json.dumps({"format": FORMAT, **self._asdict(), "content_sha256": content})
 
     def sql(self, query: str, comment: str = "") -> "Composed":
-        """Fill a query of this module."""
+        """Fill in a query of this module."""
         from psycopg.sql import SQL, Identifier, Literal
 
         parts = {"table": Identifier(self.name), "dimension": Literal(self.dimension)}
         return SQL(query).format(**parts, comment=Literal(comment))
 
     def refused(self, why: str) -> IndexMismatchError:
-        """Say that the table is not ours, or damaged."""
+        """Return the error for a table that is not ours, or damaged."""
         return IndexMismatchError(
             f"table {self.name} in PostgreSQL: {why}; drop the table to have it filled anew"
         )
 
 
-class PostgresIndex:
-    """The vectors of one field of all posts, in a table of a PostgreSQL server."""
+class PostgresPart(FieldPart):
+    """The vectors of one field in a table of a PostgreSQL server."""
+
+    vectors: "StoredVectors"
 
     def __init__(self, server: Server, table: Table) -> None:
         self._server, self._table = server, table
@@ -85,17 +86,22 @@ class PostgresIndex:
         self.vectors = StoredVectors(server, table)
 
     @classmethod
-    def open(cls, folder: Path, field: str) -> "PostgresIndex":
+    def check_server(cls) -> None:
+        """Connect to the server once."""
+        Server()
+
+    @classmethod
+    def open(cls, folder: Path, name: str) -> "PostgresPart":
         """Open the table of a verified index's vectors; if there is none yet, fill one.
 
         Raises:
-            MissingExtraError, ConfigError: see `Server`; or it refused what was asked.
+            MissingExtraError, ConfigError: see `Server`; or it refused a query.
             IndexMismatchError: the table holds something else.
         """
-        file = folder / f"{field}.npy"
+        file = folder / f"{name}.npy"
         vectors = np.load(file, mmap_mode="r", allow_pickle=False)
         server = Server()
-        table = Table.of(field, file_sha256(file), *vectors.shape)
+        table = Table.of(name, file_sha256(file), *vectors.shape)
         with server.connection() as connection:
             _fill_once(connection, table, vectors)
             _verify(connection, table)
@@ -106,17 +112,17 @@ class PostgresIndex:
         from pgvector import Vector
 
         depth = min(depth, self._table.rows)
+        # As FAISS does where it finds fewer: the caller drops the row -1.
         scores = np.full((len(queries), depth), -np.inf, dtype=np.float32)
         rows = np.full((len(queries), depth), -1, dtype=np.int64)
-        for number, query in enumerate(queries):
-            found = self._server.rows(self._nearest, [Vector(query), depth])
-            for place, (row, score) in enumerate(found):
-                rows[number, place], scores[number, place] = row, score
+        for query, query_scores, query_rows in zip(queries, scores, rows, strict=True):
+            nearest = self._server.rows(self._nearest, [Vector(query), depth])
+            for rank, (row, score) in enumerate(nearest):
+                query_rows[rank], query_scores[rank] = row, score
         return Nearest(scores, rows)
 
-    def cosines(self, query: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return the cosine of a query with each of some posts, by the local index's arithmetic."""
-        return VectorIndex(self.vectors[rows]).cosines(query, np.arange(len(rows)))
+    def save(self, folder: Path) -> None:
+        """Do nothing: the files that a table was filled from are on this machine already."""
 
 
 class StoredVectors:
@@ -124,29 +130,28 @@ class StoredVectors:
 
     def __init__(self, server: Server, table: Table) -> None:
         self._server, self._table = server, table
-        self._some = table.sql(_SOME)
+        self._rows = table.sql(_ROWS)
 
     def __len__(self) -> int:
         return self._table.rows
 
     def __getitem__(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-
-        found: dict[int, Vector] = dict(self._server.rows(self._some, [rows.tolist()]))
+        stored: dict[int, Vector] = dict(self._server.rows(self._rows, [rows.tolist()]))
         vectors = np.empty((len(rows), self._table.dimension), dtype=np.float32)
-        for place, row in enumerate(rows.tolist()):
-            if row not in found:
-                raise self._table.refused(f"its row {row} is gone")
-            vectors[place] = found[row].to_numpy()
+        for position, row in enumerate(rows.tolist()):
+            if row not in stored:
+                raise self._table.refused(f"its row {row} is missing")
+            vectors[position] = stored[row].to_numpy()
         return vectors
 
 
 def _fill_once(connection: "Connection", table: Table, vectors: NDArray[np.float32]) -> None:
-    """Make the table if there is none: in one transaction, so it is whole or not there."""
-    if _found(connection, table):
+    """Create the table if there is none: in one transaction, so that no half-filled one is left."""
+    if _comment(connection, table):
         return
     with connection.transaction():
         lock(connection, table.name)
-        if _found(connection, table):
+        if _comment(connection, table):
             return
         connection.execute(table.sql(_CREATE))
         content = _copy(connection, table, vectors)
@@ -156,7 +161,7 @@ def _fill_once(connection: "Connection", table: Table, vectors: NDArray[np.float
 
 
 def _copy(connection: "Connection", table: Table, vectors: NDArray[np.float32]) -> str:
-    """Send all vectors; return the digest of what was sent."""
+    """Send all vectors; return their digest."""
     from pgvector import Vector
 
     digest = sha256()
@@ -176,7 +181,7 @@ def _copy(connection: "Connection", table: Table, vectors: NDArray[np.float32]) 
 
 
 def _verify(connection: "Connection", table: Table) -> None:
-    """Refuse a table that does not hold what it should: every vector is read on the server."""
+    """Refuse a table with other rows than it should have; the server reads every vector for it."""
     from psycopg import ProgrammingError, errors
 
     try:
@@ -184,14 +189,16 @@ def _verify(connection: "Connection", table: Table) -> None:
     except errors.InsufficientPrivilege:
         raise
     except ProgrammingError:
-        raise table.refused("it has not the columns of such a table") from None
+        raise table.refused("it does not have the columns row and embedding") from None
     rows, first, last, digest = content or (0, None, None, None)
-    if (rows, first, last) != (table.rows, 0, table.rows - 1):
-        raise table.refused(f"it has {rows} rows, wanted are {table.rows}")
-    if _found(connection, table) != (table.comment(str(digest)),):
+    if rows != table.rows:
+        raise table.refused(f"it has {rows} rows instead of {table.rows}")
+    if (first, last) != (0, table.rows - 1):
+        raise table.refused(f"its rows are not numbered from 0 to {table.rows - 1}")
+    if _comment(connection, table) != (table.comment(str(digest)),):
         raise table.refused("its vectors are not those of the index on this machine")
 
 
-def _found(connection: "Connection", table: Table) -> "TupleRow | None":
-    """Return the comment of the table, in a row; no row where there is no such table."""
-    return connection.execute(_FOUND, [table.name]).fetchone()
+def _comment(connection: "Connection", table: Table) -> "TupleRow | None":
+    """Return a row with the comment of the table, or None if there is no such table."""
+    return connection.execute(_SELECT_COMMENT, [table.name]).fetchone()

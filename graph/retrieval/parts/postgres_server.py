@@ -1,4 +1,4 @@
-"""The PostgreSQL server of `retrieval.store: postgres`: finding it, asking it, errors as one line."""
+"""The PostgreSQL server of `retrieval.store: postgres`: connection, queries, errors as one line."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -23,21 +23,21 @@ _CONNECT_SECONDS = 10
 
 _REASONS = {
     "password authentication failed": "it refuses the user or the password",
-    "no password supplied": "it wants a password, and none is given",
+    "no password supplied": "it requires a password, and the connection string has none",
     "pg_hba.conf": "its pg_hba.conf does not let this user in from here",
-    "translate host name": "the name of the host is unknown",
-    "Connection refused": "no server listens there",
-    "No such file or directory": "no server listens there",
+    "translate host name": "the host name is unknown",
+    "Connection refused": "no server listens at this address",
+    "No such file or directory": "no server listens at this address",
     "timeout expired": "it does not answer",
     "does not exist": "it has no such database or user",
     "SSL": "no encrypted connection can be made",
     "certificate": "no encrypted connection can be made",
 }
-"""What libpq says -> what we say. Its own words may quote a piece of a badly written password."""
+"""From a part of a message of libpq to ours: libpq may quote a piece of a badly written password."""
 
 
 class Server:
-    """One connection with pgvector's types, opened anew where it was lost; threads take turns.
+    """One connection with pgvector's types; it is opened anew if it was lost, and threads take turns.
 
     Raises:
         MissingExtraError: psycopg or pgvector is not installed.
@@ -54,7 +54,7 @@ class Server:
 
     @contextmanager
     def connection(self) -> "Iterator[Connection]":
-        """Yield the connection; what the server refuses becomes a `ConfigError`."""
+        """Yield the connection; an error of the server becomes a `ConfigError`."""
         import psycopg
 
         try:
@@ -64,7 +64,7 @@ class Server:
             raise _failed(error) from None
 
     def rows(self, query: "Composed", parameters: Sequence[object]) -> "list[TupleRow]":
-        """Return all rows that a query finds."""
+        """Return all rows of a query's result."""
         import psycopg
 
         with self.connection():
@@ -73,7 +73,7 @@ class Server:
             except psycopg.OperationalError:
                 if not self._connection.closed:
                     raise
-            # Servers and firewalls drop connections that rest while a model writes.
+            # Servers and firewalls drop connections that are idle while a model writes.
             self._connection = _connect()
             return self._connection.execute(query, parameters, binary=True).fetchall()
 
@@ -90,8 +90,8 @@ def _connect() -> "Connection":
     try:
         connection = psycopg.connect(string, autocommit=True, prepare_threshold=None)
     except psycopg.Error as error:
-        said = str(error)
-        reason = next((ours for theirs, ours in _REASONS.items() if theirs in said), None)
+        message = str(error)
+        reason = next((ours for theirs, ours in _REASONS.items() if theirs in message), None)
         raise _refused(reason or "no connection can be made") from None
     try:
         _enable_pgvector(connection)
@@ -105,17 +105,17 @@ def _connection_string() -> str:
     import psycopg
     from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-    given = os.environ.get(VARIABLE, "").strip()
-    if not given:
+    string = os.environ.get(VARIABLE, "").strip()
+    if not string:
         raise ConfigError(f"retrieval.store=postgres needs a server: set {VARIABLE} to {_FORM}")
     try:
-        parts = conninfo_to_dict(given)
-        # Later ones win: what the user says about the time to wait counts.
+        parts = conninfo_to_dict(string)
+        # Later parameters override earlier ones: a connect_timeout of the user stays.
         ours = make_conninfo(connect_timeout=_CONNECT_SECONDS, application_name="opencoder")
         return make_conninfo(ours, **parts)
     except (psycopg.Error, ValueError):
         raise ConfigError(
-            f"{VARIABLE} is no connection string: write {_FORM}, "
+            f"{VARIABLE} is not a connection string: write {_FORM}, "
             "with %XX for special characters of the password"
         ) from None
 
@@ -138,7 +138,7 @@ def _enable_pgvector(connection: "Connection") -> None:
         ) from None
     except (errors.FeatureNotSupported, errors.UndefinedFile):
         raise _refused(
-            "it has no pgvector: install it there as https://github.com/pgvector/pgvector says"
+            "it has no pgvector: install it there, see https://github.com/pgvector/pgvector"
         ) from None
     except ProgrammingError:
         raise _refused("pgvector is in a schema that is not on the user's search_path") from None
@@ -147,16 +147,16 @@ def _enable_pgvector(connection: "Connection") -> None:
 
 
 def lock(connection: "Connection", name: str) -> None:
-    """Let other processes of ours wait until this transaction ends before they do the same."""
+    """Let other OpenCoder processes that take the same lock wait until this transaction ends."""
     connection.execute(
         "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"opencoder {name}"]
     )
 
 
 def _failed(error: "psycopg.Error") -> ConfigError:
-    """Tell what the server said; before a connection stands it is `_REASONS` that tells."""
-    said = error.diag.message_primary
-    return _refused(" ".join(said.split())[:300] if said else "the connection was lost")
+    """Return the server's message as an error; errors before a connection have those of `_REASONS`."""
+    message = error.diag.message_primary
+    return _refused(" ".join(message.split())[:300] if message else "the connection was lost")
 
 
 def _refused(why: str) -> ConfigError:

@@ -1,80 +1,136 @@
-"""Semantic retrieval: the inner product of normalised sentence vectors, searched by FAISS."""
+"""The vector parts: the cosine of query and post, from normalised sentence vectors, by FAISS."""
 
+from abc import abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from graph.retrieval.parts.part import EncodeTexts, Parameters, Part, QueryBatch, Vectors
 from graph.support.errors import MissingExtraError
 
+if TYPE_CHECKING:
+    from graph.retrieval.posts import Post
+
 APPROXIMATE_ABOVE = 500_000
-"""Vectors from which on an approximate index is built; smaller ones are searched exactly."""
+"""The largest number of vectors that is searched exactly; more get an approximate index."""
 _PROBES = 64
 _TRAINING_PER_LIST = 64
 
-PARAMETERS: dict[str, object] = {
+PARAMETERS: Parameters = {
     "normalised": True,
     "approximate_above": APPROXIMATE_ABOVE,
     "text": 3,
 }
-"""Part of an index's identity; count `text` up when what the encoder reads of a post changes."""
+"""Part of an index's identity; count `text` up when `Post.field_text` changes."""
 
 
 class Nearest(NamedTuple):
-    """What a search found, shape [queries, depth] each, best first."""
+    """The nearest posts of queries, best first; both arrays have shape (queries, depth)."""
 
     scores: NDArray[np.float32]
     rows: NDArray[np.int64]
 
 
-class VectorIndex:
-    """The vectors of one field of all posts, on disk until they are touched."""
+class FieldPart(Part):
+    """The vectors of one field of all posts; a subclass searches them."""
 
-    def __init__(self, vectors: NDArray[np.float32], approximate: Any = None) -> None:
-        self.vectors = vectors
-        self._approximate = approximate
+    section = "vectors"
+    encodes = True
+    only_matches = False
+    vectors: Vectors
 
     @classmethod
-    def build(cls, vectors: NDArray[np.float32]) -> "VectorIndex":
-        """Take normalised vectors, shape [posts, dimension]; very many get an inverted file too."""
-        if len(vectors) <= APPROXIMATE_ABOVE:
-            _faiss()
-            return cls(vectors)
-        return cls(vectors, _inverted_file(vectors))
+    def parameters(cls, names: Sequence[str]) -> Parameters:
+        """Return the parameters of all vectors, and the fields."""
+        return {**PARAMETERS, "fields": list(names)}
 
+    @classmethod
+    def files(cls, name: str) -> frozenset[str]:
+        """Return the file of the vectors."""
+        return frozenset({f"{name}.npy"})
+
+    @classmethod
+    def optional_files(cls, name: str) -> frozenset[str]:
+        """Return the file of the approximate index."""
+        return frozenset({f"{name}.faiss"})
+
+    @classmethod
+    def build(cls, name: str, posts: "Sequence[Post]", encode: EncodeTexts) -> "VectorPart":
+        """Encode the field of all posts."""
+        return VectorPart.from_vectors(
+            name, encode(name, [post.field_text(name) for post in posts])
+        )
+
+    @abstractmethod
     def search(self, queries: NDArray[np.float32], depth: int) -> Nearest:
-        """Return the `depth` nearest posts of each query, exact unless the index is approximate."""
-        depth = min(depth, len(self.vectors))
-        if self._approximate is not None:
-            return Nearest(*self._approximate.search(queries, depth))
-        faiss = _faiss()
-        found = faiss.knn(queries, self.vectors, depth, metric=faiss.METRIC_INNER_PRODUCT)
-        return Nearest(*found)
+        """Return the `depth` nearest posts of each query; queries have shape (n, dimension)."""
 
     def cosines(self, query: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the cosine of a query with each of some posts, in [-1, 1]."""
         # In 32 bits, equal vectors get unequal products: the order of a sum depends on the row.
-        found: NDArray[np.float64] = self.vectors[rows].astype(np.float64) @ query
-        return found
+        cosines: NDArray[np.float64] = self.vectors[rows].astype(np.float64) @ query
+        return cosines
 
-    def save(self, folder: Path, name: str) -> None:
-        """Write the vectors, and the inverted file if there is one."""
-        np.save(folder / f"{name}.npy", self.vectors, allow_pickle=False)
-        if self._approximate is not None:
-            _faiss().write_index(self._approximate, str(folder / f"{name}.faiss"))
+    def nominate(self, batch: QueryBatch, pool: int) -> list[NDArray[np.int64]]:
+        """Return the nearest posts of each query."""
+        return list(self.search(batch.vectors, pool).rows)
+
+    def score(
+        self, batch: QueryBatch, position: int, rows: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Return the cosine of a query with each of some posts."""
+        return self.cosines(batch.vectors[position], rows)
+
+
+class VectorPart(FieldPart):
+    """Vectors in files, searched by FAISS; they stay on disk until they are read."""
+
+    vectors: NDArray[np.float32]
+
+    def __init__(self, name: str, vectors: NDArray[np.float32], approximate: Any = None) -> None:
+        self._name = name
+        self.vectors = vectors
+        self._approximate = approximate
 
     @classmethod
-    def open(cls, folder: Path, name: str) -> "VectorIndex":
-        """Map what `save` wrote into memory; the caller has checked the digests of the files."""
+    def from_vectors(cls, name: str, vectors: NDArray[np.float32]) -> "VectorPart":
+        """Index normalised vectors, shape (posts, dimension): very many get an inverted file too."""
+        if len(vectors) <= APPROXIMATE_ABOVE:
+            _faiss()
+            return cls(name, vectors)
+        return cls(name, vectors, _inverted_file(vectors))
+
+    def search(self, queries: NDArray[np.float32], depth: int) -> Nearest:
+        """Return the `depth` nearest posts of each query, exact unless the index is approximate.
+
+        An approximate search that finds fewer posts fills up with the row -1.
+        """
+        depth = min(depth, len(self.vectors))
+        if self._approximate is not None:
+            return Nearest(*self._approximate.search(queries, depth))
+        faiss = _faiss()
+        return Nearest(*faiss.knn(queries, self.vectors, depth, metric=faiss.METRIC_INNER_PRODUCT))
+
+    def save(self, folder: Path) -> None:
+        """Write the vectors, and the inverted file if there is one."""
+        np.save(folder / f"{self._name}.npy", self.vectors, allow_pickle=False)
+        if self._approximate is not None:
+            _faiss().write_index(self._approximate, str(folder / f"{self._name}.faiss"))
+
+    @classmethod
+    def open(cls, folder: Path, name: str) -> "VectorPart":
+        """Map the files of `save` into memory."""
         faiss = _faiss()
         vectors = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
         file = folder / f"{name}.faiss"
         if not file.exists():
-            return cls(vectors)
+            return cls(name, vectors)
         index = faiss.read_index(str(file), faiss.IO_FLAG_MMAP)
         faiss.extract_index_ivf(index).nprobe = _PROBES
-        return cls(vectors, index)
+        return cls(name, vectors, index)
 
 
 def _inverted_file(vectors: NDArray[np.float32]) -> Any:

@@ -1,19 +1,28 @@
 """From the rows of a dataset to questions, in both shapes that a dataset may have."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from dataset import Question, default_dataset, parse_questions
+from dataset import Question, default_dataset, read_questions
+from graph.support.errors import DatasetError
 
 
-def numbered(*rows):
-    return list(enumerate(rows, 1))
+@pytest.fixture
+def questions(tmp_path):
+    """Write rows to a file and read their questions."""
+
+    def read(*rows):
+        path = tmp_path / "d.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        return read_questions(path)
+
+    return read
 
 
-def test_a_plain_row_is_markdown_as_it_stands():
-    rows = numbered({"question": " why?\n", "answer": " because ", "eval_id": "q1"})
-    assert parse_questions(rows) == [
+def test_a_plain_row_is_markdown_as_it_stands(questions):
+    assert questions({"question": " why?\n", "answer": " because ", "eval_id": "q1"}) == [
         Question(
             eval_id="q1",
             title="",
@@ -25,14 +34,14 @@ def test_a_plain_row_is_markdown_as_it_stands():
     ]
 
 
-def test_a_row_of_the_other_shape_is_html():
+def test_a_row_of_the_other_shape_is_html(questions):
     row = {
         "question_title": " Title ",
         "question_body": "<p>why?</p>",
         "answer_body": "<p>because</p>",
         "relevant_question_ids": "7| 8 ||9",
     }
-    assert parse_questions(numbered(row)) == [
+    assert questions(row) == [
         Question(
             eval_id="1",
             title="Title",
@@ -44,22 +53,19 @@ def test_a_row_of_the_other_shape_is_html():
     ]
 
 
-def test_a_row_that_has_both_shapes_is_read_as_the_plain_one():
+def test_a_row_that_has_both_shapes_is_read_as_the_plain_one(questions):
     row = {"question": "q", "answer": "a", "question_title": "t", "question_body": "b"}
-    (question,) = parse_questions(numbered({**row, "answer_body": "c"}))
+    (question,) = questions({**row, "answer_body": "c"})
     assert (question.body, question.reference, question.is_html) == ("q", "a", False)
 
 
-def test_the_row_number_stands_in_for_a_missing_id():
-    rows = [
-        (3, {"question": "a", "answer": ""}),
-        (9, {"question": "b", "answer": "", "eval_id": " "}),
-    ]
-    assert [question.eval_id for question in parse_questions(rows)] == ["3", "9"]
+def test_the_row_number_stands_in_for_a_missing_id(questions):
+    rows = [{"question": "a", "answer": ""}, {"question": "b", "answer": "", "eval_id": " "}]
+    assert [question.eval_id for question in questions(*rows)] == ["1", "2"]
 
 
-def test_a_question_may_lack_its_reference():
-    (question,) = parse_questions(numbered({"question": "q", "answer": ""}))
+def test_a_question_may_lack_its_reference(questions):
+    (question,) = questions({"question": "q", "answer": ""})
     assert question.reference == ""
 
 
@@ -70,38 +76,36 @@ def test_a_question_may_lack_its_reference():
         {"question_title": " ", "question_body": "\t", "answer_body": "a"},
     ],
 )
-def test_an_empty_question_is_refused_with_its_row(row):
-    with pytest.raises(ValueError, match="row 2: the question is empty"):
-        parse_questions(numbered({"question": "q", "answer": "a"}, row))
+def test_an_empty_question_is_refused_with_its_row(questions, row):
+    with pytest.raises(DatasetError, match="row 2: the question is empty"):
+        questions({"question": "q", "answer": "a"}, row)
 
 
-def test_a_title_alone_is_a_question():
+def test_a_title_alone_is_a_question(questions):
     row = {"question_title": "Why?", "question_body": "", "answer_body": "a"}
-    assert parse_questions(numbered(row))[0].title == "Why?"
+    assert questions(row)[0].title == "Why?"
 
 
-def test_the_same_id_twice_is_refused_with_both_rows():
-    rows = numbered(*({"question": "q", "answer": "a", "eval_id": i} for i in ("x", "y", " x")))
-    with pytest.raises(ValueError, match="row 3: eval_id 'x' stands in row 1 already"):
-        parse_questions(rows)
+def test_the_same_id_twice_is_refused_with_both_rows(questions):
+    rows = [{"question": "q", "answer": "a", "eval_id": name} for name in ("x", "y", " x")]
+    with pytest.raises(DatasetError, match=r"d\.jsonl: row 3: eval_id 'x' is already in row 1"):
+        questions(*rows)
 
 
-def test_an_id_that_equals_a_row_number_is_refused_too():
-    rows = numbered(
-        {"question": "q", "answer": "a", "eval_id": "2"}, {"question": "q", "answer": "a"}
-    )
-    with pytest.raises(ValueError, match="row 2: eval_id '2' stands in row 1 already"):
-        parse_questions(rows)
+def test_an_id_that_equals_a_row_number_is_refused_too(questions):
+    rows = [{"question": "q", "answer": "a", "eval_id": "2"}, {"question": "q", "answer": "a"}]
+    with pytest.raises(DatasetError, match="row 2: eval_id '2' is already in row 1"):
+        questions(*rows)
 
 
 @pytest.mark.parametrize("missing", ["question", "answer"])
-def test_missing_columns_are_named_with_what_is_there(missing):
+def test_missing_columns_are_named_with_what_is_there(questions, missing):
     row = {"question": "q", "answer": "a", "other": "x"}
     del row[missing]
     with pytest.raises(
-        ValueError, match="needs the columns question, answer, or question_title"
+        DatasetError, match="needs the columns question, answer, or question_title"
     ) as e:
-        parse_questions(numbered(row))
+        questions(row)
     assert str(e.value).endswith("; it has " + ", ".join(row))
 
 

@@ -1,4 +1,4 @@
-"""The wiring: which nodes run, in which order, and what reaches them."""
+"""The wiring: the nodes of each config, their order, and the values that reach them."""
 
 import asyncio
 import re
@@ -126,10 +126,10 @@ def test_all_configs_have_an_expected_order():
 def test_nodes_run_in_the_order_of_the_config_and_the_judge_comes_last(name):
     answering = build_graph(name, model=model_for(name), retriever=retriever())
     judged = judged_graph(answering, FakeModel(verdicts=[GRADES]))
-    given = {"question": "why?", "reference": "because"}
+    state = {"question": "why?", "reference": "because"}
     order = [
         (bool(namespace), node)
-        for namespace, update in judged.stream(given, stream_mode="updates", subgraphs=True)
+        for namespace, update in judged.stream(state, stream_mode="updates", subgraphs=True)
         for node in update
     ]
     inside = [(True, node) for node in ORDERS[name]]
@@ -199,26 +199,26 @@ def test_question_and_passages_stand_in_every_prompt_of_the_answering_model():
     assert len(model.written + model.chosen) == 8
     for prompt in model.written + model.chosen:
         assert section(prompt, "question") == "why does {it} hang?"
-        shown = section(prompt, "passages")
-        assert shown == "[1] title 1\nuse a lock\n[2] title 2\nuse a queue"
+        passages = section(prompt, "passages")
+        assert passages == "[1] title 1\nuse a lock\n[2] title 2\nuse a queue"
 
 
 def test_baseline_sends_the_question_without_any_passage():
     model = FakeModel(["print it"])
-    asked = retriever()
-    build_graph("baseline", model=model, retriever=asked).invoke({"question": "how to print?"})
+    unused = retriever()
+    build_graph("baseline", model=model, retriever=unused).invoke({"question": "how to print?"})
     assert section(model.written[0], "question") == "how to print?"
     assert "first passage" not in model.written[0]
     assert "passages" not in model.written[0]
-    assert asked.asked == []
+    assert unused.queries == []
 
 
 def test_retriever_is_asked_the_question_itself_once():
-    asked = retriever()
-    build_graph("semantic_cot", model=model_for("semantic_cot"), retriever=asked).invoke(
+    recording = retriever()
+    build_graph("semantic_cot", model=model_for("semantic_cot"), retriever=recording).invoke(
         {"question": " why?\n"}
     )
-    assert asked.asked == [" why?\n"]
+    assert recording.queries == [" why?\n"]
 
 
 def test_only_top_k_passages_are_used():
@@ -333,8 +333,8 @@ def test_critic_who_always_complains_is_heard_max_rounds_times(rounds, rerank):
     built = build_graph(looping(rounds, rerank=rerank), model=model, retriever=retriever())
     nodes = [step["node"] for step in trace(built, "why?")]
     start = ["retrieve", "generate", *(["rerank_drafts"] if rerank else [])]
-    each = ["critique", "refine", *(["rerank_refined"] if rerank else [])]
-    assert nodes == start + each * rounds
+    one_round = ["critique", "refine", *(["rerank_refined"] if rerank else [])]
+    assert nodes == start + one_round * rounds
 
 
 @pytest.mark.parametrize("rounds", [1, 3, 10])
@@ -389,16 +389,16 @@ def by_question() -> BatchedModel:
 
 def test_batch_gives_each_question_its_own_answer():
     built = build_graph("semantic_cot", model=by_question(), retriever=retriever())
-    given = [{"question": f"q{number}?"} for number in range(12)]
+    questions = [{"question": f"q{number}?"} for number in range(12)]
     for settings in ({}, {"max_concurrency": 1}, {"max_concurrency": 4}):
-        results = built.batch(given, config=settings)
+        results = built.batch(questions, config=settings)
         assert [r["answer"] for r in results] == [f"answer to q{n}?" for n in range(12)]
 
 
 def test_abatch_gives_each_question_its_own_answer():
     built = build_graph("semantic_cot", model=by_question(), retriever=retriever())
-    given = [{"question": f"q{number}?"} for number in range(6)]
-    results = asyncio.run(built.abatch(given, config={"max_concurrency": 3}))
+    questions = [{"question": f"q{number}?"} for number in range(6)]
+    results = asyncio.run(built.abatch(questions, config={"max_concurrency": 3}))
     assert [r["answer"] for r in results] == [f"answer to q{n}?" for n in range(6)]
 
 
@@ -416,14 +416,14 @@ def test_one_failing_question_of_a_batch_can_be_returned_as_its_error():
 
 
 def test_stream_of_values_ends_with_the_result_of_invoke():
-    given = {"question": "why?"}
+    question = {"question": "why?"}
     streamed = list(
         build_graph("semantic", model=model_for("semantic"), retriever=retriever()).stream(
-            given, stream_mode="values"
+            question, stream_mode="values"
         )
     )
     invoked = build_graph("semantic", model=model_for("semantic"), retriever=retriever()).invoke(
-        given
+        question
     )
     assert {key: streamed[-1][key] for key in invoked} == invoked
     assert invoked["answer"] == "a better answer"
@@ -448,11 +448,11 @@ def test_astream_events_names_each_node_as_it_starts():
         stream = built.astream_events({"question": "why?"}, version="v2")
         return [(event["event"], event["name"]) async for event in stream]
 
-    seen = asyncio.run(events())
-    started = [name for event, name in seen if event == "on_chain_start"]
+    emitted = asyncio.run(events())
+    started = [name for event, name in emitted if event == "on_chain_start"]
     assert [name for name in started if name in PLAIN] == PLAIN
     assert started[0] == "opencoder"
-    assert ("on_retriever_end", "FakeRetriever") in seen
+    assert ("on_retriever_end", "FakeRetriever") in emitted
 
 
 def test_graph_composes_with_other_runnables():
@@ -709,13 +709,13 @@ def test_questions_in_lockstep_are_written_together_step_by_step():
         ["critique"] * 8,
         ["refine"] * 8,
     ]
-    asked = [section(prompt, "question") for prompt in engine.calls[0]]
-    assert asked == [f"q{n}?" for n in range(8)]
+    questions = [section(prompt, "question") for prompt in engine.calls[0]]
+    assert questions == [f"q{n}?" for n in range(8)]
 
 
 def test_nothing_is_traced_to_langsmith_unless_the_user_asks():
     built = build_graph("baseline", model=FakeModel(["print it"]))
-    seen = []
-    chain = built | RunnableLambda(lambda output: seen.append(tracing_is_enabled()) or output)
+    is_traced = []
+    chain = built | RunnableLambda(lambda output: is_traced.append(tracing_is_enabled()) or output)
     chain.invoke({"question": "why?"})
-    assert seen == [False]
+    assert is_traced == [False]

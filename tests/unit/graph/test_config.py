@@ -27,6 +27,7 @@ from graph.schema import (
     Refine,
     Rerank,
     Retrieval,
+    upgrade_spec,
 )
 from graph.support.errors import ConfigError
 
@@ -49,19 +50,19 @@ def yaml_of(folder: str, name: str) -> object:
     return yaml.safe_load(text)
 
 
-def unstated(model: BaseModel, given: dict, path: str = "") -> list[str]:
+def unstated(model: BaseModel, stated: dict, path: str = "") -> list[str]:
     """Return the fields that a file leaves to a default."""
     missing = []
     for name in type(model).model_fields:
         value = getattr(model, name)
-        if name not in given:
+        if name not in stated:
             missing.append(path + name)
         elif isinstance(value, BaseModel):
-            missing += unstated(value, given[name], f"{path}{name}.")
+            missing += unstated(value, stated[name], f"{path}{name}.")
     return missing
 
 
-def test_the_configs_come_with_the_package_baseline_first():
+def test_the_package_holds_every_config_and_lists_baseline_first():
     assert len(NAMES) == 22
     assert config_names()[0] == "baseline"
     assert sorted(config_names()) == sorted(NAMES)
@@ -91,7 +92,7 @@ def test_each_profile_file_states_every_field(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_config_switches_on_what_its_name_says_and_nothing_else(name):
+def test_each_config_switches_on_the_stages_of_its_name_and_no_others(name):
     kind = {"baseline": "none", "extract": "semantic"}.get(name, name.split("_")[0])
     method = "extract" if name == "extract" else "model"
     every = {"vectors": ("question", "title", "answer")} if kind == "hybrid" else {}
@@ -106,13 +107,13 @@ def test_each_config_switches_on_what_its_name_says_and_nothing_else(name):
     ("overrides", "message"),
     [
         (["retrieval.kind=none"], "generation.method extract needs passages"),
-        (["generation.cot=true"], "generation.method extract asks no model"),
-        (["rerank.initial=true"], "generation.method extract asks no model"),
-        (["rerank.refined=true"], "generation.method extract asks no model"),
+        (["generation.cot=true"], "generation.method extract calls no model"),
+        (["rerank.initial=true"], "generation.method extract calls no model"),
+        (["rerank.refined=true"], "generation.method extract calls no model"),
         (["retrieval.kind=oracle", "retrieval.diversity=0.5"], "diversity compares vectors"),
     ],
 )
-def test_what_asks_no_model_goes_with_no_stage_that_does(overrides, message):
+def test_a_config_that_calls_no_model_refuses_stages_that_do(overrides, message):
     with pytest.raises(ConfigError, match=message):
         overridden(*overrides, config="extract")
 
@@ -156,9 +157,9 @@ def test_gpu_profile_names_the_models_of_the_experiments():
     assert profile.embedder.model == "sentence-transformers/all-MiniLM-L6-v2"
 
 
-def test_embedded_profile_asks_for_packaged_models_alone():
+def test_all_weights_of_the_embedded_profile_come_in_packages():
     profile = load_profile("embedded")
-    assert {profile.generator.engine, profile.judge.engine, profile.embedder.engine} == {"embedded"}
+    assert {spec.weights for _, spec in profile} == {"package"}
     assert profile.judge == profile.generator
     assert profile.generator.model == "SmolLM2-135M-Instruct"
 
@@ -387,17 +388,17 @@ def overridden(*overrides: str, config: str = "semantic_cot"):
 
 
 def test_settings_without_overrides_are_the_two_files():
-    made = overridden()
-    assert (made.config_name, made.profile_name) == ("semantic_cot", "embedded")
-    assert made.config == load_config("semantic_cot")
-    assert made.profile == load_profile("embedded")
+    plain = overridden()
+    assert (plain.config_name, plain.profile_name) == ("semantic_cot", "embedded")
+    assert plain.config == load_config("semantic_cot")
+    assert plain.profile == load_profile("embedded")
 
 
 def test_settings_of_a_file_are_named_after_it(tmp_path):
     path = write(tmp_path / "my_own.yaml", "retrieval: {kind: keyword}")
-    made = load_settings(path, "embedded", ["retrieval.top_k=3"])
-    assert made.config_name == "my_own"
-    assert (made.config.retrieval.kind, made.config.retrieval.top_k) == ("keyword", 3)
+    loaded = load_settings(path, "embedded", ["retrieval.top_k=3"])
+    assert loaded.config_name == "my_own"
+    assert (loaded.config.retrieval.kind, loaded.config.retrieval.top_k) == ("keyword", 3)
 
 
 @pytest.mark.parametrize(
@@ -415,12 +416,12 @@ def test_settings_of_a_file_are_named_after_it(tmp_path):
     ],
 )
 def test_an_override_sets_one_field_of_the_config(override, section, field, value):
-    made, plain = overridden(override), overridden()
-    assert getattr(getattr(made.config, section), field) == value
+    result, plain = overridden(override), overridden()
+    assert getattr(getattr(result.config, section), field) == value
     changed = {**plain.config.model_dump()}
     changed[section] = {**changed[section], field: value}
-    assert made.config.model_dump() == changed
-    assert made.profile == plain.profile
+    assert result.config.model_dump() == changed
+    assert result.profile == plain.profile
 
 
 @pytest.mark.parametrize(
@@ -431,23 +432,23 @@ def test_an_override_sets_one_field_of_the_config(override, section, field, valu
         ("generator.window=null", "generator", "window", None),
         ("generator.stop=['a=b', c]", "generator", "stop", ("a=b", "c")),
         ("judge.dtype=float32", "judge", "dtype", "float32"),
+        ("judge.weights=hub", "judge", "weights", "hub"),
+        ("embedder.weights=hub", "embedder", "weights", "hub"),
         ("embedder.revision=abc", "embedder", "revision", "abc"),
     ],
 )
 def test_an_override_sets_one_field_of_the_profile(override, section, field, value):
-    made = overridden(override)
-    assert getattr(getattr(made.profile, section), field) == value
-    assert made.config == overridden().config
-    unchanged = {"generator", "judge", "embedder"} - {section}
-    assert all(
-        getattr(made.profile, part) == getattr(overridden().profile, part) for part in unchanged
-    )
+    result, plain = overridden(override), overridden()
+    changed = {**plain.profile.model_dump()}
+    changed[section] = {**changed[section], field: value}
+    assert result.profile.model_dump() == changed
+    assert result.config == plain.config
 
 
 def test_overriding_the_generator_leaves_the_judge_that_shares_its_text():
-    made = overridden("generator.window=512")
-    assert made.profile.generator.window == 512
-    assert made.profile.judge == load_profile("embedded").judge
+    profile = overridden("generator.window=512").profile
+    assert profile.generator.window == 512
+    assert profile.judge == load_profile("embedded").judge
 
 
 def test_overrides_apply_in_order_and_the_last_wins():
@@ -475,7 +476,11 @@ def test_overrides_apply_in_order_and_the_last_wins():
         ("generation.temperature=0x_", "is not a YAML value"),
         ("generator.stop=end", "generator.stop"),
         ("generator.window=64", "greater than or equal to 128 (got 64)"),
-        ("generator.engine=vllm", "generator.engine"),
+        ("generator.engine=vllm", "generator.engine: Input should be 'huggingface' (got 'vllm')"),
+        ("generator.engine=[]", "generator.engine: Input should be 'huggingface' (got [])"),
+        ("generator.weights=disk", "generator.weights: Input should be 'hub' or 'package'"),
+        ("embedder.engine=vllm", "there is no field embedder.engine"),
+        ("embedder.engin=embedded", "there is no field 'embedder.engin'"),
         ("retrieval.kind=none", "chain of thought and reranking need retrieval.kind"),
     ],
 )
@@ -488,8 +493,8 @@ def test_a_bad_override_is_one_line_that_says_what_is_wrong(override, message):
 
 
 def test_an_override_may_make_a_combination_valid_only_as_a_whole():
-    made = overridden("generation.cot=true", "retrieval.kind=keyword", config="baseline")
-    assert (made.config.generation.cot, made.config.retrieval.kind) == (True, "keyword")
+    config = overridden("generation.cot=true", "retrieval.kind=keyword", config="baseline").config
+    assert (config.generation.cot, config.retrieval.kind) == (True, "keyword")
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
@@ -503,7 +508,7 @@ def test_an_override_of_an_unknown_field_is_always_a_config_error(key, value):
 
 
 @pytest.mark.parametrize(("cuda", "name"), [(True, "gpu"), (False, "embedded")])
-def test_auto_is_gpu_where_cuda_is_there(monkeypatch, cuda, name):
+def test_auto_is_gpu_where_cuda_is_available(monkeypatch, cuda, name):
     class Cuda:
         @staticmethod
         def is_available() -> bool:
@@ -519,7 +524,7 @@ def test_auto_is_gpu_where_cuda_is_there(monkeypatch, cuda, name):
 
 
 @pytest.mark.parametrize("name", ["embedded", "gpu"])
-def test_a_named_profile_is_taken_without_a_look_at_the_hardware(monkeypatch, name):
+def test_a_named_profile_loads_without_a_look_at_the_hardware(monkeypatch, name):
     monkeypatch.setitem(__import__("sys").modules, "torch", None)
     assert resolve_profile_name(name) == name
     assert load_settings("baseline", name, []).profile_name == name
@@ -530,6 +535,8 @@ def test_a_named_profile_is_taken_without_a_look_at_the_hardware(monkeypatch, na
     [
         ({"dtype": "int8"}, "dtype"),
         ({"engine": "api"}, "engine"),
+        ({"engine": ["embedded"]}, "engine"),
+        ({"weights": "disk"}, "weights"),
         ({"chat_format": "chatml"}, "chat_format"),
         ({"window": 127}, "window"),
         ({"window": 1024.0}, "window"),
@@ -551,6 +558,79 @@ def test_a_profile_needs_all_its_models():
 
 def test_a_stop_list_of_yaml_becomes_a_tuple():
     assert ModelSpec.model_validate({"model": "x", "stop": ["\n"]}).stop == ("\n",)
+
+
+# --- specs from before the field `weights`
+
+STORED_FIELDS = [
+    ({"engine": "embedded"}, "package"),
+    ({"engine": "embedded", "weights": "hub"}, "package"),
+    ({"engine": "huggingface"}, "hub"),
+    ({"engine": "huggingface", "weights": "package"}, "package"),
+    ({"weights": "package"}, "package"),
+    ({}, "hub"),
+]
+
+
+@pytest.mark.parametrize(("fields", "weights"), STORED_FIELDS, ids=str)
+def test_an_older_engine_is_the_source_of_the_weights(fields, weights):
+    model = ModelSpec.model_validate({"model": "x", **fields})
+    assert model == ModelSpec(model="x", weights=weights, engine="huggingface")
+    embedder = EmbedderSpec.model_validate({"model": "x", **fields})
+    assert embedder == EmbedderSpec(model="x", weights=weights)
+
+
+def test_an_upgraded_spec_states_its_weights_and_keeps_unknown_fields():
+    old = {"model": "x", "engine": "huggingface", "stop": ["a"], "future": 1}
+    rest = {"model": "x", "stop": ["a"], "future": 1}
+    assert upgrade_spec(old) == {**rest, "weights": "hub", "engine": "huggingface"}
+    assert upgrade_spec(old, embedder=True) == {**rest, "weights": "hub"}
+    assert old["engine"] == "huggingface"
+
+
+@pytest.mark.parametrize("embedder", [False, True])
+@pytest.mark.parametrize(
+    "fields", [{}, {"engine": "magic"}, {"engine": None}, {"engine": [{}]}, {"weights": 5}], ids=str
+)
+def test_odd_fields_of_a_spec_are_not_changed(fields, embedder):
+    assert upgrade_spec(fields, embedder=embedder) == fields
+
+
+@pytest.mark.parametrize("embedder", [False, True])
+def test_an_upgraded_spec_is_not_changed_again(embedder):
+    once = upgrade_spec({"model": "x", "engine": "embedded"}, embedder=embedder)
+    assert upgrade_spec(once, embedder=embedder) == once
+
+
+def test_a_profile_file_from_before_the_field_weights_is_read(tmp_path):
+    text = "{model: x, engine: embedded}"
+    path = write(tmp_path / "old.yaml", f"generator: {text}\njudge: {text}\nembedder: {text}\n")
+    assert {spec.weights for _, spec in load_profile(path)} == {"package"}
+
+
+@pytest.mark.parametrize(
+    ("profile", "overrides", "section", "weights"),
+    [
+        ("gpu", ["generator.engine=embedded"], "generator", "package"),
+        ("gpu", ["judge.engine=embedded"], "judge", "package"),
+        ("gpu", ["embedder.engine=embedded"], "embedder", "package"),
+        ("embedded", ["embedder.engine=huggingface"], "embedder", "hub"),
+        (
+            "embedded",
+            ["embedder.engine=huggingface", "embedder.weights=package"],
+            "embedder",
+            "package",
+        ),
+        ("embedded", ["generator.engine=huggingface"], "generator", "package"),
+    ],
+)
+def test_an_override_may_use_the_older_name_of_weights(profile, overrides, section, weights):
+    spec = getattr(load_settings("baseline", profile, overrides).profile, section)
+    plain = getattr(load_profile(profile), section)
+    assert spec == plain.model_copy(update={"weights": weights})
+
+
+# --- other limits
 
 
 def test_rounds_are_between_one_and_ten():

@@ -187,8 +187,8 @@ def test_a_picture_is_drawn_offline_with_every_label(monkeypatch):
     mermaid = draw("semantic_rerank_initial")
     svg = to_svg(mermaid)
     assert svg.startswith("<svg")
-    shown = ("question", "retrieve", "rerank_drafts", "critique", "no points", "answer", "judge")
-    assert [label for label in shown if label not in svg] == []
+    labels = ("question", "retrieve", "rerank_drafts", "critique", "no points", "answer", "judge")
+    assert [label for label in labels if label not in svg] == []
     monkeypatch.setattr(drawing, "to_svg", {mermaid: svg}.__getitem__)
     png = to_png(mermaid, width=320)
     assert png.startswith(b"\x89PNG\r\n\x1a\n")

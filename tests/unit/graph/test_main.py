@@ -22,16 +22,16 @@ EVIL = "\x1b]0;evil\x07 \u202egnp.exe \x9b2J \x00 \ud800"
 @pytest.fixture
 def engine(monkeypatch):
     """The engine that every command gets instead of real weights."""
-    made = ScriptedEngine(lambda prompt: "1. an answer [1]")
+    scripted = ScriptedEngine(lambda prompt: "1. an answer [1]")
 
     def open_models(profile, *, batch_size=8, seed=0):
         lockstep = Lockstep()
-        model = BatchedModel(made, lockstep)
+        model = BatchedModel(scripted, lockstep)
         return Models(model, model, lockstep)
 
     monkeypatch.setattr(cli, "open_models", open_models)
     encode_without_weights(monkeypatch)
-    return made
+    return scripted
 
 
 @pytest.fixture
@@ -98,13 +98,13 @@ def test_a_trace_shows_each_step_before_the_answer(run, corpus):
 def test_json_is_one_document_and_nothing_else(run, corpus):
     ended = run(*ask("--config", "keyword", "--corpus", corpus, "--json", "--trace"))
     assert ended.code == 0, ended.err
-    said = json.loads(ended.out)
-    assert list(said) == ["question", "answer", "passages", "steps"]
-    assert said["question"] == "how to merge two git branches?"
-    assert said["answer"] == "1. an answer [1]"
-    assert said["passages"][0]["question_id"] == "4"
+    document = json.loads(ended.out)
+    assert list(document) == ["question", "answer", "passages", "steps"]
+    assert document["question"] == "how to merge two git branches?"
+    assert document["answer"] == "1. an answer [1]"
+    assert document["passages"][0]["question_id"] == "4"
     nodes = ["retrieve", "generate", "critique", "refine"]
-    assert [step["node"] for step in said["steps"]] == nodes
+    assert [step["node"] for step in document["steps"]] == nodes
 
 
 def test_a_question_may_come_from_stdin(run, corpus, monkeypatch):
@@ -223,7 +223,7 @@ def test_a_damaged_index_is_refused_with_what_to_do(run, mistake, corpus, tmp_pa
 
 def test_a_config_that_retrieves_nothing_needs_no_index(mistake, corpus):
     message = mistake("index", "--config", "baseline", "--profile", "embedded", "--corpus", corpus)
-    assert message == "config baseline retrieves nothing: it needs no index"
+    assert message == "config baseline retrieves nothing and needs no index"
 
 
 @pytest.mark.parametrize("name", ["oracle", "shuffled"])

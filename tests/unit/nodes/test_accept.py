@@ -1,4 +1,4 @@
-"""accept: a refinement stays only where both orders prefer it to what it was made of."""
+"""accept: a refinement is kept only if both orders prefer it to the reviewed answer."""
 
 import pytest
 
@@ -40,8 +40,8 @@ def test_only_a_refinement_that_both_orders_prefer_is_kept(straight, swapped, an
     update = accept(STATE, chooser=chooser)
     assert update["answer"] == update["steps"][0]["answer"] == answer
     assert update["steps"][0]["chosen"] == int(answer == "the refinement")
-    shown = [(section(p, "answer_a"), section(p, "answer_b")) for p in chooser.chosen]
-    assert shown == [("the draft", "the refinement"), ("the refinement", "the draft")]
+    orders = [(section(p, "answer_a"), section(p, "answer_b")) for p in chooser.chosen]
+    assert orders == [("the draft", "the refinement"), ("the refinement", "the draft")]
 
 
 @pytest.mark.parametrize(
@@ -60,8 +60,8 @@ def test_accept_is_the_last_stage_of_a_round_and_knows_what_was_reviewed(name):
     refined = ["refined one", "refined two"][: 2 if "rerank" in name else 1]
     comparing = [SECOND, FIRST] if "rerank" in name else []
     model = FakeModel(["a draft", "1. wrong", *refined], [*comparing, FIRST, SECOND])
-    found = FakeRetriever(documents=documents("x"))
-    steps = list(trace(build_graph(preferring(name), model=model, retriever=found), "why?"))
+    retriever = FakeRetriever(documents=documents("x"))
+    steps = list(trace(build_graph(preferring(name), model=model, retriever=retriever), "why?"))
     assert [step["node"] for step in steps][-1] == "accept"
     assert steps[-2]["answer"] == refined[-1]
     assert steps[-1]["answer"] == "a draft"
@@ -95,8 +95,8 @@ def test_the_recursion_limit_leaves_room_for_all_rounds(rounds):
 
 def test_without_it_the_graph_is_as_it_was():
     model = FakeModel(["a draft", "1. wrong", "refined"])
-    found = FakeRetriever(documents=documents("x"))
-    steps = list(trace(build_graph("semantic", model=model, retriever=found), "why?"))
+    retriever = FakeRetriever(documents=documents("x"))
+    steps = list(trace(build_graph("semantic", model=model, retriever=retriever), "why?"))
     assert [step["node"] for step in steps] == ["retrieve", "generate", "critique", "refine"]
 
 
@@ -107,7 +107,9 @@ def test_results_count_what_was_kept_and_what_could_not_be_read():
 
     same = {"node": "accept", "chosen": 1, "preferences": []}
     steps = [step(1, 0.2), step(0, 0.7), step(0, None), same]
-    found = results_of(load_settings("semantic", "embedded", []), [record(0, steps=steps)])
-    assert found["refinements"] == {"accepted": 2, "not preferred": 1, "unreadable": 1}
-    assert notes(found)[-1].startswith("2 of 4 refinements were preferred in both orders and kept")
+    results = results_of(load_settings("semantic", "embedded", []), [record(0, steps=steps)])
+    assert results["refinements"] == {"accepted": 2, "not preferred": 1, "unreadable": 1}
+    assert notes(results)[-1].startswith(
+        "2 of 4 refinements were preferred in both orders and kept"
+    )
     assert results_of(load_settings("semantic", "embedded", []), [])["refinements"] == {}

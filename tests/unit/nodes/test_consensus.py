@@ -1,4 +1,4 @@
-"""Reranking by consensus: the draft that the others agree with most, with no model asked."""
+"""Reranking by consensus: the draft that is most similar to the other ones, without a model."""
 
 from collections import Counter
 
@@ -31,19 +31,19 @@ def state(*texts):
     ],
 )
 def test_the_f_score_of_shared_words_by_hand(one, other, share):
-    found = shared_words(Counter(one.split()), Counter(other.split()))
-    assert found == pytest.approx(share)
-    assert found == shared_words(Counter(other.split()), Counter(one.split()))
+    f_score = shared_words(Counter(one.split()), Counter(other.split()))
+    assert f_score == pytest.approx(share)
+    assert f_score == shared_words(Counter(other.split()), Counter(one.split()))
 
 
-def test_agreement_is_the_mean_over_the_others():
+def test_agreement_is_the_mean_over_the_other_texts():
     # a-b 1/2, a-c 0, b-c 1/2
     assert agreement(["red pear", "PEAR, plum!", "plum fig"]) == [0.25, 0.5, 0.25]
     assert agreement(["alone"]) == [0.0]
 
 
-def test_the_draft_that_the_others_agree_with_is_taken():
-    update = consensus(state("red pear", "pear plum", "plum fig"), step="rerank_drafts")
+def test_the_draft_that_is_most_similar_to_the_other_ones_is_chosen():
+    update = consensus(state("red pear", "pear plum", "plum fig"), node="rerank_drafts")
     assert (update["answer"], update["reasoning"]) == ("pear plum", "why pear plum")
     (step,) = update["steps"]
     assert (step["node"], step["chosen"]) == ("rerank_drafts", 1)
@@ -52,7 +52,7 @@ def test_the_draft_that_the_others_agree_with_is_taken():
 
 @pytest.mark.parametrize("texts", [("a", "b", "c"), ("a b", "b a", "a b"), ("", "", "")])
 def test_a_tie_goes_to_the_earlier_draft(texts):
-    assert consensus(state(*texts), step="rerank_drafts")["steps"][0]["chosen"] == 0
+    assert consensus(state(*texts), node="rerank_drafts")["steps"][0]["chosen"] == 0
 
 
 @given(st.lists(st.text(max_size=30), min_size=1, max_size=6))

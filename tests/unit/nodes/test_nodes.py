@@ -1,4 +1,4 @@
-"""The steps one by one: what each asks of the model and what it makes of the reply."""
+"""The nodes one by one: the prompts that each sends, and the update that it makes of the replies."""
 
 from itertools import permutations
 from time import perf_counter
@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.documents import Document
 
+from nodes.choice import parse_preference, strongest
 from nodes.critique import critique, parse_points
 from nodes.generate import generate
 from nodes.judge import expected_score, judge
 from nodes.refine import refine
 from nodes.replies import MAX_CHARS, clean
-from nodes.rerank import parse_preference, rerank, strongest
+from nodes.rerank import rerank
 from nodes.retrieve import as_passage, retrieve
 from prompts.context import quoted
 from tests.fakes.fake_models import FakeModel, FakeRetriever, documents, section, step_of, verdict
@@ -32,12 +33,12 @@ loop_pieces = st.lists(st.one_of(blocks, spaces, turns), max_size=60).map("".joi
 
 
 def test_retrieve_numbers_passages_from_one_in_the_retrievers_order():
-    found = FakeRetriever(documents=documents("best", "second", "third"))
-    update = retrieve({"question": "why?"}, retriever=found, top_k=2)
+    retriever = FakeRetriever(documents=documents("best", "second", "third"))
+    update = retrieve({"question": "why?"}, retriever=retriever, top_k=2)
     assert [(p["number"], p["text"]) for p in update["passages"]] == [(1, "best"), (2, "second")]
     assert update["steps"][0]["node"] == "retrieve"
     assert update["steps"][0]["passages"] == update["passages"]
-    assert found.asked == ["why?"]
+    assert retriever.queries == ["why?"]
 
 
 @pytest.mark.parametrize(
@@ -183,8 +184,8 @@ def test_a_problem_that_starts_with_no_is_a_point(reply, point):
 
 
 def test_a_numbered_no_problems_is_no_point():
-    found = parse_points("1. No problems.\n2. wrong", 5)
-    assert found == (["wrong"], "numbered", ["contradictory"])
+    points = parse_points("1. No problems.\n2. wrong", 5)
+    assert points == (["wrong"], "numbered", ["contradictory"])
 
 
 @pytest.mark.parametrize("limit", [1, 3, 5])
@@ -357,14 +358,14 @@ def test_rounding_of_floats_does_not_break_a_tie():
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 def test_the_best_draft_is_found_wherever_it_stands(order):
     strength = {"bad": 0.0, "fair": 1.0, "good": 2.0}
-    texts = [list(strength)[place] for place in order]
+    texts = [list(strength)[index] for index in order]
     verdicts = []
     for first, second in ((0, 1), (0, 2), (1, 2)):
         wins = 0.8 if strength[texts[first]] > strength[texts[second]] else 0.2
         verdicts += [{"A": wins, "B": 1 - wins}, {"A": 1 - wins, "B": wins}]
     state = {**STATE, "candidates": [{"text": text, "reasoning": f"r {text}"} for text in texts]}
     model = FakeModel(verdicts=verdicts)
-    update = rerank(state, chooser=model, step="rerank_drafts")
+    update = rerank(state, chooser=model, node="rerank_drafts")
     assert (update["answer"], update["reasoning"]) == ("good", "r good")
     assert update["steps"][0]["chosen"] == texts.index("good")
     assert update["steps"][0]["seconds"] == 1.5
@@ -374,7 +375,7 @@ def test_the_best_draft_is_found_wherever_it_stands(order):
 def test_rerank_asks_each_pair_in_both_orders():
     state = {**STATE, "candidates": [{"text": text, "reasoning": ""} for text in ("one", "two")]}
     model = FakeModel(verdicts=[{"A": 0.5, "B": 0.5}] * 2)
-    rerank(state, chooser=model, step="rerank_drafts")
+    rerank(state, chooser=model, node="rerank_drafts")
     assert [section(prompt, "answer_a") for prompt in model.chosen] == ["one", "two"]
     assert [section(prompt, "answer_b") for prompt in model.chosen] == ["two", "one"]
 
@@ -480,7 +481,7 @@ def test_a_verdict_forged_in_an_answer_changes_no_score(forgery):
 
 
 @pytest.mark.parametrize(
-    ("raw", "kept"),
+    ("raw", "cleaned"),
     [
         ("use a lock\n\nInstruct: next question\nOutput: text", "use a lock"),
         ("use a lock\nQuestion: and then?", "use a lock"),
@@ -492,12 +493,12 @@ def test_a_verdict_forged_in_an_answer_changes_no_score(forgery):
         ("User objects have names", "User objects have names"),
     ],
 )
-def test_a_run_on_into_somebody_elses_turn_is_cut(raw, kept):
-    assert clean(raw) == kept
+def test_a_run_on_into_somebody_elses_turn_is_cut(raw, cleaned):
+    assert clean(raw) == cleaned
 
 
 @pytest.mark.parametrize(
-    ("raw", "kept"),
+    ("raw", "cleaned"),
     [
         ("a\x00b\x07c", "abc"),
         ("\x1b[31mred\x1b[0m", "[31mred[0m"),
@@ -508,8 +509,8 @@ def test_a_run_on_into_somebody_elses_turn_is_cut(raw, kept):
         ("emoji \U0001f600 stays", "emoji \U0001f600 stays"),
     ],
 )
-def test_control_characters_go_and_text_stays(raw, kept):
-    assert clean(raw) == kept
+def test_control_characters_go_and_text_stays(raw, cleaned):
+    assert clean(raw) == cleaned
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from langchain_core.prompts import PromptTemplate
 
 from nodes.critique import parse_points
-from nodes.prompting import ask
+from nodes.prompting import build_prompt
 from nodes.retrieve import as_passage
 from prompts import context, critique, judge, rerank
 from tests.fakes.fake_models import TEMPLATES, documents, render, section
@@ -120,16 +120,16 @@ def test_every_step_of_a_question_shares_one_rendered_prefix():
         "refine": {"draft": "another draft", "points": "1. wrong"},
         "compare": {"draft_a": "draft number 1", "draft_b": "draft number 2"},
     }
-    shown = "[1] title 1\nuse {a} lock\n[2] title 2\na queue"
-    prefix = context.CONTEXT.format(question=state["question"], passages=shown)
+    quotes = "[1] title 1\nuse {a} lock\n[2] title 2\na queue"
+    prefix = context.CONTEXT.format(question=state["question"], passages=quotes)
     for step, values in steps.items():
-        prompt = render(ask(state, TEMPLATES[step], {"max_points": "5"}, **values))
+        prompt = render(build_prompt(state, TEMPLATES[step], {"max_points": "5"}, **values))
         assert prompt.startswith(prefix), step
         assert all(prompt.count(value) == 1 for value in values.values()), step
 
 
 def test_an_answer_without_passages_mentions_none():
-    text = render(ask({"question": "why?"}, TEMPLATES["answer alone"]))
+    text = render(build_prompt({"question": "why?"}, TEMPLATES["answer alone"]))
     assert "passage" not in text
     assert section(text, "question") == "why?"
 
@@ -202,7 +202,7 @@ def test_quoting_adds_spaces_alone_and_only_once(text):
 def test_nothing_in_question_passage_or_draft_can_end_its_own_quotation(question, text, draft):
     passage = {**as_passage(1, documents("x")[0]), "text": text, "title": text}
     state = {"question": question, "passages": [passage]}
-    prompt = render(ask(state, TEMPLATES["critique"], {"max_points": "5"}, draft=draft))
+    prompt = render(build_prompt(state, TEMPLATES["critique"], {"max_points": "5"}, draft=draft))
     assert section(prompt, "question") == context.quoted(question)
     assert section(prompt, "draft") == context.quoted(draft)
     assert section(prompt, "passages").endswith(context.quoted(text))
@@ -234,5 +234,5 @@ def test_rerank_and_judge_offer_their_options_in_words():
 
 
 def test_critique_names_the_words_that_end_the_refining():
-    asked = critique.CRITIQUE.template.rsplit("write only: ", 1)[1]
-    assert parse_points(asked, 5) == ([], "none", [])
+    words = critique.CRITIQUE.template.rsplit("write only: ", 1)[1]
+    assert parse_points(words, 5) == ([], "none", [])

@@ -5,11 +5,10 @@ from zlib import crc32
 
 import pytest
 
-from dataset.build import archive
-from dataset.build.archive import MEMBER, extract_posts
-from dataset.errors import InputError
+from dataset.builders import archive
+from dataset.builders.archive import MEMBER, extract_posts
+from graph.support.errors import DatasetError
 from tests.fakes.dumps import answer, question, xml
-from tests.unit.dataset.builders.test_stackexchange import silent
 
 py7zr = pytest.importorskip("py7zr")
 
@@ -28,12 +27,12 @@ def pack(tmp_path, members, **options):
 def extract(tmp_path, path):
     folder = tmp_path / "work"
     folder.mkdir()
-    return extract_posts(path, folder, silent)
+    return extract_posts(path, folder)
 
 
 def refusal(tmp_path, path):
     before = set(tmp_path.rglob("*"))
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(DatasetError) as caught:
         extract(tmp_path, path)
     work = tmp_path / "work"
     assert set(tmp_path.rglob("*")) - before <= {work, work / MEMBER}
@@ -64,7 +63,7 @@ def test_posts_come_out_of_an_archive_and_nothing_else(tmp_path, others):
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("../Posts.xml", "leads out of the archive; refused"),
         ("a/../../Posts.xml", "leads out of the archive; refused"),
@@ -73,9 +72,9 @@ def test_posts_come_out_of_an_archive_and_nothing_else(tmp_path, others):
         ("..\\Posts.xml", "leads out of the archive; refused"),
     ],
 )
-def test_a_member_that_leads_elsewhere_is_refused(tmp_path, name, said):
+def test_a_member_that_leads_elsewhere_is_refused(tmp_path, name, message):
     member = py7zr.FileInfo(name, 1, 1, True, False, True, False, None, 0)
-    assert f"{archive._hostile(member)}; refused" == said
+    assert f"{archive._hostility(member)}; refused" == message
 
 
 @pytest.mark.parametrize("name", ["../Posts.xml", "/a/Posts.xml"])
@@ -111,9 +110,9 @@ def test_an_encrypted_archive_is_refused(tmp_path, header):
 
 def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path):
     path = pack(tmp_path, [("Users.xml", bytes(20_000_000)), (MEMBER, DUMP)])
-    said = refusal(tmp_path, path)
+    message = refusal(tmp_path, path)
     assert (
-        said
+        message
         == f"would unpack to {20_000_000 + len(DUMP)} bytes, more than 200 times its size; refused"
     )
     assert not (tmp_path / "work" / MEMBER).stat().st_size
@@ -127,7 +126,7 @@ def test_a_size_above_the_cap_is_refused(tmp_path, monkeypatch):
 
 def test_the_cap_holds_while_unpacking_too(tmp_path, monkeypatch):
     path = pack(tmp_path, [(MEMBER, DUMP * 50)])
-    monkeypatch.setattr(archive, "_checked", lambda *_: len(DUMP))
+    monkeypatch.setattr(archive, "_declared_size", lambda *_: len(DUMP))
     assert refusal(tmp_path, path) == "Posts.xml is longer than the archive says; refused"
     assert (tmp_path / "work" / MEMBER).stat().st_size <= len(DUMP)
 
@@ -148,13 +147,13 @@ def test_damage_inside_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("names", "found"), [(["Users.xml"], 0), ([MEMBER, MEMBER], 2), (["a/Posts.xml"], 0), ([], 0)]
+    ("names", "count"), [(["Users.xml"], 0), ([MEMBER, MEMBER], 2), (["a/Posts.xml"], 0), ([], 0)]
 )
-def test_exactly_one_posts_xml_is_needed(tmp_path, names, found):
+def test_exactly_one_posts_xml_is_needed(tmp_path, names, count):
     path = pack(tmp_path, [(name, DUMP) for name in names])
-    said = refusal(tmp_path, path)
-    assert said == (
-        f"needs exactly one member Posts.xml, has {found}; its members: {', '.join(names)}"
+    message = refusal(tmp_path, path)
+    assert message == (
+        f"needs exactly one member Posts.xml, has {count}; its members: {', '.join(names)}"
     )
 
 
@@ -163,5 +162,5 @@ def test_a_full_disk_is_seen_beforehand(tmp_path, monkeypatch):
     monkeypatch.setattr(
         archive.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 10})
     )
-    with pytest.raises(InputError, match=rf"needs {len(DUMP)} bytes and 10 are free; make room"):
+    with pytest.raises(DatasetError, match=rf"needs {len(DUMP)} bytes and 10 are free; make room"):
         extract(tmp_path, path)

@@ -1,17 +1,13 @@
 """The export of the BigQuery selection: columns checked, ids exact, rows kept or counted."""
 
-import csv
-import gzip
 import re
 
 import pytest
 
-from dataset.build import bigquery
-from dataset.build.join import COLUMNS
-from dataset.errors import InputError
+from dataset.builders import bigquery
+from dataset.builders.join import TABLE_COLUMNS
 from graph.support.errors import DatasetError
-from graph.support.table_files import read_rows
-from tests.unit.dataset.builders.test_stackexchange import silent
+from tests.fakes.csv_files import read_csv, write_csv
 
 ROW = {
     "question_id": "5",
@@ -25,28 +21,19 @@ ROW = {
 
 
 def export(tmp_path, rows, name="export.csv"):
-    path = tmp_path / name
-    opened = gzip.open if name.endswith(".gz") else open
-    with opened(path, "wt", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
+    return write_csv(tmp_path / name, rows)
 
 
 def build(path):
     target = path.parent / "out.csv"
-    counts = bigquery.build(
-        path, target, site="stackoverflow.com", read_rows=read_rows, progress=silent
-    )
-    with target.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file)), counts
+    counts = bigquery.build(path, target, site="stackoverflow.com")
+    return read_csv(target), counts
 
 
 @pytest.mark.parametrize("name", ["export.csv", "export.csv.gz"])
 def test_the_originals_seven_columns_are_enough(tmp_path, name):
     rows, counts = build(export(tmp_path, [ROW], name))
-    assert list(rows[0]) == list(COLUMNS)
+    assert list(rows[0]) == list(TABLE_COLUMNS)
     assert {key: rows[0][key] for key in ROW} == ROW
     assert rows[0]["question_url"] == "https://stackoverflow.com/questions/5"
     assert rows[0]["answer_url"] == "https://stackoverflow.com/a/6"
@@ -70,7 +57,7 @@ def test_the_columns_of_our_query_are_kept(tmp_path):
     assert row["question_author"] == "https://stackoverflow.com/users/12"
     assert row["answer_author"] == "joe"
     assert row["licence"] == "question CC BY-SA 3.0, answer CC BY-SA 4.0"
-    assert set(more) - {"question_user_id", "answer_user_id"} <= set(COLUMNS)
+    assert set(more) - {"question_user_id", "answer_user_id"} <= set(TABLE_COLUMNS)
     for name in (*ROW, *more):
         assert re.search(rf"\bAS {name}\b", bigquery.query()), name
 
@@ -82,8 +69,8 @@ def test_parquet_is_read_and_ids_stay_exact(tmp_path):
     row = ROW | {"question_id": 2**53 + 1, "answer_id": 2**63 - 1, "answer_score": 8}
     path = tmp_path / "export.parquet"
     write_table(pa.Table.from_pylist([row]), path)
-    found = build(path)[0][0]
-    assert (int(found["question_id"]), int(found["answer_id"])) == (2**53 + 1, 2**63 - 1)
+    first = build(path)[0][0]
+    assert (int(first["question_id"]), int(first["answer_id"])) == (2**53 + 1, 2**63 - 1)
 
 
 def test_every_reject_is_counted(tmp_path):
@@ -96,23 +83,23 @@ def test_every_reject_is_counted(tmp_path):
         ROW | {"answer_id": "9", "answer_body": ""},
         ROW | {"answer_id": "10", "question_tags": "<a><b>"},
     ]
-    found, counts = build(export(tmp_path, rows))
-    assert [row["answer_id"] for row in found] == ["6", "10"]
-    assert found[1]["question_tags"] == "a|b"
-    assert counts.rejected == {
+    kept_rows, counts = build(export(tmp_path, rows))
+    assert [row["answer_id"] for row in kept_rows] == ["6", "10"]
+    assert kept_rows[1]["question_tags"] == "a|b"
+    assert counts.rejected_by_reason == {
         "duplicate question and answer id": 1,
         "bad id": 1,
         "bad score": 1,
         "empty title": 1,
         "empty body": 1,
     }
-    assert counts.rows_in == 7 == counts.kept.total() + counts.rejected.total()
+    assert counts.rows_in == 7 == counts.kept_by_kind.total() + counts.rejected_by_reason.total()
 
 
 def test_a_missing_column_is_named_with_the_nearest_one(tmp_path):
     row = dict(ROW)
     row["Answer_Body"] = row.pop("answer_body")
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(DatasetError) as caught:
         build(export(tmp_path, [row]))
     assert "column 'answer_body' is missing ('Answer_Body' is near: rename it)" in str(caught.value)
     assert "it has 'question_id', " in str(caught.value)
@@ -122,7 +109,7 @@ def test_an_export_that_leaves_nothing_or_is_damaged_is_refused(tmp_path):
     target = tmp_path / "out.csv"
     target.write_text("old", encoding="utf-8")
     with pytest.raises(
-        InputError, match="none of the 1 rows is kept, nothing was written: 1 bad id"
+        DatasetError, match="none of the 1 rows is kept, nothing was written: 1 bad id"
     ):
         build(export(tmp_path, [ROW | {"question_id": "x"}]))
     path = export(tmp_path, [ROW])

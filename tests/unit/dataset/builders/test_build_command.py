@@ -1,7 +1,6 @@
 """python -m dataset build: its options, its last lines, and one line for every mistake."""
 
 import ast
-import csv
 import json
 import os
 import signal
@@ -11,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from dataset import __main__ as cli
-from dataset import build
-from dataset.build import bigquery, dump
+from dataset.builders import bigquery, dump
+from graph.support.table_files import CORPUS_COLUMNS
+from tests.fakes.csv_files import read_csv
 from tests.fakes.dumps import HEAD, answer, question, write_dump
 from tests.fakes.processes import in_child
 from tests.unit.dataset.builders.test_coderepoqa import issue
@@ -30,11 +30,6 @@ def run(tmp_path, monkeypatch):
     return start
 
 
-def rows_of(path):
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def test_a_build_ends_with_what_became_of_the_rows(run, tmp_path):
     posts = [question(1), answer(2, 1), answer(3, 1, Score="1"), question(4, Tags="<javafx>")]
     write_dump(tmp_path, posts)
@@ -47,7 +42,7 @@ def test_a_build_ends_with_what_became_of_the_rows(run, tmp_path):
         "written: out.csv\n"
     )
     assert "reading Posts.xml, MB: 1 of 1" in done.err
-    assert [row["answer_id"] for row in rows_of(tmp_path / "out.csv")] == ["2"]
+    assert [row["answer_id"] for row in read_csv(tmp_path / "out.csv")] == ["2"]
 
 
 def test_every_option_of_the_selection_counts(run, tmp_path):
@@ -65,9 +60,9 @@ def test_every_option_of_the_selection_counts(run, tmp_path):
     ids = []
     for more in ([], ["--limit", "1"], ["--like-original", "--limit", "none"], ["--limit", "0"]):
         assert run(*start, *more, "--site", "math.stackexchange.com").code == 0
-        ids.append([row["answer_id"] for row in rows_of(tmp_path / "out.csv")])
+        ids.append([row["answer_id"] for row in read_csv(tmp_path / "out.csv")])
     assert ids == [["2", "3"], ["3"], ["2", "3", "6"], ["2", "3"]]
-    url = rows_of(tmp_path / "out.csv")[0]["question_url"]
+    url = read_csv(tmp_path / "out.csv")[0]["question_url"]
     assert url == "https://math.stackexchange.com/questions/1"
 
 
@@ -88,8 +83,8 @@ def test_the_other_sources_run(run, tmp_path):
     (tmp_path / "issues" / "1.json").write_text(json.dumps(issue(1)), encoding="utf-8")
     options = ["--repositories", "python,a/b", "--sample", "5", "--seed", "1"]
     done = run("coderepoqa", "issues", "--out", "q.csv", *options)
-    assert (done.code, rows_of(tmp_path / "q.csv")[0]["eval_id"]) == (0, "numpy/numpy#1")
-    columns = dict.fromkeys(bigquery.NEEDED, "1")
+    assert (done.code, read_csv(tmp_path / "q.csv")[0]["eval_id"]) == (0, "numpy/numpy#1")
+    columns = dict.fromkeys(CORPUS_COLUMNS, "1")
     (tmp_path / "e.csv").write_text(
         f"{','.join(columns)}\n{','.join(columns.values())}\n", encoding="utf-8"
     )
@@ -99,7 +94,7 @@ def test_the_other_sources_run(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["nowhere", "x"], "invalid choice: 'nowhere'"),
         (["stackexchange", "none.xml", "--out", "o.csv"], "none.xml: there is no such file"),
@@ -110,12 +105,12 @@ def test_the_other_sources_run(run, tmp_path):
         (["stackexchange", "Posts.xml", "--out", "no/o.csv"], "there is no folder no; create it"),
         (["stackexchange", "Posts.xml", "--out", "dir.csv"], "dir.csv: is a folder"),
         (["bigquery", "e.csv", "--out", "e.csv"], "--out e.csv: is the input itself"),
-        (["stackexchange", "Posts.xml", "--limit", "-1"], "'-1' is no count"),
-        (["stackexchange", "Posts.xml", "--limit", "1e3"], "'1e3' is no count"),
-        (["stackexchange", "Posts.xml", "--since", "2020-13-01"], "'2020-13-01' is no day"),
+        (["stackexchange", "Posts.xml", "--limit", "-1"], "'-1' is not a count"),
+        (["stackexchange", "Posts.xml", "--limit", "1e3"], "'1e3' is not a count"),
+        (["stackexchange", "Posts.xml", "--since", "2020-13-01"], "'2020-13-01' is not a day"),
         (["stackexchange", "Posts.xml", "--min-answer-score", "x"], "invalid int value: 'x'"),
         (["stackexchange", "Posts.xml", "--tags", " ,"], "name at least one tag"),
-        (["stackexchange", "Posts.xml", "--site", "a b"], "'a b' is no host"),
+        (["stackexchange", "Posts.xml", "--site", "a b"], "'a b' is not a host"),
         (["coderepoqa", ".", "--repositories", "numpy"], "'numpy' is neither owner/name nor"),
         (["coderepoqa", ".", "--out", "o.csv"], ".: holds no .json or .jsonl file"),
         (
@@ -125,7 +120,7 @@ def test_the_other_sources_run(run, tmp_path):
         (["stackexchange", "\x1b[31m.xml", "--out", "o.csv"], "<U+001B>[31m.xml: there is no such"),
     ],
 )
-def test_a_mistake_is_one_line_and_code_2(run, tmp_path, arguments, said):
+def test_a_mistake_is_one_line_and_code_2(run, tmp_path, arguments, message):
     write_dump(tmp_path, [question(1), answer(2, 1)])
     (tmp_path / "dir.csv").mkdir()
     (tmp_path / "e.csv").write_text("a\n1\n", encoding="utf-8")
@@ -136,12 +131,12 @@ def test_a_mistake_is_one_line_and_code_2(run, tmp_path, arguments, said):
     lines = [line for line in done.err.splitlines() if " MB: " not in line]
     assert len(lines) == 1, done.err
     assert lines[0].startswith("opencoder: error: ")
-    assert said in lines[0]
+    assert message in lines[0]
     assert {entry.name for entry in tmp_path.iterdir()} == before
 
 
-@pytest.mark.parametrize("place", ["reading", "joining"])
-def test_an_interrupt_ends_with_130_and_leaves_nothing(run, tmp_path, monkeypatch, place):
+@pytest.mark.parametrize("step", ["reading", "joining"])
+def test_an_interrupt_ends_with_130_and_leaves_nothing(run, tmp_path, monkeypatch, step):
     write_dump(tmp_path, [question(1), answer(2, 1)])
     (tmp_path / "out.csv").write_text("old", encoding="utf-8")
 
@@ -149,10 +144,10 @@ def test_an_interrupt_ends_with_130_and_leaves_nothing(run, tmp_path, monkeypatc
         os.kill(os.getpid(), signal.SIGINT)
         return iter(())
 
-    if place == "reading":
-        monkeypatch.setattr(dump, "_guarded", interrupt)
+    if step == "reading":
+        monkeypatch.setattr(dump, "_check_markup", interrupt)
     else:
-        monkeypatch.setattr("dataset.build.join._joined", interrupt)
+        monkeypatch.setattr("dataset.builders.join._table_rows", interrupt)
     done = run("stackexchange", "Posts.xml", "--out", "out.csv")
     assert (done.code, done.out) == (130, "")
     assert (tmp_path / "out.csv").read_text(encoding="utf-8") == "old"
@@ -175,16 +170,16 @@ def test_a_signal_that_duckdb_took_ends_with_130_too(run, tmp_path, monkeypatch)
         raise RuntimeError("Query interrupted")
 
     write_dump(tmp_path, [question(1), answer(2, 1)])
-    monkeypatch.setattr("dataset.build.join._join", interrupted)
+    monkeypatch.setattr("dataset.builders.join._join", interrupted)
     done = run("stackexchange", "Posts.xml", "--out", "out.csv")
     assert (done.code, done.out) == (130, "")
     assert "Traceback" not in done.err
     assert [entry.name for entry in tmp_path.iterdir()] == ["Posts.xml"]
 
 
-def test_help_loads_nothing_heavy_and_builders_nothing_of_the_other_packages():
-    allowed = {"dataset", *sys.stdlib_module_names}
-    for path in Path(build.__file__).parent.glob("*.py"):
+def test_help_loads_no_optional_package():
+    allowed = {"dataset", "graph", *sys.stdlib_module_names}
+    for path in Path(bigquery.__file__).parent.glob("*.py"):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
@@ -194,5 +189,5 @@ def test_help_loads_nothing_heavy_and_builders_nothing_of_the_other_packages():
 
 
 def test_help_says_which_rows_a_limit_keeps(run):
-    said = " ".join(run("stackexchange", "--help").out.split())
-    assert "those with the highest scores, ties by question id, then answer id" in said
+    text = " ".join(run("stackexchange", "--help").out.split())
+    assert "those with the highest scores, ties by question id, then answer id" in text

@@ -1,16 +1,15 @@
-"""GitHub issues become questions with the most helpful answer; what is damaged is counted."""
+"""GitHub issues become questions with the best-liked answer; damaged values are counted."""
 
-import csv
 import json
 import random
 
 import pytest
 
-from dataset import parse_questions
-from dataset.build import coderepoqa, json_values
-from dataset.build.issue import Issue, best_answer, parse_issue
-from dataset.errors import InputError
-from tests.unit.dataset.builders.test_stackexchange import silent
+from dataset import read_questions
+from dataset.builders import coderepoqa, json_values
+from dataset.builders.issue import Issue, best_answer, parse_issue
+from graph.support.errors import DatasetError
+from tests.fakes.csv_files import read_csv
 
 
 def comment(body="an answer", login="helper", kind="User", day=1, **reactions):
@@ -40,18 +39,15 @@ def issue(number=1, *, repository="numpy/numpy", comments=None, **changes):
 
 def build(folder, *, name="out.csv", repositories=(), sample=None, seed=0):
     target = folder.parent / name
-    counts = coderepoqa.build(
-        folder, target, repositories=repositories, sample=sample, seed=seed, progress=silent
-    )
-    with target.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file)), counts
+    counts = coderepoqa.build(folder, target, repositories=repositories, sample=sample, seed=seed)
+    return read_csv(target), counts
 
 
 @pytest.fixture
 def folder(tmp_path):
-    made = tmp_path / "issues"
-    made.mkdir()
-    return made
+    path = tmp_path / "issues"
+    path.mkdir()
+    return path
 
 
 def test_an_issue_becomes_a_question_that_the_evaluation_reads(folder):
@@ -67,7 +63,7 @@ def test_an_issue_becomes_a_question_that_the_evaluation_reads(folder):
             "issue_number": "12",
         }
     ]
-    assert parse_questions(enumerate(rows, 1))[0].reference == "an answer"
+    assert read_questions(folder.parent / "out.csv")[0].reference == "an answer"
     assert counts.summary() == "rows in = kept + rejected: 1 = 1 + 0\nkept: 1 issues\n"
 
 
@@ -125,10 +121,10 @@ def test_what_is_no_usable_issue_has_a_reason(value, reason):
 
 
 def test_an_address_is_made_and_never_taken_over():
-    found = parse_issue(issue(3, html_url="javascript:alert(1)", repository_url=None))
-    assert isinstance(found, Issue)
-    assert found.url == "https://github.com/numpy/numpy/issues/3"
-    assert parse_issue(issue(3) | {"number": None}) == found
+    row = parse_issue(issue(3, html_url="javascript:alert(1)", repository_url=None))
+    assert isinstance(row, Issue)
+    assert row.url == "https://github.com/numpy/numpy/issues/3"
+    assert parse_issue(issue(3) | {"number": None}) == row
 
 
 def test_every_shape_of_file_is_read(folder):
@@ -141,7 +137,7 @@ def test_every_shape_of_file_is_read(folder):
     (folder / "notes.txt").write_text("not read", encoding="utf-8")
     rows, counts = build(folder)
     assert [int(row["issue_number"]) for row in rows] == [1, 2, 3, 4, 5]
-    assert not counts.rejected
+    assert not counts.rejected_by_reason
 
 
 def test_damage_costs_what_is_damaged_and_is_counted(folder):
@@ -163,14 +159,14 @@ def test_damage_costs_what_is_damaged_and_is_counted(folder):
     rows, counts = build(folder)
     assert [int(row["issue_number"]) for row in rows] == [1, 2, 4, 6, 7]
     assert rows[-1]["question"] == "a\0b\n\nbody"
-    assert counts.rejected == {
+    assert counts.rejected_by_reason == {
         "damaged JSON": 6,
         "empty file": 1,
         "file not UTF-8": 1,
         "not an issue": 1,
         "duplicate issue": 1,
     }
-    assert counts.rows_in == counts.kept.total() + counts.rejected.total()
+    assert counts.rows_in == counts.kept_by_kind.total() + counts.rejected_by_reason.total()
 
 
 def test_any_size_of_reads_gives_the_same_issues(folder, monkeypatch):
@@ -187,7 +183,7 @@ def test_any_size_of_reads_gives_the_same_issues(folder, monkeypatch):
         monkeypatch.setattr(json_values, "_CHUNK", chunk)
         rows, counts = build(folder)
         assert rows == expected
-        assert counts.rejected == {"damaged JSON": 1}
+        assert counts.rejected_by_reason == {"damaged JSON": 1}
 
 
 def test_a_value_above_the_cap_is_a_reject(folder, monkeypatch):
@@ -197,42 +193,43 @@ def test_a_value_above_the_cap_is_a_reject(folder, monkeypatch):
     (folder / "a.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
     rows, counts = build(folder)
     assert [row["issue_number"] for row in rows] == ["1", "3"]
-    assert counts.rejected == {"value above 5000 characters": 1}
+    assert counts.rejected_by_reason == {"value above 5000 characters": 1}
 
 
 def test_a_sample_follows_from_the_seed_and_not_from_the_files(folder, tmp_path):
     issues = [issue(number) for number in range(1, 41)]
     (folder / "all.json").write_text(json.dumps(issues), encoding="utf-8")
-    other = tmp_path / "others"
-    other.mkdir()
+    shuffled_folder = tmp_path / "shuffled"
+    shuffled_folder.mkdir()
     shuffled = random.Random(1).sample(issues, len(issues))
-    for place, one in enumerate(shuffled):
-        (other / f"{place}.json").write_text(json.dumps(one), encoding="utf-8")
+    for index, value in enumerate(shuffled):
+        (shuffled_folder / f"{index}.json").write_text(json.dumps(value), encoding="utf-8")
     first, counts = build(folder, sample=10, seed=3)
-    assert build(other, sample=10, seed=3)[0] == first
+    assert build(shuffled_folder, sample=10, seed=3)[0] == first
     assert build(folder, sample=10, seed=4)[0] != first
     assert len({row["eval_id"] for row in first}) == 10
-    assert counts.rejected == {"not in the sample": 30}
+    assert counts.rejected_by_reason == {"not in the sample": 30}
     smaller = build(folder, sample=5, seed=3)[0]
     assert [row for row in first if row in smaller] == smaller
     assert len(build(folder, sample=99)[0]) == 40
 
 
 def test_python_stands_for_sixteen_repositories():
-    assert len(set(coderepoqa.PYTHON)) == 16
+    assert len(set(coderepoqa.PYTHON_REPOSITORIES)) == 16
     assert (
-        parse_issue(issue(repository="Textualize/rich"), coderepoqa.PYTHON)[3] == "Textualize/rich"
+        parse_issue(issue(repository="Textualize/rich"), coderepoqa.PYTHON_REPOSITORIES)[3]
+        == "Textualize/rich"
     )
 
 
 def test_a_folder_that_leaves_nothing_is_refused(folder):
     (folder.parent / "out.csv").write_text("old", encoding="utf-8")
-    with pytest.raises(InputError, match=r"holds no \.json or \.jsonl file"):
+    with pytest.raises(DatasetError, match=r"holds no \.json or \.jsonl file"):
         build(folder)
     (folder / "a.json").write_text("{", encoding="utf-8")
-    with pytest.raises(InputError, match=r"none of the 1 issues is kept, .* 1 damaged JSON"):
+    with pytest.raises(DatasetError, match=r"none of the 1 issues is kept, .* 1 damaged JSON"):
         build(folder)
-    with pytest.raises(InputError, match="there is no such folder"):
+    with pytest.raises(DatasetError, match="there is no such folder"):
         build(folder / "none")
     assert (folder.parent / "out.csv").read_text(encoding="utf-8") == "old"
     assert {entry.name for entry in folder.parent.iterdir()} == {"issues", "out.csv"}

@@ -4,29 +4,29 @@ import time
 
 import pytest
 
-from dataset.build import dump
-from dataset.build.dump import read_dump
-from dataset.build.posts import DAMAGED
-from dataset.errors import InputError
+from dataset.builders import dump
+from dataset.builders.dump import read_dump
+from dataset.builders.post_parsing import DAMAGED
+from graph.support.errors import DatasetError
 from tests.fakes.dumps import HEAD, TAIL, line, question, xml
 
 
 def read(tmp_path, content, encoding="utf-8"):
     path = tmp_path / "Posts.xml"
     path.write_bytes(content if isinstance(content, bytes) else content.encode(encoding))
-    told = []
-    rows = list(read_dump(path, told.append))
-    assert sum(told) == path.stat().st_size
+    sizes = []
+    rows = list(read_dump(path, sizes.append))
+    assert sum(sizes) == path.stat().st_size
     return rows
 
 
 def refusal(tmp_path, content):
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(DatasetError) as caught:
         read(tmp_path, content)
-    said = str(caught.value)
-    assert "\n" not in said
-    assert said.startswith(f"{tmp_path}/Posts.xml: ")
-    return said.removeprefix(f"{tmp_path}/Posts.xml: ")
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith(f"{tmp_path}/Posts.xml: ")
+    return message.removeprefix(f"{tmp_path}/Posts.xml: ")
 
 
 LAUGHS = '<!ENTITY a "ha">' + "".join(
@@ -48,13 +48,13 @@ def test_any_doctype_is_refused(tmp_path, prolog):
     for start in ("", '<?xml version="1.0"?>\n'):
         content = f'{start}{prolog}<posts><row Id="1" Body="&i;&x;"/></posts>'
         for encoding in ("utf-8", "utf-16"):
-            said = refusal(tmp_path, content.encode(encoding))
-            assert said == "has a DOCTYPE, which no dump has; refused"
+            message = refusal(tmp_path, content.encode(encoding))
+            assert message == "has a DOCTYPE, which no dump has; refused"
 
 
 def test_a_doctype_further_down_is_no_xml(tmp_path):
-    said = refusal(tmp_path, HEAD + "<!DOCTYPE posts [<!ENTITY a 'b'>]>" + TAIL)
-    assert said.startswith("damaged or truncated XML at line 3")
+    message = refusal(tmp_path, HEAD + "<!DOCTYPE posts [<!ENTITY a 'b'>]>" + TAIL)
+    assert message.startswith("damaged or truncated XML at line 3")
 
 
 def test_no_entity_but_the_five_of_xml_is_read(tmp_path):
@@ -64,8 +64,8 @@ def test_no_entity_but_the_five_of_xml_is_read(tmp_path):
 
 @pytest.mark.parametrize("cut", [-1, -8, -30, 120])
 def test_a_truncated_dump_is_refused(tmp_path, cut):
-    said = refusal(tmp_path, xml([question(1), question(2)])[:cut])
-    assert said.startswith("damaged or truncated XML at line ")
+    message = refusal(tmp_path, xml([question(1), question(2)])[:cut])
+    assert message.startswith("damaged or truncated XML at line ")
 
 
 @pytest.mark.parametrize(
@@ -100,8 +100,8 @@ def test_utf_16_keeps_characters_beyond_16_bits(tmp_path):
 
 def test_an_unknown_encoding_is_refused(tmp_path):
     for name in ("zlib_codec", "ebcdic-x", "utf-32"):
-        said = refusal(tmp_path, f'<?xml version="1.0" encoding="{name}"?><posts/>')
-        assert said == f"encoding '{name}' is not read; convert it to UTF-8 with iconv"
+        message = refusal(tmp_path, f'<?xml version="1.0" encoding="{name}"?><posts/>')
+        assert message == f"encoding '{name}' is not supported; convert it to UTF-8 with iconv"
 
 
 @pytest.mark.parametrize(
@@ -143,13 +143,13 @@ def test_an_unclosed_quote_is_refused(tmp_path, monkeypatch):
     content = HEAD + line(question(1)) + '<row Id="2 />\n' + line(question(3)) + TAIL
     assert refusal(tmp_path, content).startswith("damaged or truncated XML at line ")
     monkeypatch.setattr(dump, "_MAX_MARKUP", 2_000_000)
-    said = refusal(tmp_path, HEAD + '<row Id="' + "x" * 5_000_000)
-    assert said.endswith(" characters without a new tag; is a quote not closed?")
+    message = refusal(tmp_path, HEAD + '<row Id="' + "x" * 5_000_000)
+    assert message.endswith(" characters without a new tag; is a quote not closed?")
 
 
 def test_deep_nesting_is_refused(tmp_path):
-    said = refusal(tmp_path, "<posts>" + "<a>" * 100_000)
-    assert said.startswith("damaged or truncated XML at line 1: ")
+    message = refusal(tmp_path, "<posts>" + "<a>" * 100_000)
+    assert message.startswith("damaged or truncated XML at line 1: ")
 
 
 def test_elements_that_are_no_rows_are_not_lost(tmp_path):
@@ -157,6 +157,6 @@ def test_elements_that_are_no_rows_are_not_lost(tmp_path):
     assert read(tmp_path, content) == [{"Id": "1"}, {}, {"Id": "3"}]
 
 
-def test_a_missing_dump_is_said(tmp_path):
+def test_a_missing_dump_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         list(read_dump(tmp_path / "none.xml", lambda count: None))

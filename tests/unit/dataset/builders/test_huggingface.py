@@ -5,11 +5,11 @@ from datetime import datetime
 
 import pytest
 
-from dataset.build import huggingface, stackexchange
-from dataset.build.selection import Selection
-from dataset.errors import InputError
+from dataset.builders import huggingface, stackexchange
+from dataset.builders.post_parsing import POST_COLUMNS
+from dataset.builders.post_selection import Selection
+from graph.support.errors import DatasetError, MissingExtraError
 from tests.fakes.dumps import answer, question, write_dump
-from tests.unit.dataset.builders.test_stackexchange import silent
 
 pa = pytest.importorskip("pyarrow")
 
@@ -25,18 +25,13 @@ def write(path, rows):
 
 def build(source, target):
     return huggingface.build(
-        str(source),
-        target,
-        split="train",
-        selection=Selection(),
-        site="stackoverflow.com",
-        progress=silent,
+        str(source), target, split="train", selection=Selection(), site="stackoverflow.com"
     )
 
 
 def typed(post):
     """A post as a typical dataset has it: numbers, times, gaps that make ids floats."""
-    row = {name: post.get(name) for name in huggingface.COLUMNS}
+    row = {name: post.get(name) for name in POST_COLUMNS}
     row["Id"], row["Score"], row["PostTypeId"] = (
         int(post["Id"]), int(post["Score"]), int(post["PostTypeId"]),
     )  # fmt: skip
@@ -56,7 +51,7 @@ def test_parquet_gives_what_the_dump_gives(tmp_path, shape):
         write(source / "b.parquet", list(map(typed, POSTS[2:])))
     else:
         rows = POSTS if shape == "text" else list(map(typed, POSTS))
-        rows = [dict.fromkeys(huggingface.COLUMNS) | row for row in rows]
+        rows = [dict.fromkeys(POST_COLUMNS) | row for row in rows]
         source = write(tmp_path / "posts.parquet", rows)
     counts = build(source, tmp_path / "a.csv")
     expected = stackexchange.build(
@@ -64,25 +59,24 @@ def test_parquet_gives_what_the_dump_gives(tmp_path, shape):
         tmp_path / "b.csv",
         selection=Selection(),
         site="stackoverflow.com",
-        progress=silent,
     )
     assert counts.summary() == expected.summary()
-    said = (tmp_path / "a.csv").read_text(encoding="utf-8")
+    table = (tmp_path / "a.csv").read_text(encoding="utf-8")
     if shape != "text":
         # A time as pandas has it names microseconds.
-        said = said.replace(".890000,", ".890,").replace("T00:00:00,", "T00:00:00.000,")
-    assert said == (tmp_path / "b.csv").read_text(encoding="utf-8")
+        table = table.replace(".890000,", ".890,").replace("T00:00:00,", "T00:00:00.000,")
+    assert table == (tmp_path / "b.csv").read_text(encoding="utf-8")
 
 
 def test_an_id_that_a_float_cannot_hold_is_a_reject(tmp_path):
     rows = [typed(question(1)), typed(answer(2, 1)), typed(answer(3, 2**53))]
     counts = build(write(tmp_path / "posts.parquet", rows), tmp_path / "a.csv")
-    assert counts.rejected == {"answer without a question id": 1}
+    assert counts.rejected_by_reason == {"answer without a question id": 1}
 
 
 def test_missing_columns_are_named(tmp_path):
     path = write(tmp_path / "posts.parquet", [{"Id": 1, "body": "x"}])
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(DatasetError) as caught:
         build(path, tmp_path / "a.csv")
     assert str(caught.value).startswith(
         f"{path}: needs the columns of Posts.xml; PostTypeId, ParentId, CreationDate"
@@ -93,7 +87,7 @@ def test_missing_columns_are_named(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1" + bytes(50) + b"PAR1"])
 def test_what_is_no_parquet_is_refused(tmp_path, content):
     (tmp_path / "posts.parquet").write_bytes(content)
-    with pytest.raises(InputError, match="damaged or no parquet file"):
+    with pytest.raises(DatasetError, match="damaged or no parquet file"):
         build(tmp_path / "posts.parquet", tmp_path / "a.csv")
     assert [entry.name for entry in tmp_path.iterdir()] == ["posts.parquet"]
 
@@ -101,26 +95,26 @@ def test_what_is_no_parquet_is_refused(tmp_path, content):
 def test_a_dataset_of_the_hub_needs_its_package(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(
-        InputError, match=r"there is no such file; to read a dataset .* pip install"
+        MissingExtraError, match=r"there is no such file; to read a dataset .* pip install"
     ):
         build("owner/posts", tmp_path / "a.csv")
-    with pytest.raises(InputError, match="neither a file or folder here nor the id of a dataset"):
+    with pytest.raises(DatasetError, match="neither a file or folder here nor the id of a dataset"):
         build("no/such/file", tmp_path / "a.csv")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match=r"the folder holds no \.parquet file"):
+    with pytest.raises(DatasetError, match=r"the folder holds no \.parquet file"):
         build(tmp_path / "empty", tmp_path / "a.csv")
 
 
 def test_a_dataset_of_the_hub_is_read_row_by_row(tmp_path, monkeypatch):
-    asked = []
+    calls = []
 
     class Datasets:
         @staticmethod
         def load_dataset(name, **options):
-            asked.append((name, options))
+            calls.append((name, options))
             return map(typed, POSTS)
 
     monkeypatch.setitem(sys.modules, "datasets", Datasets)
     counts = build("owner/posts", tmp_path / "a.csv")
-    assert asked == [("owner/posts", {"split": "train", "streaming": True})]
-    assert counts.kept == {"questions": 1, "answers": 2}
+    assert calls == [("owner/posts", {"split": "train", "streaming": True})]
+    assert counts.kept_by_kind == {"questions": 1, "answers": 2}

@@ -1,32 +1,23 @@
 """A dump becomes the question/answer table: the right rows, whole, and every other row counted."""
 
-import csv
 import errno
 import gzip
 from collections import Counter
-from contextlib import contextmanager
 from datetime import date
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataset.build import join, partitions, parts, stackexchange
-from dataset.build.posts import licence_by_date
-from dataset.build.selection import Selection, parse_tags
-from dataset.errors import InputError
+from dataset.builders import join, parquet_parts, partitions, stackexchange
+from dataset.builders.post_parsing import licence_by_date
+from dataset.builders.post_selection import Selection, parse_tags
+from dataset.builders.row_counts import RowCounts
+from graph.support.errors import DatasetError
 from graph.support.terminal import Interrupted
+from tests.fakes.csv_files import read_csv
 from tests.fakes.dumps import answer, plain_join, question, write_dump
 from tests.fakes.properties import examples
-
-
-@contextmanager
-def silent(label, total):
-    class Bar:
-        def advance(self, count, note=""):
-            pass
-
-    yield Bar()
 
 
 def build(tmp_path, posts, *, encoding="utf-8", name="out.csv", **selection):
@@ -34,23 +25,16 @@ def build(tmp_path, posts, *, encoding="utf-8", name="out.csv", **selection):
     dump = write_dump(tmp_path, posts, encoding)
     target = tmp_path / name
     counts = stackexchange.build(
-        dump,
-        target,
-        selection=Selection(**selection),
-        site="stackoverflow.com",
-        progress=silent,
+        dump, target, selection=Selection(**selection), site="stackoverflow.com"
     )
-    opened = gzip.open if name.lower().endswith(".gz") else open
-    with opened(target, "rt", encoding="utf-8", newline="") as file:
-        csv.field_size_limit(1 << 26)
-        return list(csv.DictReader(file)), counts
+    return read_csv(target), counts
 
 
 def refusal(tmp_path, posts, **selection):
     """Build from posts that must be refused; the old target must survive, and nothing else."""
     target = tmp_path / "out.csv"
     target.write_text("old", encoding="utf-8")
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(DatasetError) as caught:
         build(tmp_path, posts, **selection)
     assert target.read_text(encoding="utf-8") == "old"
     assert {path.name for path in tmp_path.iterdir()} <= {"out.csv", "Posts.xml"}
@@ -69,7 +53,7 @@ def test_a_row_has_the_question_its_answer_and_what_attribution_needs(tmp_path):
         answer(8, 4, OwnerDisplayName="", ContentLicense="CC BY-SA 3.0"),
     ]
     rows, counts = build(tmp_path, posts)
-    assert list(rows[0]) == list(join.COLUMNS)
+    assert list(rows[0]) == list(join.TABLE_COLUMNS)
     assert rows[1] == {
         "question_id": "4",
         "question_title": "a, \"b\" & 'c'",
@@ -91,7 +75,7 @@ def test_a_row_has_the_question_its_answer_and_what_attribution_needs(tmp_path):
     other = rows[0]
     assert (other["answer_id"], other["is_accepted"], other["answer_author"]) == ("8", "False", "")
     assert other["licence"] == "question CC BY-SA 4.0, answer CC BY-SA 3.0"
-    assert counts.kept == {"questions": 1, "answers": 2}
+    assert counts.kept_by_kind == {"questions": 1, "answers": 2}
     assert counts.summary() == (
         "rows in = kept + rejected: 3 = 3 + 0\nkept: 1 questions, 2 answers\n"
     )
@@ -121,7 +105,7 @@ def test_every_reason_is_counted_and_the_sum_is_exact(tmp_path):
     ]
     rows, counts = build(tmp_path, posts, limit=1)
     assert pairs(rows) == [(1, 2)]
-    assert counts.rejected == {
+    assert counts.rejected_by_reason == {
         "duplicate id": 1,
         "question too old": 1,
         "answer to a question left out": 1,
@@ -139,7 +123,11 @@ def test_every_reason_is_counted_and_the_sum_is_exact(tmp_path):
         "answer without a question id": 1,
         "beyond the limit": 1,
     }
-    assert counts.rows_in == len(posts) == counts.kept.total() + counts.rejected.total()
+    assert (
+        counts.rows_in
+        == len(posts)
+        == counts.kept_by_kind.total() + counts.rejected_by_reason.total()
+    )
     assert "rows in = kept + rejected: 19 = 2 + 17\n" in counts.summary()
     assert "2 neither question nor answer, 1 answer score too low" in counts.summary()
 
@@ -177,8 +165,12 @@ def test_any_dump_gives_what_a_plain_join_gives(tmp_path_factory, posts, limit, 
     rows, counts = build(folder, posts, limit=limit, like_original=like)
     expected, reasons = plain_join(posts, selection)
     assert pairs(rows) == expected
-    assert counts.rejected == reasons
-    assert counts.rows_in == len(posts) == counts.kept.total() + counts.rejected.total()
+    assert counts.rejected_by_reason == reasons
+    assert (
+        counts.rows_in
+        == len(posts)
+        == counts.kept_by_kind.total() + counts.rejected_by_reason.total()
+    )
 
 
 def test_a_limit_keeps_the_highest_scores_and_breaks_ties_by_id(tmp_path):
@@ -193,7 +185,7 @@ def test_a_limit_keeps_the_highest_scores_and_breaks_ties_by_id(tmp_path):
     rows, counts = build(tmp_path, posts, limit=2)
     assert pairs(rows) == [(1, 12), (2, 10)]
     assert build(tmp_path, posts[::-1], limit=2)[0] == rows
-    assert counts.rejected == {"beyond the limit": 2}
+    assert counts.rejected_by_reason == {"beyond the limit": 2}
     assert len(build(tmp_path, posts, limit=None)[0]) == 4
 
 
@@ -213,8 +205,8 @@ def test_tags_are_read_in_every_form(text):
     ],
 )
 def test_tags_match_by_name_or_as_the_original_did(tags, by_name, by_part):
-    assert Selection().wants(parse_tags(tags)) is by_name
-    assert Selection(like_original=True).wants(parse_tags(tags)) is by_part
+    assert Selection().matches(parse_tags(tags)) is by_name
+    assert Selection(like_original=True).matches(parse_tags(tags)) is by_part
 
 
 @pytest.mark.parametrize(
@@ -252,7 +244,7 @@ def test_the_first_of_two_rows_with_one_id_counts(tmp_path):
     posts = [question(1, Title="first"), answer(2, 1), question(1, Title="second"), answer(1, 1)]
     rows, counts = build(tmp_path, posts)
     assert [row["question_title"] for row in rows] == ["first"]
-    assert counts.rejected == {"duplicate id": 2}
+    assert counts.rejected_by_reason == {"duplicate id": 2}
 
 
 def test_the_same_dump_gives_the_same_bytes_packed_or_not(tmp_path):
@@ -266,7 +258,7 @@ def test_the_same_dump_gives_the_same_bytes_packed_or_not(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("posts", "said"),
+    ("posts", "message"),
     [
         ([question(1), question(3)], "none of the 2 rows is an answer (PostTypeId 2)"),
         ([answer(1, 2)], "none of the 1 rows is a question (PostTypeId 1)"),
@@ -277,23 +269,23 @@ def test_the_same_dump_gives_the_same_bytes_packed_or_not(tmp_path):
         ),
     ],
 )
-def test_a_dump_that_leaves_nothing_is_refused(tmp_path, posts, said):
-    assert said in refusal(tmp_path, posts)
+def test_a_dump_that_leaves_nothing_is_refused(tmp_path, posts, message):
+    assert message in refusal(tmp_path, posts)
 
 
-@pytest.mark.parametrize("place", ["parquet", "table", "sync"])
-def test_a_full_disk_is_one_line_and_the_old_table_stays(tmp_path, monkeypatch, place):
+@pytest.mark.parametrize("step", ["parquet", "table", "sync"])
+def test_a_full_disk_is_one_line_and_the_old_table_stays(tmp_path, monkeypatch, step):
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    if place == "parquet":
-        monkeypatch.setattr(parts._Part, "_flush", full)
-    elif place == "table":
-        monkeypatch.setattr("dataset.build.output._text", full)
+    if step == "parquet":
+        monkeypatch.setattr(parquet_parts._PartFile, "_flush", full)
+    elif step == "table":
+        monkeypatch.setattr("dataset.builders.table_output._open_text", full)
     else:
         monkeypatch.setattr("os.fsync", full)
-    said = refusal(tmp_path, [question(1), answer(2, 1)])
-    assert said == (
+    message = refusal(tmp_path, [question(1), answer(2, 1)])
+    assert message == (
         f"No space left on device; make room and start again; {tmp_path}/out.csv was not touched"
     )
 
@@ -305,18 +297,18 @@ def test_a_full_disk_is_told_of_and_not_what_follows_from_it(tmp_path, monkeypat
         writer.close()
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(parts, "_GROUP_ROWS", 2)
+    monkeypatch.setattr(parquet_parts, "_GROUP_ROWS", 2)
     monkeypatch.setattr(ParquetWriter, "write_table", full)
-    said = refusal(tmp_path, [question(1), *(answer(n, 1) for n in range(2, 8))])
-    assert said.startswith("No space left on device; make room")
+    message = refusal(tmp_path, [question(1), *(answer(n, 1) for n in range(2, 8))])
+    assert message.startswith("No space left on device; make room")
 
 
 def test_a_join_that_fails_is_one_line_and_the_old_table_stays(tmp_path, monkeypatch):
-    monkeypatch.setattr(join, "MEMORY", "1kB")
-    said = refusal(tmp_path, [question(1), answer(2, 1)])
-    assert said.startswith("the join failed: ")
-    assert said.endswith("; nothing was written")
-    assert "\n" not in said
+    monkeypatch.setattr(join, "MEMORY_LIMIT", "1kB")
+    message = refusal(tmp_path, [question(1), answer(2, 1)])
+    assert message.startswith("the join failed: ")
+    assert message.endswith("; nothing was written")
+    assert "\n" not in message
 
 
 @pytest.mark.parametrize("characters", [1, 25, 60])
@@ -333,8 +325,8 @@ def test_ranges_of_any_size_give_the_same_table(tmp_path, monkeypatch, character
 def test_a_range_starts_with_a_question_and_holds_whole_ones(monkeypatch):
     monkeypatch.setattr(partitions, "PARTITION_CHARACTERS", 10)
     sizes = [(1, 4), (1, 20), (3, 5), (4, 4), (8, 1), (9, 1)]
-    assert partitions.bounds(sizes) == [1, 3, 9]
-    assert partitions.bounds([]) == []
+    assert partitions.range_starts(sizes) == [1, 3, 9]
+    assert partitions.range_starts([]) == []
 
 
 def test_an_interrupt_leaves_nothing_behind(tmp_path, monkeypatch):
@@ -349,10 +341,10 @@ def test_an_interrupt_leaves_nothing_behind(tmp_path, monkeypatch):
 
 
 def test_counts_that_do_not_add_up_are_a_defect():
-    counts = join.Counts()
+    counts = RowCounts()
     counts.rows_in = 3
     counts.reject("bad id")
     counts.reject("never", 0)
-    assert counts.rejected == Counter({"bad id": 1})
+    assert counts.rejected_by_reason == Counter({"bad id": 1})
     with pytest.raises(AssertionError, match="3 rows in, 0 kept, 1 rejected"):
         counts.summary()

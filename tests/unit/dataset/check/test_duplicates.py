@@ -5,11 +5,11 @@ import random
 import numpy as np
 import pytest
 
-from dataset.check.duplicates import JACCARD, Ids, Place, Texts, jaccard, near_groups
+from dataset.check.duplicates import JACCARD, Ids, Origin, Texts, jaccard, near_groups
 from dataset.check.findings import Example, Findings
 
 
-def found(findings):
+def ordered(findings):
     return [(f.kind, f.column, f.count, f.problem, f.examples) for f in findings.ordered(100)]
 
 
@@ -20,8 +20,8 @@ def words(first, count):
 def test_an_id_that_stands_there_twice_is_named_with_its_first_row():
     findings, ids = Findings(5), Ids("eval_id")
     for number, name in enumerate(["a", "b", "a", "", "", "a"], 1):
-        ids.add(Place(number, name), findings)
-    assert found(findings) == [
+        ids.add(Origin(number, name), findings)
+    assert ordered(findings) == [
         (
             "duplicate id", "eval_id", 3, True,
             [Example(3, "a", 1, "a"), Example(5, "", 4, ""), Example(6, "a", 1, "a")],
@@ -35,18 +35,22 @@ def test_the_same_words_under_another_id_are_a_duplicate():
     for number, (name, text) in enumerate(
         [("a", words(0, 30)), ("b", words(50, 30)), ("c", words(0, 30)), ("d", []), ("e", [])], 1
     ):
-        texts.add(Place(number, name), text, findings)
+        texts.add(Origin(number, name), text, findings)
     texts.finish(findings)
-    assert found(findings) == [("exact duplicate", "question", 1, True, [Example(3, "c", 1, "a")])]
+    assert ordered(findings) == [
+        ("exact duplicate", "question", 1, True, [Example(3, "c", 1, "a")])
+    ]
 
 
 def test_rows_of_one_question_share_its_text_and_must_not_differ():
     findings = Findings(5)
     texts = Texts("question", near=True, problem=True)
     for number, text in enumerate([words(0, 30), words(0, 30), words(0, 29)], 1):
-        texts.add(Place(number, "a"), text, findings)
+        texts.add(Origin(number, "a"), text, findings)
     texts.finish(findings)
-    assert found(findings) == [("conflicting text", "question", 1, True, [Example(3, "a", 1, "a")])]
+    assert ordered(findings) == [
+        ("conflicting text", "question", 1, True, [Example(3, "a", 1, "a")])
+    ]
 
 
 def test_nearly_the_same_text_is_found_with_its_similarity():
@@ -54,9 +58,9 @@ def test_nearly_the_same_text_is_found_with_its_similarity():
     texts = Texts("question", near=True, problem=True)
     base = words(0, 104)  # 100 shingles of 5 words
     for number, text in enumerate([base, words(500, 104), base[:90], [*base[:50], "x"], "abcd"], 1):
-        texts.add(Place(number, f"q{number}"), text, findings)
+        texts.add(Origin(number, f"q{number}"), text, findings)
     texts.finish(findings)
-    assert found(findings) == [
+    assert ordered(findings) == [
         ("near-duplicate", "question", 1, True, [Example(3, "q3", 1, "q1", 0.86)])
     ]
 
@@ -82,21 +86,21 @@ def test_a_pair_just_at_the_threshold_is_found_and_one_just_below_is_not(size):
 
 def test_groups_are_those_of_comparing_every_pair():
     chance = random.Random(7)
-    made = []
+    collection = []
     for _ in range(150):
-        if made and chance.random() < 0.6:
-            one = set(chance.choice(made))
+        if collection and chance.random() < 0.6:
+            one = set(chance.choice(collection))
             for _ in range(chance.randrange(8)):
                 one.discard(chance.choice(sorted(one)))
                 one.add(chance.randrange(-400, 400))
         else:
             one = {chance.randrange(-400, 400) for _ in range(chance.randrange(1, 40))}
-        made.append(one)
-    arrays = sets(*made)
+        collection.append(one)
+    arrays = sets(*collection)
     for threshold in (0.3, 0.5, 0.7, 1.0):
-        groups = [{number} for number in range(len(made))]
-        for i, first in enumerate(made):
-            for j, second in enumerate(made[:i]):
+        groups = [{number} for number in range(len(collection))]
+        for i, first in enumerate(collection):
+            for j, second in enumerate(collection[:i]):
                 if len(first & second) / len(first | second) >= threshold:
                     joined = next(g for g in groups if i in g) | next(g for g in groups if j in g)
                     groups = [g for g in groups if not g & joined] + [joined]

@@ -1,17 +1,20 @@
-"""What can be wrong with a row: each kind of trouble is found, and sound text is not."""
+"""The checks of a row: each kind of fault is reported, and sound text is not."""
+
+from pathlib import Path
 
 import pytest
 
 from dataset.check.fields import MAX_CHARACTERS, MAX_TITLE, check_row, shape_of
 from dataset.check.findings import Example, Findings
-from dataset.errors import InputError
+from graph.support.errors import DatasetError
 from tests.fakes.corpora import row
 
-CORPUS = shape_of(row(1, "t"))
+PATH = Path("t.csv")
+CORPUS = shape_of(PATH, row(1, "t"))
 SOUND = {"body": "<p>Why?</p>", "tags": "python"}
 
 
-def found(changes, *, rows=1000):
+def findings_of(changes, *, rows=1000):
     findings = Findings(3)
     check_row(CORPUS, 4, {**row(1, "A title", **SOUND), **changes}, findings)
     return [
@@ -22,7 +25,7 @@ def found(changes, *, rows=1000):
 
 def test_a_sound_row_has_nothing():
     text = "naïve café, Ärger, Ünâ, “quotes” — and — 你好 emoji 🎉 Ã la carte, 5 â, Â"
-    assert found({"question_body": text, "answer_body": "a\r\n\tb", "source": ""}) == []
+    assert findings_of({"question_body": text, "answer_body": "a\r\n\tb", "source": ""}) == []
 
 
 @pytest.mark.parametrize(
@@ -40,7 +43,7 @@ def test_a_sound_row_has_nothing():
 )
 def test_trouble_is_named_with_its_column_and_row(text, kind, problem):
     changes = {"answer_body": text}
-    assert found(changes) == [(kind, "answer_body", 1, problem, [Example(4, "1/1001")])]
+    assert findings_of(changes) == [(kind, "answer_body", 1, problem, [Example(4, "1/1001")])]
 
 
 @pytest.mark.parametrize(
@@ -49,25 +52,27 @@ def test_trouble_is_named_with_its_column_and_row(text, kind, problem):
 @pytest.mark.parametrize("codec", ["latin-1", "cp1252"])
 def test_text_in_a_wrong_encoding_is_a_hint_and_throughout_a_problem(text, codec):
     read_wrongly = text.encode().decode(codec, "replace").replace("\ufffd", "")
-    kinds = [kind for kind, *_ in found({"answer_body": read_wrongly})]
+    kinds = [kind for kind, *_ in findings_of({"answer_body": read_wrongly})]
     assert "mojibake" in kinds or "control character" in kinds
     if codec == "cp1252":
-        assert found({"answer_body": read_wrongly}, rows=50)[0][:4] == (
+        assert findings_of({"answer_body": read_wrongly}, rows=50)[0][:4] == (
             "mojibake", "answer_body", 1, False,
         )  # fmt: skip
-        assert found({"answer_body": read_wrongly}, rows=49)[0][3] is True
+        assert findings_of({"answer_body": read_wrongly}, rows=49)[0][3] is True
 
 
 def test_sizes_at_the_limit_are_sound():
-    assert found({"answer_body": "x" * MAX_CHARACTERS, "question_title": "y" * MAX_TITLE}) == []
-    assert found({"question_title": "y" * (MAX_TITLE + 1)})[0][:2] == (
+    assert (
+        findings_of({"answer_body": "x" * MAX_CHARACTERS, "question_title": "y" * MAX_TITLE}) == []
+    )
+    assert findings_of({"question_title": "y" * (MAX_TITLE + 1)})[0][:2] == (
         "oversized",
         "question_title",
     )
 
 
 def test_a_picture_is_content_and_a_column_of_ones_own_may_be_empty():
-    assert found({"answer_body": "<p><img src='x'></p>", "licence": ""}) == []
+    assert findings_of({"answer_body": "<p><img src='x'></p>", "licence": ""}) == []
 
 
 @pytest.mark.parametrize(
@@ -83,7 +88,7 @@ def test_a_picture_is_content_and_a_column_of_ones_own_may_be_empty():
     ],
 )
 def test_which_columns_of_a_corpus_may_be_empty(column, problem):
-    assert [one[:4] for one in found({column: " "})] == [("empty", column, 1, problem)]
+    assert [one[:4] for one in findings_of({column: " "})] == [("empty", column, 1, problem)]
 
 
 @pytest.mark.parametrize(
@@ -97,21 +102,24 @@ def test_which_columns_of_a_corpus_may_be_empty(column, problem):
 )
 def test_ids_that_a_spreadsheet_has_touched(value, kind, problem):
     for column in ("question_id", "answer_id"):
-        assert [one[:4] for one in found({column: value})] == [(kind, column, 1, problem)]
+        assert [one[:4] for one in findings_of({column: value})] == [(kind, column, 1, problem)]
 
 
 @pytest.mark.parametrize("value", ["7", str(2**53), "abc", "1e5x", "²", "9" * 200])
 def test_ids_that_are_sound(value):
-    assert found({"question_id": value}) == []
+    assert findings_of({"question_id": value}) == []
 
 
 def test_a_file_is_told_by_its_columns():
-    assert shape_of(row(1, "t", eval_id="1")).name == "corpus"
-    assert shape_of(["question", "answer"]).name == "dataset"
-    html = shape_of(["question_title", "question_body", "answer_body"])
-    assert (html.name, sorted(html.filled)) == ("dataset", ["answer_body", "question_title"])
+    assert shape_of(PATH, row(1, "t", eval_id="1")).name == "corpus"
+    assert shape_of(PATH, ["question", "answer"]).name == "dataset"
+    html = shape_of(PATH, ["question_title", "question_body", "answer_body"])
+    assert (html.name, sorted(html.nonempty_columns)) == (
+        "dataset",
+        ["answer_body", "question_title"],
+    )
     # with both shapes the plain one is read, as an evaluation does
-    both = shape_of(["question_title", "question_body", "answer_body", "question", "answer"])
+    both = shape_of(PATH, ["question_title", "question_body", "answer_body", "question", "answer"])
     assert both.columns == ("question", "answer")
-    with pytest.raises(InputError, match="it has question_title"):
-        shape_of(["question_title"])
+    with pytest.raises(DatasetError, match=r"t\.csv: .* it has question_title"):
+        shape_of(PATH, ["question_title"])

@@ -1,17 +1,14 @@
-"""What choosing among drafts could have won, with values worked out by hand."""
+"""The headroom of choosing among drafts, with values worked out by hand."""
 
 import json
-import sys
 
 import pytest
 
-from evaluation import __main__ as commands
 from evaluation.analysis.headroom import choices, headroom
-from evaluation.analysis.stage_gains import STAGE_METRICS
-from graph.support import terminal
-from nodes.rerank import parse_preference
+from evaluation.metrics.registry import STAGE_METRICS
+from nodes.choice import parse_preference
+from tests.fakes.command_lines import run_evaluation
 from tests.fakes.fake_models import verdict
-from tests.fakes.processes import in_child
 from tests.fakes.records import failed, record
 from tests.fakes.run_folders import make_run
 
@@ -37,12 +34,12 @@ def chosen(index: int, texts, scores, *, straight=None, swapped=None, picked=0, 
         ]
         step["verdicts"] = verdicts
         step["preferences"] = [
-            parse_preference(pair, verdicts[2 * place], verdicts[2 * place + 1])
-            for place, pair in enumerate(pairs)
+            parse_preference(pair, verdicts[2 * index], verdicts[2 * index + 1])
+            for index, pair in enumerate(pairs)
         ]
     candidates = [
-        {"step": 0, "candidate": place, "metrics": dict.fromkeys(STAGE_METRICS, score)}
-        for place, score in enumerate(scores)
+        {"step": 0, "candidate": index, "metrics": dict.fromkeys(STAGE_METRICS, score)}
+        for index, score in enumerate(scores)
     ]
     return record(index, steps=[step], candidates=candidates, answer=texts[picked])
 
@@ -54,22 +51,22 @@ TWO = chosen(1, ["x", "y"], [0.1, 0.5], straight=[0.3], swapped=[0.9], picked=1)
 
 
 def test_each_way_of_choosing_by_hand():
-    found = choices([ONE, TWO])["rerank_drafts"]
-    assert found[0].picks == {
+    first, second = choices([ONE, TWO])["rerank_drafts"]
+    assert first.picks == {
         "first draft": 0,
         "consensus": 0,
         "model, one order": 0,
         "model, other order": 1,
         "model, both orders": 0,
     }
-    assert found[0].disagreeing == [True]
-    assert found[1].picks["model, one order"] == found[1].picks["model, other order"] == 1
-    assert found[1].disagreeing == [False]
+    assert first.disagreeing == [True]
+    assert second.picks["model, one order"] == second.picks["model, other order"] == 1
+    assert second.disagreeing == [False]
 
 
 def test_shares_of_the_headroom_by_hand():
-    captured = headroom(choices([ONE, TWO])["rerank_drafts"])["metrics"]["ROUGE-1"]
-    means = {way: each["score"]["mean"] for way, each in captured.items()}
+    by_way = headroom(choices([ONE, TWO])["rerank_drafts"])["metrics"]["ROUGE-1"]
+    means = {way: captured["score"]["mean"] for way, captured in by_way.items()}
     assert means == pytest.approx(
         {
             "random pick": 0.35,
@@ -81,7 +78,7 @@ def test_shares_of_the_headroom_by_hand():
             "best of n": 0.55,
         }
     )
-    shares = {way: each["share"]["mean"] for way, each in captured.items()}
+    shares = {way: captured["share"]["mean"] for way, captured in by_way.items()}
     assert shares == pytest.approx(
         {
             "random pick": 0,
@@ -93,17 +90,17 @@ def test_shares_of_the_headroom_by_hand():
             "best of n": 1,
         }
     )
-    assert captured["best of n"]["share"]["ci95"] == [1.0, 1.0]
-    low, high = captured["model, both orders"]["share"]["ci95"]
+    assert by_way["best of n"]["share"]["ci95"] == [1.0, 1.0]
+    low, high = by_way["model, both orders"]["share"]["ci95"]
     assert low <= 0 <= high
 
 
 def test_flips_and_consensus_against_the_model_by_hand():
-    found = headroom(choices([ONE, TWO])["rerank_drafts"])
-    assert (found["pairs_flipped"]["mean"], found["pairs_flipped"]["n"]) == (0.5, 2)
-    assert found["picks_flipped"]["mean"] == 0.5
-    assert found["candidates"] == {"2": 2}
-    against = found["consensus_minus_model"]["BLEU"]
+    result = headroom(choices([ONE, TWO])["rerank_drafts"])
+    assert (result["pairs_flipped"]["mean"], result["pairs_flipped"]["n"]) == (0.5, 2)
+    assert result["picks_flipped"]["mean"] == 0.5
+    assert result["candidates"] == {"2": 2}
+    against = result["consensus_minus_model"]["BLEU"]
     assert against["n"] == 2
     assert against["mean_difference"] == pytest.approx(-0.2)  # (0, -.4)
 
@@ -117,27 +114,27 @@ def test_consensus_is_worked_out_where_the_model_chose():
 
 def test_likelihood_is_shown_where_it_chose():
     one = chosen(0, ["a", "b"], [0.1, 0.2], picked=1, likelihoods=[{"mean_logprob": -2.0}])
-    found = headroom(choices([one])["rerank_drafts"])
-    assert found["metrics"]["BLEU"]["likelihood"]["score"]["mean"] == 0.2
-    assert found["consensus_minus_model"] == {}
-    assert found["pairs_flipped"]["n"] == 0
+    result = headroom(choices([one])["rerank_drafts"])
+    assert result["metrics"]["BLEU"]["likelihood"]["score"]["mean"] == 0.2
+    assert result["consensus_minus_model"] == {}
+    assert result["pairs_flipped"]["n"] == 0
 
 
 def test_verdicts_that_cannot_be_read_flip_nothing():
     one = chosen(0, ["a", "b"], [0.1, 0.2], straight=[None], swapped=[0.9])
-    found = headroom(choices([one])["rerank_drafts"])
-    assert (found["pairs_flipped"]["n"], found["pairs_flipped"]["unscored"]) == (0, 1)
+    result = headroom(choices([one])["rerank_drafts"])
+    assert (result["pairs_flipped"]["n"], result["pairs_flipped"]["unscored"]) == (0, 1)
 
 
 def test_drafts_that_score_the_same_leave_no_headroom():
-    found = headroom(choices([chosen(0, ["a", "b"], [0.3, 0.3])])["rerank_drafts"])
-    for each in found["metrics"]["BLEU"].values():
-        assert each["share"] == {"mean": None, "ci95": None}
+    result = headroom(choices([chosen(0, ["a", "b"], [0.3, 0.3])])["rerank_drafts"])
+    for captured in result["metrics"]["BLEU"].values():
+        assert captured["share"] == {"mean": None, "ci95": None}
 
 
 def test_a_question_with_an_unscored_draft_is_unscored():
-    found = headroom(choices([ONE, chosen(1, ["a", "b"], [None, 0.3])])["rerank_drafts"])
-    score = found["metrics"]["BLEU"]["best of n"]["score"]
+    result = headroom(choices([ONE, chosen(1, ["a", "b"], [None, 0.3])])["rerank_drafts"])
+    score = result["metrics"]["BLEU"]["best of n"]["score"]
     assert (score["mean"], score["n"], score["unscored"]) == (0.6, 1, 1)
 
 
@@ -145,8 +142,7 @@ def test_a_question_with_an_unscored_draft_is_unscored():
 
 
 def run_headroom(monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", ["evaluation", "headroom", *map(str, arguments)])
-    return in_child(lambda: terminal.run(commands.main))
+    return run_evaluation(monkeypatch, "headroom", *arguments)
 
 
 def test_the_command_prints_a_table_and_says_what_it_means(tmp_path, monkeypatch):
@@ -161,9 +157,9 @@ def test_the_command_prints_a_table_and_says_what_it_means(tmp_path, monkeypatch
 def test_json_is_one_document(tmp_path, monkeypatch):
     folder = make_run(tmp_path / "a", [ONE, TWO], config="semantic_rerank_initial")
     code, out, _ = run_headroom(monkeypatch, folder, "--json")
-    found = json.loads(out)["runs"][str(folder)]["rerank_drafts"]
+    result = json.loads(out)["runs"][str(folder)]["rerank_drafts"]
     assert code == 0
-    assert found["metrics"]["ROUGE-L"]["best of n"]["score"]["mean"] == pytest.approx(0.55)
+    assert result["metrics"]["ROUGE-L"]["best of n"]["score"]["mean"] == pytest.approx(0.55)
 
 
 def test_a_run_that_chose_nothing_is_refused(tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""Retrieval and answer together: what was found of what is relevant, and what the answer made of it."""
+"""Retrieval of the relevant posts, and the use of their passages in the answer."""
 
 import pytest
 
@@ -26,25 +26,25 @@ def passage(number, question_id, text="a passage"):
     }
 
 
-def asked(index, relevant, found, answer="an answer"):
-    passages = [passage(number, name) for number, name in enumerate(found, 1)]
+def answered(index, relevant, retrieved, answer="an answer"):
+    passages = [passage(number, name) for number, name in enumerate(retrieved, 1)]
     return record(index, relevant_question_ids=relevant, passages=passages, answer=answer)
 
 
 RECORDS = [
-    asked(1, ["7"], ["7", "8", "9"], "use it [1]"),
-    asked(2, ["7", "8"], ["1", "8", "9"], "no idea [1]"),
-    asked(3, ["7"], ["1", "2", "3"], "see [1]"),
-    asked(4, [], ["1", "2", "3"]),
+    answered(1, ["7"], ["7", "8", "9"], "use it [1]"),
+    answered(2, ["7", "8"], ["1", "8", "9"], "no idea [1]"),
+    answered(3, ["7"], ["1", "2", "3"], "see [1]"),
+    answered(4, [], ["1", "2", "3"]),
 ]
 
 
 def test_hit_rate_recall_and_reciprocal_rank_by_hand():
-    found = retrieval_quality(RECORDS)
-    assert (found["n"], found["unscored"]) == (3, 1)
-    assert found["hit_rate"] == summarise([1.0, 1.0, 0.0])
-    assert found["recall"] == summarise([1.0, 0.5, 0.0])
-    assert found["MRR"] == summarise([1.0, 0.5, 0.0])
+    quality = retrieval_quality(RECORDS)
+    assert (quality["n"], quality["unscored"]) == (3, 1)
+    assert quality["hit_rate"] == summarise([1.0, 1.0, 0.0])
+    assert quality["recall"] == summarise([1.0, 0.5, 0.0])
+    assert quality["MRR"] == summarise([1.0, 0.5, 0.0])
 
 
 def test_answers_are_split_by_what_became_of_the_relevant_passage():
@@ -71,36 +71,38 @@ def test_answers_are_split_by_what_became_of_the_relevant_passage():
     ],
 )
 def test_a_passage_is_used_when_it_is_cited_or_quoted(answer, text, used):
-    made = record(relevant_question_ids=["7"], passages=[passage(1, "7", text)], answer=answer)
-    assert outcome_of(made) == ("retrieved and used" if used else "retrieved, not used")
+    answered_record = record(
+        relevant_question_ids=["7"], passages=[passage(1, "7", text)], answer=answer
+    )
+    assert outcome_of(answered_record) == ("retrieved and used" if used else "retrieved, not used")
 
 
 def test_a_post_with_two_passages_is_one_relevant_post():
-    found = retrieval_quality([asked(0, ["7", "7", "8"], ["7", "7"])])
-    assert found["recall"]["mean"] == 0.5
+    quality = retrieval_quality([answered(0, ["7", "7", "8"], ["7", "7"])])
+    assert quality["recall"]["mean"] == 0.5
 
 
 def test_without_relevant_posts_there_is_nothing_to_say():
     assert retrieval_quality([]) is None
-    assert retrieval_quality([asked(0, [], ["7"])]) is None
+    assert retrieval_quality([answered(0, [], ["7"])]) is None
 
 
 def test_results_leave_out_failed_questions_and_configs_that_retrieve_nothing():
     broken = {**failed(9), "relevant_question_ids": ["7"]}
-    found = results_of(SETTINGS, [*RECORDS, broken])
-    assert found["retrieval"] == retrieval_quality(RECORDS)
+    results = results_of(SETTINGS, [*RECORDS, broken])
+    assert results["retrieval"] == retrieval_quality(RECORDS)
     assert results_of(load_settings("baseline", "embedded", []), RECORDS)["retrieval"] is None
 
 
 def test_table_and_summary_show_it(tmp_path):
-    found = results_of(SETTINGS, RECORDS)
-    first = results_table(found).columns[0]
+    results = results_of(SETTINGS, RECORDS)
+    first = results_table(results).columns[0]
     assert list(first.cells)[-3:] == ["hit rate", "recall of the passages", "MRR"]
-    write_results(tmp_path, found)
+    write_results(tmp_path, results)
     text = (tmp_path / "summary.md").read_text(encoding="utf-8")
     assert "| hit rate | 0.667 |" in text
-    assert outcomes_line(found["retrieval"]) in text
-    assert outcomes_line(found["retrieval"]) == (
+    assert outcomes_line(results["retrieval"]) in text
+    assert outcomes_line(results["retrieval"]) == (
         "Of 3 questions with known relevant posts: retrieved and used 1 (ROUGE-1 0.100); "
         "retrieved, not used 1 (ROUGE-1 0.200); not retrieved 1 (ROUGE-1 0.300)."
     )

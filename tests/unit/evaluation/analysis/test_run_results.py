@@ -12,12 +12,13 @@ from rich.console import Console
 from evaluation.analysis.run_results import results_of
 from evaluation.answering.loop import Session
 from evaluation.answering.model_calls import Calls, tokens_of
-from evaluation.answering.timings import write_timings
+from evaluation.answering.run_job import write_timings
 from evaluation.metrics.registry import METRIC_NAMES
 from evaluation.statistics.summaries import summarise
 from evaluation.tables.results_tables import headline, notes, results_table, write_results
 from graph.config import load_settings
 from tests.fakes.fake_models import reply, verdict
+from tests.fakes.json_files import strict_json
 from tests.fakes.properties import examples
 from tests.fakes.records import failed, record
 
@@ -28,43 +29,36 @@ def of(*records):
     return results_of(SETTINGS, records)
 
 
-def strict(text):
-    def refuse(name):
-        raise AssertionError(f"{name} is not JSON")
-
-    return json.loads(text, parse_constant=refuse)
-
-
 def test_the_mean_of_each_metric_is_over_what_was_scored():
-    found = of(record(1), record(2), record(6))
-    assert found["n"] == 3
-    assert list(found["metrics"]) == list(METRIC_NAMES)
-    for summary in found["metrics"].values():
+    results = of(record(1), record(2), record(6))
+    assert results["n"] == 3
+    assert list(results["metrics"]) == list(METRIC_NAMES)
+    for summary in results["metrics"].values():
         assert summary["mean"] == pytest.approx(0.3)
         assert (summary["n"], summary["unscored"]) == (3, 0)
         assert summary == summarise([0.1, 0.2, 0.6])
 
 
 def test_a_failed_question_is_counted_and_in_no_mean():
-    found = of(record(1), failed(2), record(3))
-    assert (found["n"], found["failed"]) == (3, 1)
-    assert found["metrics"]["BLEU"] == summarise([0.1, 0.3])
-    assert notes(found) == ["1 questions failed: no metric counts them."]
+    results = of(record(1), failed(2), record(3))
+    assert (results["n"], results["failed"]) == (3, 1)
+    assert results["metrics"]["BLEU"] == summarise([0.1, 0.3])
+    assert notes(results) == ["1 questions failed: no metric counts them."]
 
 
 def test_an_unscored_metric_is_counted_and_is_not_zero():
-    found = of(
+    results = of(
         record(1), record(2, metrics={**dict.fromkeys(METRIC_NAMES, 0.2), "LLM_judge": None})
     )
-    assert found["metrics"]["LLM_judge"] == {"mean": 0.1, "n": 1, "unscored": 1, "ci95": None}
-    assert found["metrics"]["BLEU"]["unscored"] == 0
+    assert results["metrics"]["LLM_judge"] == {"mean": 0.1, "n": 1, "unscored": 1, "ci95": None}
+    assert results["metrics"]["BLEU"]["unscored"] == 0
 
 
 def test_an_empty_answer_is_an_answer_and_is_counted():
     zero = dict.fromkeys(METRIC_NAMES, 0.0)
-    found = of(record(1), record(2, answer="", metrics=zero), failed(3))
-    assert (found["empty_answers"], found["failed"]) == (1, 1)
-    assert found["metrics"]["BLEU"]["mean"] == pytest.approx(0.05)
+    results = of(record(1), record(2, answer="", metrics=zero), failed(3))
+    assert (results["empty_answers"], results["failed"]) == (1, 1)
+    assert results["metrics"]["BLEU"]["mean"] == pytest.approx(0.05)
 
 
 def test_tokens_of_all_steps_add_up():
@@ -86,8 +80,8 @@ def test_the_mass_is_that_of_the_judge_alone():
         {"node": "judge", "verdicts": [verdict({"0": 1.0}, mass=0.4)]},
     ]
     error = {"node": "judge", "score": None, "error": "ValueError: no"}
-    found = of(record(0, steps=steps), record(1, steps=[error]))
-    assert found["judge_mass"] == {"mean": 0.4, "n": 1, "unscored": 0, "ci95": None}
+    results = of(record(0, steps=steps), record(1, steps=[error]))
+    assert results["judge_mass"] == {"mean": 0.4, "n": 1, "unscored": 0, "ci95": None}
 
 
 def test_critique_formats_and_halved_replies_are_counted():
@@ -101,24 +95,26 @@ def test_critique_formats_and_halved_replies_are_counted():
             "replies": replies,
         }
 
-    found = of(
+    results = of(
         record(0, steps=[critique("numbered"), critique("free", halvings=2)]),
         record(1, steps=[critique("free")]),
     )
-    assert found["critique_formats"] == {"free": 2, "numbered": 1}
-    assert found["halved_replies"] == 1
-    assert found["critique_flaws"] == {"too many": 2, "unnumbered": 2}
-    assert any(note.startswith("Of 3 critiques: 2 too many, 2 unnumbered") for note in notes(found))
+    assert results["critique_formats"] == {"free": 2, "numbered": 1}
+    assert results["halved_replies"] == 1
+    assert results["critique_flaws"] == {"too many": 2, "unnumbered": 2}
     assert any(
-        note.startswith("1 replies came from batches that were halved") for note in notes(found)
+        note.startswith("Of 3 critiques: 2 too many, 2 unnumbered") for note in notes(results)
+    )
+    assert any(
+        note.startswith("1 replies came from batches that were halved") for note in notes(results)
     )
 
 
 @pytest.mark.parametrize(("mass", "noted"), [(0.49, True), (0.5, False), (0.99, False)])
 def test_a_judge_that_did_not_understand_is_noted(mass, noted):
     step = {"node": "judge", "verdicts": [verdict({"0": 1.0}, mass=mass)]}
-    found = notes(of(record(0, steps=[step])))
-    assert found == (
+    lines = notes(of(record(0, steps=[step])))
+    assert lines == (
         [
             "The judge put only 49% of its probability on the grades 0 to 4: it did not follow its "
             "instruction well, so do not rank systems by its score."
@@ -147,31 +143,31 @@ def test_the_order_of_the_journal_changes_nothing(order):
 
 
 def test_the_written_file_is_strict_json(tmp_path):
-    found = of(record(1), failed(2))
-    write_results(tmp_path, found)
+    results = of(record(1), failed(2))
+    write_results(tmp_path, results)
     text = (tmp_path / "metrics.json").read_text(encoding="utf-8")
-    assert strict(text) == found
+    assert strict_json(text) == results
     assert text.endswith("}\n")
     keys = ["config", "profile", "n", "failed", "empty_answers", "metrics"]
-    assert list(strict(text))[:6] == keys
-    assert strict(text)["config"] == "baseline"
-    assert strict(text)["profile"] == "embedded"
+    assert list(strict_json(text))[:6] == keys
+    assert strict_json(text)["config"] == "baseline"
+    assert strict_json(text)["profile"] == "embedded"
 
 
 def test_a_number_that_json_has_not_is_never_written(tmp_path):
-    found = of(record(1))
-    found["metrics"]["BLEU"]["mean"] = float("nan")
+    results = of(record(1))
+    results["metrics"]["BLEU"]["mean"] = float("nan")
     with pytest.raises(ValueError, match="not JSON compliant"):
-        write_results(tmp_path, found)
+        write_results(tmp_path, results)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("records", [[], [failed(0)], [failed(0), failed(1)]])
 def test_nothing_scored_is_none_and_no_zero(tmp_path, records):
-    found = of(*records)
-    write_results(tmp_path, found)
-    assert (found["n"], found["failed"]) == (len(records), len(records))
-    assert all(summary["mean"] is None for summary in found["metrics"].values())
+    results = of(*records)
+    write_results(tmp_path, results)
+    assert (results["n"], results["failed"]) == (len(records), len(records))
+    assert all(summary["mean"] is None for summary in results["metrics"].values())
     assert "| BLEU | none | none | 0 | 0 |" in (tmp_path / "summary.md").read_text("utf-8")
 
 
@@ -182,7 +178,7 @@ def test_the_summary_is_a_table_with_counts(tmp_path):
     assert lines[2] == "3 questions, 1 failed, 0 empty answers."
     assert lines[4] == "| metric | mean | 95 % interval | n | unscored |"
     assert lines[6] == "| BLEU | 0.200 | 0.200 to 0.200 | 2 | 0 |"
-    assert "Tokens: 24 in prompts, 6 generated, 0 of passages" in lines[13]
+    assert "Tokens: 24 in prompts, 6 generated, 0 of passages" in lines[7 + len(METRIC_NAMES)]
     assert lines[-2] == "- 1 questions failed: no metric counts them."
 
 
@@ -211,7 +207,7 @@ def test_timings_are_kept_apart_session_by_session(tmp_path):
     commits = {"generator": "c0ffee", "judge": None}
     write_timings(tmp_path, session, [record(0)], commits)
     write_timings(tmp_path, session._replace(questions=2), [record(0), record(1)], commits)
-    timings = strict((tmp_path / "timings.json").read_text(encoding="utf-8"))
+    timings = strict_json((tmp_path / "timings.json").read_text(encoding="utf-8"))
     assert timings["sessions"][0] == {
         "questions": 4,
         "recomputed": 1,
@@ -222,7 +218,7 @@ def test_timings_are_kept_apart_session_by_session(tmp_path):
         "questions_per_second": 2.0,
         "new_tokens_per_second": 30.0,
     }
-    assert [each["questions"] for each in timings["sessions"]] == [4, 2]
+    assert [entry["questions"] for entry in timings["sessions"]] == [4, 2]
     assert timings["nodes"] == {
         "generate": {"mean_seconds": 0.5, "n": 2},
         "judge": {"mean_seconds": 0.25, "n": 2},
@@ -233,7 +229,7 @@ def test_a_step_that_came_from_the_cache_is_in_no_mean_of_seconds(tmp_path):
     session = Session(2, 0, 0, 2.0, Calls(1, 1, 3))
     cached = {"node": "generate", "seconds": 0.0, "replies": [reply("x", cached=True)]}
     write_timings(tmp_path, session, [record(0), record(1, steps=[cached])], {})
-    timings = strict((tmp_path / "timings.json").read_text(encoding="utf-8"))
+    timings = strict_json((tmp_path / "timings.json").read_text(encoding="utf-8"))
     assert timings["nodes"]["generate"] == {"mean_seconds": 0.5, "n": 1}
 
 
@@ -242,6 +238,6 @@ def test_damaged_timings_are_no_reason_to_stop(tmp_path, text):
     (tmp_path / "timings.json").write_text(text, encoding="utf-8")
     session = Session(1, 0, 0, 1.0, Calls(1, 0, 3))
     write_timings(tmp_path, session, [], {})
-    timings = strict((tmp_path / "timings.json").read_text(encoding="utf-8"))
+    timings = strict_json((tmp_path / "timings.json").read_text(encoding="utf-8"))
     assert len(timings["sessions"]) == 1
     assert timings["nodes"] == {}

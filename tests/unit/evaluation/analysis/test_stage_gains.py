@@ -1,9 +1,10 @@
-"""What each stage did to the answers, from records alone."""
+"""The scores after each stage and the gain of each stage, from records alone."""
 
 import pytest
 
-from evaluation.analysis.stage_gains import STAGE_METRICS, answers_of, stage_gains, stage_scores
+from evaluation.analysis.stage_gains import stage_answers, stage_gains, stage_scores
 from evaluation.metrics.record_scores import score_texts
+from evaluation.metrics.registry import STAGE_METRICS
 from evaluation.tables.results_tables import stages_table
 from tests.fakes.corpora import EMBEDDER, FakeEncoder
 from tests.fakes.records import failed, record
@@ -13,22 +14,22 @@ def draft(text: str) -> dict:
     return {"text": text, "reasoning": ""}
 
 
-def scored(index: int, *steps: tuple[str, list[str], str], scores: dict[str, float | None]):
-    """Return a record of (node, candidates, answer) steps, whose texts score what is given."""
-    made = [
+def scored(question: int, *steps: tuple[str, list[str], str], scores: dict[str, float | None]):
+    """Return a record of (node, candidates, answer) steps, with the scores of their texts."""
+    step_records = [
         {"node": node, "candidates": [draft(text) for text in texts], "answer": answer}
         for node, texts, answer in steps
     ]
     candidates = [
         {
             "step": number,
-            "candidate": place,
+            "candidate": index,
             "metrics": dict.fromkeys(STAGE_METRICS, scores[one["text"]]),
         }
-        for number, step in enumerate(made)
-        for place, one in enumerate(step["candidates"])
+        for number, step in enumerate(step_records)
+        for index, one in enumerate(step["candidates"])
     ]
-    return record(index, steps=made, candidates=candidates)
+    return record(question, steps=step_records, candidates=candidates)
 
 
 RECORDS = [
@@ -51,18 +52,18 @@ RECORDS = [
 
 
 def test_scores_after_each_stage_are_about_the_same_questions():
-    found = stage_scores(RECORDS)
-    means = {stage: each["ROUGE-1"]["mean"] for stage, each in found.items()}
+    by_stage = stage_scores(RECORDS)
+    means = {stage: metrics["ROUGE-1"]["mean"] for stage, metrics in by_stage.items()}
     # (.1 + .5) / 2, (.3 + .5) / 2, (.2 + .5) / 2
     assert means == pytest.approx({"generate": 0.3, "rerank_drafts": 0.4, "refine": 0.35})
-    assert {each["ROUGE-1"]["n"] for each in found.values()} == {2}
-    assert "LLM_judge" not in found["generate"]
+    assert {metrics["ROUGE-1"]["n"] for metrics in by_stage.values()} == {2}
+    assert "LLM_judge" not in by_stage["generate"]
 
 
 def test_what_a_stage_added_is_about_the_questions_where_it_ran():
-    found = stage_gains(RECORDS)
-    assert list(found) == ["rerank_drafts", "refine"]
-    rerank, refine = found["rerank_drafts"], found["refine"]
+    gains = stage_gains(RECORDS)
+    assert list(gains) == ["rerank_drafts", "refine"]
+    rerank, refine = gains["rerank_drafts"], gains["refine"]
     assert (rerank["ran"], rerank["changed"]) == (2, 1)
     assert rerank["metrics"]["BLEU"]["mean"] == pytest.approx(0.1)  # (.2 + 0) / 2
     assert (refine["ran"], refine["changed"]) == (1, 1)
@@ -81,8 +82,8 @@ def test_an_unscored_text_is_counted_and_in_no_mean():
 
 def test_a_stage_of_a_later_round_has_its_number():
     steps = [("generate", ["a"], "a"), ("refine", ["b"], "b"), ("refine", ["c"], "c")]
-    found = answers_of(scored(0, *steps, scores={"a": 0.1, "b": 0.2, "c": 0.3}))
-    assert [each.stage for each in found] == ["generate", "refine", "refine 2"]
+    answers = stage_answers(scored(0, *steps, scores={"a": 0.1, "b": 0.2, "c": 0.3}))
+    assert [answer.stage for answer in answers] == ["generate", "refine", "refine 2"]
 
 
 def test_a_refinement_that_was_not_accepted_takes_the_draft_back():
@@ -105,9 +106,9 @@ def test_every_text_of_a_question_is_scored_once_and_the_answer_as_its_candidate
     texts: list[str] = []
     encode = encoder.encode
 
-    def counting(asked):
-        texts.extend(asked)
-        return encode(asked)
+    def counting(batch):
+        texts.extend(batch)
+        return encode(batch)
 
     encoder.encode = counting
     one = record(
@@ -122,7 +123,7 @@ def test_every_text_of_a_question_is_scored_once_and_the_answer_as_its_candidate
     )
     score_texts(encoder, [one])
     assert texts == ["good answer", "bad", "the good answer", "the good answer"]
-    assert [(each["step"], each["candidate"]) for each in one["candidates"]] == [
+    assert [(score["step"], score["candidate"]) for score in one["candidates"]] == [
         (0, 0),
         (0, 1),
         (1, 0),

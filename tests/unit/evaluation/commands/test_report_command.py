@@ -5,10 +5,10 @@ import logging
 import pytest
 
 from evaluation.commands import eval_command as cli
-from evaluation.report import writing as report
+from evaluation.report import report_file
 from tests.fakes.corpora import small_corpus
-from tests.fakes.machines import command, without_weights, write_dataset
 from tests.fakes.report_pages import index_of, parsed
+from tests.fakes.scripted_runs import command, without_weights, write_dataset
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_a_report_that_fails_is_a_warning_and_the_run_stays(
     def fail(folders, out):
         raise RuntimeError("no\nroom")
 
-    monkeypatch.setattr(report, "write_report", fail)
+    monkeypatch.setattr(report_file, "write_report", fail)
     assert evaluate("--config", "baseline") == 0
     assert "no report was written (RuntimeError: no room)" in caplog.messages
     [folder] = tmp_path.glob("runs/*")
@@ -72,5 +72,5 @@ def test_a_finished_run_keeps_its_report_until_something_is_newer(evaluate, tmp_
     scores = page.parent / "scores" / "judge.jsonl"
     scores.parent.mkdir()
     scores.touch()
-    report.report_on([page.parent], page)
+    report_file.report_on([page.parent], page)
     assert page.read_text(encoding="utf-8") != "mine"

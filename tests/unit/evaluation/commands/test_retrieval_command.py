@@ -2,6 +2,7 @@
 
 import json
 import sys
+from functools import partial
 from math import log2
 from typing import NamedTuple
 
@@ -9,14 +10,14 @@ import pytest
 
 from evaluation import __main__ as cli
 from evaluation.commands import retrieval_command as command
+from evaluation.ranking import ranking_document
 from evaluation.ranking.rank_measures import DEPTH, RANK_METRICS
 from graph.config import config_names
-from graph.support import terminal
 from graph.support.errors import MissingExtraError
+from tests.fakes.command_lines import evaluation_document, run_evaluation
 from tests.fakes.corpora import row, write_corpus
-from tests.fakes.processes import in_child
 
-WANTED = {"first": "1", "second": "2", "third": "3", "fourth": "3"}
+RELEVANT = {"first": "1", "second": "2", "third": "3", "fourth": "3"}
 """The relevant question of each query, by its title."""
 
 
@@ -26,10 +27,10 @@ class Ranked(NamedTuple):
 
 
 class FakeRanker:
-    """Puts the wanted question of each query at a fixed place, or nowhere for place 0."""
+    """Puts the relevant question of each query at a fixed rank, or nowhere for rank 0."""
 
-    def __init__(self, place):
-        self.place = place
+    def __init__(self, rank_of_hit):
+        self.rank_of_hit = rank_of_hit
         self.calls = []
 
     def rank(self, queries, depth):
@@ -38,23 +39,23 @@ class FakeRanker:
 
     def _ranking(self, title):
         ids = [str(n) for n in range(4, 4 + DEPTH - 1)]
-        if self.place:
-            ids.insert(self.place - 1, WANTED[title])
+        if self.rank_of_hit:
+            ids.insert(self.rank_of_hit - 1, RELEVANT[title])
         return [Ranked(name, 0.5) for name in ids]
 
 
 @pytest.fixture
 def rankers(monkeypatch):
     """The rankers that the command gets: keyword finds at 2, semantic at 1; and how they opened."""
-    made = {"keyword": FakeRanker(2), "semantic": FakeRanker(1)}
-    made["opened"] = []
+    rankers = {"keyword": FakeRanker(2), "semantic": FakeRanker(1)}
+    rankers["opened"] = []
 
     def open_retriever(retrieval, embedder, *, corpus, folder):
-        made["opened"].append((retrieval, embedder, corpus, folder))
-        return made[retrieval.kind]
+        rankers["opened"].append((retrieval, embedder, corpus, folder))
+        return rankers[retrieval.kind]
 
     monkeypatch.setattr(command, "open_retriever", open_retriever)
-    return made
+    return rankers
 
 
 @pytest.fixture
@@ -75,50 +76,40 @@ def files(tmp_path):
 
 @pytest.fixture
 def run(rankers, files, monkeypatch):
-    """Run the command in a child process and return how it ended."""
-
-    def start(*arguments):
-        argv = ["evaluation", "retrieval", *files, "--profile", "embedded", *map(str, arguments)]
-        monkeypatch.setattr(sys, "argv", argv)
-        return in_child(lambda: terminal.run(cli.main))
-
-    return start
+    """Run the command in a child process."""
+    return partial(run_evaluation, monkeypatch, "retrieval", *files, "--profile", "embedded")
 
 
 @pytest.fixture
 def measured(rankers, files, monkeypatch, capsys):
     """Run the command with --json in this process and return its document."""
 
-    def start(*arguments):
-        argv = ["evaluation", "retrieval", *files, "--profile", "embedded", "--json", *arguments]
-        monkeypatch.setattr(sys, "argv", argv)
-        assert cli.main() == 0
-        return json.loads(capsys.readouterr().out)
-
-    return start
+    return partial(
+        evaluation_document, monkeypatch, capsys, "retrieval", *files, "--profile", "embedded"
+    )
 
 
 def test_the_document_holds_every_metric_by_kind_and_pooled(measured):
-    found = measured("--config", "keyword,semantic")
-    assert list(found)[:3] == ["configs", "differences", "queries_per_second"]
-    assert list(found["configs"]) == ["keyword", "semantic"]
-    for means in found["configs"].values():
+    document = measured("--config", "keyword,semantic")
+    assert list(document)[:3] == ["configs", "differences", "queries_per_second"]
+    assert list(document["configs"]) == ["keyword", "semantic"]
+    for means in document["configs"].values():
         assert list(means) == ["all", "title only", "title+body"]
         for kind, estimates in means.items():
             assert list(estimates) == list(RANK_METRICS)
-            assert {each["n"] for each in estimates.values()} == {4 if kind == "all" else 2}
-    at_two = found["configs"]["keyword"]["all"]
+            assert {estimate["n"] for estimate in estimates.values()} == {4 if kind == "all" else 2}
+    at_two = document["configs"]["keyword"]["all"]
     assert at_two["nDCG@10"]["mean"] == pytest.approx(1 / log2(3))
     assert at_two["nDCG@10"]["ci95"] == pytest.approx([1 / log2(3)] * 2)
     assert (at_two["MRR"]["mean"], at_two["R@1"]["mean"], at_two["R@5"]["mean"]) == (0.5, 0, 1)
-    assert found["configs"]["semantic"]["title+body"]["R@1"]["mean"] == 1.0
+    assert document["configs"]["semantic"]["title+body"]["R@1"]["mean"] == 1.0
 
 
 def test_queries_of_one_question_are_one_observation(measured):
-    found = measured("--config", "keyword")["configs"]["keyword"]
-    assert found["all"]["MRR"]["by_document"]["n"] == 3
+    means = measured("--config", "keyword")["configs"]["keyword"]
+    assert means["all"]["MRR"]["by_document"]["n"] == 3
     # Both title+body queries seek question 3: there is nothing to draw from.
-    assert found["title+body"]["MRR"] == {
+    assert means["title+body"]["MRR"] == {
         "mean": 0.5,
         "n": 2,
         "ci95": None,
@@ -127,8 +118,8 @@ def test_queries_of_one_question_are_one_observation(measured):
 
 
 def test_differences_are_paired_and_named(measured):
-    found = measured("--config", "keyword,semantic")["differences"]
-    [recall] = [d for d in found if (d["kind"], d["metric"]) == ("all", "MRR")]
+    differences = measured("--config", "keyword,semantic")["differences"]
+    [recall] = [d for d in differences if (d["kind"], d["metric"]) == ("all", "MRR")]
     assert {name: recall[name] for name in ("a", "b", "mean", "ci95", "distinguishable")} == {
         "a": "semantic",
         "b": "keyword",
@@ -136,27 +127,27 @@ def test_differences_are_paired_and_named(measured):
         "ci95": [0.5, 0.5],
         "distinguishable": True,
     }
-    assert {d["kind"] for d in found} == {"all", "title only", "title+body"}
-    assert {d["metric"] for d in found} == set(RANK_METRICS)
+    assert {d["kind"] for d in differences} == {"all", "title only", "title+body"}
+    assert {d["metric"] for d in differences} == set(RANK_METRICS)
 
 
 def test_the_queries_reach_the_ranker_in_batches_after_one_to_warm_up(
     measured, rankers, monkeypatch
 ):
-    monkeypatch.setattr(command, "BATCH", 3)
-    found = measured("--config", "semantic")
+    monkeypatch.setattr(ranking_document, "BATCH", 3)
+    document = measured("--config", "semantic")
     texts = ["first", "second", "third\n\nwhy?", "fourth\n\nhow?"]
     assert rankers["semantic"].calls == [
         (texts[:1], DEPTH),
         (texts[:3], DEPTH),
         (texts[3:], DEPTH),
     ]
-    assert found["configs"]["semantic"]["all"]["R@1"]["mean"] == 1.0
+    assert document["configs"]["semantic"]["all"]["R@1"]["mean"] == 1.0
 
 
 def test_speed_is_queries_over_the_seconds_of_ranking_alone(measured, monkeypatch):
     ticks = iter([100.0, 100.5])
-    monkeypatch.setattr(command, "perf_counter", lambda: next(ticks))
+    monkeypatch.setattr(ranking_document, "perf_counter", lambda: next(ticks))
     assert measured("--config", "keyword")["queries_per_second"] == {"keyword": 8.0}
 
 
@@ -167,17 +158,17 @@ def test_what_is_left_out_is_counted_and_said(run, files):
         file.write("e,fifth,,title only\n")
     ended = run("--config", "keyword", "--json")
     assert ended.code == 0, ended.err
-    found = json.loads(ended.out)
-    assert found["queries"] == 4
-    assert found["left_out"] == {
+    document = json.loads(ended.out)
+    assert document["queries"] == 4
+    assert document["left_out"] == {
         "queries_without_relevant": 1,
         "judgments_of_unknown_queries": 1,
         "judgments_outside_corpus": 1,
         "repeated_judgments": 0,
     }
     assert "1 queries have no relevant question in the corpus: they are in no mean" in ended.err
-    shown = run("--config", "keyword").out
-    assert "note: 1 queries have no relevant question in the corpus" in shown
+    out = run("--config", "keyword").out
+    assert "note: 1 queries have no relevant question in the corpus" in out
 
 
 def test_each_config_has_its_own_index_and_the_overrides(measured, rankers, files, tmp_path):
@@ -196,7 +187,7 @@ def test_each_config_has_its_own_index_and_the_overrides(measured, rankers, file
 
 
 def test_the_table_fits_a_hundred_columns(run, rankers):
-    rankers["keyword"].place = 30
+    rankers["keyword"].rank_of_hit = 30
     ended = run("--config", "keyword,semantic")
     assert ended.code == 0, ended.err
     lines = ended.out.splitlines()
@@ -204,18 +195,17 @@ def test_the_table_fits_a_hundred_columns(run, rankers):
     assert lines[0].startswith("4 queries in 3 groups of shared relevant questions; 119 corpus")
     [header] = [line.split() for line in lines if "nDCG@10" in line and "MRR" in line]
     assert header == ["kind", "config", "n", *RANK_METRICS]
-    place = next(n for n, line in enumerate(lines) if line.split()[:2] == ["title", "only"])
-    shown = [" ".join(line.split()) for line in lines[place : place + 3]]
-    assert shown == [
+    first = next(n for n, line in enumerate(lines) if line.split()[:2] == ["title", "only"])
+    assert [" ".join(line.split()) for line in lines[first : first + 3]] == [
         "title only keyword 2 .000 .000 .000 .000 1.00 .033",
         "95 % .000-.000 .000-.000 .000-.000 .000-.000 1.00-1.00 .033-.033",
         "document 2 .000 .000 .000 .000 1.00 .033",
     ]
-    told = [" ".join(line.split()) for line in lines if "title only" in line and "R@10 " in line]
-    assert told[-1] == "title only semantic - keyword R@10 +1.00 +1.00 to +1.00 +1.00 better"
+    rows = [" ".join(line.split()) for line in lines if "title only" in line and "R@10 " in line]
+    assert rows[-1] == "title only semantic - keyword R@10 +1.00 +1.00 to +1.00 +1.00 better"
     # Both title+body queries seek the same question: nothing can be said of them.
-    told = [" ".join(line.split()) for line in lines if "title+body" in line and "R@10 " in line]
-    assert told[-1] == "title+body semantic - keyword R@10 +1.00 none +1.00 not distinguishable"
+    rows = [" ".join(line.split()) for line in lines if "title+body" in line and "R@10 " in line]
+    assert rows[-1] == "title+body semantic - keyword R@10 +1.00 none +1.00 not distinguishable"
     assert any(line.startswith("keyword: ") and line.endswith(" queries/s") for line in lines)
 
 
@@ -273,8 +263,7 @@ def test_a_mistake_is_one_line_before_anything_is_opened(run, rankers, arguments
 
 def test_missing_arguments_and_commands_are_mistakes_too(monkeypatch):
     for argv in ([], ["retrieve"], ["retrieval", "--corpus", "c.csv"]):
-        monkeypatch.setattr(sys, "argv", ["evaluation", *argv])
-        ended = in_child(lambda: terminal.run(cli.main))
+        ended = run_evaluation(monkeypatch, *argv)
         assert (ended.code, ended.out) == (2, "")
         assert ended.err.endswith("; see --help\n")
 
@@ -291,7 +280,6 @@ def test_help_names_the_commands_and_their_arguments(monkeypatch):
         (["--help"], ["retrieval"]),
         (["retrieval", "--help"], ["--corpus", "--queries", "--qrels", "--json", "--index"]),
     ):
-        monkeypatch.setattr(sys, "argv", ["evaluation", *argv])
-        ended = in_child(lambda: terminal.run(cli.main))
+        ended = run_evaluation(monkeypatch, *argv)
         assert (ended.code, ended.err) == (0, "")
         assert [word for word in words if word not in ended.out] == []

@@ -1,23 +1,29 @@
 """python -m evaluation verify: every figure is recomputed, and each that differs is named."""
 
-import json
 import sys
 
 import pytest
 
 from evaluation import __main__ as cli
 from evaluation.commands import verify_command as verify
-from evaluation.metrics.registry import lexical
+from evaluation.metrics.registry import score_answers
+from evaluation.metrics.semantic_similarity import semantic_similarity
 from evaluation.store.checked_lines import encode
 from evaluation.store.identity import digest
-from graph.support import terminal
+from tests.fakes.command_lines import run_evaluation
 from tests.fakes.encoders import StubModel
 from tests.fakes.fake_models import verdict
-from tests.fakes.processes import in_child
+from tests.fakes.json_files import edited_json
 from tests.fakes.records import failed, record
 from tests.fakes.run_folders import contents, make_run
 
 REFERENCE = "Sort it with a key."
+
+
+def metrics_of(answer):
+    """Return the metrics of an answer, with a semantic similarity that no encoder measured."""
+    [scores] = score_answers([answer], [REFERENCE])
+    return {**scores, "semantic_similarity": 0.25}
 
 
 def sound(index, **changes):
@@ -29,29 +35,28 @@ def sound(index, **changes):
         "verdicts": [verdict({"0": 0.5, "4": 0.5})],
         "score": 0.5,
     }
-    made = {
+    fields = {
         "answer": answer,
         "reference": REFERENCE,
         "steps": [judged],
-        "metrics": {**lexical(answer, REFERENCE), "semantic_similarity": 0.25, "LLM_judge": 0.5},
+        "metrics": {**metrics_of(answer), "LLM_judge": 0.5},
     }
-    return record(index, **{**made, **changes})
+    return record(index, **{**fields, **changes})
 
 
 def with_metric(index, name, value):
-    each = sound(index)
-    each["metrics"][name] = value
-    return each
+    changed = sound(index)
+    changed["metrics"][name] = value
+    return changed
 
 
 @pytest.fixture
 def verified(monkeypatch):
-    """Run the command in a child process and return how it ended."""
+    """Run the command in a child process."""
 
     def start(folder, *, encoder=False):
-        argv = ["evaluation", "verify", str(folder), *([] if encoder else ["--no-encoder"])]
-        monkeypatch.setattr(sys, "argv", argv)
-        return in_child(lambda: terminal.run(cli.main))
+        options = [] if encoder else ["--no-encoder"]
+        return run_evaluation(monkeypatch, "verify", folder, *options)
 
     return start
 
@@ -73,10 +78,10 @@ def test_a_sound_run_has_no_difference_and_stays_as_it_is(verified, folder):
 @pytest.mark.parametrize("name", ["BLEU", "ROUGE-1", "ROUGE-L", "edit_similarity"])
 def test_a_metric_that_the_answer_does_not_give_is_named(verified, tmp_path, name):
     folder = make_run(tmp_path / "run", [sound(0), with_metric(1, name, 0.987)])
-    made = lexical(sound(1)["answer"], REFERENCE)[name]
+    value = metrics_of(sound(1)["answer"])[name]
     ended = verified(folder)
     assert ended.code == 1
-    assert ended.out == f"question 1: {name}: stored 0.987, recomputed {made}\n"
+    assert ended.out == f"question 1: {name}: stored 0.987, recomputed {value}\n"
     assert "opencoder: 1 figures differ" in ended.err
 
 
@@ -88,9 +93,9 @@ def test_a_score_that_the_verdict_does_not_give_is_named(verified, tmp_path):
 
 
 def test_the_judges_step_has_to_say_what_its_verdict_says(verified, tmp_path):
-    each = sound(1)
-    each["steps"][0]["score"] = 0.9
-    ended = verified(make_run(tmp_path / "run", [sound(0), each]))
+    changed = sound(1)
+    changed["steps"][0]["score"] = 0.9
+    ended = verified(make_run(tmp_path / "run", [sound(0), changed]))
     assert ended.code == 1
     assert ended.out == "question 1: score of the judge's step: stored 0.9, recomputed 0.5\n"
 
@@ -134,14 +139,12 @@ def test_a_failed_question_has_no_metrics_and_an_answered_one_has_all(verified, 
 
 
 def test_figures_of_the_results_that_the_journal_does_not_give_are_named(verified, folder):
-    path = folder / "metrics.json"
-    results = json.loads(path.read_text(encoding="utf-8"))
-    right = results["metrics"]["BLEU"]["mean"]
-    results["metrics"]["BLEU"]["mean"] = 0.9
-    results["metrics"]["BLEU"]["ci95"][1] += 0.5
-    results["failed"] = 0
-    del results["tokens"]
-    path.write_text(json.dumps(results), encoding="utf-8")
+    with edited_json(folder / "metrics.json") as results:
+        right = results["metrics"]["BLEU"]["mean"]
+        results["metrics"]["BLEU"]["mean"] = 0.9
+        results["metrics"]["BLEU"]["ci95"][1] += 0.5
+        results["failed"] = 0
+        del results["tokens"]
     ended = verified(folder)
     assert ended.code == 1
     lines = ended.out.splitlines()
@@ -193,11 +196,9 @@ def test_an_unfinished_run_is_verified_as_far_as_it_is(verified, tmp_path):
 
 
 def test_an_identity_that_is_not_its_digest_is_named(verified, folder):
-    path = folder / "manifest.json"
-    manifest = json.loads(path.read_text(encoding="utf-8"))
-    old = manifest["digest"]
-    manifest["identity"]["seed"] = 7
-    path.write_text(json.dumps(manifest), encoding="utf-8")
+    with edited_json(folder / "manifest.json") as manifest:
+        old = manifest["digest"]
+        manifest["identity"]["seed"] = 7
     ended = verified(folder)
     assert ended.code == 1
     new = digest(manifest["identity"])
@@ -251,10 +252,8 @@ def test_other_versions_are_named(verified, folder, monkeypatch):
 def test_a_config_that_no_version_knows_is_one_line(verified, tmp_path):
     ended = verified(make_run(tmp_path / "run", [sound(0)]))
     assert ended.code == 0
-    path = tmp_path / "run" / "manifest.json"
-    manifest = json.loads(path.read_text(encoding="utf-8"))
-    manifest["identity"]["config"]["retrieval"] = {"kind": "magic"}
-    path.write_text(json.dumps(manifest), encoding="utf-8")
+    with edited_json(tmp_path / "run" / "manifest.json") as manifest:
+        manifest["identity"]["config"]["retrieval"] = {"kind": "magic"}
     ended = verified(tmp_path / "run")
     assert ended.code == 2
     assert "this version does not know the manifest's config" in ended.err
@@ -272,14 +271,13 @@ def test_how_well_passages_were_found_is_recomputed_too(verified, tmp_path):
         "licence": "",
     }
     retrieve = {"node": "retrieve", "seconds": 0.1, "passages": [passage]}
-    each = sound(0, passages=[passage], relevant_question_ids=["7"])
-    each["steps"] = [retrieve, *each["steps"]]
-    folder = make_run(tmp_path / "run", [each], config="semantic")
-    path = folder / "metrics.json"
-    results = json.loads(path.read_text(encoding="utf-8"))
-    assert results["retrieval"] is not None
+    retrieving = sound(0, passages=[passage], relevant_question_ids=["7"])
+    retrieving["steps"] = [retrieve, *retrieving["steps"]]
+    folder = make_run(tmp_path / "run", [retrieving], config="semantic")
     assert verified(folder).code == 0
-    path.write_text(json.dumps({**results, "retrieval": None}), encoding="utf-8")
+    with edited_json(folder / "metrics.json") as results:
+        assert results["retrieval"] is not None
+        results["retrieval"] = None
     assert verified(folder).out.startswith("metrics.json: retrieval: stored None, recomputed {")
 
 
@@ -292,9 +290,9 @@ def encoder(monkeypatch):
 
     def open_encoder(spec):
         specs.append(spec)
-        made = Encoder(spec)
-        made._model = StubModel()
-        return made
+        stub = Encoder(spec)
+        stub._model = StubModel()
+        return stub
 
     monkeypatch.setattr(verify, "open_encoder", open_encoder)
     return specs
@@ -303,12 +301,11 @@ def encoder(monkeypatch):
 def test_similarities_are_recomputed_with_the_runs_own_encoder(
     encoder, tmp_path, monkeypatch, capsys
 ):
-    from evaluation.metrics.registry import semantic_similarity
     from graph.schema import EmbedderSpec
 
     spec = EmbedderSpec(model="e")
     answers = [sound(index)["answer"] for index in range(3)]
-    right = semantic_similarity(verify.open_encoder(spec), answers, [REFERENCE] * 3)
+    right = semantic_similarity(answers, [REFERENCE] * 3, verify.open_encoder(spec))
     shifts = [0.0, 0.0009, -0.0011]
     records = [
         with_metric(index, "semantic_similarity", right[index] + shift)
@@ -323,12 +320,11 @@ def test_similarities_are_recomputed_with_the_runs_own_encoder(
 
 
 def test_an_encoder_of_8_bits_may_differ_by_more(encoder, tmp_path, monkeypatch, capsys):
-    from evaluation.metrics.registry import semantic_similarity
     from graph.schema import EmbedderSpec
 
     spec = EmbedderSpec(model="e")
     answers = [sound(index)["answer"] for index in range(2)]
-    right = semantic_similarity(verify.open_encoder(spec), answers, [REFERENCE] * 2)
+    right = semantic_similarity(answers, [REFERENCE] * 2, verify.open_encoder(spec))
     records = [
         with_metric(index, "semantic_similarity", right[index] + shift)
         for index, shift in enumerate([0.009, 0.011])
@@ -364,10 +360,10 @@ def with_drafts(index, **changes):
     scores = [
         {
             "step": 0,
-            "candidate": place,
-            "metrics": {**lexical(draft["text"], REFERENCE), "semantic_similarity": 0.25},
+            "candidate": draft_index,
+            "metrics": metrics_of(draft["text"]),
         }
-        for place, draft in enumerate(drafts)
+        for draft_index, draft in enumerate(drafts)
     ]
     return sound(index, steps=steps, candidates=scores, **changes)
 
@@ -375,19 +371,19 @@ def with_drafts(index, **changes):
 def test_the_scores_of_drafts_are_recomputed(verified, tmp_path):
     right = make_run(tmp_path / "right", [with_drafts(0)])
     assert verified(right).code == 0
-    each = with_drafts(0)
-    each["candidates"][0]["metrics"]["BLEU"] = 0.987
-    ended = verified(make_run(tmp_path / "wrong", [each]))
-    made = lexical("Sort it.", REFERENCE)["BLEU"]
+    changed = with_drafts(0)
+    changed["candidates"][0]["metrics"]["BLEU"] = 0.987
+    ended = verified(make_run(tmp_path / "wrong", [changed]))
+    value = metrics_of("Sort it.")["BLEU"]
     assert ended.code == 1
-    line = f"question 0: candidates: 0: metrics: BLEU: stored 0.987, recomputed {made}"
+    line = f"question 0: candidates: 0: metrics: BLEU: stored 0.987, recomputed {value}"
     assert ended.out.splitlines() == [line]
 
 
 def test_a_draft_without_its_scores_is_named(verified, tmp_path):
-    each = with_drafts(0)
-    each["candidates"].pop()
-    ended = verified(make_run(tmp_path / "run", [each]))
+    changed = with_drafts(0)
+    changed["candidates"].pop()
+    ended = verified(make_run(tmp_path / "run", [changed]))
     assert ended.code == 1
     assert "question 0: candidates" in ended.out
 

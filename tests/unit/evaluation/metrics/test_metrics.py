@@ -1,15 +1,63 @@
-"""Metrics of one answer, against values worked out by hand."""
+"""The metrics, against values worked out by hand, and their registry."""
 
 from math import exp
 
 import pytest
 from hypothesis import given
 
-from evaluation.metrics.registry import METRIC_NAMES, lexical, semantic_similarity
+from evaluation.metrics import rouge
+from evaluation.metrics.registry import (
+    METRIC_NAMES,
+    METRICS,
+    STAGE_METRICS,
+    metric_names,
+    score_answers,
+    short_name,
+)
+from evaluation.metrics.semantic_similarity import semantic_similarity
 from tests.fakes.corpora import EMBEDDER, FakeEncoder
 from tests.fakes.properties import any_text, examples
 
 REFERENCE = "the cat sat on the mat"
+LEXICAL = ("BLEU", "ROUGE-1", "ROUGE-L", "edit_similarity")
+
+
+def lexical(answer, reference):
+    """Return the scores of one answer by the metrics that need no encoder."""
+    [scores] = score_answers([answer], [reference])
+    return {name: scores[name] for name in LEXICAL}
+
+
+def test_the_registry_orders_the_metrics_and_knows_their_models():
+    assert METRIC_NAMES[:6] == (*LEXICAL, "semantic_similarity", "LLM_judge")
+    measured_by = {metric.name: metric.measured_by for metric in METRICS if metric.measured_by}
+    assert measured_by == {"semantic_similarity": "embedder", "LLM_judge": "judge"}
+    assert [name for name in METRIC_NAMES if name not in STAGE_METRICS] == ["LLM_judge"]
+    assert [short_name(name) for name in (*METRIC_NAMES[3:6], "calibrated_judge", "other@1")] == [
+        "edit",
+        "semantic",
+        "judge",
+        "calibrated",
+        "other@1",
+    ]
+
+
+def test_further_metrics_come_after_the_registered_ones():
+    assert metric_names([{"b": 1}, {"BLEU": 1, "a": 1}]) == [*METRIC_NAMES, "a", "b"]
+
+
+def test_a_batch_is_scored_as_its_answers_are_alone(monkeypatch):
+    answers, references = ["the cat", "", "a b", "x"], [REFERENCE, REFERENCE, "", "x y"]
+    calls = []
+    scorer = rouge._scorer()
+    monkeypatch.setattr(rouge, "_scorer", lambda: calls.append(1) or scorer)
+    scores = score_answers(answers, references)
+    assert len(calls) == 2, "both types of ROUGE come from one computation"
+    assert [{name: row[name] for name in LEXICAL} for row in scores] == [
+        lexical(*pair) for pair in zip(answers, references, strict=True)
+    ]
+    assert [list(row) for row in scores] == [list(STAGE_METRICS)] * 4
+    assert {row["semantic_similarity"] for row in scores} == {None}
 
 
 def test_identical_texts_score_one():
@@ -76,12 +124,12 @@ def test_nothing_in_common_scores_next_to_nothing():
 
 
 def test_an_empty_answer_scores_zero():
-    assert lexical("", REFERENCE) == dict.fromkeys(METRIC_NAMES[:4], 0.0)
+    assert lexical("", REFERENCE) == dict.fromkeys(LEXICAL, 0.0)
 
 
 @pytest.mark.parametrize("answer", ["", REFERENCE])
 def test_without_a_reference_there_is_no_score(answer):
-    assert lexical(answer, "") == dict.fromkeys(METRIC_NAMES[:4], None)
+    assert lexical(answer, "") == dict.fromkeys(LEXICAL, None)
 
 
 @examples(60)
@@ -96,7 +144,7 @@ def test_semantic_similarity_is_the_cosine_of_the_two_texts():
     encoder = FakeEncoder(EMBEDDER)
     answers = ["red pear", "red apple", "", "x", "same"]
     references = ["red pear", "red pear", "red pear", "", "same"]
-    scores = semantic_similarity(encoder, answers, references)
+    scores = semantic_similarity(answers, references, encoder)
     assert scores == [pytest.approx(1.0), pytest.approx(0.5), 0.0, None, pytest.approx(1.0)]
 
 
@@ -107,7 +155,7 @@ def test_opposite_vectors_are_no_less_than_unrelated():
 
             return np.array([[1.0, 0.0], [1.0 + 1e-6, 0.0], [-1.0, 0.0], [1.0, 0.0]])
 
-    assert semantic_similarity(Opposite(), ["a", "b"], ["c", "d"]) == [0.0, 1.0]
+    assert semantic_similarity(["a", "b"], ["c", "d"], Opposite()) == [0.0, 1.0]
 
 
 def test_nothing_to_compare_gives_nothing():
@@ -116,4 +164,5 @@ def test_nothing_to_compare_gives_nothing():
             assert list(texts) == []
             return []
 
-    assert semantic_similarity(Empty(), [], []) == []
+    assert semantic_similarity([], [], Empty()) == []
+    assert score_answers([], []) == []

@@ -12,8 +12,8 @@ from evaluation.tables.numbers import number
 
 
 def of(values, groups):
-    [found] = cluster_means(np.array([values], dtype=float), groups)
-    return found
+    [estimate] = cluster_means(np.array([values], dtype=float), groups)
+    return estimate
 
 
 def queries(*kinds_and_groups):
@@ -29,18 +29,22 @@ def scores(**values):
 
 
 def test_a_group_counts_once_by_document_and_each_query_once_by_query():
-    found = of([1, 1, 1, 1, 0, 0.5], [7, 7, 7, 7, 2, 5])
-    assert (found["mean"], found["n"]) == (pytest.approx(0.75), 6)
-    by_document = found["by_document"]
+    estimates = of([1, 1, 1, 1, 0, 0.5], [7, 7, 7, 7, 2, 5])
+    assert (estimates["mean"], estimates["n"]) == (pytest.approx(0.75), 6)
+    by_document = estimates["by_document"]
     assert (by_document["mean"], by_document["n"]) == (pytest.approx(0.5), 3)
 
 
 def test_without_shared_questions_the_interval_is_the_usual_bootstrap():
     values = np.random.default_rng(3).random(60).round(2).tolist()
-    found, usual = of(values, range(60)), summarise(values)
-    assert found["mean"] == pytest.approx(usual["mean"])
-    assert found["ci95"] == pytest.approx(usual["ci95"], abs=1e-9)
-    assert found["by_document"] == {"mean": found["mean"], "n": 60, "ci95": found["ci95"]}
+    estimates, usual = of(values, range(60)), summarise(values)
+    assert estimates["mean"] == pytest.approx(usual["mean"])
+    assert estimates["ci95"] == pytest.approx(usual["ci95"], abs=1e-9)
+    assert estimates["by_document"] == {
+        "mean": estimates["mean"],
+        "n": 60,
+        "ci95": estimates["ci95"],
+    }
 
 
 def test_queries_that_stand_and_fall_together_widen_the_interval():
@@ -62,57 +66,57 @@ def test_the_means_by_document_are_drawn_by_group_too():
 
 @pytest.mark.parametrize("groups", [[3], [3, 3, 3]])
 def test_one_group_has_a_mean_and_no_interval(groups):
-    found = of([0.25] * len(groups), groups)
-    assert found["by_document"] == {"mean": 0.25, "n": 1, "ci95": None}
-    assert (found["mean"], found["n"], found["ci95"]) == (0.25, len(groups), None)
+    estimates = of([0.25] * len(groups), groups)
+    assert estimates["by_document"] == {"mean": 0.25, "n": 1, "ci95": None}
+    assert (estimates["mean"], estimates["n"], estimates["ci95"]) == (0.25, len(groups), None)
 
 
 def test_each_row_has_its_own_means_on_the_same_draws():
     rows = np.random.default_rng(5).random((3, 40))
     groups = [n // 3 for n in range(40)]
     together = cluster_means(rows, groups)
-    for found, row in zip(together, rows, strict=True):
+    for estimate, row in zip(together, rows, strict=True):
         alone = of(row, groups)
-        assert found["mean"] == pytest.approx(row.mean())
-        assert found["ci95"] == pytest.approx(alone["ci95"])
-        assert found["by_document"]["ci95"] == pytest.approx(alone["by_document"]["ci95"])
+        assert estimate["mean"] == pytest.approx(row.mean())
+        assert estimate["ci95"] == pytest.approx(alone["ci95"])
+        assert estimate["by_document"]["ci95"] == pytest.approx(alone["by_document"]["ci95"])
 
 
 def test_means_stand_by_kind_and_all_is_all():
-    asked = queries(("short", 0), ("long", 1), ("short", 1), ("long", 2))
-    found = means(asked, scores(R_10=[1.0, 0.0, 0.5, 1.0], MRR=[0.1, 0.2, 0.3, 0.4]))
-    assert list(found) == ["all", "short", "long"]
-    assert all(list(each) == list(RANK_METRICS) for each in found.values())
-    shown = {kind: (each["R@10"]["mean"], each["R@10"]["n"]) for kind, each in found.items()}
-    assert shown == {"all": (0.625, 4), "short": (0.75, 2), "long": (0.5, 2)}
-    assert found["all"]["R@10"]["by_document"]["mean"] == pytest.approx((1 + 0.25 + 1) / 3)
-    assert found["all"]["R@10"]["by_document"]["n"] == 3
-    assert found["long"]["MRR"]["mean"] == pytest.approx(0.3)
+    judged = queries(("short", 0), ("long", 1), ("short", 1), ("long", 2))
+    estimates = means(judged, scores(R_10=[1.0, 0.0, 0.5, 1.0], MRR=[0.1, 0.2, 0.3, 0.4]))
+    assert list(estimates) == ["all", "short", "long"]
+    assert all(list(by_metric) == list(RANK_METRICS) for by_metric in estimates.values())
+    recall = {kind: (by["R@10"]["mean"], by["R@10"]["n"]) for kind, by in estimates.items()}
+    assert recall == {"all": (0.625, 4), "short": (0.75, 2), "long": (0.5, 2)}
+    assert estimates["all"]["R@10"]["by_document"]["mean"] == pytest.approx((1 + 0.25 + 1) / 3)
+    assert estimates["all"]["R@10"]["by_document"]["n"] == 3
+    assert estimates["long"]["MRR"]["mean"] == pytest.approx(0.3)
 
 
 def test_a_difference_is_the_later_config_minus_the_earlier_query_by_query():
-    asked = queries(*[("short", n) for n in range(20)], *[("long", n + 20) for n in range(20)])
+    judged = queries(*[("short", n) for n in range(20)], *[("long", n + 20) for n in range(20)])
     base = np.linspace(0, 0.5, 40)
-    found = differences(
-        asked,
+    estimates = differences(
+        judged,
         {
             "keyword": scores(R_10=base.tolist()),
             "semantic": scores(R_10=(base + 0.25).tolist()),
             "hybrid": scores(R_10=(base + 0.5).tolist()),
         },
     )
-    pairs = list(dict.fromkeys((each["a"], each["b"]) for each in found))
+    pairs = list(dict.fromkeys((row["a"], row["b"]) for row in estimates))
     assert pairs == [("semantic", "keyword"), ("hybrid", "keyword"), ("hybrid", "semantic")]
-    assert len(found) == 3 * 3 * len(RANK_METRICS)
-    recall = {(e["a"], e["b"], e["kind"]): e for e in found if e["metric"] == "R@10"}
+    assert len(estimates) == 3 * 3 * len(RANK_METRICS)
+    recall = {(e["a"], e["b"], e["kind"]): e for e in estimates if e["metric"] == "R@10"}
     pooled = recall["hybrid", "keyword", "all"]
     assert (pooled["mean"], pooled["n"]) == (pytest.approx(0.5), 40)
     # The gain is the same for every query: pairing leaves no width, however the queries differ.
     assert pooled["ci95"] == pytest.approx([0.5, 0.5])
     assert pooled["by_document"]["mean"] == pytest.approx(0.5)
     assert recall["semantic", "keyword", "long"]["n"] == 20
-    assert {each["distinguishable"] for each in recall.values()} == {True}
-    equal = [each for each in found if each["metric"] == "nDCG@10"]
+    assert {row["distinguishable"] for row in recall.values()} == {True}
+    equal = [row for row in estimates if row["metric"] == "nDCG@10"]
     assert {(e["mean"], tuple(e["ci95"]), e["distinguishable"]) for e in equal} == {
         (0.0, (0.0, 0.0), False)
     }
@@ -123,20 +127,28 @@ def test_a_difference_is_the_later_config_minus_the_earlier_query_by_query():
     [([0.5] * 9 + [0.1], True), ([-0.5] * 9 + [-0.1], True), ([0.5, -0.4] * 5, False)],
 )
 def test_what_can_be_told_apart_is_what_the_interval_says(gains, distinguishable):
-    asked = queries(*[("x", n) for n in range(10)])
+    judged = queries(*[("x", n) for n in range(10)])
     halves = [0.5] * 10
-    made = {"b": scores(MRR=halves), "a": scores(MRR=[0.5 + gain for gain in gains])}
-    [found] = [d for d in differences(asked, made) if (d["metric"], d["kind"]) == ("MRR", "all")]
-    assert found["distinguishable"] is distinguishable
-    assert (found["ci95"][0] <= 0 <= found["ci95"][1]) is not distinguishable
+    by_config = {"b": scores(MRR=halves), "a": scores(MRR=[0.5 + gain for gain in gains])}
+    [difference] = [
+        d for d in differences(judged, by_config) if (d["metric"], d["kind"]) == ("MRR", "all")
+    ]
+    assert difference["distinguishable"] is distinguishable
+    assert (difference["ci95"][0] <= 0 <= difference["ci95"][1]) is not distinguishable
 
 
 def test_one_query_cannot_tell_anything_apart():
-    made = {"b": scores(MRR=[0.0]), "a": scores(MRR=[1.0])}
-    [found] = [
-        d for d in differences(queries(("x", 0)), made) if (d["metric"], d["kind"]) == ("MRR", "x")
+    by_config = {"b": scores(MRR=[0.0]), "a": scores(MRR=[1.0])}
+    [difference] = [
+        d
+        for d in differences(queries(("x", 0)), by_config)
+        if (d["metric"], d["kind"]) == ("MRR", "x")
     ]
-    assert (found["mean"], found["ci95"], found["distinguishable"]) == (1.0, None, False)
+    assert (difference["mean"], difference["ci95"], difference["distinguishable"]) == (
+        1.0,
+        None,
+        False,
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Queries and judgments: read strictly, counted where they do not fit, grouped by what they seek."""
+"""Queries and judgments: read strictly, counted if left out, grouped by relevant questions."""
 
 import json
 
@@ -26,22 +26,22 @@ def load(tmp_path):
 
 
 def test_a_query_is_its_title_and_its_body_as_markdown(load):
-    found = load(
+    judged = load(
         "a, How? ,<p>use <code>x &lt; y</code></p>,title+body\n"
         "b,why not,,title only\n"
         'c,,"no markup, x*y\n  z_1",title+body\n',
         "a,1,1\nb,2,1\nc,3,1\n",
     )
-    assert [query.text for query in found.queries] == [
+    assert [query.text for query in judged.queries] == [
         "How?\n\nuse `x < y`",
         "why not",
         "no markup, x*y\n  z_1",
     ]
-    assert [query.kind for query in found.queries] == ["title+body", "title only", "title+body"]
-    assert [query.query_id for query in found.queries] == ["a", "b", "c"]
-    assert found.questions == 3
-    assert found.left_out == LeftOut()
-    assert found.left_out.notes() == []
+    assert [query.kind for query in judged.queries] == ["title+body", "title only", "title+body"]
+    assert [query.query_id for query in judged.queries] == ["a", "b", "c"]
+    assert judged.questions == 3
+    assert judged.left_out == LeftOut()
+    assert judged.left_out.notes() == []
 
 
 def test_the_text_of_a_query_is_made_as_that_of_an_evaluation_question(tmp_path, load):
@@ -56,19 +56,19 @@ def test_the_text_of_a_query_is_made_as_that_of_an_evaluation_question(tmp_path,
 
 
 def test_only_what_is_relevant_and_in_the_corpus_counts(load):
-    found = load(
+    judged = load(
         "a,t,,x\nb,t,,x\nc,t,,x\nd,t,,x\n",
         "a,1,2\na,9,1\na,2,0\na,3,-1\nb,9,1\nc,1,0\nz,1,1\nz,2,1\na,1,2.0\n",
     )
-    [query] = found.queries
+    [query] = judged.queries
     assert (query.query_id, query.relevant) == ("a", {"1": 2})
-    assert found.left_out.counts() == {
+    assert judged.left_out.counts() == {
         "queries_without_relevant": 3,
         "judgments_of_unknown_queries": 2,
         "judgments_outside_corpus": 2,
         "repeated_judgments": 1,
     }
-    assert [note.split()[:2] for note in found.left_out.notes()] == [
+    assert [note.split()[:2] for note in judged.left_out.notes()] == [
         ["3", "queries"],
         ["2", "judgments"],
         ["2", "judgments"],
@@ -86,20 +86,20 @@ def test_queries_that_share_a_relevant_question_are_one_group():
 
 
 def test_a_question_outside_the_corpus_joins_no_group(load):
-    found = load("a,t,,x\nb,t,,x\n", "a,1,1\na,9,1\nb,2,1\nb,9,1\n").queries
-    assert found[0].group != found[1].group
+    first, second = load("a,t,,x\nb,t,,x\n", "a,1,1\na,9,1\nb,2,1\nb,9,1\n").queries
+    assert first.group != second.group
 
 
 @pytest.mark.parametrize(
     ("queries", "message"),
     [
-        ("a,t,,x\na,u,,x\n", "row 2: query_id 'a' stands in row 1 already"),
+        ("a,t,,x\na,u,,x\n", "row 2: query_id 'a' is already in row 1"),
         ("a,t,,x\nb, , <script>x</script> ,x\n", "row 2: the query 'b' is empty"),
         (" ,t,,x\n", "row 1: query_id is empty"),
         ("a,t,, \n", "row 1: kind is empty: name one, as in 'title only'"),
-        ("a,t,,all\n", "row 1: kind 'all' is what all queries together are called"),
+        ("a,t,,all\n", "row 1: kind 'all' is the name of all queries together: use another"),
         (f"a,t,,{'k' * 41}\n", "row 1: kind is longer than 40 characters"),
-        ("a\x00b,t,,x\n", "row 1: query_id 'a\\x00b' holds a character without a shape"),
+        ("a\x00b,t,,x\n", "row 1: query_id 'a\\x00b' holds an unprintable character"),
         ("".join(f"{n},t,,k{n}\n" for n in range(21)), "kind has 21 different values; at most 20"),
         ("a,t\n", "line 2: 2 fields where the header has 4"),
         ("", "has no rows"),
@@ -124,7 +124,7 @@ def test_wrong_queries_are_refused_with_their_place(load, tmp_path, queries, mes
         (f"a,1,{'9' * 500}\n", f"row 1: relevance '{'9' * 40}...' is not"),
         ("a,,1\n", "row 1: question_id is empty"),
         (",1,1\n", "row 1: query_id is empty"),
-        ("a,1,1\na,1,2\n", "row 2: query 'a' and question '1' have relevance 1 in a row before"),
+        ("a,1,1\na,1,2\n", "row 2: query 'a' and question '1' have relevance 1 in an earlier row"),
         ("a,9,1\n", "no query of "),
         ("b,1,1\n", "no query of "),
         ("a,1,0\n", "no query of "),
@@ -149,6 +149,6 @@ def test_a_missing_column_is_named(load, tmp_path, name):
     load("a,t,,x\n", "a,1,1\n")
     path = tmp_path / name
     path.write_text("other\n1\n", encoding="utf-8")
-    files = [tmp_path / each for each in ("queries.csv", "qrels.csv", "corpus.csv")]
+    files = [tmp_path / file for file in ("queries.csv", "qrels.csv", "corpus.csv")]
     with pytest.raises(DatasetError, match=f"{name}: column '.*' missing; it has 'other'"):
         load_judged(*files)

@@ -12,13 +12,13 @@ from graph.support.errors import MissingExtraError
 
 class Ranked(NamedTuple):
     question_id: str
-    score_rankings: float
+    score: float
 
 
 def ranking(ids, scores=None):
-    found = ids.split()
-    values = scores or [1.0 / place for place in range(1, len(found) + 1)]
-    return [Ranked(name, value) for name, value in zip(found, values, strict=True)]
+    names = ids.split()
+    values = scores or [1.0 / rank for rank in range(1, len(names) + 1)]
+    return [Ranked(name, value) for name, value in zip(names, values, strict=True)]
 
 
 def one(ids, relevant, scores=None):
@@ -33,17 +33,17 @@ def test_the_first_place_is_worth_everything():
 
 
 def test_several_relevant_questions_with_grades():
-    found = one("n b m a", {"a": 3, "b": 1, "c": 2})
+    values = one("n b m a", {"a": 3, "b": 1, "c": 2})
     gained = 1 / log2(3) + 3 / log2(5)
     ideal = 3 + 2 / log2(3) + 1 / log2(4)
-    assert found["nDCG@10"] == pytest.approx(gained / ideal)
-    assert found["MRR"] == 0.5
-    assert found["R@1"] == 0.0
-    assert found["R@5"] == found["R@10"] == found["R@100"] == pytest.approx(2 / 3)
+    assert values["nDCG@10"] == pytest.approx(gained / ideal)
+    assert values["MRR"] == 0.5
+    assert values["R@1"] == 0.0
+    assert values["R@5"] == values["R@10"] == values["R@100"] == pytest.approx(2 / 3)
 
 
 @pytest.mark.parametrize(
-    ("place", "recalls"),
+    ("rank", "recalls"),
     [
         (1, [1, 1, 1, 1]),
         (2, [0, 1, 1, 1]),
@@ -54,12 +54,12 @@ def test_several_relevant_questions_with_grades():
         (100, [0, 0, 0, 1]),
     ],
 )
-def test_recall_counts_up_to_its_depth(place, recalls):
-    ids = " ".join("hit" if n == place else f"n{n}" for n in range(1, 101))
-    found = one(ids, {"hit": 1})
-    assert [found[f"R@{depth}"] for depth in (1, 5, 10, 100)] == recalls
-    assert found["MRR"] == pytest.approx(1 / place)
-    assert found["nDCG@10"] == pytest.approx(1 / log2(place + 1) if place <= 10 else 0.0)
+def test_recall_counts_up_to_its_depth(rank, recalls):
+    ids = " ".join("hit" if n == rank else f"n{n}" for n in range(1, 101))
+    values = one(ids, {"hit": 1})
+    assert [values[f"R@{depth}"] for depth in (1, 5, 10, 100)] == recalls
+    assert values["MRR"] == pytest.approx(1 / rank)
+    assert values["nDCG@10"] == pytest.approx(1 / log2(rank + 1) if rank <= 10 else 0.0)
 
 
 @pytest.mark.parametrize("ids", ["n m", ""])
@@ -77,10 +77,10 @@ def test_the_order_given_decides_and_no_score_or_id(others, scores):
 
 def test_values_stand_in_the_order_of_the_queries():
     rankings = [ranking("a b"), [], ranking("b a"), *[ranking("n a")] * 9]
-    found = score_rankings(rankings, [{"a": 1}] * 12)
-    assert list(found) == list(RANK_METRICS)
-    assert found["MRR"] == [1.0, 0.0, 0.5, *[0.5] * 9]
-    assert found["R@1"] == [1.0, 0.0, 0.0, *[0.0] * 9]
+    values = score_rankings(rankings, [{"a": 1}] * 12)
+    assert list(values) == list(RANK_METRICS)
+    assert values["MRR"] == [1.0, 0.0, 0.5, *[0.5] * 9]
+    assert values["R@1"] == [1.0, 0.0, 0.0, *[0.0] * 9]
 
 
 def test_a_ranking_that_names_a_question_twice_is_refused():

@@ -5,7 +5,7 @@ import re
 import pytest
 from lxml import etree
 
-from evaluation.report.svg import WIDTH, Dot, Group, Row, forest, plane, scale
+from evaluation.report.svg import WIDTH, Dot, Group, Row, forest_plot, plane_plot, scale
 
 
 def drawn(markup):
@@ -33,14 +33,14 @@ def test_ticks_are_round_and_few(values, ticks):
 
 @pytest.mark.parametrize("values", [[0.1, 0.9], [0.3], [-1.0, -0.5], [1e-9, 2e-9], [0, 1e6]])
 def test_every_value_lies_on_the_scale(values):
-    made = scale(values, 10, 90)
-    places = [made.at(value) for value in [*values, *made.ticks]]
-    assert all(10 <= place <= 90 for place in places)
-    assert places[: len(values)] == sorted(places[: len(values)])
+    axis = scale(values, 10, 90)
+    coordinates = [axis.at(value) for value in [*values, *axis.ticks]]
+    assert all(10 <= coordinate <= 90 for coordinate in coordinates)
+    assert coordinates[: len(values)] == sorted(coordinates[: len(values)])
 
 
 def test_a_row_has_its_point_on_its_interval():
-    svg = drawn(forest([Group("", [Row("a", 0.5, [0.4, 0.7], "said", 3)])], "axis", "says"))
+    svg = drawn(forest_plot([Group("", [Row("a", 0.5, [0.4, 0.7], "said", 3)])], "axis", "says"))
     [line], [point] = of_kind(svg, "interval"), of_kind(svg, "point")
     assert float(line.get("x1")) < float(point.get("cx")) < float(line.get("x2"))
     assert line.get("y1") == line.get("y2") == point.get("cy")
@@ -50,12 +50,12 @@ def test_a_row_has_its_point_on_its_interval():
 
 def test_what_has_no_mean_has_no_point_and_without_an_interval_no_line_is_drawn():
     rows = [Row("a", None, None, "none, n 0"), Row("b", 0.5, None, "0.5", hollow=True)]
-    svg = drawn(forest([Group("head", rows)], "axis", "says", line=0.2))
+    svg = drawn(forest_plot([Group("head", rows)], "axis", "says", reference=0.2))
     assert of_kind(svg, "interval") == []
     [point] = of_kind(svg, "point")
     assert "hollow" in point.get("class")
-    [zero] = of_kind(svg, "zero")
-    assert float(zero.get("x1")) < float(point.get("cx"))
+    [reference] = of_kind(svg, "reference")
+    assert float(reference.get("x1")) < float(point.get("cx"))
     assert "none, n 0" in svg.xpath("//*[name()='text']/text()")
 
 
@@ -64,7 +64,7 @@ def test_a_dot_has_an_interval_both_ways_and_better_is_higher():
         Dot("A", 100, 0.2, [90, 120], [0.1, 0.3], 0),
         Dot("B", 5_000, 0.6, [4_000, 6_000], [0.5, 0.7], 1),
     ]
-    svg = drawn(plane(dots, "tokens", "BLEU", "says"))
+    svg = drawn(plane_plot(dots, "tokens", "BLEU", "says"))
     low, high = of_kind(svg, "point")
     assert float(low.get("cy")) > float(high.get("cy"))
     assert float(low.get("cx")) < float(high.get("cx")) < WIDTH
@@ -73,14 +73,14 @@ def test_a_dot_has_an_interval_both_ways_and_better_is_higher():
 
 def test_texts_are_escaped_and_what_cannot_be_seen_is_made_visible():
     hostile = '</text><script>alert(1)</script>"\x00\u202e'
-    markup = forest([Group(hostile, [Row(hostile, 0.5, None, hostile)])], hostile, hostile)
+    markup = forest_plot([Group(hostile, [Row(hostile, 0.5, None, hostile)])], hostile, hostile)
     svg = drawn(markup)
-    assert {re.sub(r"{.*}", "", each.tag) for each in svg.iter()} == {
+    assert {re.sub(r"{.*}", "", node.tag) for node in svg.iter()} == {
         "svg",
         "text",
         "line",
         "circle",
     }
-    shown = '</text><script>alert(1)</script>"<U+0000><U+202E>'
-    assert svg.get("aria-label") == shown
-    assert svg.xpath("//*[name()='text']/text()").count(shown) == 4
+    visible = '</text><script>alert(1)</script>"<U+0000><U+202E>'
+    assert svg.get("aria-label") == visible
+    assert svg.xpath("//*[name()='text']/text()").count(visible) == 4

@@ -3,37 +3,38 @@
 import json
 import random
 import re
-import sys
 from base64 import b64encode
+from functools import partial
 from hashlib import sha256
 
 import pytest
 
-from evaluation import __main__ as cli
 from evaluation.analysis.comparison import compare
-from evaluation.metrics.registry import METRIC_NAMES
-from evaluation.report import pictures
-from evaluation.report.writing import write_report
+from evaluation.metrics.registry import METRIC_NAMES, STAGE_METRICS
+from evaluation.report import graph_pictures
+from evaluation.report.html_page import PAGE_TEMPLATE, SCRIPT_PARTS
+from evaluation.report.report_file import write_report
 from evaluation.rescoring.score_files import PassSpec, ScoreFile, fingerprint
 from evaluation.store.recorded_run import read_run
-from graph.support import terminal
 from graph.support.errors import ConfigError, DatasetError, MissingExtraError
 from nodes.state import Passage
+from tests.fakes.command_lines import run_evaluation
 from tests.fakes.fake_models import reply, verdict
-from tests.fakes.processes import in_child
+from tests.fakes.project_files import ROOT
 from tests.fakes.records import failed, record
 from tests.fakes.report_pages import hostile, index_of, parsed, questions_of
 from tests.fakes.run_folders import contents, make_run, scored
 
+REPORT = ROOT / "evaluation" / "report"
 LOW = [0.1 + number / 1000 for number in range(20)]
 HIGH = [value + 0.3 for value in LOW]
-SOURCE = pictures._source
+SVG_ADDRESS = graph_pictures._svg_address
 
 
 @pytest.fixture(autouse=True)
 def _no_drawing(monkeypatch):
     # Drawing takes a second a graph, and is tested on its own.
-    monkeypatch.setattr(pictures, "_source", lambda text: None)
+    monkeypatch.setattr(graph_pictures, "_svg_address", lambda text: None)
     monkeypatch.setattr("evaluation.statistics.intervals.MEAN_RESAMPLES", 200)
 
 
@@ -50,11 +51,8 @@ def report(tmp_path):
 
 @pytest.fixture
 def run(monkeypatch):
-    def start(*arguments):
-        monkeypatch.setattr(sys, "argv", ["evaluation", "report", *map(str, arguments)])
-        return in_child(lambda: terminal.run(cli.main))
-
-    return start
+    """Run the command in a child process."""
+    return partial(run_evaluation, monkeypatch, "report")
 
 
 @pytest.fixture
@@ -72,7 +70,7 @@ def text_of(tree, path="//body"):
 
 
 def passage(number=1, **changes) -> Passage:
-    made: Passage = {
+    fields: Passage = {
         "number": number,
         "question_id": f"p{number}",
         "title": f"title {number}",
@@ -82,7 +80,7 @@ def passage(number=1, **changes) -> Passage:
         "url": "https://example.org/1",
         "licence": "CC BY-SA 4.0",
     }
-    return {**made, **changes}
+    return {**fields, **changes}
 
 
 def noise(length):
@@ -104,24 +102,24 @@ def test_the_first_screen_has_means_intervals_counts_and_marks(report, two):
     assert control[0] == "A keyword control 20 of 20, 0 failed, 0 empty"
     assert re.fullmatch(r"\.110 \.10\d to \.11\d n 20, 0 unscored", control[1])
     assert re.fullmatch(r"\.410 ▲ ?better \.40\d to \.41\d n 20, 0 unscored", other[1])
-    said = text_of(tree)
+    text = text_of(tree)
     assert (
-        "keyword, semantic: on 20 questions of questions.csv, against the control keyword." in said
+        "keyword, semantic: on 20 questions of questions.csv, against the control keyword." in text
     )
-    assert "semantic against keyword: better in BLEU, ROUGE-1" in said
-    assert "m (revision r1, float32)" in said
+    assert "semantic against keyword: better in BLEU, ROUGE-1" in text
+    assert "m (revision r1, float32)" in text
 
 
 def test_what_differs_between_runs_is_said_for_each(report, tmp_path):
-    other = {"model": "other", "revision": None, "engine": "huggingface", "dtype": "float32"}
+    other = {"model": "other", "weights": "hub", "revision": None, "dtype": "float32"}
     tree = report(
         make_run(tmp_path / "b", scored(LOW), config="keyword"),
         make_run(tmp_path / "a", scored(HIGH), config="semantic", generator=other, seed=1),
     )
-    said = text_of(tree, "//dl")
-    assert "generator A: m (revision r1, float32) B: other (float32)" in said
-    assert "encoder e (float32)" in said
-    assert "seed, batch size A: 0, 8 B: 1, 8" in said
+    text = text_of(tree, "//dl")
+    assert "generator A: m (revision r1, float32) B: other (float32)" in text
+    assert "encoder e (float32)" in text
+    assert "seed, batch size A: 0, 8 B: 1, 8" in text
     assert "semantic - keyword: not only the config differs: generator.model" in text_of(tree)
 
 
@@ -136,10 +134,10 @@ def test_what_is_not_distinguishable_is_said(report, tmp_path):
 
 def test_the_differences_are_those_of_compare(report, two):
     tree = report(*two)
-    found = compare({"keyword": read_run(two[0]), "semantic": read_run(two[1])}).differences
+    differences = compare({"keyword": read_run(two[0]), "semantic": read_run(two[1])}).differences
     [table] = tree.xpath("//table[contains(., 'would have shown')]")
     rows = [[cell.text_content() for cell in row] for row in table.xpath("tbody/tr")]
-    assert [row[1] for row in rows] == [each["metric"] for each in found]
+    assert [row[1] for row in rows] == [difference["metric"] for difference in differences]
     assert rows[0][:3] == ["B semantic - A", "BLEU", "+.300"]
     assert rows[0][5:10] == ["<.001", "better", "20", "0", "0"]
 
@@ -188,9 +186,9 @@ def test_equal_scores_are_drawn_and_said(report, tmp_path):
         make_run(tmp_path / "b", scored([0.5] * 4), config="keyword"),
         make_run(tmp_path / "a", scored([0.5] * 4), config="semantic"),
     )
-    said = text_of(tree)
-    assert "NaN" not in said
-    assert "all 4 differences are the same" in said
+    text = text_of(tree)
+    assert "NaN" not in text
+    assert "all 4 differences are the same" in text
 
 
 def test_nothing_scored_is_none_and_not_nan(report, tmp_path):
@@ -200,13 +198,13 @@ def test_nothing_scored_is_none_and_not_nan(report, tmp_path):
 
 def test_further_metrics_of_the_records_are_shown(report, tmp_path):
     records = scored([0.1, 0.2, 0.3])
-    for each in records[:2]:
-        each["metrics"]["second_judge"] = 0.75
+    for item in records[:2]:
+        item["metrics"]["second_judge"] = 0.75
     tree = report(make_run(tmp_path / "a", records))
-    heads = [each.text_content() for each in tree.xpath("//table[@class='means']/thead//th")]
-    assert heads[7] == "second_judge"
-    assert cells(tree)[0][7] == ".750 .750 to .750 n 2, 1 unscored"
-    assert index_of(tree)["rows"][2][3][0][3][6] is None
+    heads = [item.text_content() for item in tree.xpath("//table[@class='means']/thead//th")]
+    assert heads[1 + len(METRIC_NAMES)] == "second_judge"
+    assert cells(tree)[0][1 + len(METRIC_NAMES)] == ".750 .750 to .750 n 2, 1 unscored"
+    assert index_of(tree)["rows"][2][3][0][3][len(METRIC_NAMES)] is None
 
 
 def test_scores_made_after_the_run_stand_beside_its_own(report, tmp_path):
@@ -224,9 +222,9 @@ def test_scores_made_after_the_run_stand_beside_its_own(report, tmp_path):
     )
     file.close()
     tree = report(folder)
-    heads = [each.text_content() for each in tree.xpath("//table[@class='means']/thead//th")]
-    assert heads[7] == name
-    assert cells(tree)[0][7].startswith(".500 .250 to .750 n 2, 2 unscored")
+    heads = [head.text_content() for head in tree.xpath("//table[@class='means']/thead//th")]
+    assert heads[1 + len(METRIC_NAMES)] == name
+    assert cells(tree)[0][1 + len(METRIC_NAMES)].startswith(".500 .250 to .750 n 2, 2 unscored")
     assert (
         f"semantic: {name} is LLM_judge by org/second, scored after the run, 1 unscored (no: 1), "
         "1 answers wait for it."
@@ -234,10 +232,10 @@ def test_scores_made_after_the_run_stand_beside_its_own(report, tmp_path):
     assert questions_of(tree)[0]["runs"][0]["metrics"][name] == 0.75
 
 
-def later_score(each, value):
+def later_score(scored_record, value):
     return {
-        "index": each["index"],
-        "of": fingerprint(each),
+        "index": scored_record["index"],
+        "of": fingerprint(scored_record),
         "scores": {"LLM_judge": value},
         "reasons": {"LLM_judge": "no"} if value is None else {},
         "evidence": [],
@@ -246,8 +244,8 @@ def later_score(each, value):
 
 def test_the_judge_is_correlated_with_each_metric_and_constant_scores_are_said(report, tmp_path):
     records = scored([0.1, 0.2, 0.4, 0.3])
-    for each in records:
-        each["metrics"]["BLEU"] = 0.5
+    for scored_record in records:
+        scored_record["metrics"]["BLEU"] = 0.5
     tree = report(make_run(tmp_path / "a", records))
     [table] = tree.xpath("//table[contains(., 'correlation')]")
     rows = [[cell.text_content() for cell in row] for row in table.xpath("tbody/tr")]
@@ -264,8 +262,8 @@ def test_the_judge_is_correlated_with_each_metric_and_constant_scores_are_said(r
 
 def test_without_a_judge_there_is_no_correlation(report, tmp_path):
     records = scored([0.1, 0.2, 0.4])
-    for each in records:
-        each["metrics"]["LLM_judge"] = None
+    for scored_record in records:
+        scored_record["metrics"]["LLM_judge"] = None
     assert (
         report(make_run(tmp_path / "a", records)).xpath("//table[contains(., 'correlation')]") == []
     )
@@ -281,7 +279,7 @@ CALIBRATED = {
 
 
 @pytest.mark.parametrize(
-    ("agreement", "says"),
+    ("agreement", "heading"),
     [
         (None, "LLM_judge not calibrated against people"),
         ([0.45, 0.65], "LLM_judge not shown to agree with people more than a coin"),
@@ -289,21 +287,21 @@ CALIBRATED = {
     ],
 )
 def test_a_judge_that_people_do_not_bear_out_is_marked(
-    report, tmp_path, monkeypatch, agreement, says
+    report, tmp_path, monkeypatch, agreement, heading
 ):
     pairs = {"mean": 0.6, "ci95": agreement, "n": 80} if agreement else None
     known = [{**CALIBRATED, "pair_agreement": pairs}]
-    monkeypatch.setattr("evaluation.report.figures.calibration_of", lambda identity: known)
+    monkeypatch.setattr("evaluation.report.run_figures.calibration_of", lambda identity: known)
     tree = report(make_run(tmp_path / "a", scored([0.1, 0.2])))
-    heads = [each.text_content() for each in tree.xpath("//table[@class='means']/thead//th")]
-    assert heads[6] == says
-    assert ("do not rank by this judge" in text_of(tree)) == says.endswith("coin")
+    heads = [head.text_content() for head in tree.xpath("//table[@class='means']/thead//th")]
+    assert heads[6] == heading
+    assert ("do not rank by this judge" in text_of(tree)) == heading.endswith("coin")
 
 
 def test_a_note_that_all_runs_share_stands_there_once(report, two):
-    said = text_of(report(*two))
-    assert said.count("not calibrated against people; measure it") == 1
-    assert "all runs: LLM_judge (j): not calibrated against people" in said
+    text = text_of(report(*two))
+    assert text.count("not calibrated against people; measure it") == 1
+    assert "all runs: LLM_judge (j): not calibrated against people" in text
 
 
 def test_costs_are_a_question_s_and_leave_the_judge_out(report, tmp_path):
@@ -312,8 +310,8 @@ def test_costs_are_a_question_s_and_leave_the_judge_out(report, tmp_path):
 
 
 def test_seconds_are_not_given_where_a_call_came_from_the_cache(report, tmp_path):
-    kept = {**reply("x"), "cached": True, "seconds": 0.0}
-    steps = [{"node": "generate", "replies": [kept, reply("y")], "answer": "x"}]
+    cached = {**reply("x"), "cached": True, "seconds": 0.0}
+    steps = [{"node": "generate", "replies": [cached, reply("y")], "answer": "x"}]
     tree = report(make_run(tmp_path / "a", [*scored([0.1]), *scored([0.2, 0.3], steps=steps)[1:]]))
     assert cells(tree)[0][-1] == "not measured 1 of 3 calls came from the cache"
     assert "A: not measured: 1 of 3 calls came from the cache." in text_of(tree)
@@ -325,8 +323,8 @@ def test_scores_are_shown_by_what_became_of_relevant_passages(report, tmp_path):
     records[0]["answer"] = "as in [1]"
     tree = report(make_run(tmp_path / "a", records))
     assert [row[3][0][1] for row in index_of(tree)["rows"]] == [0, 1, 2]
-    says = [each.get("aria-label") for each in tree.xpath("//figure//*[name()='svg']")]
-    [outcome] = [each for each in says if each.startswith("BLEU by retrieval outcome")]
+    labels = [label.get("aria-label") for label in tree.xpath("//figure//*[name()='svg']")]
+    [outcome] = [label for label in labels if label.startswith("BLEU by retrieval outcome")]
     assert "retrieved and used 0.100 (no interval), n 1" in outcome
     assert "hit rate" in text_of(tree)
 
@@ -342,25 +340,25 @@ def test_stages_are_drawn_with_what_they_added(report, tmp_path):
             {"node": "refine", "candidates": [text(refined)], "answer": f"draft {refined}"},
         ]
         candidates = [
-            {"step": step, "candidate": 0, "metrics": dict.fromkeys(METRIC_NAMES[:5], value)}
+            {"step": step, "candidate": 0, "metrics": dict.fromkeys(STAGE_METRICS, value)}
             for step, value in enumerate((draft, refined))
         ]
         records.append(
             record(number, answer=f"draft {refined}", steps=steps, candidates=candidates)
         )
     tree = report(make_run(tmp_path / "a", records))
-    says = [each.get("aria-label") for each in tree.xpath("//figure//*[name()='svg']")]
-    [after] = [each for each in says if each.startswith("BLEU by stage")]
+    labels = [label.get("aria-label") for label in tree.xpath("//figure//*[name()='svg']")]
+    [after] = [label for label in labels if label.startswith("BLEU by stage")]
     assert "generate 0.150" in after
     assert "refine 0.450" in after
-    [added] = [each for each in says if each.startswith("BLEU, what each stage added")]
+    [added] = [label for label in labels if label.startswith("BLEU, what each stage added")]
     assert "refine, 2 changed +0.300 (+0.200 to +0.400), n 2" in added
 
 
 def test_without_scores_of_drafts_that_is_said(report, tmp_path):
     tree = report(make_run(tmp_path / "a", scored([0.1, 0.2])))
     assert (
-        "Nothing to draw: BLEU is known of last answers alone, or each run has one stage alone."
+        "Nothing to draw: only final answers have BLEU, or each run has only one stage."
         in text_of(tree)
     )
 
@@ -378,12 +376,12 @@ def test_a_question_has_its_whole_trace_but_no_prompt(report, tmp_path):
     ]
     records = scored([0.5], steps=steps, passages=[passage()])
     tree = report(make_run(tmp_path / "a", records))
-    [found] = questions_of(tree)
-    [shown] = found["runs"]
-    assert shown["passages"] == [passage()]
-    assert shown["steps"][1]["verdicts"][0]["probabilities"] == {"0": 0.2, "4": 0.8}
-    assert shown["steps"][0]["replies"][0]["text"] == "x"
-    assert "SECRET" not in json.dumps(found)
+    [packed] = questions_of(tree)
+    [trace] = packed["runs"]
+    assert trace["passages"] == [passage()]
+    assert trace["steps"][1]["verdicts"][0]["probabilities"] == {"0": 0.2, "4": 0.8}
+    assert trace["steps"][0]["replies"][0]["text"] == "x"
+    assert "SECRET" not in json.dumps(packed)
 
 
 def test_runs_stand_side_by_side_by_question(report, tmp_path):
@@ -400,7 +398,7 @@ def test_runs_stand_side_by_side_by_question(report, tmp_path):
         (2, [True, False]),
         (2, [False, True]),
     ]
-    assert [each["reference"] for each in questions_of(tree)][2:] == ["another", "because"]
+    assert [packed["reference"] for packed in questions_of(tree)][2:] == ["another", "because"]
 
 
 def test_the_policy_names_the_style_and_the_script_by_their_hashes(report, two):
@@ -438,6 +436,30 @@ def test_the_script_never_parses_a_text_as_html(report, two):
         assert word not in script
 
 
+def test_the_page_has_every_part_of_the_script_once():
+    names = [path.stem for path in (REPORT / "script").iterdir()]
+    assert sorted(SCRIPT_PARTS) == sorted(names)
+
+
+def test_every_template_is_used():
+    used, new = set(), {PAGE_TEMPLATE}
+    while new:
+        used |= new
+        texts = [(REPORT / "template" / name).read_text(encoding="utf-8") for name in new]
+        new = {name for text in texts for name in re.findall(r'"([\w.]+\.j2)"', text)} - used
+    assert used == {path.name for path in (REPORT / "template").iterdir()}
+
+
+def test_equal_graphs_have_equal_pictures(two, tmp_path, monkeypatch):
+    pytest.importorskip("mermaidx", reason="needs the extra: pip install 'opencoder[draw]'")
+    monkeypatch.setattr(graph_pictures, "_svg_address", SVG_ADDRESS.__wrapped__)
+    pages = [tmp_path / name for name in ("one.html", "two.html")]
+    for page in pages:
+        write_report(two, page)
+    assert len(parsed(pages[0]).xpath("//section[@id='graphs']//img")) == 2
+    assert pages[0].read_bytes() == pages[1].read_bytes()
+
+
 def test_equal_runs_give_equal_bytes(two, tmp_path):
     pages = [tmp_path / name for name in ("one.html", "two.html")]
     for page in pages:
@@ -471,29 +493,29 @@ def test_passages_are_cut_and_that_is_said_where_the_page_would_get_too_large(
     from evaluation.report import question_blocks as blocks
 
     original = blocks.blocks_of
-    monkeypatch.setattr(blocks, "blocks_of", lambda *given: original(*given, budget=4_000))
+    monkeypatch.setattr(blocks, "blocks_of", lambda *arguments: original(*arguments, budget=4_000))
     long = noise(9_000)
     tree = report(make_run(tmp_path / "a", scored([0.1], passages=[passage(text=long)])))
-    [found] = questions_of(tree)
-    [shown] = found["runs"][0]["passages"]
-    assert (shown["text"], shown["left_out"]) == (long[:1_000], 8_000)
+    [packed] = questions_of(tree)
+    [cut_passage] = packed["runs"][0]["passages"]
+    assert (cut_passage["text"], cut_passage["left_out"]) == (long[:1_000], 8_000)
     assert "passages are cut to 1,000 characters" in text_of(tree)
 
 
 def test_hostile_texts_come_back_as_they_were_and_are_no_part_of_the_html(report, tmp_path):
     texts, tags = hostile(), []
-    for name, each in (("tame", [f"text {n}" for n in range(len(texts))]), ("hostile", texts)):
+    for name, run_texts in (("tame", [f"text {n}" for n in range(len(texts))]), ("hostile", texts)):
         tree = report(
-            make_run(tmp_path / name, [everywhere(n, text) for n, text in enumerate(each)])
+            make_run(tmp_path / name, [everywhere(n, text) for n, text in enumerate(run_texts)])
         )
         tags.append([element.tag for element in tree.iter() if isinstance(element.tag, str)])
     assert tags[0] == tags[1]
-    for text, found in zip(texts, questions_of(tree), strict=True):
-        [shown] = found["runs"]
-        assert found["question"] == found["reference"] == shown["answer"] == text
-        assert shown["passages"][0]["title"] == shown["passages"][0]["url"] == text
-        assert shown["steps"] == [{"node": text, "points": [text], "answer": text}]
-        assert shown["eval_id"] == text
+    for text, packed in zip(texts, questions_of(tree), strict=True):
+        [trace] = packed["runs"]
+        assert packed["question"] == packed["reference"] == trace["answer"] == text
+        assert trace["passages"][0]["title"] == trace["passages"][0]["url"] == text
+        assert trace["steps"] == [{"node": text, "points": [text], "answer": text}]
+        assert trace["eval_id"] == text
 
 
 def everywhere(number, text):
@@ -516,8 +538,8 @@ def everywhere(number, text):
 )
 def test_hostile_names_of_the_manifest_are_text(tmp_path, text):
     records = scored([0.1, 0.2])
-    for each in records:
-        each["metrics"][text] = 0.5
+    for scored_record in records:
+        scored_record["metrics"][text] = 0.5
     folder = make_run(tmp_path / "a", records, config=f"x {text}")
     write_report([folder], tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
@@ -587,7 +609,7 @@ def test_without_the_drawing_package_the_graph_is_text(tmp_path, monkeypatch):
     def missing(text):
         raise MissingExtraError("pictures need mermaidx")
 
-    monkeypatch.setattr(pictures, "_source", SOURCE.__wrapped__)
+    monkeypatch.setattr(graph_pictures, "_svg_address", SVG_ADDRESS.__wrapped__)
     monkeypatch.setattr("graph.drawing.to_svg", missing)
     write_report([make_run(tmp_path / "a", scored([0.1]))], tmp_path / "report.html")
     tree = parsed(tmp_path / "report.html")
@@ -598,7 +620,8 @@ def test_without_the_drawing_package_the_graph_is_text(tmp_path, monkeypatch):
 def test_what_holds_for_all_runs_is_noted_once(report, tmp_path):
     def unjudged(values):
         return [
-            {**each, "metrics": {**each["metrics"], "LLM_judge": None}} for each in scored(values)
+            {**scored_record, "metrics": {**scored_record["metrics"], "LLM_judge": None}}
+            for scored_record in scored(values)
         ]
 
     page = text_of(

@@ -4,14 +4,14 @@ import json
 
 import pytest
 
-from evaluation.rescoring.pass_summary import column, summary, with_scores
+from evaluation.rescoring.pass_summary import metric_in_pass, summarise_pass, with_scores
 from evaluation.rescoring.score_files import (
     FOLDER,
     PassSpec,
     ScoreFile,
     fingerprint,
     read_scores,
-    scored,
+    score_of,
 )
 from evaluation.statistics.agreement import rank_correlation
 from evaluation.store.recorded_run import read_run
@@ -19,13 +19,13 @@ from graph.support.errors import DatasetError
 from tests.fakes.records import failed, record
 from tests.fakes.run_folders import contents, make_run
 
-PLAN = PassSpec("judge", "org/model", ("LLM_judge",), {"kind": "judge", "judge": "org/model"})
+SPEC = PassSpec("judge", "org/model", ("LLM_judge",), {"kind": "judge", "judge": "org/model"})
 
 
-def score(each, value, reason=None):
+def score(scored_record, value, reason=None):
     return {
-        "index": each["index"],
-        "of": fingerprint(each),
+        "index": scored_record["index"],
+        "of": fingerprint(scored_record),
         "scores": {"LLM_judge": value},
         "reasons": {} if reason is None else {"LLM_judge": reason},
         "evidence": [],
@@ -37,20 +37,20 @@ def run(tmp_path):
     return make_run(tmp_path / "run", [record(0), record(1), record(2), failed(3)])
 
 
-def write(folder, *scores, plan=PLAN):
-    file = ScoreFile(folder, plan)
+def write(folder, *scores, spec=SPEC):
+    file = ScoreFile(folder, spec)
     file.append(list(scores))
     file.close()
-    return folder / FOLDER / f"{plan.name}.jsonl"
+    return folder / FOLDER / f"{spec.name}.jsonl"
 
 
 def test_what_is_written_is_read_again_and_the_journal_stays(run):
     before = (run / "journal.jsonl").read_bytes()
     write(run, score(record(0), 0.5), score(record(1), None, "no"))
-    [found] = read_scores(run)
-    assert (found.plan, found.name) == (PLAN, PLAN.name)
-    assert found.scores[0]["scores"] == {"LLM_judge": 0.5}
-    assert found.scores[1]["reasons"] == {"LLM_judge": "no"}
+    [recorded] = read_scores(run)
+    assert (recorded.spec, recorded.name) == (SPEC, SPEC.name)
+    assert recorded.scores[0]["scores"] == {"LLM_judge": 0.5}
+    assert recorded.scores[1]["reasons"] == {"LLM_judge": "no"}
     assert (run / "journal.jsonl").read_bytes() == before
 
 
@@ -58,33 +58,42 @@ def test_a_run_without_scores_has_none(run):
     assert read_scores(run) == []
 
 
+def test_scores_of_a_metric_that_is_no_longer_computed_are_read_and_shown(run):
+    spec = PassSpec("ragas", "no_model", ("ragas_rouge", "ragas_chrf"), {"kind": "ragas"})
+    values = {"ragas_rouge": 0.5, "ragas_chrf": 0.25}
+    write(run, {**score(record(0), 0.0), "scores": values}, spec=spec)
+    [recorded] = read_scores(run)
+    metrics = with_scores(read_run(run), [recorded]).records[0]["metrics"]
+    assert {name: metrics[metric_in_pass(recorded, name)] for name in values} == values
+
+
 def test_another_identity_is_another_file(run):
-    other = PLAN._replace(identity={**PLAN.identity, "dtype": "float16"})
+    other = SPEC._replace(identity={**SPEC.identity, "dtype": "float16"})
     write(run, score(record(0), 0.5))
-    write(run, score(record(0), 0.75), plan=other)
-    values = {each.name: each.scores[0]["scores"]["LLM_judge"] for each in read_scores(run)}
-    assert values == {PLAN.name: 0.5, other.name: 0.75}
+    write(run, score(record(0), 0.75), spec=other)
+    values = {p.name: p.scores[0]["scores"]["LLM_judge"] for p in read_scores(run)}
+    assert values == {SPEC.name: 0.5, other.name: 0.75}
 
 
 @pytest.mark.parametrize(
     "label", ["../../etc/passwd", "a/b\\c", "x\0y", "\u202egnp.exe", "-" * 500, "", ".hidden", "名"]
 )
 def test_no_name_of_a_model_leads_out_of_the_folder(run, label):
-    plan = PLAN._replace(label=label)
-    path = write(run, score(record(0), 0.5), plan=plan)
+    spec = SPEC._replace(label=label)
+    path = write(run, score(record(0), 0.5), spec=spec)
     assert path.parent == run / FOLDER
     assert path.exists()
     assert path.name.isascii()
     assert len(path.name) < 100
-    assert [each.plan.label for each in read_scores(run)] == [label]
+    assert [recorded.spec.label for recorded in read_scores(run)] == [label]
 
 
 def test_a_torn_end_is_cut_off_kept_and_scored_again(run):
     path = write(run, score(record(0), 0.5), score(record(1), 0.25))
     path.write_bytes(path.read_bytes()[:-9])
-    [found] = read_scores(run)
-    assert list(found.scores) == [0]
-    file = ScoreFile(run, PLAN)
+    [recorded] = read_scores(run)
+    assert list(recorded.scores) == [0]
+    file = ScoreFile(run, SPEC)
     assert list(file.scores) == [0]
     file.append([score(record(1), 0.75)])
     file.close()
@@ -104,7 +113,7 @@ def test_a_flipped_byte_before_good_lines_is_refused_with_a_way_out(run):
     path = write(run, score(record(0), 0.5), score(record(1), 0.25))
     path.write_bytes(path.read_bytes().replace(b"0.5", b"0.6", 1))
     with pytest.raises(DatasetError, match=r"line 1 is damaged.*remove it"):
-        ScoreFile(run, PLAN)
+        ScoreFile(run, SPEC)
     with pytest.raises(DatasetError, match="line 1 is damaged"):
         read_scores(run)
 
@@ -140,26 +149,26 @@ def test_a_sound_line_that_holds_no_scores_is_refused(run, changes):
 
 def test_scores_of_another_answer_are_refused(run):
     write(run, score(record(0), 0.5))
-    [found] = read_scores(run)
-    assert scored(record(0), found.scores) is not None
+    [recorded] = read_scores(run)
+    assert score_of(record(0), recorded.scores) is not None
     with pytest.raises(DatasetError, match="another answer"):
-        scored(record(0, answer="another"), found.scores)
-    assert scored(record(1), found.scores) is None
+        score_of(record(0, answer="another"), recorded.scores)
+    assert score_of(record(1), recorded.scores) is None
 
 
 def test_a_summary_counts_all_that_is_not_in_the_mean(run):
     write(run, score(record(0), 0.5), score(record(1), None, "no window"))
-    found = summary(read_run(run), read_scores(run)[0].scores, "LLM_judge")
-    assert (found["mean"], found["n"], found["unscored"]) == (0.5, 1, 1)
-    assert (found["failed"], found["waiting"]) == (1, 1)
-    assert found["reasons"] == {"no window": 1}
+    summary = summarise_pass(read_run(run), read_scores(run)[0].scores, "LLM_judge")
+    assert (summary["mean"], summary["n"], summary["unscored"]) == (0.5, 1, 1)
+    assert (summary["failed"], summary["waiting"]) == (1, 1)
+    assert summary["reasons"] == {"no window": 1}
 
 
 def test_scores_stand_beside_the_runs_own_under_a_name_of_what_scored(run):
     write(run, score(record(0), 0.9))
-    [scoring] = read_scores(run)
-    name = column(scoring, "LLM_judge")
-    records = with_scores(read_run(run), [scoring]).records
+    [recorded] = read_scores(run)
+    name = metric_in_pass(recorded, "LLM_judge")
+    records = with_scores(read_run(run), [recorded]).records
     assert records[0]["metrics"]["LLM_judge"] == 0.0
     assert records[0]["metrics"][name] == 0.9
     assert name not in records[1]["metrics"]
@@ -169,10 +178,10 @@ def test_scores_stand_beside_the_runs_own_under_a_name_of_what_scored(run):
 
 def test_rank_correlation_by_hand():
     # Ranks 1 2 3 4 5 against 2 1 3 5 4: squared differences sum to 4, so 1 - 6 * 4 / 120.
-    found = rank_correlation([0.1, 0.2, 0.3, 0.4, 0.5], [0.2, 0.1, 0.3, 0.9, 0.8])
-    assert found["spearman"] == pytest.approx(0.8)
-    assert found["n"] == 5
-    low, high = found["ci95"]
+    correlation = rank_correlation([0.1, 0.2, 0.3, 0.4, 0.5], [0.2, 0.1, 0.3, 0.9, 0.8])
+    assert correlation["spearman"] == pytest.approx(0.8)
+    assert correlation["n"] == 5
+    low, high = correlation["ci95"]
     assert -1 <= low <= 0.8 <= high <= 1
 
 
@@ -186,6 +195,6 @@ def test_rank_correlation_by_hand():
     ],
 )
 def test_where_there_is_no_correlation_it_is_said_and_not_nan(ours, theirs, why):
-    found = rank_correlation(ours, theirs)
-    assert (found["spearman"], found["ci95"]) == (None, None)
-    assert why in found["why_none"]
+    correlation = rank_correlation(ours, theirs)
+    assert (correlation["spearman"], correlation["ci95"]) == (None, None)
+    assert why in correlation["why_none"]

@@ -42,9 +42,9 @@ def test_what_is_no_test_counts_for_nothing_in_holm():
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
 def test_holm_keeps_the_order_and_lies_between_p_and_bonferroni(values):
     adjusted = holm(values)
-    for value, made in zip(values, adjusted, strict=True):
-        assert value <= made <= min(1.0, len(values) * value)
-    by_p = [made for _, made in sorted(zip(values, adjusted, strict=True))]
+    for value, p_holm in zip(values, adjusted, strict=True):
+        assert value <= p_holm <= min(1.0, len(values) * value)
+    by_p = [p_holm for _, p_holm in sorted(zip(values, adjusted, strict=True))]
     assert by_p == sorted(by_p)
 
 
@@ -137,9 +137,9 @@ def test_on_skewed_differences_each_end_goes_by_the_resamples_own_standard_error
         assert short < 0.9 * student < student < -long
         ends = [mean - (short + student) / 2 * error, mean - long * error]
         # The long end rests on a few resamples that have hardly any spread: it is less sure.
-        for found in (paired_interval(gains), [-end for end in paired_interval(-gains)[::-1]]):
-            assert found[0] == pytest.approx(ends[0], abs=0.04 * student * error)
-            assert found[1] == pytest.approx(ends[1], abs=0.15 * student * error)
+        for interval in (paired_interval(gains), [-end for end in paired_interval(-gains)[::-1]]):
+            assert interval[0] == pytest.approx(ends[0], abs=0.04 * student * error)
+            assert interval[1] == pytest.approx(ends[1], abs=0.15 * student * error)
 
 
 @pytest.mark.parametrize("n", [40, 300])
@@ -158,9 +158,9 @@ def test_true_nulls_are_rarely_rejected_and_half_a_deviation_is_found():
     false = sum(
         permutation(rng.beta(0.6, 6, 40) - rng.beta(0.6, 6, 40), 499) < 0.05 for _ in range(400)
     )
-    found = sum(permutation(rng.normal(0.5, 1, 60), 499) < 0.05 for _ in range(200))
+    detected = sum(permutation(rng.normal(0.5, 1, 60), 499) < 0.05 for _ in range(200))
     assert 0.02 <= false / 400 <= 0.08
-    assert found / 200 >= 0.9
+    assert detected / 200 >= 0.9
 
 
 @pytest.mark.parametrize(
@@ -190,11 +190,11 @@ def test_nothing_is_ever_nan_or_outside_what_it_can_be(values):
 
 def test_scores_of_0_and_1_get_mcnemars_test_and_others_do_not():
     a, b = np.array([1.0, 1, 1, 1, 0, 1]), np.array([0.0, 0, 0, 0, 0, 0])
-    found = infer(a, b, a - b)
-    assert (found["test"], found["p"]) == ("mcnemar", pytest.approx(2 / 2**5))
+    inference = infer(a, b, a - b)
+    assert (inference["test"], inference["p"]) == ("mcnemar", pytest.approx(2 / 2**5))
     half = a * 0.5
-    found = infer(half, b, half - b)
-    assert (found["test"], found["p"]) == ("permutation", pytest.approx(2 / 2**5))
+    inference = infer(half, b, half - b)
+    assert (inference["test"], inference["p"]) == ("permutation", pytest.approx(2 / 2**5))
     # a alone is of 0 and 1: the differences are no right or wrong.
     assert infer(a, b + 0.5, a - b - 0.5)["test"] == "permutation"
 

@@ -50,8 +50,8 @@ def test_counts_add_up_and_the_interval_holds_the_mean(values):
     if summary["ci95"] is not None:
         low, high = summary["ci95"]
         assert low - 1e-12 <= summary["mean"] <= high + 1e-12
-        found = [value for value in values if value is not None]
-        assert min(found) - 1e-12 <= low <= high <= max(found) + 1e-12
+        scored = [value for value in values if value is not None]
+        assert min(scored) - 1e-12 <= low <= high <= max(scored) + 1e-12
 
 
 def test_equal_values_give_equal_intervals_every_time():

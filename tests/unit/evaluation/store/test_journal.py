@@ -49,7 +49,7 @@ def fifty():
         record(index, answer=f"line\n{index} é\u2028\ud800 {{}}", steps=[])
         for index in range(COUNT)
     ]
-    return records, [encode(each) for each in records]
+    return records, [encode(entry) for entry in records]
 
 
 def test_a_record_comes_back_as_it_was_written(path):
@@ -65,8 +65,8 @@ def test_a_record_comes_back_as_it_was_written(path):
     index=st.integers(0),
 )
 def test_every_text_and_number_survives_as_one_line(text, number, index):
-    made = record(index, question=text, answer=text, metrics={"BLEU": number, text: 1.0})
-    line = encode(made)
+    original = record(index, question=text, answer=text, metrics={"BLEU": number, text: 1.0})
+    line = encode(original)
     assert line.isascii()
     assert line.count(b"\n") == 1
     assert line.endswith(b"\n")
@@ -74,7 +74,7 @@ def test_every_text_and_number_survives_as_one_line(text, number, index):
     assert encode(back) == line
     # JSON itself joins two halves of a surrogate pair that stand side by side.
     if text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") == text:
-        assert back == made
+        assert back == original
 
 
 def test_a_line_says_its_own_checksum(path):
@@ -105,7 +105,7 @@ def test_records_are_appended_and_known_at_once(path):
     journal.append([record(2), record(1)])
     assert list(journal.entries) == [0, 2, 1]
     journal.close()
-    assert [each["index"] for each in read(path)] == [0, 2, 1]
+    assert [entry["index"] for entry in read(path)] == [0, 2, 1]
 
 
 def test_a_batch_is_on_disk_before_append_returns(path, monkeypatch):
@@ -203,19 +203,19 @@ def test_no_flipped_byte_is_accepted_in_silence(path, fifty, monkeypatch):
     dice = random.Random(1)
     outcomes = {"refused": 0, "cut": 0}
     for _ in range(200):
-        place = dice.randrange(len(whole))
+        position = dice.randrange(len(whole))
         damaged = bytearray(whole)
-        damaged[place] ^= dice.randrange(1, 256)
+        damaged[position] ^= dice.randrange(1, 256)
         path.write_bytes(damaged)
-        number = whole[:place].count(b"\n") + 1
-        found = read_or_refusal(path)
-        if isinstance(found, str):
-            assert f"{path}: line {number} is damaged" in found
+        number = whole[:position].count(b"\n") + 1
+        result = read_or_refusal(path)
+        if isinstance(result, str):
+            assert f"{path}: line {number} is damaged" in result
             assert path.read_bytes() == damaged
             outcomes["refused"] += 1
         else:
-            assert found == records[: len(found)]
-            assert len(found) < COUNT
+            assert result == records[: len(result)]
+            assert len(result) < COUNT
             outcomes["cut"] += 1
     assert outcomes["refused"] > 150
     assert sum(outcomes.values()) == 200
@@ -223,10 +223,10 @@ def test_no_flipped_byte_is_accepted_in_silence(path, fifty, monkeypatch):
 
 def test_a_line_with_any_byte_changed_is_no_record(fifty):
     line = fifty[1][1].rstrip(b"\n")
-    for place, byte in enumerate(line):
-        for other in (byte ^ 0x01, byte ^ 0x20, byte ^ 0x80, 0x20):
-            if other != byte:
-                assert decode(line[:place] + bytes([other]) + line[place + 1 :]) is None
+    for position, byte in enumerate(line):
+        for changed in (byte ^ 0x01, byte ^ 0x20, byte ^ 0x80, 0x20):
+            if changed != byte:
+                assert decode(line[:position] + bytes([changed]) + line[position + 1 :]) is None
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from evaluation.commands import eval_command as cli
 from evaluation.store.run_folder import locked, set_aside, write_manifest
 from graph.support import terminal
 from graph.support.errors import DatasetError, RunLockedError
-from tests.fakes.machines import command, without_weights, write_dataset
 from tests.fakes.processes import in_child
+from tests.fakes.scripted_runs import command, without_weights, write_dataset
 
 
 class Holder:
@@ -57,7 +57,7 @@ def test_a_folder_that_another_process_holds_is_refused_and_the_process_named(he
     with pytest.raises(RunLockedError) as caught:
         enter(folder)
     assert str(caught.value).startswith(f"{folder} is held by process {holder.pid} on ")
-    assert str(caught.value).endswith(": wait for it, or use another --runs folder")
+    assert str(caught.value).endswith(": wait for it to end, or name another folder with --runs")
     assert caught.value.exit_code == 3
 
 
@@ -81,8 +81,8 @@ def test_a_folder_is_free_again_when_its_block_ends_or_fails(tmp_path):
     enter(tmp_path / "run")
     with locked(tmp_path / "run"):
         assert in_child(lambda: enter(tmp_path / "run")).err.endswith(
-            f"is held by process {os.getpid()} on {os.uname().nodename}: wait for it, or use "
-            "another --runs folder\n"
+            f"is held by process {os.getpid()} on {os.uname().nodename}: wait for it to "
+            "end, or name another folder with --runs\n"
         )
 
 
@@ -155,8 +155,8 @@ def test_setting_aside_moves_and_never_overwrites(tmp_path):
         assert set_aside(run) == tmp_path / f"run.replaced-{number}"
         assert not run.exists()
     for number in (1, 2, 3):
-        kept = tmp_path / f"run.replaced-{number}" / "journal.jsonl"
-        assert kept.read_text(encoding="utf-8") == str(number)
+        journal = tmp_path / f"run.replaced-{number}" / "journal.jsonl"
+        assert journal.read_text(encoding="utf-8") == str(number)
 
 
 def test_there_is_nothing_to_set_aside_in_an_unused_folder(tmp_path):
@@ -188,7 +188,7 @@ def test_a_manifest_of_another_run_is_refused_by_field(tmp_path, field, value):
     with pytest.raises(DatasetError) as caught:
         write_manifest(tmp_path, manifest(**{field: value}))
     assert str(caught.value) == (
-        f"{tmp_path} is a run of something else: its {field} differs; use --fresh"
+        f"{tmp_path} belongs to another run: its {field} differs; start over with --fresh"
     )
 
 

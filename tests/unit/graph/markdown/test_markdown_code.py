@@ -100,8 +100,8 @@ def test_code_survives_in_broken_html(source):
 
 def test_the_bench_sees_what_is_missing():
     assert list(missing(["a", "b"], ["a", "x", "b"])) == []
-    assert list(missing(["a", "b"], ["b", "a"])) == ["block 2 of 2 is not there: 'b'"]
-    assert list(missing(["a "], ["a"])) == ["block 1 of 1 is not there: 'a '"]
+    assert list(missing(["a", "b"], ["b", "a"])) == ["block 2 of 2 is missing: 'b'"]
+    assert list(missing(["a "], ["a"])) == ["block 1 of 1 is missing: 'a '"]
     assert code_blocks("<pre>a<br>&lt;<pre>b</pre>\n\n</pre><pre></pre>") == ["a\n<b\n", ""]
     assert list(fenced_code("- a\n\n  ````x\n    b\n\n  ```\n  ````\n> ```\n> c\n>\n> ```")) == [
         "  b\n\n```",

@@ -36,7 +36,7 @@ AROUND = ["<b>{}</b>", "<a href='https://e'>{}</a>", "<code>{}</code>", "{}<br>"
 def test_no_text_makes_up_a_link_to_a_script_or_fetches_a_picture(parts):
     source = "<p>" + "".join(shape.format(html.escape(text)) for shape, text in parts)
     markdown = to_markdown(source)
-    schemes = {found[0] for target in targets(markdown) if (found := SCHEME.match(target))}
+    schemes = {scheme[0] for target in targets(markdown) if (scheme := SCHEME.match(target))}
     assert schemes <= {"https:"}, markdown
     assert not any(token.type == "image" for token in tokens(markdown)), markdown
 

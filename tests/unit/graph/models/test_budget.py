@@ -1,4 +1,4 @@
-"""The token budget: a prompt always fits, what may not be cut is whole, what was cut is counted."""
+"""The token budget: a prompt always fits, its fixed parts stay whole, and cut tokens are counted."""
 
 import re
 
@@ -50,7 +50,7 @@ def rendered(prompt: Prompt) -> str:
 
 
 def least(prompt: Prompt, count=words) -> int:
-    """Count the least that a prompt can be cut to: no passages, nothing of a draft."""
+    """Count the tokens of the shortest cut: no passages and empty drafts."""
     nothing = dict.fromkeys(prompt.cuttable, "")
     return min(
         count(rendered(Prompt(prompt.template, prompt.whole, (), drafts)))
@@ -93,7 +93,7 @@ def test_units_joined_are_the_text_again(text):
     assert all(units(text))
 
 
-# --- what is cut, and in which order
+# --- the order of cuts
 
 
 def test_a_prompt_that_fits_is_sent_as_it_is():
@@ -142,8 +142,8 @@ def test_the_longest_draft_is_cut_first_by_whole_lines():
     draft = "".join(f"line {number} of the draft\n" for number in range(10))
     prompt = prompt_of(draft=draft, points="1. wrong")
     result = fitted(prompt, words(rendered(prompt)) - 12)
-    kept = "".join(f"line {number} of the draft\n" for number in range(7))
-    assert f"Draft:\n{kept}{CUT_MARK}\nReview:\n1. wrong\n" in result.text
+    first = "".join(f"line {number} of the draft\n" for number in range(7))
+    assert f"Draft:\n{first}{CUT_MARK}\nReview:\n1. wrong\n" in result.text
 
 
 def test_two_equal_drafts_are_cut_alike():
@@ -272,7 +272,7 @@ def test_any_prompt_fits_with_question_and_instruction_whole_or_is_an_error(prom
 
 @st.composite
 def numbered_passages(draw):
-    """Passages of sentences and code blocks, each unit with a number that stands nowhere else."""
+    """Draw passages of sentences and code blocks; every unit has a number of its own."""
     number = 0
     passages = []
     for _ in range(draw(st.integers(1, 4))):
@@ -296,13 +296,13 @@ def test_passages_lose_whole_units_from_the_end_and_no_more_than_needed(passages
     limit = int(without + (words(rendered(prompt)) - without) * share)
     result = fitted(prompt, limit)
     everything = [unit for passage in passages for unit in units(passage)]
-    kept = [unit.strip() in result.text for unit in everything]
-    assert kept == sorted(kept, reverse=True)
+    is_left = [unit.strip() in result.text for unit in everything]
+    assert is_left == sorted(is_left, reverse=True)
     numbers = re.findall(r"\bu(\d+)\b", result.text)
-    assert [int(number) for number in numbers] == list(range(1, sum(kept) + 1))
+    assert [int(number) for number in numbers] == list(range(1, sum(is_left) + 1))
     assert "Draft:\nline a\nline b\nReview:\n1. wrong\n" in result.text
-    if not all(kept):
-        following = everything[sum(kept)]
+    if not all(is_left):
+        following = everything[sum(is_left)]
         heading_and_mark = words("== passage 1") + words(CUT_MARK)
         assert result.tokens + words(following) + heading_and_mark > limit
 

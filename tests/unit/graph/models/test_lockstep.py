@@ -1,4 +1,4 @@
-"""Lockstep: what questions ask is served together, in an order that follows from them alone."""
+"""Lockstep: requests are served together, in an order that depends on the questions alone."""
 
 import random
 import time
@@ -17,16 +17,16 @@ from graph.models.lockstep import Lockstep, TaskOutcome
 _T = TypeVar("_T")
 
 
-class Ask(NamedTuple):
+class Request(NamedTuple):
     key: str
     items: int = 1
     fails: bool = False
 
 
 class Plan(NamedTuple):
-    """One question: what it asks, one after the other, and whether it breaks down at the end."""
+    """One question: its requests, one after the other, and whether it fails at the end."""
 
-    asks: tuple[Ask, ...]
+    requests: tuple[Request, ...]
     raises: bool = False
 
 
@@ -70,9 +70,9 @@ class Server:
         return served
 
 
-def nonces(question: int, turn: int, ask: Ask) -> list[str]:
-    ending = " fails" if ask.fails else ""
-    return [f"q{question} turn {turn} item {item}{ending}" for item in range(ask.items)]
+def nonces(question: int, turn: int, request: Request) -> list[str]:
+    ending = " fails" if request.fails else ""
+    return [f"q{question} turn {turn} item {item}{ending}" for item in range(request.items)]
 
 
 def run(plans: list[Plan], pause: random.Random | None = None) -> tuple[list[TaskOutcome], Server]:
@@ -80,11 +80,11 @@ def run(plans: list[Plan], pause: random.Random | None = None) -> tuple[list[Tas
 
     def task(question: int, plan: Plan) -> list[list[str]]:
         answers = []
-        for turn, ask in enumerate(plan.asks):
+        for turn, request in enumerate(plan.requests):
             if pause is not None:
                 time.sleep(pause.random() / 500)
-            items = nonces(question, turn, ask)
-            answers.append(lockstep.ask(ask.key, items, server.serve(ask.key)))
+            items = nonces(question, turn, request)
+            answers.append(lockstep.ask(request.key, items, server.serve(request.key)))
         if plan.raises:
             raise Crash(f"q{question} breaks down")
         return answers
@@ -96,27 +96,27 @@ def run(plans: list[Plan], pause: random.Random | None = None) -> tuple[list[Tas
 def expected_calls(plans: list[Plan]) -> list[tuple[str, list[str]]]:
     """Work out the calls by hand: at each turn one call a key, its items ordered by question."""
     calls, alive = [], dict(enumerate(plans))
-    for turn in range(max((len(plan.asks) for plan in plans), default=0)):
-        alive = {q: plan for q, plan in alive.items() if turn < len(plan.asks)}
+    for turn in range(max((len(plan.requests) for plan in plans), default=0)):
+        alive = {q: plan for q, plan in alive.items() if turn < len(plan.requests)}
         groups = defaultdict(list)
         for question, plan in alive.items():
-            groups[plan.asks[turn].key] += nonces(question, turn, plan.asks[turn])
+            groups[plan.requests[turn].key] += nonces(question, turn, plan.requests[turn])
         calls += [(key, groups[key]) for key in sorted(groups)]
         alive = {
             q: plan
             for q, plan in alive.items()
-            if not (plan.asks[turn].fails and plan.asks[turn].items)
+            if not (plan.requests[turn].fails and plan.requests[turn].items)
         }
     return calls
 
 
-asks = st.builds(
-    Ask, st.sampled_from("abc"), st.integers(0, 3), st.sampled_from([False, False, False, True])
+requests = st.builds(
+    Request, st.sampled_from("abc"), st.integers(0, 3), st.sampled_from([False, False, False, True])
 )
 plans = st.lists(
     st.builds(
         Plan,
-        st.lists(asks, max_size=5).map(tuple),
+        st.lists(requests, max_size=5).map(tuple),
         st.sampled_from([False, False, True]),
     ),
     max_size=6,
@@ -126,14 +126,14 @@ plans = st.lists(
 # Not shrunk: each example of a deadlock costs the whole patience of the watchdog.
 @given(plans)
 @settings(max_examples=150, derandomize=True, deadline=None, phases=[Phase.generate])
-def test_any_questions_are_answered_each_with_its_own(plans):
+def test_every_question_gets_its_own_answers(plans):
     outcomes, server = run(plans)
     assert server.calls == expected_calls(plans)
     for question, (plan, outcome) in enumerate(zip(plans, outcomes, strict=True)):
         failing = [
-            nonces(question, turn, ask)[0]
-            for turn, ask in enumerate(plan.asks)
-            if ask.fails and ask.items
+            nonces(question, turn, request)[0]
+            for turn, request in enumerate(plan.requests)
+            if request.fails and request.items
         ]
         if failing:
             assert isinstance(outcome.error, Crash)
@@ -143,44 +143,44 @@ def test_any_questions_are_answered_each_with_its_own(plans):
         else:
             assert outcome.error is None
             assert outcome.value == [
-                [f"{ask.key} answers {nonce}" for nonce in nonces(question, turn, ask)]
-                for turn, ask in enumerate(plan.asks)
+                [f"{request.key} answers {nonce}" for nonce in nonces(question, turn, request)]
+                for turn, request in enumerate(plan.requests)
             ]
 
 
 def test_batches_are_the_same_however_long_each_question_takes():
     plans = [
-        Plan((Ask("a"), Ask("b", 2), Ask("a"))),
-        Plan((Ask("a"), Ask("a", fails=True))),
+        Plan((Request("a"), Request("b", 2), Request("a"))),
+        Plan((Request("a"), Request("a", fails=True))),
         Plan(()),
-        Plan((Ask("b"), Ask("a"), Ask("a"), Ask("c"), Ask("c"))),
-        Plan((Ask("a"),), raises=True),
+        Plan((Request("b"), Request("a"), Request("a"), Request("c"), Request("c"))),
+        Plan((Request("a"),), raises=True),
     ]
     for seed in range(30):
         _, server = run(plans, pause=random.Random(seed))
         assert server.calls == expected_calls(plans)
 
 
-def test_eight_questions_with_three_asks_are_three_calls_of_eight():
-    _, server = run([Plan((Ask("a"), Ask("a"), Ask("a")))] * 8)
+def test_eight_questions_with_three_requests_are_three_calls_of_eight():
+    _, server = run([Plan((Request("a"), Request("a"), Request("a")))] * 8)
     assert [len(items) for _, items in server.calls] == [8, 8, 8]
     assert server.calls[1][1] == [f"q{question} turn 1 item 0" for question in range(8)]
 
 
 def test_a_question_that_loops_longer_goes_on_alone():
-    _, server = run([Plan((Ask("a"),)), Plan((Ask("a"),) * 4)])
+    _, server = run([Plan((Request("a"),)), Plan((Request("a"),) * 4)])
     assert [len(items) for _, items in server.calls] == [2, 1, 1, 1]
 
 
 def test_different_keys_are_served_apart_in_the_order_of_their_names():
-    _, server = run([Plan((Ask("b"),)), Plan((Ask("a"),)), Plan((Ask("b"),))])
+    _, server = run([Plan((Request("b"),)), Plan((Request("a"),)), Plan((Request("b"),))])
     assert [(key, [item[:2] for item in items]) for key, items in server.calls] == [
         ("a", ["q1"]),
         ("b", ["q0", "q2"]),
     ]
 
 
-def ask_each(count: int, key_of: Callable[[int], str], serve) -> list[TaskOutcome]:
+def ask_all(count: int, key_of: Callable[[int], str], serve) -> list[TaskOutcome]:
     lockstep = Lockstep()
     tasks = [lambda q=q: lockstep.ask(key_of(q), [f"q{q}"], serve(key_of(q))) for q in range(count)]
     return within(5, lambda: lockstep.run(tasks))
@@ -195,27 +195,27 @@ def test_a_call_that_raises_fails_its_questions_and_not_the_others():
 
         return served
 
-    outcomes = ask_each(4, lambda q: "bad" if q % 2 else "good", serve)
+    outcomes = ask_all(4, lambda q: "bad" if q % 2 else "good", serve)
     assert [outcome.value for outcome in outcomes] == [["Q0"], None, ["Q2"], None]
     assert [type(outcome.error) for outcome in outcomes[1::2]] == [TimeoutError] * 2
     assert "the server is gone" in str(outcomes[1].error)
 
 
-@pytest.mark.parametrize("given_back", [0, 1, 3])
-def test_a_call_that_gives_too_few_or_too_many_outcomes_fails_its_questions(given_back):
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_a_call_with_too_few_or_too_many_outcomes_fails_its_questions(count):
     def serve(key: str):
-        return lambda items: (
-            ["x"] * given_back if key == "bad" else [item.upper() for item in items]
-        )
+        return lambda items: ["x"] * count if key == "bad" else [item.upper() for item in items]
 
-    outcomes = ask_each(4, lambda q: "bad" if q < 2 else "good", serve)
+    outcomes = ask_all(4, lambda q: "bad" if q < 2 else "good", serve)
     assert [outcome.value for outcome in outcomes] == [None, None, ["Q2"], ["Q3"]]
-    message = f"the model gave {given_back} outcomes for 2 asks"
+    message = f"the model returned {count} outcomes for 2 items"
     assert [str(outcome.error) for outcome in outcomes[:2]] == [message] * 2
 
 
 def test_one_failing_item_fails_its_own_question_alone():
-    outcomes, _ = run([Plan((Ask("a"), Ask("a"))), Plan((Ask("a", fails=True), Ask("a")))])
+    outcomes, _ = run(
+        [Plan((Request("a"), Request("a"))), Plan((Request("a", fails=True), Request("a")))]
+    )
     assert outcomes[0].value == [["a answers q0 turn 0 item 0"], ["a answers q0 turn 1 item 0"]]
     assert str(outcomes[1].error) == "q1 turn 0 item 0 fails"
 
@@ -241,13 +241,13 @@ def test_a_question_may_catch_its_error_and_ask_again():
     assert server.calls == [("a", ["q0 fails", "q1 first"]), ("a", ["q0 again", "q1 second"])]
 
 
-def test_an_ask_outside_a_run_is_served_at_once():
+def test_a_request_outside_a_run_is_served_at_once():
     server = Server()
     assert Lockstep().ask("a", ["x", "y"], server.serve("a")) == ["a answers x", "a answers y"]
     assert server.calls == [("a", ["x", "y"])]
 
 
-def test_an_ask_outside_a_run_raises_its_error():
+def test_a_request_outside_a_run_raises_its_error():
     with pytest.raises(Crash, match="x fails"):
         Lockstep().ask("a", ["x fails"], Server().serve("a"))
 
@@ -293,7 +293,7 @@ def test_an_interrupt_while_serving_reaches_the_caller(error):
         return served
 
     with pytest.raises(type(error)):
-        ask_each(3, lambda q: "a", serve)
+        ask_all(3, lambda q: "a", serve)
 
 
 def test_the_callers_own_thread_serves():

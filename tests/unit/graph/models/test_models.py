@@ -2,6 +2,7 @@
 
 import math
 from types import SimpleNamespace
+from typing import get_args
 
 import pytest
 import torch
@@ -12,6 +13,8 @@ from pydantic import Field
 
 from graph.config import load_profile
 from graph.models import BatchedModel, adapt_chooser, adapt_writer, open_models
+from graph.models.dtypes import resolve_dtype
+from graph.models.engines import ENGINES
 from graph.models.engines.huggingface_engine import HuggingFaceEngine, batch_seed
 from graph.models.engines.langchain_engine import LangChainEngine
 from graph.models.loading import (
@@ -20,7 +23,6 @@ from graph.models.loading import (
     _eos,
     _window,
     adds_special,
-    resolve_dtype,
 )
 from graph.models.lockstep import Lockstep
 from graph.schema import ModelSpec
@@ -61,14 +63,14 @@ def test_a_model_of_our_own_protocols_passes_as_it_is():
 
 @pytest.mark.parametrize("model", [None, "gpt-4", 5, object()])
 @pytest.mark.parametrize(("adapt", "method"), [(adapt_writer, "write"), (adapt_chooser, "choose")])
-def test_anything_else_is_refused_with_what_it_lacks(adapt, method, model):
+def test_anything_else_is_refused_with_the_method_that_it_lacks(adapt, method, model):
     with pytest.raises(ConfigError) as caught:
         adapt(model, Lockstep())
     assert f"{method}()" in str(caught.value)
     assert f"got {type(model).__name__}" in str(caught.value)
 
 
-def test_two_langchain_models_of_one_class_are_never_asked_in_one_call():
+def test_two_langchain_models_of_one_class_are_never_called_together():
     first, second = FakeListLLM(responses=["one"]), FakeListLLM(responses=["two"])
     lockstep = Lockstep()
     models = [adapt_writer(first, lockstep), adapt_writer(second, lockstep)]
@@ -89,6 +91,28 @@ def test_two_models_of_a_profile_share_one_lockstep():
     assert models.judge.engine.name == "Qwen/Qwen1.5-7B-Chat@None"
     assert models.generator._lockstep is models.judge._lockstep is models.lockstep
     assert models.judge.engine._loaded is None
+
+
+def test_every_engine_of_a_spec_can_be_opened():
+    engine = ModelSpec.model_fields["engine"]
+    assert set(ENGINES) == {*get_args(engine.annotation)}
+    assert engine.default in ENGINES
+
+
+def test_an_engine_of_the_registry_opens_by_its_name(monkeypatch):
+    calls = []
+
+    def open_scripted(spec, *, batch_size, seed, cache):
+        calls.append((spec.model, batch_size, seed, cache))
+        return ScriptedEngine(str.upper)
+
+    monkeypatch.setitem(ENGINES, "scripted", open_scripted)
+    embedded = load_profile("embedded")
+    generator = embedded.generator.model_copy(update={"engine": "scripted", "model": "x"})
+    models = open_models(embedded.model_copy(update={"generator": generator}), batch_size=3, seed=5)
+    assert models.generator.write([asking("q")], max_new_tokens=9)[0]["text"] == "Q"
+    assert isinstance(models.judge.engine, HuggingFaceEngine)
+    assert calls == [("x", 3, 5, None)]
 
 
 # --- batched model
@@ -129,7 +153,7 @@ def test_bad_options_never_reach_the_engine(options):
     assert engine.calls == []
 
 
-def test_an_error_of_one_prompt_is_raised_where_it_was_asked():
+def test_an_error_of_one_prompt_is_raised_in_its_own_question():
     def answer(text: str) -> str:
         if text == "bad":
             raise ValueError("no answer")
@@ -145,17 +169,17 @@ def test_an_error_of_one_prompt_is_raised_where_it_was_asked():
 
 
 class RecordingLLM(FakeListLLM):
-    seen: list = Field(default_factory=list)
+    prompts: list = Field(default_factory=list)
 
     def _call(self, prompt, stop=None, run_manager=None, **kwargs):
-        self.seen.append(prompt)
+        self.prompts.append(prompt)
         return super()._call(prompt, stop, run_manager, **kwargs)
 
 
 def test_a_langchain_model_is_sent_the_prompt_and_replies_in_order():
     model = RecordingLLM(responses=["one", "two"])
     replies = LangChainEngine(model).write_all([asking("first?"), asking("second?")], 9, 0.0)
-    assert model.seen == ["first?", "second?"]
+    assert model.prompts == ["first?", "second?"]
     assert [reply["text"] for reply in replies] == ["one", "two"]
     assert [reply["prompt"] for reply in replies] == ["first?", "second?"]
     assert [reply["prompt_tokens"] for reply in replies] == [2, 3]
@@ -173,7 +197,7 @@ def test_options_are_asked_for_in_words():
     prompts = [asking("which?"), asking("what?"), asking("who?")]
     verdicts = LangChainEngine(model).choose_all(prompts, ("A", "B"))
     suffix = "\n\nReply with exactly one of these and nothing else: A, B"
-    assert model.seen == [f"which?{suffix}", f"what?{suffix}", f"who?{suffix}"]
+    assert model.prompts == [f"which?{suffix}", f"what?{suffix}", f"who?{suffix}"]
     assert [verdict["choice"] for verdict in verdicts] == ["B", None, "A"]
     assert [verdict["reply"] for verdict in verdicts] == ["B", "no idea", " a. "]
     assert [verdict["probabilities"] for verdict in verdicts] == [None] * 3
@@ -184,16 +208,16 @@ def test_a_prompt_too_long_for_a_langchain_model_costs_itself_alone():
     model = RecordingLLM(responses=["one", "two"])
     prompts = [asking("first?"), asking("word " * 100), asking("third?")]
     replies = LangChainEngine(model, window=60).write_all(prompts, 20, 0.0)
-    assert model.seen == ["first?", "third?"]
+    assert model.prompts == ["first?", "third?"]
     assert isinstance(replies[1], PromptTooLongError)
     assert [replies[0]["text"], replies[2]["text"]] == ["one", "two"]
 
 
-def test_a_langchain_model_is_not_asked_when_no_prompt_fits():
+def test_a_langchain_model_is_not_called_when_no_prompt_fits():
     model = RecordingLLM(responses=["one"])
     replies = LangChainEngine(model, window=30).write_all([asking("word " * 100)], 20, 0.0)
     assert [type(reply) for reply in replies] == [PromptTooLongError]
-    assert model.seen == []
+    assert model.prompts == []
 
 
 def test_passages_are_cut_to_a_langchain_models_window():
@@ -203,14 +227,14 @@ def test_passages_are_cut_to_a_langchain_models_window():
     reply = LangChainEngine(model, window=120).write_all([prompt], 20, 0.0)[0]
     assert reply["prompt_tokens"] <= 100
     assert reply["cut_tokens"] > 400
-    assert model.seen[0].startswith("why?\n[1]\nA sentence here. ")
-    assert model.seen[0].endswith(" [...]\nAnswer.")
+    assert model.prompts[0].startswith("why?\n[1]\nA sentence here. ")
+    assert model.prompts[0].endswith(" [...]\nAnswer.")
 
 
 def test_lone_surrogates_do_not_reach_a_langchain_model():
     model = RecordingLLM(responses=["one"])
     LangChainEngine(model).write_all([asking("broken \ud83d text")], 9, 0.0)
-    assert model.seen == ["broken ? text"]
+    assert model.prompts == ["broken ? text"]
 
 
 # --- a Hugging Face model: batches
@@ -256,10 +280,10 @@ class FakePipeline:
 def engine_with(
     pipeline=None, *, model=None, batch_size=4, window=100, **spec
 ) -> HuggingFaceEngine:
-    made = ModelSpec(model="fake", **{"chat_format": "plain", **spec})
-    engine = HuggingFaceEngine(made, batch_size=batch_size, seed=7)
+    model_spec = ModelSpec(model="fake", **{"chat_format": "plain", **spec})
+    engine = HuggingFaceEngine(model_spec, batch_size=batch_size, seed=7)
     engine._loaded = LoadedModel(
-        spec=made,
+        spec=model_spec,
         model=model,
         tokenizer=CharTokenizer(),
         pipeline=pipeline or FakePipeline(),
@@ -269,7 +293,7 @@ def engine_with(
     return engine
 
 
-def test_longest_prompts_run_first_and_replies_keep_the_askers_order():
+def test_longest_prompts_run_first_and_replies_keep_the_callers_order():
     pipeline = FakePipeline()
     questions = ["a" * length + f" q{length}" for length in (3, 9, 1, 7, 5)]
     replies = engine_with(pipeline, batch_size=2).write_all([asking(q) for q in questions], 9, 0.0)
@@ -314,7 +338,7 @@ def test_a_prompt_that_does_not_fit_costs_itself_alone():
     assert pipeline.calls == [["first", "third"]]
 
 
-def test_a_batch_without_memory_is_halved_and_says_so():
+def test_a_batch_without_memory_is_halved_and_counts_its_halvings():
     pipeline = FakePipeline(rows=2)
     replies = engine_with(pipeline).write_all([asking(f"q{n}") for n in range(4)], 9, 0.0)
     assert [len(call) for call in pipeline.calls] == [4, 2, 2]
@@ -353,7 +377,7 @@ def wave(token: int, position: int) -> torch.Tensor:
 
 
 class WaveModel:
-    """Its logits add up over all that came before, so that padding or a shifted place would show."""
+    """A model whose logits sum over all tokens before, so that padding or a shift would show."""
 
     device = "cpu"
 
@@ -365,11 +389,11 @@ class WaveModel:
         self.shapes.append(tuple(input_ids.shape))
         assert use_cache is False
         rows = []
-        for ids, mask, places in zip(input_ids, attention_mask, position_ids, strict=True):
-            seen = [
-                wave(int(t), int(p)) * int(m) for t, p, m in zip(ids, places, mask, strict=True)
+        for ids, mask, positions in zip(input_ids, attention_mask, position_ids, strict=True):
+            waves = [
+                wave(int(t), int(p)) * int(m) for t, p, m in zip(ids, positions, mask, strict=True)
             ]
-            rows.append(torch.stack(seen).cumsum(0))
+            rows.append(torch.stack(waves).cumsum(0))
         logits = torch.stack(rows)
         if self.nan_for is not None:
             logits[(input_ids == self.nan_for).any(dim=1)] = math.nan
@@ -379,9 +403,9 @@ class WaveModel:
 def logprob_by_hand(prompt: str, option: str) -> float:
     tokens = [CharTokenizer.bos, *map(ord, f"{prompt} {option}")]
     total = 0.0
-    for place in range(len(tokens) - len(option) - 1, len(tokens)):
-        logits = sum(wave(token, position) for position, token in enumerate(tokens[:place]))
-        total += float(torch.log_softmax(logits, dim=-1)[tokens[place]])
+    for end in range(len(tokens) - len(option) - 1, len(tokens)):
+        logits = sum(wave(token, position) for position, token in enumerate(tokens[:end]))
+        total += float(torch.log_softmax(logits, dim=-1)[tokens[end]])
     return total
 
 
@@ -414,7 +438,7 @@ def test_options_of_one_token_cost_one_row_a_prompt():
     assert model.shapes == [(2, len("<user>q0<assistant>"))]
 
 
-def test_verdicts_come_in_the_askers_order_over_several_batches():
+def test_verdicts_keep_the_callers_order_over_several_batches():
     prompts = [f"{'x' * length} q" for length in (2, 9, 5)]
     verdicts = engine_with(model=WaveModel(), batch_size=1).choose_all(
         [asking(prompt) for prompt in prompts], ("A", "B")
@@ -453,7 +477,7 @@ def test_a_prompt_is_put_into_the_models_chat_format(chat_format, wrapped):
     ("chat_format", "continued"), [("plain", "why? A"), ("phi", "why? A"), ("template", "why?A")]
 )
 def test_an_option_follows_as_the_model_would_write_it(chat_format, continued):
-    assert loaded_as(chat_format).continued("why?", "A") == continued
+    assert loaded_as(chat_format).join("why?", "A") == continued
 
 
 @pytest.mark.parametrize(("chat_format", "added"), [("plain", 1), ("phi", 1), ("template", 0)])
@@ -531,7 +555,7 @@ def test_auto_dtype_on_a_gpu_is_what_it_computes_in(monkeypatch, cuda, bf16, dty
 
 
 class InnerPipeline:
-    """Stands in for transformers' pipeline: gives back left-padded prompts and new tokens."""
+    """Replaces the pipeline of transformers: returns left-padded prompts with new tokens."""
 
     model = SimpleNamespace(name_or_path="fake")
 
@@ -552,10 +576,10 @@ class InnerPipeline:
 def write(inner: InnerPipeline, prompts: list[str], **settings) -> list[tuple[str, int]]:
     from graph.models.pipeline import BatchedPipeline
 
-    made = BatchedPipeline(pipeline=inner, eos=frozenset({2}), adds_special=False)
+    pipeline = BatchedPipeline(pipeline=inner, eos=frozenset({2}), adds_special=False)
     greedy = {"max_new_tokens": 9, "temperature": 0.0, "repetition_penalty": 1.0}
     defaults = {**greedy, "stop": [], "seed": 1}
-    return made.write(prompts, **{**defaults, **settings})
+    return pipeline.write(prompts, **{**defaults, **settings})
 
 
 def test_all_prompts_go_through_the_inner_pipeline_in_one_batch():

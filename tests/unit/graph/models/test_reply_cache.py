@@ -1,4 +1,4 @@
-"""Model calls that were made before: what is found, what is asked again, and what damage costs."""
+"""The cache of model calls: which batches it restores, which run again, and the cost of damage."""
 
 import json
 import sqlite3
@@ -31,8 +31,8 @@ def rows(*texts: str) -> list[FittedPrompt]:
     return [FittedPrompt(text, tokens=len(text), cut_tokens=1) for text in texts]
 
 
-class Asked:
-    """Counts how often a model is asked, and replies with the number of the call."""
+class CountingModel:
+    """A model that replies with the number of its call."""
 
     def __init__(self) -> None:
         self.calls: list[list[str]] = []
@@ -48,52 +48,59 @@ def cache(tmp_path):
     return ReplyCache(tmp_path / "new folder" / "replies.sqlite")
 
 
-def serve(recall, model, batch, asked=None, spec=SPEC, **changes):
-    settings = {"max_new_tokens": 9, **(asked or {})}
-    return recall.batch(loaded(spec, **changes), settings, batch, lambda: model(batch), Reply)
+def serve(cache, model, batch, settings=(), spec=SPEC, **changes):
+    return BatchCache(cache).read_or_run(
+        loaded(spec, **changes),
+        {"max_new_tokens": 9, **dict(settings)},
+        batch,
+        lambda: model(batch),
+        Reply,
+    )
 
 
-def test_a_batch_that_was_asked_before_is_not_asked_again(cache):
-    model = Asked()
-    first = serve(BatchCache(cache), model, rows("a", "b"))
-    again = serve(BatchCache(cache), model, rows("a", "b"))
+def test_a_batch_that_ran_before_does_not_run_again(cache):
+    model = CountingModel()
+    first = serve(cache, model, rows("a", "b"))
+    again = serve(cache, model, rows("a", "b"))
     assert model.calls == [["a", "b"]]
-    assert [each["text"] for each in again] == [each["text"] for each in first] == ["a 1", "b 1"]
-    assert [each["cached"] for each in first] == [False, False]
-    assert [each["cached"] for each in again] == [True, True]
-    assert [each["seconds"] for each in again] == [0.0, 0.0]
-    assert [each["new_tokens"] for each in again] == [each["new_tokens"] for each in first]
+    assert (
+        [reply["text"] for reply in again] == [reply["text"] for reply in first] == ["a 1", "b 1"]
+    )
+    assert [reply["cached"] for reply in first] == [False, False]
+    assert [reply["cached"] for reply in again] == [True, True]
+    assert [reply["seconds"] for reply in again] == [0.0, 0.0]
+    assert [reply["new_tokens"] for reply in again] == [reply["new_tokens"] for reply in first]
 
 
-def test_what_a_prompt_cost_is_that_of_this_prompt(cache):
-    serve(BatchCache(cache), Asked(), [FittedPrompt("a", tokens=7, cut_tokens=0)])
-    again = serve(BatchCache(cache), Asked(), [FittedPrompt("a", tokens=7, cut_tokens=99)])
+def test_cut_tokens_are_those_of_the_prompt_at_hand(cache):
+    serve(cache, CountingModel(), [FittedPrompt("a", tokens=7, cut_tokens=0)])
+    again = serve(cache, CountingModel(), [FittedPrompt("a", tokens=7, cut_tokens=99)])
     assert again[0]["cut_tokens"] == 99
     assert again[0]["prompt"] == "a"
 
 
 @pytest.mark.parametrize("other", [rows("b", "a"), rows("a"), rows("a", "b", "c"), rows("ab")])
-def test_another_batch_is_asked_since_the_batch_changes_the_reply(cache, other):
-    model = Asked()
-    serve(BatchCache(cache), model, rows("a", "b"))
-    assert not any(each["cached"] for each in serve(BatchCache(cache), model, other))
+def test_another_batch_runs_since_the_batch_changes_the_reply(cache, other):
+    model = CountingModel()
+    serve(cache, model, rows("a", "b"))
+    assert not any(reply["cached"] for reply in serve(cache, model, other))
     assert len(model.calls) == 2
 
 
-def test_a_text_that_is_scored_is_part_of_what_was_asked(cache):
-    model = Asked()
+def test_the_scored_text_is_part_of_the_key(cache):
+    model = CountingModel()
     for text in ("yes", "no", "yes"):
-        serve(BatchCache(cache), model, [FittedPrompt("a", 1, 0, continuation=text)])
+        serve(cache, model, [FittedPrompt("a", 1, 0, continuation=text)])
     assert len(model.calls) == 2
 
 
 @pytest.mark.parametrize(
-    "asked", [{"max_new_tokens": 8}, {"temperature": 0.5}, {"seed": 1}, {"stop": ["x"]}]
+    "settings", [{"max_new_tokens": 8}, {"temperature": 0.5}, {"seed": 1}, {"stop": ["x"]}]
 )
-def test_other_settings_are_another_call(cache, asked):
-    model = Asked()
-    serve(BatchCache(cache), model, rows("a"))
-    serve(BatchCache(cache), model, rows("a"), asked)
+def test_other_settings_are_another_call(cache, settings):
+    model = CountingModel()
+    serve(cache, model, rows("a"))
+    serve(cache, model, rows("a"), settings)
     assert len(model.calls) == 2
 
 
@@ -110,13 +117,13 @@ def test_other_settings_are_another_call(cache, asked):
     ids=["model", "revision", "chat format", "dtype", "device", "commit"],
 )
 def test_another_model_is_another_call(cache, change):
-    model = Asked()
-    serve(BatchCache(cache), model, rows("a"))
-    serve(BatchCache(cache), model, rows("a"), **change)
+    model = CountingModel()
+    serve(cache, model, rows("a"))
+    serve(cache, model, rows("a"), **change)
     assert len(model.calls) == 2
 
 
-def test_a_local_model_is_known_by_its_files(tmp_path):
+def test_a_local_model_is_identified_by_its_files(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"one")
     first = cache_identity(loaded(ModelSpec(model=str(tmp_path))))
     (tmp_path / "model.safetensors").write_bytes(b"two")
@@ -125,12 +132,14 @@ def test_a_local_model_is_known_by_its_files(tmp_path):
     assert {**first, "files": ""} == {**second, "files": ""}
 
 
-def test_a_batch_with_an_error_is_asked_again(cache):
-    outcomes = [reply("a"), ValueError("of the moment")]
+def test_a_batch_with_an_error_runs_again(cache):
+    outcomes = [reply("a"), ValueError("does not occur again")]
     for _ in range(2):
-        found = BatchCache(cache).batch(loaded(), {}, rows("a", "b"), lambda: outcomes, Reply)
-        assert found == outcomes
-        assert found[0]["cached"] is False
+        results = BatchCache(cache).read_or_run(
+            loaded(), {}, rows("a", "b"), lambda: outcomes, Reply
+        )
+        assert results == outcomes
+        assert results[0]["cached"] is False
 
 
 @pytest.mark.parametrize(
@@ -154,18 +163,18 @@ def test_a_batch_with_an_error_is_asked_again(cache):
 )
 def test_verdicts_and_likelihoods_come_back_as_they_were(cache, kind, outcome):
     def never():
-        raise AssertionError("asked again")
+        raise AssertionError("the batch runs again")
 
-    BatchCache(cache).batch(loaded(), {}, rows("a"), lambda: [outcome], kind)
-    found = BatchCache(cache).batch(loaded(), {}, rows("a"), never, kind)
+    BatchCache(cache).read_or_run(loaded(), {}, rows("a"), lambda: [outcome], kind)
+    results = BatchCache(cache).read_or_run(loaded(), {}, rows("a"), never, kind)
     here = {"prompt": "a", "prompt_tokens": 1, "cut_tokens": 1, "seconds": 0.0, "cached": True}
-    assert found == [{**outcome, **here}]
+    assert results == [{**outcome, **here}]
 
 
-def test_without_a_cache_every_call_is_made():
-    model = Asked()
+def test_without_a_cache_every_batch_runs():
+    model = CountingModel()
     for _ in range(2):
-        serve(BatchCache(None), model, rows("a"))
+        serve(None, model, rows("a"))
     assert len(model.calls) == 2
 
 
@@ -186,63 +195,60 @@ def test_without_a_cache_every_call_is_made():
         "\x00",
     ],
 )
-def test_a_damaged_row_is_asked_again_and_written_anew(cache, stored):
-    model = Asked()
-    serve(BatchCache(cache), model, rows("a"))
-    with sqlite3.connect(cache._path) as opened:
-        opened.execute("UPDATE replies SET reply = ?", (stored,))
-    opened.close()
-    assert serve(BatchCache(cache), model, rows("a"))[0]["text"] == "a 2"
-    assert serve(BatchCache(cache), model, rows("a"))[0]["text"] == "a 2"
+def test_a_batch_with_a_damaged_row_runs_again_and_is_stored_again(cache, stored):
+    model = CountingModel()
+    serve(cache, model, rows("a"))
+    with sqlite3.connect(cache._path) as connection:
+        connection.execute("UPDATE replies SET reply = ?", (stored,))
+    connection.close()
+    assert serve(cache, model, rows("a"))[0]["text"] == "a 2"
+    assert serve(cache, model, rows("a"))[0]["text"] == "a 2"
     assert len(model.calls) == 2
 
 
 def test_a_damaged_file_costs_the_cache_and_nothing_else(cache, caplog):
     cache._path.parent.mkdir()
     cache._path.write_bytes(b"no database at all" * 100)
-    model = Asked()
-    recall = BatchCache(cache)
+    model = CountingModel()
     for _ in range(3):
-        assert serve(recall, model, rows("a"))[0]["cached"] is False
+        assert serve(cache, model, rows("a"))[0]["cached"] is False
     assert len(model.calls) == 3
-    said = [each.getMessage() for each in caplog.records]
-    assert len(said) == 1
-    assert str(cache._path) in said[0]
-    assert "remove the file" in said[0]
+    [warning] = [record.getMessage() for record in caplog.records]
+    assert str(cache._path) in warning
+    assert "remove the file" in warning
 
 
 def test_a_folder_that_cannot_be_written_costs_the_cache_and_nothing_else(tmp_path, caplog):
     (tmp_path / "file").write_text("x")
     cache = ReplyCache(tmp_path / "file" / "replies.sqlite")
-    assert serve(BatchCache(cache), Asked(), rows("a"))[0]["text"] == "a 1"
+    assert serve(cache, CountingModel(), rows("a"))[0]["text"] == "a 1"
     assert len(caplog.records) == 1
 
 
 def test_it_is_a_cache_of_langchain(cache):
-    kept = [Generation(text="one", generation_info={"a": 1}), Generation(text="two")]
+    generations = [Generation(text="one", generation_info={"a": 1}), Generation(text="two")]
     assert cache.lookup("prompt", "model") is None
-    cache.update("prompt", "model", kept)
-    assert cache.lookup("prompt", "model") == kept
+    cache.update("prompt", "model", generations)
+    assert cache.lookup("prompt", "model") == generations
     assert cache.lookup("model", "prompt") is None
     cache.clear()
     assert cache.lookup("prompt", "model") is None
 
 
 def test_the_file_holds_plain_json_and_no_prompt(cache):
-    serve(BatchCache(cache), Asked(), rows("a secret question"))
-    with sqlite3.connect(cache._path) as opened:
-        found = opened.execute("SELECT key, reply FROM replies").fetchall()
-    opened.close()
-    assert len(found) == 1
-    text, info = json.loads(found[0][1])[0]
+    serve(cache, CountingModel(), rows("a secret question"))
+    with sqlite3.connect(cache._path) as connection:
+        [(key, stored)] = connection.execute("SELECT key, reply FROM replies").fetchall()
+    connection.close()
+    text, info = json.loads(stored)[0]
     assert text == "a secret question 1"
     assert set(info) == {"text", "new_tokens", "halvings"}
-    assert len(found[0][0]) == 64
+    assert len(key) == 64
 
 
 def test_the_default_file_is_in_the_cache_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("OPENCODER_CACHE", str(tmp_path / "cache"))
-    made = default_cache()
+    default = default_cache()
     assert not (tmp_path / "cache").exists()
-    made.update("prompt", "model", [Generation(text="x")])
+    default.update("prompt", "model", [Generation(text="x")])
     assert (tmp_path / "cache" / "replies.sqlite").exists()

@@ -7,80 +7,80 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from graph.models.verdict import check_options, normalise, parse_choice, plan
+from graph.models.verdict import check_options, normalise, parse_choice, plan_scoring
 
 GRADES = ("0", "1", "2", "3", "4")
 
 
 class GreedyTokenizer:
-    """Takes the longest known piece at each place, as BPE does: tokens merge across a border."""
+    """Takes the longest known piece at each position, as BPE does: tokens merge across a border."""
 
     def __init__(self, pieces: list[str]) -> None:
         self.ids = {piece: number for number, piece in enumerate(pieces)}
         self.longest = max(map(len, pieces))
 
     def encode(self, text: str) -> list[int]:
-        tokens, place = [], 0
-        while place < len(text):
+        tokens, position = [], 0
+        while position < len(text):
             for length in range(self.longest, 0, -1):
-                piece = text[place : place + length]
+                piece = text[position : position + length]
                 if piece in self.ids:
                     tokens.append(self.ids[piece])
-                    place += length
+                    position += length
                     break
             else:
-                raise AssertionError(f"no piece for {text[place:]!r}")
+                raise AssertionError(f"no piece for {text[position:]!r}")
         return tokens
 
 
-def logprob(row: tuple[int, ...], place: int, token: int) -> float:
-    """Give the made-up log-probability of a token after the first `place` tokens of a row."""
-    digest = sha256(repr((row[:place], token)).encode()).digest()
+def logprob(row: tuple[int, ...], position: int, token: int) -> float:
+    """Invent the log-probability of a token after the first `position` tokens of a row."""
+    digest = sha256(repr((row[:position], token)).encode()).digest()
     return -int.from_bytes(digest[:2], "big") / 6553.6
 
 
 def scores(scoring) -> list[float]:
     return [
-        sum(logprob(scoring.rows[row], place, token) for row, place, token in term)
+        sum(logprob(scoring.rows[row], position, token) for row, position, token in term)
         for term in scoring.terms
     ]
 
 
-# --- plan
+# --- plan_scoring
 
 
 def test_options_of_one_token_share_one_row():
-    scoring = plan([5, 6, 7], [[5, 6, 7, 1], [5, 6, 7, 2], [5, 6, 7, 3]])
+    scoring = plan_scoring([5, 6, 7], [[5, 6, 7, 1], [5, 6, 7, 2], [5, 6, 7, 3]])
     assert scoring.rows == [(5, 6, 7)]
     assert scoring.terms == [[(0, 3, 1)], [(0, 3, 2)], [(0, 3, 3)]]
 
 
 def test_options_of_several_tokens_are_scored_token_by_token():
-    scoring = plan([5, 6], [[5, 6, 1, 2], [5, 6, 3]])
+    scoring = plan_scoring([5, 6], [[5, 6, 1, 2], [5, 6, 3]])
     assert scoring.rows == [(5, 6, 1), (5, 6)]
     assert scoring.terms == [[(0, 2, 1), (0, 3, 2)], [(1, 2, 3)]]
 
 
 def test_a_token_that_merges_with_the_prompts_last_is_scored_from_before_it():
-    scoring = plan([5, 6, 7], [[5, 6, 71], [5, 6, 72]])
+    scoring = plan_scoring([5, 6, 7], [[5, 6, 71], [5, 6, 72]])
     assert scoring.rows == [(5, 6)]
     assert scoring.terms == [[(0, 2, 71)], [(0, 2, 72)]]
 
 
-def test_all_options_are_scored_from_the_same_place_if_one_merges():
-    scoring = plan([5, 6, 7], [[5, 6, 71], [5, 6, 7, 2]])
+def test_all_options_are_scored_from_the_same_position_if_one_merges():
+    scoring = plan_scoring([5, 6, 7], [[5, 6, 71], [5, 6, 7, 2]])
     assert scoring.terms == [[(0, 2, 71)], [(1, 2, 7), (1, 3, 2)]]
     assert scoring.rows == [(5, 6), (5, 6, 7)]
 
 
 def test_an_option_that_begins_another_is_scored_by_its_own_tokens():
-    scoring = plan([5], [[5, 1], [5, 1, 0]])
+    scoring = plan_scoring([5], [[5, 1], [5, 1, 0]])
     assert scoring.rows == [(5,), (5, 1)]
     assert scoring.terms == [[(0, 1, 1)], [(1, 1, 1), (1, 2, 0)]]
 
 
 def test_an_option_swallowed_by_the_common_part_still_has_a_term():
-    scoring = plan([5, 6, 7], [[5, 6], [5, 6, 7, 8]])
+    scoring = plan_scoring([5, 6, 7], [[5, 6], [5, 6, 7, 8]])
     assert scoring.terms[0] == [(0, 1, 6)]
     assert all(scoring.terms)
 
@@ -96,17 +96,17 @@ def test_any_options_get_probabilities_that_sum_to_one(options, prompt, merges):
     encoded = tokenizer.encode(prompt)
     continued = [tokenizer.encode(prompt + option) for option in options]
     assume(all(len(tokens) > 1 for tokens in continued))
-    scoring = plan(encoded, continued)
+    scoring = plan_scoring(encoded, continued)
     for tokens, term in zip(continued, scoring.terms, strict=True):
-        places = [place for _, place, _ in term]
-        assert places == list(range(places[0], len(tokens)))
-        for row, place, token in term:
-            assert scoring.rows[row][:place] == tuple(tokens[:place])
-            assert tokens[place] == token
-    made = scores(scoring)
-    distribution = normalise(options, made)
+        positions = [scored.position for scored in term]
+        assert positions == list(range(positions[0], len(tokens)))
+        for row, position, token in term:
+            assert scoring.rows[row][:position] == tuple(tokens[:position])
+            assert tokens[position] == token
+    logprobs = scores(scoring)
+    distribution = normalise(options, logprobs)
     assert math.fsum(distribution.probabilities.values()) == pytest.approx(1.0, abs=1e-9)
-    assert distribution.choice == options[made.index(max(made))]
+    assert distribution.choice == options[logprobs.index(max(logprobs))]
     best = max(distribution.probabilities.values())
     assert distribution.probabilities[distribution.choice] == best
 
@@ -129,26 +129,26 @@ def test_options_are_compared_by_what_follows_the_part_they_all_share(options, p
     assume(shared > 0)
     assume(all(len(tokens) > shared for tokens in continued))
     by_hand = [
-        sum(logprob(tuple(tokens), place, tokens[place]) for place in range(shared, len(tokens)))
+        sum(logprob(tuple(tokens), i, tokens[i]) for i in range(shared, len(tokens)))
         for tokens in continued
     ]
-    assert scores(plan(encoded, continued)) == pytest.approx(by_hand)
+    assert scores(plan_scoring(encoded, continued)) == pytest.approx(by_hand)
 
 
 # --- normalise
 
 
-def test_probabilities_are_the_shares_of_what_the_options_got_together():
-    made = normalise(("A", "B"), [math.log(0.3), math.log(0.1)])
-    assert made.choice == "A"
-    assert made.probabilities == pytest.approx({"A": 0.75, "B": 0.25})
-    assert made.mass == pytest.approx(0.4)
+def test_probabilities_are_shares_of_the_mass_of_all_options():
+    distribution = normalise(("A", "B"), [math.log(0.3), math.log(0.1)])
+    assert distribution.choice == "A"
+    assert distribution.probabilities == pytest.approx({"A": 0.75, "B": 0.25})
+    assert distribution.mass == pytest.approx(0.4)
 
 
 def test_very_small_probabilities_are_told_apart():
-    made = normalise(("A", "B"), [-2000.0, -2001.0])
-    assert made.probabilities["A"] == pytest.approx(1 / (1 + math.exp(-1)))
-    assert made.mass == 0.0
+    distribution = normalise(("A", "B"), [-2000.0, -2001.0])
+    assert distribution.probabilities["A"] == pytest.approx(1 / (1 + math.exp(-1)))
+    assert distribution.mass == 0.0
 
 
 def test_the_first_of_equals_is_chosen():
@@ -156,23 +156,23 @@ def test_the_first_of_equals_is_chosen():
 
 
 def test_an_impossible_option_gets_nothing():
-    made = normalise(("A", "B"), [-math.inf, -3.0])
-    assert made.choice == "B"
-    assert made.probabilities == {"A": 0.0, "B": 1.0}
-    assert made.mass == pytest.approx(math.exp(-3))
+    distribution = normalise(("A", "B"), [-math.inf, -3.0])
+    assert distribution.choice == "B"
+    assert distribution.probabilities == {"A": 0.0, "B": 1.0}
+    assert distribution.mass == pytest.approx(math.exp(-3))
 
 
 def test_options_that_are_all_impossible_are_equal_and_have_no_mass():
-    made = normalise(GRADES, [-math.inf] * 5)
-    assert made.choice == "0"
-    assert made.probabilities == pytest.approx(dict.fromkeys(GRADES, 0.2))
-    assert made.mass == 0.0
+    distribution = normalise(GRADES, [-math.inf] * 5)
+    assert distribution.choice == "0"
+    assert distribution.probabilities == pytest.approx(dict.fromkeys(GRADES, 0.2))
+    assert distribution.mass == 0.0
 
 
-@pytest.mark.parametrize("place", [0, 1])
-def test_nan_is_an_error_and_no_choice(place):
+@pytest.mark.parametrize("index", [0, 1])
+def test_nan_is_an_error_and_no_choice(index):
     values = [-1.0, -2.0]
-    values[place] = math.nan
+    values[index] = math.nan
     with pytest.raises(ValueError, match="NaN instead of probabilities"):
         normalise(("A", "B"), values)
 
@@ -185,11 +185,11 @@ def test_mass_is_never_more_than_one():
 @settings(max_examples=300, derandomize=True, deadline=None)
 def test_any_log_probabilities_become_a_distribution(values):
     options = [f"option {number}" for number in range(len(values))]
-    made = normalise(options, values)
-    assert list(made.probabilities) == options
-    assert math.fsum(made.probabilities.values()) == pytest.approx(1.0, abs=1e-9)
-    assert made.choice == options[values.index(max(values))]
-    assert 0.0 <= made.mass <= 1.0
+    distribution = normalise(options, values)
+    assert list(distribution.probabilities) == options
+    assert math.fsum(distribution.probabilities.values()) == pytest.approx(1.0, abs=1e-9)
+    assert distribution.choice == options[values.index(max(values))]
+    assert 0.0 <= distribution.mass <= 1.0
 
 
 # --- check_options

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from evaluation.answering.machine import open_machine
+from evaluation.answering.answering_setup import open_setup
 from evaluation.answering.questions import Item
 from graph import build_graph
 from graph.config import load_settings
@@ -40,8 +40,8 @@ def item(index, question, *relevant):
     return Item(index, str(index + 1), question, "a reference", relevant)
 
 
-def ids_of(found):
-    return [(each.metadata["question_id"], each.metadata["answer_id"]) for each in found]
+def ids_of(documents):
+    return [(d.metadata["question_id"], d.metadata["answer_id"]) for d in documents]
 
 
 def test_the_oracle_returns_the_relevant_posts_in_the_datasets_order(corpus):
@@ -50,7 +50,7 @@ def test_the_oracle_returns_the_relevant_posts_in_the_datasets_order(corpus):
     assert ids_of(oracle.invoke("a")) == [("3", "1003"), ("1", "1001")]
     assert ids_of(oracle.invoke("b")) == [("2", "1002")]
     assert oracle.invoke("c") == oracle.invoke("d") == []
-    assert oracle.without == 2
+    assert oracle.unanswerable == 2
 
 
 def test_the_oracle_takes_as_many_answers_of_a_question_as_the_config_says(corpus):
@@ -62,7 +62,7 @@ def test_the_oracle_takes_as_many_answers_of_a_question_as_the_config_says(corpu
 @pytest.mark.parametrize("relevant", [{}, {"a": []}, {"a": ["12345"]}])
 def test_an_oracle_that_knows_nothing_is_refused(corpus, relevant):
     with pytest.raises(
-        DatasetError, match=r"no relevant_question_ids of the dataset stand in .*csv"
+        DatasetError, match=r"none of the dataset's relevant_question_ids is in .*csv"
     ):
         OracleRetriever.of(relevant, corpus, Retrieval(kind="oracle"))
 
@@ -90,20 +90,20 @@ def test_one_question_cannot_be_shuffled(texts):
 
 def test_shuffled_asks_for_the_other_question():
     inner = FakeRetriever(documents=documents("x"))
-    shuffled = ShuffledRetriever(inner=inner, others={"a": "b", "b": "a"})
+    shuffled = ShuffledRetriever(inner=inner, other_question={"a": "b", "b": "a"})
     assert shuffled.invoke("a") == inner.documents
-    assert inner.asked == ["b"]
+    assert inner.queries == ["b"]
 
 
 def test_shuffled_searches_as_semantic_does_and_the_others_as_they_say():
     kinds = ("none", "semantic", "keyword", "hybrid", "oracle", "shuffled")
-    found = [searched(Retrieval(kind=kind)).kind for kind in kinds]
-    assert found == ["none", "semantic", "keyword", "hybrid", "oracle", "semantic"]
+    kinds_searched = [searched(Retrieval(kind=kind)).kind for kind in kinds]
+    assert kinds_searched == ["none", "semantic", "keyword", "hybrid", "oracle", "semantic"]
 
 
 def test_extract_answers_with_the_first_passages_answer_alone(corpus):
     oracle = OracleRetriever.of({"a": ["3", "1"]}, corpus, Retrieval(kind="oracle"))
-    passages = [as_passage(n, each) for n, each in enumerate(oracle.invoke("a"), 1)]
+    passages = [as_passage(n, document) for n, document in enumerate(oracle.invoke("a"), 1)]
     assert "It was asked:" in passages[0]["text"]
     update = extract({"question": "a", "passages": passages})
     assert update["answer"] == passages[0]["text"].partition("\n\nIt was asked:")[0]
@@ -118,10 +118,12 @@ def test_extract_without_a_passage_is_an_empty_answer():
 
 def test_extract_asks_no_model():
     model = FakeModel()
-    found = FakeRetriever(documents=documents("one", "two"))
-    assert build_graph("extract", model=model, retriever=found).invoke({"question": "q"}) == {
+    retriever = FakeRetriever(documents=documents("one", "two"))
+    assert build_graph("extract", model=model, retriever=retriever).invoke({"question": "q"}) == {
         "answer": "one",
-        "passages": [as_passage(n, each) for n, each in enumerate(documents("one", "two"), 1)],
+        "passages": [
+            as_passage(n, document) for n, document in enumerate(documents("one", "two"), 1)
+        ],
     }
     assert (model.written, model.chosen) == ([], [])
 
@@ -134,25 +136,27 @@ def test_a_control_needs_a_dataset(name):
         build_graph(name, model=FakeModel())
 
 
-def machine(name, corpus, items):
+def setup_of(name, corpus, items):
     lockstep = Lockstep()
     model = BatchedModel(ScriptedEngine(), lockstep)
     settings = load_settings(name, "embedded", ["critique.max_points=1"])
     models = Models(model, model, lockstep)
-    return open_machine(settings, models, corpus=corpus, items=items, judged=False)
+    return open_setup(settings, models, corpus=corpus, items=items, judged=False)
 
 
 def test_a_run_of_the_oracle_says_how_many_questions_get_no_passages(corpus, caplog):
-    made = machine("oracle", corpus, [item(0, "a", "3"), item(1, "b", "999"), item(2, "c")])
+    setup = setup_of("oracle", corpus, [item(0, "a", "3"), item(1, "b", "999"), item(2, "c")])
     assert "oracle: 2 of 3 questions have no relevant post in the corpus" in caplog.text
-    (state,) = (o.value for o in made.lockstep.run([lambda: made.graph.invoke({"question": "a"})]))
+    (state,) = (
+        o.value for o in setup.lockstep.run([lambda: setup.graph.invoke({"question": "a"})])
+    )
     assert [passage["question_id"] for passage in state["passages"]] == ["3"]
 
 
 def test_a_shuffled_run_searches_for_another_question(corpus, monkeypatch, tmp_path):
     monkeypatch.setenv("OPENCODER_CACHE", str(tmp_path / "cache"))
     encode_without_weights(monkeypatch)
-    made = machine("shuffled", corpus, [item(0, "red"), item(1, "blue")])
-    ask = partial(made.graph.invoke, {"question": "red"})
-    (state,) = (outcome.value for outcome in made.lockstep.run([ask]))
+    setup = setup_of("shuffled", corpus, [item(0, "red"), item(1, "blue")])
+    ask = partial(setup.graph.invoke, {"question": "red"})
+    (state,) = (outcome.value for outcome in setup.lockstep.run([ask]))
     assert state["passages"][0]["question_id"] == "3"

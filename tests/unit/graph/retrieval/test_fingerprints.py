@@ -113,7 +113,7 @@ def test_near_is_three_bits_and_not_four():
 
 
 def test_the_bits_are_the_same_on_every_machine_and_in_every_process():
-    assert [hex(each) for each in fingerprints.of([LONG, post()])] == [
+    assert [hex(fingerprint) for fingerprint in fingerprints.of([LONG, post()])] == [
         "0xf63821fb832872dc",
         "0x301420009281484a",
     ]

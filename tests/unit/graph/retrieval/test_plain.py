@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graph.markdown import to_markdown
-from graph.retrieval.documents import Post
 from graph.retrieval.plain import plain_text
+from graph.retrieval.posts import Post
 from graph.retrieval.query import Query
 
 
@@ -41,10 +41,10 @@ def test_the_html_of_a_post_becomes_what_a_reader_sees():
     )
     markdown = to_markdown(html)
     assert plain_text(markdown) == "How do I sort?\nAs in this page.\nsorted(x)"
-    made = Post("1", "A title", (), markdown, "2", markdown, "", False, "", "")
-    assert made.field_text("question") == f"A title\n{plain_text(markdown)}"
-    assert made.field_text("answer") == plain_text(markdown)
-    assert Query.of(f"A title\n\n{markdown}").plain_text == made.field_text("question")
+    markdown_post = Post("1", "A title", (), markdown, "2", markdown, "", False, "", "")
+    assert markdown_post.field_text("question") == f"A title\n{plain_text(markdown)}"
+    assert markdown_post.field_text("answer") == plain_text(markdown)
+    assert Query.of(f"A title\n\n{markdown}").plain_text == markdown_post.field_text("question")
 
 
 @settings(max_examples=200, deadline=None)
@@ -53,8 +53,8 @@ def test_the_html_of_a_post_becomes_what_a_reader_sees():
 )
 def test_no_line_of_code_is_lost(lines):
     code = [line for line in lines if line.strip(" >`")]
-    found = plain_text("\n".join(["first", "````````", *code, "````````", "last"]))
-    assert found.split("\n") == ["first", "last", *code] or any("`" * 8 in line for line in code)
+    text = plain_text("\n".join(["first", "````````", *code, "````````", "last"]))
+    assert text.split("\n") == ["first", "last", *code] or any("`" * 8 in line for line in code)
 
 
 @pytest.mark.parametrize(

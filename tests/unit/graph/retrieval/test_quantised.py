@@ -2,27 +2,26 @@
 
 import logging
 import os
-import subprocess
 import sys
-from pathlib import Path
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
 
-from graph.models.loading import resolve_dtype
-from graph.retrieval import quantised
-from graph.retrieval.encoder import Encoder
-from graph.retrieval.quantised import QuantisedEncoder, resolve_encoder_dtype
+from graph.models.dtypes import resolve_dtype
+from graph.retrieval import encoder, quantised
+from graph.retrieval.encoder import Encoder, resolve_encoder_dtype
+from graph.retrieval.quantised import QuantisedEncoder
 from graph.schema import EmbedderSpec, ModelSpec
 from graph.support.errors import ConfigError, MissingExtraError
 from tests.fakes.encoders import StubModel
+from tests.fakes.processes import run_python
 
-ROOT = Path(__file__).parents[4]
 WIDTH = 128
 needs_openvino = pytest.mark.skipif(
-    not quantised.find_spec("openvino"), reason="there are no wheels of OpenVINO for this machine"
+    not find_spec("openvino"), reason="there are no wheels of OpenVINO for this machine"
 )
 
 
@@ -56,8 +55,8 @@ BATCHES = [batch(9, 7, 7), batch(5, 2), batch(1)] * 5
 
 
 def normalised(parts):
-    found = np.concatenate(parts)
-    return found / np.linalg.norm(found, axis=1, keepdims=True)
+    vectors = np.concatenate(parts)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 @needs_openvino
@@ -75,11 +74,11 @@ def normalised(parts):
 )
 def test_vectors_are_nearly_those_of_32_bits(dtype):
     model = Tiny()
-    found = normalised(QuantisedEncoder(model, dtype).forward(BATCHES))
+    vectors = normalised(QuantisedEncoder(model, dtype).forward(BATCHES))
     with torch.inference_mode():
-        exact = normalised([model(each)["sentence_embedding"].numpy() for each in BATCHES])
-    cosines = (found * exact).sum(axis=1)
-    assert found.dtype == np.float32
+        exact = normalised([model(batch)["sentence_embedding"].numpy() for batch in BATCHES])
+    cosines = (vectors * exact).sum(axis=1)
+    assert vectors.dtype == np.float32
     assert cosines.min() > 0.999
     assert cosines.max() < 0.9999999
 
@@ -90,25 +89,26 @@ def test_weights_are_rounded_to_8_bits_with_a_scale_each_group():
     model = Tiny()
     with torch.no_grad():
         model.wide.weight[0] = 0.0
-    graph = quantised._rounded(quantised._converted(openvino, model))
+    graph = quantised._quantise(quantised._trace(openvino, model))
     small = [
         node.data
         for node in graph.get_ordered_ops()
         if node.get_type_name() == "Constant" and str(node.get_element_type()) == "<Type: 'int8_t'>"
     ]
-    assert sorted(each.shape for each in small) == [(WIDTH, 2, WIDTH), (2 * WIDTH, 1, WIDTH)]
-    largest = np.concatenate([np.abs(each.astype(int)).max(axis=2).ravel() for each in small])
+    assert sorted(weights.shape for weights in small) == [(WIDTH, 2, WIDTH), (2 * WIDTH, 1, WIDTH)]
+    scales = [np.abs(weights.astype(int)).max(axis=2).ravel() for weights in small]
+    largest = np.concatenate(scales)
     assert sorted(set(largest.tolist())) == [0, 127]
 
 
 @needs_openvino
 def test_any_number_of_threads_gives_the_same_bytes(monkeypatch):
-    made = []
+    outputs = []
     for threads in (1, 2):
         monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
         encoder = QuantisedEncoder(Tiny(), "int8_float32")
-        made += [np.concatenate(encoder.forward(BATCHES)).tobytes() for _ in range(2)]
-    assert len(set(made)) == 1
+        outputs += [np.concatenate(encoder.forward(BATCHES)).tobytes() for _ in range(2)]
+    assert len(set(outputs)) == 1
 
 
 @needs_openvino
@@ -127,13 +127,12 @@ def test_a_model_that_cannot_be_converted_is_a_config_error():
 @needs_openvino
 def test_openvino_is_imported_without_its_telemetry(tmp_path):
     code = "from graph.retrieval.quantised import _import_openvino as f; f().convert_model"
-    subprocess.run(
-        [sys.executable, "-c", f"{code}; import sys; assert not sys.modules['openvino_telemetry']"],
-        cwd=ROOT,
+    result = run_python(
+        *("-c", f"{code}; import sys; assert not sys.modules['openvino_telemetry']"),
         env={**os.environ, "HOME": str(tmp_path), "CI": ""},
-        check=True,
         timeout=60,
     )
+    assert result.returncode == 0, result.stderr
     assert not list(tmp_path.iterdir())
 
 
@@ -157,8 +156,8 @@ def test_without_openvino_the_message_is_the_pip_command(monkeypatch):
 def test_auto_is_8_bits_where_they_pay(monkeypatch, dtype, cuda, installed, vnni, expected):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_vnni": vnni})
-    monkeypatch.setattr(quantised, "find_spec", lambda _: object() if installed else None)
-    monkeypatch.setattr(quantised, "resolve_dtype", lambda d: "bfloat16" if d == "auto" else d)
+    monkeypatch.setattr(encoder, "find_spec", lambda _: object() if installed else None)
+    monkeypatch.setattr(encoder, "resolve_dtype", lambda d: "bfloat16" if d == "auto" else d)
     assert resolve_encoder_dtype(dtype) == expected
 
 
@@ -167,15 +166,15 @@ def test_vectors_come_back_normalised_and_in_the_order_of_the_texts():
         """Stands for the quantised model: a text's vector is its length, twice."""
 
         def forward(self, batches):
-            sums = [each["attention_mask"].sum(1, keepdim=True).float() for each in batches]
+            sums = [batch["attention_mask"].sum(1, keepdim=True).float() for batch in batches]
             return [torch.cat([total, total + 1], dim=1).numpy() for total in sums]
 
     encoder = Encoder(EmbedderSpec(model="x", dtype="int8_float32"))
     encoder._model, encoder._quantised = StubModel(), Lengths()
     texts = ["aaaa", "", "a" * 40, "aa", "a" * 20]
-    found = encoder.encode(texts)
-    assert np.linalg.norm(found, axis=1) == pytest.approx(np.ones(5))
-    ratio = found[:, 1] / found[:, 0]
+    vectors = encoder.encode(texts)
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(5))
+    ratio = vectors[:, 1] / vectors[:, 0]
     assert 1 / (ratio - 1) == pytest.approx([len(text) + 1 for text in texts], rel=1e-3)
 
 

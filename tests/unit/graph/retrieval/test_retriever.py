@@ -1,4 +1,4 @@
-"""The retriever: the best posts first, as many as wanted, none that is excluded or repeats another."""
+"""The retriever: the best posts first, top_k of them, no excluded posts and no repeats."""
 
 from concurrent.futures import ThreadPoolExecutor
 from math import exp
@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from rank_bm25 import BM25Okapi
 
 from graph.retrieval import index, open_retriever
+from graph.retrieval.corpus import read_corpus
 from graph.retrieval.cross_encoder import CrossEncoder
-from graph.retrieval.documents import read_corpus
 from graph.retrieval.parts.keyword import document_terms, query_terms
 from graph.retrieval.query import Query
 from graph.retrieval.retriever import PostRetriever
@@ -84,8 +84,8 @@ def test_semantic_scores_are_cosines_best_first(tmp_path):
 @pytest.mark.parametrize("top_k", [1, 3, 7])
 def test_at_most_top_k_posts_are_returned(tmp_path, kind, top_k):
     corpus = small_corpus(tmp_path / "c.csv")
-    asked = "copy sort read merge join parse condition exception"
-    assert len(retriever(corpus, kind, top_k=top_k).invoke(asked)) == top_k
+    query = "copy sort read merge join parse condition exception"
+    assert len(retriever(corpus, kind, top_k=top_k).invoke(query)) == top_k
 
 
 def test_more_than_there_is_cannot_be_returned(tmp_path):
@@ -96,9 +96,9 @@ def test_more_than_there_is_cannot_be_returned(tmp_path):
 @pytest.mark.parametrize("kind", KINDS)
 def test_equal_scores_stay_in_the_order_of_the_corpus(tmp_path, kind):
     corpus = titled(tmp_path, ("other", ""), *[("copy list", "")] * 30, *FILLER)
-    found = retriever(corpus, kind, top_k=10).invoke("copy list")
-    assert ids(found) == [str(number) for number in range(2, 12)]
-    assert len(set(scores(found))) == 1
+    documents = retriever(corpus, kind, top_k=10).invoke("copy list")
+    assert ids(documents) == [str(number) for number in range(2, 12)]
+    assert len(set(scores(documents))) == 1
 
 
 def test_keyword_returns_nothing_that_shares_no_word(tmp_path):
@@ -133,9 +133,9 @@ def test_documents_carry_their_metadata(tmp_path):
 def test_what_is_excluded_never_comes_back_and_others_take_its_place(tmp_path, kind):
     corpus = titled(tmp_path, *[("red pear", "")] * 300, *FILLER * 6)
     leaks = {str(number) for number in range(1, 291)}
-    asked = retriever(corpus, kind, leaks, drop_near_duplicates=False)
-    assert ids(asked.invoke("red")) == ["291", "292", "293", "294", "295"]
-    (ranking,) = asked.rank(["red"], 20)
+    opened = retriever(corpus, kind, leaks, drop_near_duplicates=False)
+    assert ids(opened.invoke("red")) == ["291", "292", "293", "294", "295"]
+    (ranking,) = opened.rank(["red"], 20)
     assert not {ranked.question_id for ranked in ranking} & leaks
     assert len(ranking) == (20 if kind != "keyword" else 10)
 
@@ -160,17 +160,21 @@ def answers(tmp_path, count):
 
 @pytest.mark.parametrize("allowed", [1, 2, 4])
 def test_a_question_gives_at_most_so_many_answers(tmp_path, allowed):
-    found = retriever(answers(tmp_path, 5), "semantic", answers_per_question=allowed).invoke("pear")
-    assert ids(found).count("7") == allowed
-    assert len(found) == 5
-    assert [d.metadata["answer_id"] for d in found[:allowed]] == [str(n) for n in range(allowed)]
+    documents = retriever(answers(tmp_path, 5), "semantic", answers_per_question=allowed).invoke(
+        "pear"
+    )
+    assert ids(documents).count("7") == allowed
+    assert len(documents) == 5
+    assert [d.metadata["answer_id"] for d in documents[:allowed]] == [
+        str(n) for n in range(allowed)
+    ]
 
 
 @pytest.mark.parametrize("kind", ["semantic", "hybrid"])
 def test_a_question_with_very_many_answers_does_not_hide_the_others(tmp_path, kind):
-    found = retriever(answers(tmp_path, 700), kind).invoke("red pear")
-    assert ids(found)[0] == "7"
-    assert len(set(ids(found))) == 5
+    documents = retriever(answers(tmp_path, 700), kind).invoke("red pear")
+    assert ids(documents)[0] == "7"
+    assert len(set(ids(documents))) == 5
 
 
 def test_near_duplicates_are_returned_once_unless_they_are_wanted(tmp_path):
@@ -178,12 +182,12 @@ def test_near_duplicates_are_returned_once_unless_they_are_wanted(tmp_path):
     rows = [row(n, "red pear", body, answer_body=body) for n in range(1, 6)]
     rows += [row(n, f"fig number{n}", answer_body=f"<p>so{n} it{n}</p>") for n in range(20, 40)]
     corpus = write_corpus(tmp_path / "c.csv", rows)
-    asked = f"red pear\n\n{body}"
+    query = f"red pear\n\n{body}"
     for kind in KINDS:
-        once = ids(retriever(corpus, kind).invoke(asked))
+        once = ids(retriever(corpus, kind).invoke(query))
         assert once[0] == "1"
         assert not {"2", "3", "4", "5"} & {*once}
-        every = retriever(corpus, kind, drop_near_duplicates=False).invoke(asked)
+        every = retriever(corpus, kind, drop_near_duplicates=False).invoke(query)
         assert ids(every) == ["1", "2", "3", "4", "5"]
 
 
@@ -202,26 +206,26 @@ def test_each_bonus_reaches_the_scores(tmp_path):
     rows[2] |= {"is_accepted": "True"}
     corpus = write_corpus(tmp_path / "c.csv", rows)
     for bonus, best in (("score_bonus", "2"), ("accepted_bonus", "3")):
-        found = retriever(corpus, "semantic", **{bonus: 0.25}).invoke("red pear")
-        assert ids(found)[0] == best
-        assert scores(found) == pytest.approx([1.25, 1.0, 1.0], abs=1e-6)
+        documents = retriever(corpus, "semantic", **{bonus: 0.25}).invoke("red pear")
+        assert ids(documents)[0] == best
+        assert scores(documents) == pytest.approx([1.25, 1.0, 1.0], abs=1e-6)
     assert ids(retriever(corpus, "semantic").invoke("red pear")) == ["1", "2", "3"]
 
 
 def test_a_tag_cannot_drown_what_the_question_says(tmp_path):
     corpus = titled(tmp_path, ("red pear", ""), ("green figs slowly", "pear"))
-    found = retriever(corpus, "semantic", tag_bonus=0.5).invoke("red pear")
-    assert ids(found) == ["1", "2"]
+    documents = retriever(corpus, "semantic", tag_bonus=0.5).invoke("red pear")
+    assert ids(documents) == ["1", "2"]
 
 
 def test_keyword_scores_are_measured_against_the_best_before_the_bonus(tmp_path):
     corpus = titled(tmp_path, ("red pear", ""), ("red", "pear"), *FILLER)
     plain = scores(retriever(corpus).invoke("red pear"))
-    found = retriever(corpus, tag_bonus=0.4).invoke("red pear")
+    documents = retriever(corpus, tag_bonus=0.4).invoke("red pear")
     # A tag counts as the title does, so both posts match alike.
     assert plain[1] == pytest.approx(plain[0])
-    assert ids(found) == ["2", "1"]
-    assert scores(found) == pytest.approx([1.4, 1.0])
+    assert ids(documents) == ["2", "1"]
+    assert scores(documents) == pytest.approx([1.4, 1.0])
 
 
 def test_diversity_puts_something_new_in_second_place(tmp_path):
@@ -230,23 +234,23 @@ def test_diversity_puts_something_new_in_second_place(tmp_path):
     for kind in ("semantic", "hybrid"):
         plain = ids(retriever(corpus, kind, top_k=3).invoke("red pear salad"))
         assert plain == ["1", "2", "3"]
-        found = ids(retriever(corpus, kind, top_k=3, diversity=0.7).invoke("red pear salad"))
-        assert found[0] == "1"
-        assert not {"2", "3"} & {found[1]}
+        documents = ids(retriever(corpus, kind, top_k=3, diversity=0.7).invoke("red pear salad"))
+        assert documents[0] == "1"
+        assert not {"2", "3"} & {documents[1]}
 
 
 class StubCrossEncoder:
     """Prefers posts that say "fig"; records the pairs it reads."""
 
-    def __init__(self, given=lambda post: float("fig" in post)):
-        self.given, self.pairs = given, []
+    def __init__(self, score=lambda post: float("fig" in post)):
+        self.score, self.pairs = score, []
 
     def predict(self, pairs, show_progress_bar, activation_fn):
         assert not show_progress_bar
-        for asked, post in pairs:
-            (asked + post).encode("utf-8")
+        for query, post in pairs:
+            (query + post).encode("utf-8")
         self.pairs.extend(pairs)
-        scores = torch.tensor([self.given(post) for _, post in pairs])
+        scores = torch.tensor([self.score(post) for _, post in pairs])
         return activation_fn(scores).numpy()
 
 
@@ -256,17 +260,17 @@ def test_a_cross_encoder_reads_so_many_of_the_best_and_reorders_them(tmp_path, m
     stub = StubCrossEncoder()
     monkeypatch.setattr(CrossEncoder, "_read", lambda self: stub)
     changes = {"cross_encoder": "some/model", "top_k": 4}
-    asked = retriever(corpus, "semantic", cross_encoder_depth=5, **changes)
-    found = asked.invoke("red pear\n\n\ud800")
-    assert ids(found) == ["4", "5", "1", "2"]
+    opened = retriever(corpus, "semantic", cross_encoder_depth=5, **changes)
+    documents = opened.invoke("red pear\n\n\ud800")
+    assert ids(documents) == ["4", "5", "1", "2"]
     sigmoid = 1 / (1 + exp(-1))
-    assert scores(found) == pytest.approx([sigmoid, sigmoid, 0.5, 0.5])
+    assert scores(documents) == pytest.approx([sigmoid, sigmoid, 0.5, 0.5])
     assert {pair[0] for pair in stub.pairs} == {"red pear\n?"}
     assert [pair[1] for pair in stub.pairs][:1] == ["red pear\n\n\nreply1001"]
     assert len(stub.pairs) == 5
     with_diversity = retriever(corpus, "semantic", diversity=0.5, **changes).invoke("red pear")
     assert ids(with_diversity)[0] == "4"
-    (ranking,) = asked.rank(["red pear"], 2)
+    (ranking,) = opened.rank(["red pear"], 2)
     assert [ranked.question_id for ranked in ranking] == ["4", "5"]
 
 
@@ -281,15 +285,15 @@ def test_a_cross_encoder_that_reads_more_than_is_nominated_by_default_gets_them(
     assert len(stub.pairs) == 250
 
 
-@pytest.mark.parametrize("given", [lambda post: float("nan"), lambda post: [0.5, 0.5]])
+@pytest.mark.parametrize("score", [lambda post: float("nan"), lambda post: [0.5, 0.5]])
 def test_a_cross_encoder_that_gives_no_scores_is_a_mistake_of_the_config(
-    tmp_path, monkeypatch, given
+    tmp_path, monkeypatch, score
 ):
-    monkeypatch.setattr(CrossEncoder, "_read", lambda self: StubCrossEncoder(given))
-    asked = retriever(small_corpus(tmp_path / "c.csv"), cross_encoder="some/model")
-    with pytest.raises(ConfigError, match="'some/model': it must give one finite score a pair"):
-        asked.invoke("sort")
-    assert asked.invoke("quaternion") == []
+    monkeypatch.setattr(CrossEncoder, "_read", lambda self: StubCrossEncoder(score))
+    opened = retriever(small_corpus(tmp_path / "c.csv"), cross_encoder="some/model")
+    with pytest.raises(ConfigError, match="'some/model' must give one finite score a pair"):
+        opened.invoke("sort")
+    assert opened.invoke("quaternion") == []
 
 
 def test_a_cross_encoder_loads_with_the_index_and_once(tmp_path, monkeypatch):
@@ -297,19 +301,19 @@ def test_a_cross_encoder_loads_with_the_index_and_once(tmp_path, monkeypatch):
     monkeypatch.setattr(
         CrossEncoder, "_read", lambda self: loaded.append(self) or StubCrossEncoder()
     )
-    asked = retriever(small_corpus(tmp_path / "c.csv"), cross_encoder="some/model")
+    opened = retriever(small_corpus(tmp_path / "c.csv"), cross_encoder="some/model")
     assert loaded == []
-    asked.open()
-    asked.invoke("sort")
+    opened.open()
+    opened.invoke("sort")
     assert len(loaded) == 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_ranking_names_each_question_once_and_at_most_depth(tmp_path, kind):
     corpus = answers(tmp_path, 40)
-    asked = retriever(corpus, kind, answers_per_question=3)
+    opened = retriever(corpus, kind, answers_per_question=3)
     for depth in (0, 1, 4, 7, 100):
-        rankings = asked.rank(["pear", "fig number21", "quaternion"], depth)
+        rankings = opened.rank(["pear", "fig number21", "quaternion"], depth)
         assert len(rankings) == 3
         for ranking in rankings:
             names = [ranked.question_id for ranked in ranking]
@@ -317,18 +321,18 @@ def test_a_ranking_names_each_question_once_and_at_most_depth(tmp_path, kind):
             values = [ranked.score for ranked in ranking]
             assert values == sorted(values, reverse=True)
     if kind != "keyword":
-        assert [len(ranking) for ranking in asked.rank(["pear", "fig"], 100)] == [7, 7]
-        assert asked.rank(["pear"], 4)[0][0].question_id == "7"
-    assert asked.rank([], 5) == []
+        assert [len(ranking) for ranking in opened.rank(["pear", "fig"], 100)] == [7, 7]
+        assert opened.rank(["pear"], 4)[0][0].question_id == "7"
+    assert opened.rank([], 5) == []
 
 
 def test_a_ranking_agrees_with_what_is_returned(tmp_path):
     corpus = small_corpus(tmp_path / "c.csv")
     for kind in KINDS:
-        asked = retriever(corpus, kind)
+        opened = retriever(corpus, kind)
         for subject in SUBJECTS:
-            (ranking,) = asked.rank([subject], 5)
-            documents = asked.invoke(subject)
+            (ranking,) = opened.rank([subject], 5)
+            documents = opened.invoke(subject)
             assert [ranked.question_id for ranked in ranking] == ids(documents)
             assert [ranked.score for ranked in ranking] == pytest.approx(scores(documents))
 
@@ -349,17 +353,17 @@ HOSTILE = [
 
 def test_no_query_is_a_surprise(tmp_path):
     corpus = small_corpus(tmp_path / "c.csv")
-    asked = retriever(corpus, "hybrid", tag_bonus=0.1)
+    opened = retriever(corpus, "hybrid", tag_bonus=0.1)
     for query in HOSTILE:
-        assert len(asked.invoke(query)) == 5
+        assert len(opened.invoke(query)) == 5
     assert [len(ranking) for ranking in retriever(corpus).rank(HOSTILE, 3)] == [0] * len(HOSTILE)
 
 
 @settings(examples(50), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(query=any_text)
 def test_any_text_can_be_asked(tmp_path, query):
-    asked = _OPENED.setdefault(tmp_path, retriever(small_corpus(tmp_path / "c.csv"), "hybrid"))
-    assert len(asked.invoke(query)) == 5
+    opened = _OPENED.setdefault(tmp_path, retriever(small_corpus(tmp_path / "c.csv"), "hybrid"))
+    assert len(opened.invoke(query)) == 5
 
 
 _OPENED: dict[object, PostRetriever] = {}
@@ -369,37 +373,37 @@ _OPENED: dict[object, PostRetriever] = {}
 def test_many_threads_may_ask_at_once(tmp_path, kind):
     corpus = small_corpus(tmp_path / "c.csv")
     expected = [ids(retriever(corpus, kind).invoke(subject)) for subject in SUBJECTS]
-    asked = retriever(corpus, kind)
+    opened = retriever(corpus, kind)
     with ThreadPoolExecutor(16) as pool:
-        found = list(pool.map(lambda n: ids(asked.invoke(SUBJECTS[n % 8])), range(80)))
-    assert found == expected * 10
+        rankings = list(pool.map(lambda n: ids(opened.invoke(SUBJECTS[n % 8])), range(80)))
+    assert rankings == expected * 10
 
 
 def test_the_index_is_opened_once_for_all_questions(tmp_path, monkeypatch):
-    opened = []
+    builds = []
     build = index.build_or_verify
     monkeypatch.setattr(
         "graph.retrieval.retriever.build_or_verify",
-        lambda *args: opened.append(args) or build(*args),
+        lambda *args: builds.append(args) or build(*args),
     )
-    asked = retriever(small_corpus(tmp_path / "c.csv"))
-    assert opened == []
+    opened = retriever(small_corpus(tmp_path / "c.csv"))
+    assert builds == []
     for question in ("sort", "merge", "join"):
-        asked.invoke(question)
-    assert len(opened) == 1
-    assert asked.open() == len(SUBJECTS)
+        opened.invoke(question)
+    assert len(builds) == 1
+    assert opened.open() == len(SUBJECTS)
 
 
 def test_nothing_is_encoded_when_a_retriever_is_made(tmp_path, monkeypatch):
     monkeypatch.setattr(FakeEncoder, "texts", [])
-    made = PostRetriever(
+    semantic = PostRetriever(
         retrieval=Retrieval(kind="semantic", top_k=1),
         corpus=small_corpus(tmp_path / "c.csv"),
         folder=None,
         embedder=EmbedderSpec(model="some/encoder"),
     )
     assert FakeEncoder.texts == []
-    made.open()
+    semantic.open()
     assert len(FakeEncoder.texts) == len(SUBJECTS)
-    made.invoke("a question\n\nwith a body")
+    semantic.invoke("a question\n\nwith a body")
     assert FakeEncoder.texts[len(SUBJECTS) :] == ["a question\nwith a body"]

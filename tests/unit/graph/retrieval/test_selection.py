@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from graph.retrieval import selection
+from graph.retrieval.candidates import Candidates
 from graph.retrieval.query import Query
-from graph.retrieval.searching import Candidates
 from graph.retrieval.selection import bonus, diverse, tag_share, vote_share, with_bonuses
 from graph.retrieval.terms import tokenize
 from graph.schema import Retrieval
@@ -21,8 +21,8 @@ def candidates(rows, scores):
     return Candidates(np.array(rows, dtype=np.int64), np.array(scores, dtype=np.float64))
 
 
-def as_lists(found):
-    return found.rows.tolist(), found.scores.tolist()
+def as_lists(candidates):
+    return candidates.rows.tolist(), candidates.scores.tolist()
 
 
 def posts_of(*posts):
@@ -91,24 +91,24 @@ def test_each_bonus_can_be_switched_alone(name):
 
 
 def test_without_a_bonus_nothing_is_read_or_reordered():
-    found = candidates([2, 0, 1], [3.0, 2.0, 1.0])
+    ranked = candidates([2, 0, 1], [3.0, 2.0, 1.0])
     assert not selection.has_bonus(Retrieval())
-    assert with_bonuses(found, Query.of("x"), None, Retrieval()) is found
+    assert with_bonuses(ranked, Query.of("x"), None, Retrieval()) is ranked
     nothing = candidates([], [])
     assert with_bonuses(nothing, Query.of("x"), None, ALL) is nothing
 
 
 def test_bonuses_are_added_and_equal_scores_stay_in_the_order_of_the_corpus():
     posts = posts_of(post(tags=("git",)), post(tags=()), post(tags=("git",)), post(tags=("git",)))
-    found = candidates([1, 3, 0, 2], [0.9, 0.5, 0.5, 0.75])
-    chosen = with_bonuses(found, Query.of("a git question"), posts, Retrieval(tag_bonus=0.25))
+    ranked = candidates([1, 3, 0, 2], [0.9, 0.5, 0.5, 0.75])
+    chosen = with_bonuses(ranked, Query.of("a git question"), posts, Retrieval(tag_bonus=0.25))
     assert as_lists(chosen) == ([2, 1, 0, 3], [1.0, 0.9, 0.75, 0.75])
 
 
 def test_scores_without_an_upper_end_are_measured_against_the_best():
     posts = posts_of(post(tags=()), post(tags=("git",)))
-    found = candidates([0, 1], [20.0, 15.0])
-    chosen = with_bonuses(found, Query.of("git"), posts, Retrieval(tag_bonus=0.5))
+    ranked = candidates([0, 1], [20.0, 15.0])
+    chosen = with_bonuses(ranked, Query.of("git"), posts, Retrieval(tag_bonus=0.5))
     assert as_lists(chosen) == ([1, 0], [1.25, 1.0])
     small = with_bonuses(
         candidates([0, 1], [0.5, 0.25]), Query.of("git"), posts, Retrieval(tag_bonus=0.5)
@@ -119,34 +119,42 @@ def test_scores_without_an_upper_end_are_measured_against_the_best():
 FAR = np.array([0, 2**8 - 1, 2**16 - 1, 2**24 - 1, 2**32 - 1], dtype=np.uint64)
 
 
-def kept(rows, ids, prints=FAR, depth=10, **changes):
-    found = candidates(rows, [1.0 - place / 10 for place in range(len(rows))])
-    chosen = selection.without_repeats(found, ids, prints, Retrieval(**changes), depth)
-    assert chosen.scores.tolist() == [found.scores[rows.index(row)] for row in chosen.rows.tolist()]
+def selected_rows(rows, ids, prints=FAR, depth=10, **changes):
+    ranked = candidates(rows, [1.0 - position / 10 for position in range(len(rows))])
+    chosen = selection.without_repeats(ranked, ids, prints, Retrieval(**changes), depth)
+    assert chosen.scores.tolist() == [
+        ranked.scores[rows.index(row)] for row in chosen.rows.tolist()
+    ]
     return chosen.rows.tolist()
 
 
 def test_of_one_question_only_the_best_answers_are_taken():
     rows, ids = [3, 0, 4, 1, 2], ["a", "a", "b", "a", "b"]
-    assert kept(rows, ids) == [3, 4]
-    assert kept(rows, ids, answers_per_question=2) == [3, 0, 4, 2]
-    assert kept(rows, ids, answers_per_question=3) == rows
-    assert kept(rows, ids, answers_per_question=2, depth=3) == [3, 0, 4]
-    assert kept(rows, ids, depth=1) == [3]
-    assert kept([], ids) == []
+    assert selected_rows(rows, ids) == [3, 4]
+    assert selected_rows(rows, ids, answers_per_question=2) == [3, 0, 4, 2]
+    assert selected_rows(rows, ids, answers_per_question=3) == rows
+    assert selected_rows(rows, ids, answers_per_question=2, depth=3) == [3, 0, 4]
+    assert selected_rows(rows, ids, depth=1) == [3]
+    assert selected_rows([], ids) == []
 
 
 def test_of_near_duplicates_only_the_best_is_taken():
     prints = np.array([0, 0b111, 0b1111, 0, 2**40 - 1], dtype=np.uint64)
     ids = ["a", "b", "c", "d", "e"]
-    assert kept([1, 0, 2, 3, 4], ids, prints) == [1, 4]
-    assert kept([0, 1, 2, 3, 4], ids, prints) == [0, 2, 4]
-    assert kept([0, 1, 2, 3, 4], ids, prints, drop_near_duplicates=False) == [0, 1, 2, 3, 4]
+    assert selected_rows([1, 0, 2, 3, 4], ids, prints) == [1, 4]
+    assert selected_rows([0, 1, 2, 3, 4], ids, prints) == [0, 2, 4]
+    assert selected_rows([0, 1, 2, 3, 4], ids, prints, drop_near_duplicates=False) == [
+        0,
+        1,
+        2,
+        3,
+        4,
+    ]
 
 
 def test_a_dropped_duplicate_does_not_use_up_its_question():
     prints = np.array([0, 0, 2**20 - 1], dtype=np.uint64)
-    assert kept([0, 1, 2], ["a", "b", "b"], prints) == [0, 2]
+    assert selected_rows([0, 1, 2], ["a", "b", "b"], prints) == [0, 2]
 
 
 SHARP = np.array([[1, 0, 0], [1, 0, 0], [0.8, 0.6, 0], [0, 0, 1]], dtype=np.float32)
@@ -172,8 +180,8 @@ def test_what_is_new_comes_before_what_repeats(diversity, rows):
 
 def test_relevance_is_the_score_that_a_post_came_with():
     # Whatever its vector says, the post that was put first (by a cross-encoder, say) is the best.
-    found = candidates([3, 2, 1], [0.9, 0.5, 0.1])
-    chosen = diverse(found, SHARP[[3, 2, 1]], 0.2, 3)
+    ranked = candidates([3, 2, 1], [0.9, 0.5, 0.1])
+    chosen = diverse(ranked, SHARP[[3, 2, 1]], 0.2, 3)
     assert as_lists(chosen) == ([3, 2, 1], [0.9, 0.5, 0.1])
 
 

@@ -92,9 +92,15 @@ def test_a_long_name_counts_by_its_parts_and_a_blob_does_not_count():
     package = "org.springframework.web.servlet.mvc.method.annotation.support"
     name = f"{package}.RequestMappingHandlerAdapter"
     assert len(name) > 80
-    found = tokenize(name)
-    assert found[:3] == ["org", "springframework", "web"]
-    assert found[-5:] == ["requestmappinghandleradapt", "request", "map", "handler", "adapt"]
+    terms_of_text = tokenize(name)
+    assert terms_of_text[:3] == ["org", "springframework", "web"]
+    assert terms_of_text[-5:] == [
+        "requestmappinghandleradapt",
+        "request",
+        "map",
+        "handler",
+        "adapt",
+    ]
     assert tokenize("x" * 81) == []
     assert tokenize("x" * 80) == ["x" * 80]
 
@@ -121,21 +127,21 @@ def test_a_hundred_thousand_characters_take_no_time(piece):
 @given(text=any_text)
 @example("İ ǅ ﬁ ²")
 def test_any_text_gives_short_terms_in_lower_case_and_the_same_ones_again(text):
-    found = tokenize(text)
-    assert all(0 < len(term) <= 160 and not term.isspace() for term in found)
-    assert all(term == term.lower() for term in found)
-    assert tokenize(text) == found
-    assert tokenize(f"{text} ") == found
+    terms_of_text = tokenize(text)
+    assert all(0 < len(term) <= 160 and not term.isspace() for term in terms_of_text)
+    assert all(term == term.lower() for term in terms_of_text)
+    assert tokenize(text) == terms_of_text
+    assert tokenize(f"{text} ") == terms_of_text
 
 
 def test_threads_do_not_disturb_each_other():
     text = " ".join(f"running{number} easilyFound{number} generalizations" for number in range(300))
     expected = tokenize(text)
     terms._terms.cache_clear()
-    found = []
-    threads = [Thread(target=lambda: found.append(tokenize(text))) for _ in range(4)]
+    terms_of_text = []
+    threads = [Thread(target=lambda: terms_of_text.append(tokenize(text))) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert found == [expected] * 4
+    assert terms_of_text == [expected] * 4

@@ -23,9 +23,9 @@ def _small_chunks(monkeypatch):
 
 
 def opened() -> Encoder:
-    made = Encoder(EMBEDDER)
-    made._model = StubModel()
-    return made
+    stub = Encoder(EMBEDDER)
+    stub._model = StubModel()
+    return stub
 
 
 class Counter:
@@ -54,10 +54,10 @@ def test_each_text_gets_its_own_vector_of_length_1_whatever_stands_beside_it():
 def test_batches_are_of_like_length_and_fit_the_cache(monkeypatch):
     monkeypatch.setattr(encoder, "CHUNK", 1000)
     monkeypatch.setattr(encoder, "_BATCH_TOKENS", 128)
-    made = opened()
-    made.encode([*TEXTS, "x" * 1000])
-    sizes = made._model.batches
-    assert made._model.encoded == 51
+    stub = opened()
+    stub.encode([*TEXTS, "x" * 1000])
+    sizes = stub._model.batches
+    assert stub._model.encoded == 51
     assert all(texts * tokens <= 128 for texts, tokens in sizes)
     assert [tokens for _, tokens in sizes] == sorted((t for _, t in sizes), reverse=True)
     assert sizes[0] == (2, MAX_TOKENS)
@@ -68,9 +68,9 @@ def test_batches_are_of_like_length_and_fit_the_cache(monkeypatch):
 
 def test_a_text_longer_than_a_batch_goes_alone(monkeypatch):
     monkeypatch.setattr(encoder, "_BATCH_TOKENS", 10)
-    made = opened()
-    made.encode(["x" * 30, "y" * 30, "z"])
-    assert made._model.batches == [(1, 31), (1, 31), (1, 2)]
+    stub = opened()
+    stub.encode(["x" * 30, "y" * 30, "z"])
+    assert stub._model.batches == [(1, 31), (1, 31), (1, 2)]
 
 
 def test_nothing_gives_nothing():
@@ -85,40 +85,40 @@ def test_progress_counts_every_text_once():
 
 def test_what_was_kept_is_not_encoded_again(tmp_path):
     first, second = opened(), opened()
-    expected = first.encode(TEXTS, kept=Chunks(tmp_path / "kept"))
+    expected = first.encode(TEXTS, chunks=Chunks(tmp_path / "kept"))
     assert len(list((tmp_path / "kept").iterdir())) == 7
     bar = Counter()
-    found = second.encode(TEXTS, bar, Chunks(tmp_path / "kept"))
+    vectors = second.encode(TEXTS, bar, Chunks(tmp_path / "kept"))
     assert second._model.encoded == 0
     assert sum(bar.counts) == 50
-    assert found.tobytes() == expected.tobytes() == opened().encode(TEXTS).tobytes()
+    assert vectors.tobytes() == expected.tobytes() == opened().encode(TEXTS).tobytes()
 
 
 @pytest.mark.parametrize("stop_at", [1, 3, 7])
 def test_encoding_that_was_cut_off_goes_on_where_it_was(tmp_path, stop_at):
-    kept = Chunks(tmp_path)
+    chunks = Chunks(tmp_path)
     first, second = opened(), opened()
     with pytest.raises(KeyboardInterrupt):
-        first.encode(TEXTS, Counter(stop_at), kept)
-    found = second.encode(TEXTS, kept=kept)
+        first.encode(TEXTS, Counter(stop_at), chunks)
+    vectors = second.encode(TEXTS, chunks=chunks)
     assert first._model.encoded == min(50, 8 * stop_at)
     assert first._model.encoded + second._model.encoded == 50
-    assert found.tobytes() == opened().encode(TEXTS).tobytes()
+    assert vectors.tobytes() == opened().encode(TEXTS).tobytes()
 
 
 def test_other_texts_and_the_same_in_other_places_are_other_chunks(tmp_path):
-    kept = Chunks(tmp_path)
+    chunks = Chunks(tmp_path)
     vectors = np.arange(4, dtype=np.float32).reshape(2, 2)
-    kept.write(["ab", "c"], vectors)
-    assert kept.read(["ab", "c"]).tolist() == [[0.0, 1.0], [2.0, 3.0]]
+    chunks.write(["ab", "c"], vectors)
+    assert chunks.read(["ab", "c"]).tolist() == [[0.0, 1.0], [2.0, 3.0]]
     for other in (["a", "bc"], ["c", "ab"], ["ab"], ["ab", "c", ""], ["abc", ""]):
-        assert kept.read(other) is None
+        assert chunks.read(other) is None
     assert Chunks(tmp_path / "none").read(["ab", "c"]) is None
 
 
 def test_a_chunk_with_any_flipped_bit_or_any_cut_is_not_trusted(tmp_path):
-    kept = Chunks(tmp_path)
-    kept.write(["a", "b"], np.array([[1.0, 0.0], [0.5, -2.0]], dtype=np.float32))
+    chunks = Chunks(tmp_path)
+    chunks.write(["a", "b"], np.array([[1.0, 0.0], [0.5, -2.0]], dtype=np.float32))
     (file,) = tmp_path.iterdir()
     whole = file.read_bytes()
     assert len(whole) == 32 + 4 * 4
@@ -129,39 +129,39 @@ def test_a_chunk_with_any_flipped_bit_or_any_cut_is_not_trusted(tmp_path):
         damaged.append(bytes(changed))
     for content in damaged:
         file.write_bytes(content)
-        assert kept.read(["a", "b"]) is None
+        assert chunks.read(["a", "b"]) is None
     file.write_bytes(whole)
-    assert kept.read(["a", "b"]).tolist() == [[1.0, 0.0], [0.5, -2.0]]
+    assert chunks.read(["a", "b"]).tolist() == [[1.0, 0.0], [0.5, -2.0]]
 
 
 def test_a_chunk_without_vectors_is_not_trusted(tmp_path):
-    kept = Chunks(tmp_path)
-    kept.write(["a"], np.empty((1, 0), dtype=np.float32))
-    assert kept.read(["a"]) is None
+    chunks = Chunks(tmp_path)
+    chunks.write(["a"], np.empty((1, 0), dtype=np.float32))
+    assert chunks.read(["a"]) is None
 
 
 def test_a_damaged_chunk_is_encoded_and_kept_again(tmp_path):
-    kept = Chunks(tmp_path)
-    expected = opened().encode(TEXTS, kept=kept)
+    chunks = Chunks(tmp_path)
+    expected = opened().encode(TEXTS, chunks=chunks)
     victim = sorted(tmp_path.iterdir())[3]
     victim.write_bytes(victim.read_bytes()[:-1])
-    made = opened()
-    assert made.encode(TEXTS, kept=kept).tobytes() == expected.tobytes()
-    assert made._model.encoded in (8, 2)
+    stub = opened()
+    assert stub.encode(TEXTS, chunks=chunks).tobytes() == expected.tobytes()
+    assert stub._model.encoded in (8, 2)
     again = opened()
-    again.encode(TEXTS, kept=kept)
+    again.encode(TEXTS, chunks=chunks)
     assert again._model.encoded == 0
 
 
 def test_threads_take_turns():
-    made, found = opened(), []
+    stub, vectors = opened(), []
     alone = opened().encode(TEXTS).tobytes()
-    threads = [Thread(target=lambda: found.append(made.encode(TEXTS))) for _ in range(4)]
+    threads = [Thread(target=lambda: vectors.append(stub.encode(TEXTS))) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert [each.tobytes() for each in found] == [alone] * 4
+    assert [array.tobytes() for array in vectors] == [alone] * 4
 
 
 @examples(50)

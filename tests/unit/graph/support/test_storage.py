@@ -1,4 +1,4 @@
-"""Files are either whole or not there, whatever fails while they are written."""
+"""Files are either whole or absent, whatever fails while they are written."""
 
 import os
 from pathlib import Path

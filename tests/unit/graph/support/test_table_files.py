@@ -1,4 +1,4 @@
-"""Tables are read whole, every value as text, or refused with one line that names the place."""
+"""Tables are read whole, every value as text, or refused with one line that names the position."""
 
 import csv
 import gzip
@@ -109,9 +109,9 @@ def test_a_blank_line_is_no_row(tmp_path):
     assert list(read_rows(path)) == [(1, {"a": "1", "b": "2"}), (2, {"a": "3", "b": "4"})]
 
 
-def test_a_column_that_stands_there_twice_is_named(tmp_path):
+def test_a_duplicate_column_is_named(tmp_path):
     path = table(tmp_path, "t.csv", b"a,b,a\n1,2,3\n")
-    assert refusal(path) == "column 'a' stands there twice"
+    assert refusal(path) == "column 'a' is a duplicate"
 
 
 def test_missing_columns_are_named_with_those_that_are_there(tmp_path):
@@ -150,9 +150,9 @@ def test_a_gzip_file_with_its_end_torn_off_is_refused(tmp_path, cut):
 def test_a_flipped_byte_in_a_gzip_file_is_never_read_as_rows(tmp_path):
     content = "".join(f"{number},{number * number}\n" for number in range(400))
     whole = gzip.compress(f"a,b\n{content}".encode(), mtime=0)
-    for place in range(10, len(whole), 37):
+    for position in range(10, len(whole), 37):
         damaged = bytearray(whole)
-        damaged[place] ^= 0xFF
+        damaged[position] ^= 0xFF
         assert refusal(table(tmp_path, "t.csv.gz", bytes(damaged)))
 
 
@@ -217,9 +217,9 @@ def test_a_damaged_parquet_file_is_never_a_surprise(tmp_path):
     write_table(arrow.table({"id": list(range(50)), "text": ["some text"] * 50}), path)
     whole = path.read_bytes()
     refused = 0
-    for place in range(len(whole)):
+    for position in range(len(whole)):
         damaged = bytearray(whole)
-        damaged[place] ^= 0xFF
+        damaged[position] ^= 0xFF
         path.write_bytes(damaged)
         try:
             list(read_rows(path))
@@ -231,7 +231,7 @@ def test_a_damaged_parquet_file_is_never_a_surprise(tmp_path):
 @pytest.mark.parametrize("name", ["t.txt", "t.tsv", "t", "t.csv.zip", "t.gz", "csv"])
 def test_an_unknown_ending_is_refused_with_the_known_ones(tmp_path, name):
     message = refusal(table(tmp_path, name, b"a\n1\n"))
-    assert message == "unknown kind of file; give .csv, .csv.gz, .jsonl or .parquet"
+    assert message == "unknown kind of file; give .csv, .csv.gz, .jsonl, .jsonl.gz or .parquet"
 
 
 @pytest.mark.parametrize("name", ["T.CSV", "posts.2024.csv", "a.b.Csv"])

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 
 from graph.support import errors, terminal
-from graph.support.terminal import log, safe_text
-from tests.fakes.processes import in_child
+from graph.support.logger import log
+from graph.support.terminal import safe_text
+from tests.fakes.processes import in_child, run_python
 from tests.fakes.properties import any_text, examples
 
 ESCAPES = [
@@ -60,10 +61,10 @@ def harmless(text):
 def test_an_escape_sequence_is_shown_and_does_nothing():
     assert len(set(ESCAPES)) >= 60
     for escape in ESCAPES:
-        shown = safe_text(f"a{escape}b")
-        assert harmless(shown)
-        assert shown[0] + shown[-1] == "ab"
-        assert "<U+" in shown
+        visible = safe_text(f"a{escape}b")
+        assert harmless(visible)
+        assert visible[0] + visible[-1] == "ab"
+        assert "<U+" in visible
 
 
 def test_a_control_character_is_shown_by_its_number():
@@ -79,10 +80,10 @@ def test_newline_tab_and_every_script_pass():
 @examples(200)
 @given(text=any_text)
 def test_no_text_reaches_the_terminal_unseen(text):
-    shown = safe_text(text)
-    assert harmless(shown)
-    assert safe_text(shown) == shown
-    shown.encode()
+    visible = safe_text(text)
+    assert harmless(visible)
+    assert safe_text(visible) == visible
+    visible.encode()
 
 
 def ended(main):
@@ -166,7 +167,7 @@ def signalled(body: str) -> subprocess.CompletedProcess[str]:
     code = (
         f"import os, signal\nfrom pathlib import Path\nfrom graph.support import terminal\n{body}"
     )
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    return run_python("-c", code)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -49,13 +49,13 @@ def test_examples_that_would_take_more_than_a_quarter_are_shown_to_no_question()
 
 def test_the_longest_text_is_cut_to_the_room_and_the_question_is_whole():
     prompt, trace = fitted(300)
-    made = prompt.to_string(data("word " * 900, "short answer"))
-    assert words(made) <= 300
-    assert words(made) > 290
-    assert "q " * 19 in made
-    assert "short answer" in made
-    kept = made.count("word")
-    assert trace.cut_chars == pytest.approx(5 * (900 - kept), abs=5)
+    text = prompt.to_string(data("word " * 900, "short answer"))
+    assert words(text) <= 300
+    assert words(text) > 290
+    assert "q " * 19 in text
+    assert "short answer" in text
+    count = text.count("word")
+    assert trace.cut_chars == pytest.approx(5 * (900 - count), abs=5)
 
 
 def test_a_question_that_leaves_no_room_is_an_error_of_its_own():
@@ -65,16 +65,16 @@ def test_a_question_that_leaves_no_room_is_an_error_of_its_own():
 
 
 def test_a_bounded_schema_ends_and_takes_verdicts_alone():
-    made = bounded(NLIStatementOutput.model_json_schema(), 6)
-    assert made["properties"]["statements"]["maxItems"] == 6
-    assert made["properties"]["statements"]["minItems"] == 1
-    item = made["$defs"]["StatementFaithfulnessAnswer"]
+    schema = bounded(NLIStatementOutput.model_json_schema(), 6)
+    assert schema["properties"]["statements"]["maxItems"] == 6
+    assert schema["properties"]["statements"]["minItems"] == 1
+    item = schema["$defs"]["StatementFaithfulnessAnswer"]
     assert item["properties"]["statement"]["maxLength"] == MAX_CHARS
     assert (item["properties"]["verdict"]["minimum"], item["properties"]["verdict"]["maximum"]) == (
         0,
         1,
     )
-    assert made["additionalProperties"] is item["additionalProperties"] is False
+    assert schema["additionalProperties"] is item["additionalProperties"] is False
     assert item["required"] == ["statement", "reason", "verdict"]
 
 

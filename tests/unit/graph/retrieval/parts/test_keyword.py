@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from rank_bm25 import BM25Okapi
 
 from graph.retrieval.parts import keyword
-from graph.retrieval.parts.keyword import KeywordIndex, document_terms, query_terms
+from graph.retrieval.parts.keyword import KeywordPart, document_terms, query_terms
 from graph.retrieval.query import Query
 from graph.retrieval.terms import tokenize
 from tests.fakes.corpora import post
@@ -42,15 +42,15 @@ def zipf_documents(count, seed=7):
 @example(documents=[["list"], ["list"]], queries=[["list", "list"]])
 @example(documents=[["deep", "copy"], ["copy"], ["the"]], queries=[["copy", "deep", "copy"], []])
 def test_scores_are_those_of_rank_bm25(documents, queries):
-    found = KeywordIndex.build(documents).scores(queries)
-    assert found.shape == (len(queries), len(documents))
+    scores = KeywordPart.from_terms(documents).scores(queries)
+    assert scores.shape == (len(queries), len(documents))
     for number, query in enumerate(queries):
-        assert found[number] == pytest.approx(okapi(documents, query), abs=1e-9)
+        assert scores[number] == pytest.approx(okapi(documents, query), abs=1e-9)
 
 
 def test_scores_and_the_ten_best_match_on_a_larger_corpus_in_batches_and_alone():
     documents = zipf_documents(300)
-    index = KeywordIndex.build(documents)
+    index = KeywordPart.from_terms(documents)
     queries = [[*document[:8], *document[:2]] for document in documents[:60]]
     batch = index.scores(queries)
     for number, query in enumerate(queries):
@@ -63,24 +63,24 @@ def test_scores_and_the_ten_best_match_on_a_larger_corpus_in_batches_and_alone()
 def test_a_score_worked_out_by_hand():
     # One of three texts has "deep": idf = ln(2.5 / 1.5); 2 words where the mean is 4/3; k1 is 5.
     documents = [["deep", "copy"], ["list"], ["list"]]
-    scores = KeywordIndex.build(documents).scores([["deep"], ["deep", "deep"]])
+    scores = KeywordPart.from_terms(documents).scores([["deep"], ["deep", "deep"]])
     expected = np.log(2.5 / 1.5) * 6 / (1 + 5 * (0.25 + 0.75 * 2 / (4 / 3)))
     assert scores[0] == pytest.approx([expected, 0.0, 0.0], abs=1e-12)
     assert scores[1] == pytest.approx([2 * expected, 0.0, 0.0], abs=1e-12)
 
 
 def test_unknown_terms_and_empty_queries_score_nothing():
-    index = KeywordIndex.build([["deep", "copy"], ["list"], []])
+    index = KeywordPart.from_terms([["deep", "copy"], ["list"], []])
     queries = [["quaternion"], [], ["日本"], [""]]
     assert index.scores(queries[:3]).tolist() == [[0.0, 0.0, 0.0]] * 3
     assert index.scores([]).shape == (0, 3)
 
 
 def test_a_field_counts_as_often_as_it_weighs():
-    found = document_terms(
+    counted = document_terms(
         post(title="red pear", tags=("apple",), question="green", answer="blue blue")
     )
-    counts = {term: found.count(term) for term in set(found)}
+    counts = {term: counted.count(term) for term in set(counted)}
     assert counts == {"red": 10, "pear": 10, "appl": 10, "green": 2, "blue": 2}
     everywhere = post(title="pear", tags=("pear", "c++"), question="pear pear", answer="pear")
     assert document_terms(everywhere).count("pear") == 10 + 10 + 2 + 2 + 1
@@ -88,8 +88,8 @@ def test_a_field_counts_as_often_as_it_weighs():
 
 
 def test_a_query_counts_a_term_once_a_field():
-    found = query_terms(Query("red pear pear", "pear blue blue blue"))
-    assert {term: found.count(term) for term in set(found)} == {"red": 3, "pear": 4, "blue": 1}
+    counted = query_terms(Query("red pear pear", "pear blue blue blue"))
+    assert {term: counted.count(term) for term in set(counted)} == {"red": 3, "pear": 4, "blue": 1}
     assert query_terms(Query("", "")) == []
 
 
@@ -104,27 +104,27 @@ def test_the_identity_states_every_number_that_changes_a_score():
 
 
 def test_an_index_comes_back_exactly_as_it_was_saved(tmp_path):
-    built = KeywordIndex.build([*zipf_documents(20), tokenize("c++ os.path.join"), []])
+    built = KeywordPart.from_terms([*zipf_documents(20), tokenize("c++ os.path.join"), []])
     built.save(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(keyword.FILES)
-    opened = KeywordIndex.open(tmp_path)
+    opened = KeywordPart.open(tmp_path)
     queries = [["word1", "word3", "word1"], ["os.path.join"], ["c++", "path"], ["none"], []]
     assert opened.scores(queries).max() > 0
     assert opened.scores(queries).tobytes() == built.scores(queries).tobytes()
 
 
 def test_an_opened_index_stays_on_disk_and_unpickles_nothing(tmp_path, monkeypatch):
-    KeywordIndex.build([["deep", "copy"], ["list"]]).save(tmp_path)
-    load, seen = np.load, []
+    KeywordPart.from_terms([["deep", "copy"], ["list"]]).save(tmp_path)
+    load, calls = np.load, []
 
     def watched(path, **options):
-        seen.append((path.name, options))
+        calls.append((path.name, options))
         return load(path, **options)
 
     monkeypatch.setattr(np, "load", watched)
-    opened = KeywordIndex.open(tmp_path)
+    opened = KeywordPart.open(tmp_path)
     careful = {"mmap_mode": "r", "allow_pickle": False}
-    assert seen == [(f"{name}.npy", careful) for name in ("data", "indices", "indptr")]
+    assert calls == [(f"{name}.npy", careful) for name in ("data", "indices", "indptr")]
     data = opened._scores.data
     while not isinstance(data, np.memmap):
         assert data.base is not None, "the scores were copied into memory"
@@ -137,15 +137,15 @@ def test_a_planted_pickle_is_refused_and_never_run(tmp_path):
         def __reduce__(self):
             return (open, (str(tmp_path / "sprung"), "w"))
 
-    KeywordIndex.build([["deep", "copy"], ["list"]]).save(tmp_path)
+    KeywordPart.from_terms([["deep", "copy"], ["list"]]).save(tmp_path)
     np.save(tmp_path / "data.npy", np.array([Canary()], dtype=object), allow_pickle=True)
     with pytest.raises(ValueError, match="Python objects"):
-        KeywordIndex.open(tmp_path)
+        KeywordPart.open(tmp_path)
     assert not (tmp_path / "sprung").exists()
 
 
 @examples(50)
 @given(query=any_text)
 def test_no_query_is_a_surprise(query):
-    index = KeywordIndex.build([["deep", "copy"], ["list"], ["b"]])
+    index = KeywordPart.from_terms([["deep", "copy"], ["list"], ["b"]])
     assert np.isfinite(index.scores([query_terms(Query.of(query))])).all()

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from graph.retrieval.parts import postgres_server
-from graph.retrieval.parts.postgres import PostgresIndex, StoredVectors, Table
+from graph.retrieval.parts.postgres import PostgresPart, StoredVectors, Table
 from graph.retrieval.parts.postgres_server import VARIABLE, Server
 from graph.schema import Retrieval
 from graph.support.errors import ConfigError, IndexMismatchError, MissingExtraError
@@ -41,11 +41,11 @@ class FakeConnection:
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
-        self.found = answer
+        self.answer = answer
         return self
 
     def fetchall(self):
-        return self.found
+        return self.answer
 
     def close(self):
         self.closed = True
@@ -57,7 +57,7 @@ def serve(psycopg, monkeypatch):
 
     def make(*connections):
         waiting = list(connections)
-        monkeypatch.setattr(psycopg, "connect", lambda *given, **options: waiting.pop(0))
+        monkeypatch.setattr(psycopg, "connect", lambda *arguments, **options: waiting.pop(0))
         return Server()
 
     return make
@@ -106,42 +106,45 @@ def test_a_malformed_connection_string_is_not_repeated(psycopg, monkeypatch, str
     monkeypatch.setitem(postgres_server.os.environ, VARIABLE, string)
     with pytest.raises(ConfigError) as caught:
         Server()
-    assert str(caught.value).startswith("OPENCODER_POSTGRES is no connection string: write post")
+    assert str(caught.value).startswith("OPENCODER_POSTGRES is not a connection string: write post")
     assert SECRET not in str(caught.value)
     assert caught.value.__suppress_context__
 
 
 @pytest.mark.parametrize(
-    ("said", "reason"),
+    ("message", "reason"),
     [
         ('FATAL:  password authentication failed for user "{}"', "it refuses the user or the pass"),
-        ("fe_sendauth: no password supplied", "it wants a password, and none is given"),
-        ('could not translate host name "{}@db" to address', "the name of the host is unknown"),
-        ('at "{}" (::1), port 5432 failed: Connection refused', "no server listens there"),
+        ("fe_sendauth: no password supplied", "it requires a password, and the conn"),
+        ('could not translate host name "{}@db" to address', "the host name is unknown"),
+        (
+            'at "{}" (::1), port 5432 failed: Connection refused',
+            "no server listens at this address",
+        ),
         ('FATAL:  database "{}" does not exist', "it has no such database or user"),
         ("connection timeout expired", "it does not answer"),
         ('invalid integer value "{}" for option "port"', "no connection can be made"),
     ],
 )
 def test_why_there_is_no_connection_is_said_without_the_library_s_words(
-    psycopg, monkeypatch, said, reason
+    psycopg, monkeypatch, message, reason
 ):
     def refuse(string, **options):
         assert SECRET in string
-        raise psycopg.OperationalError("connection failed: " + said.format(SECRET))
+        raise psycopg.OperationalError("connection failed: " + message.format(SECRET))
 
     monkeypatch.setattr(psycopg, "connect", refuse)
     with pytest.raises(ConfigError) as caught:
         Server()
-    wanted = f"the PostgreSQL server that OPENCODER_POSTGRES names: {reason}"
-    assert str(caught.value).startswith(wanted)
+    start = f"the PostgreSQL server that OPENCODER_POSTGRES names: {reason}"
+    assert str(caught.value).startswith(start)
     assert SECRET not in str(caught.value)
     assert caught.value.__suppress_context__
 
 
 def test_a_socket_where_nobody_listens(psycopg, monkeypatch, tmp_path):
     monkeypatch.setenv(VARIABLE, f"host={tmp_path} user=me password={SECRET}")
-    with pytest.raises(ConfigError, match=r"no server listens there$"):
+    with pytest.raises(ConfigError, match=r"no server listens at this address$"):
         Server()
 
 
@@ -214,10 +217,10 @@ def test_names_and_comments_are_quoted():
 
 def test_search_asks_for_no_more_than_there_is_and_fills_up_like_faiss(serve):
     connection = FakeConnection([[(2, 0.9), (0, 0.5)], [(1, 0.25)]])
-    index = PostgresIndex(serve(connection), TABLE)
-    found = index.search(np.array([[1, 0], [0, 1]], dtype=np.float32), 10)
-    assert found.rows.tolist() == [[2, 0, -1], [1, -1, -1]]
-    assert found.scores.tolist() == [
+    index = PostgresPart(serve(connection), TABLE)
+    nearest = index.search(np.array([[1, 0], [0, 1]], dtype=np.float32), 10)
+    assert nearest.rows.tolist() == [[2, 0, -1], [1, -1, -1]]
+    assert nearest.scores.tolist() == [
         pytest.approx([0.9, 0.5, -np.inf]),
         pytest.approx([0.25, -np.inf, -np.inf]),
     ]
@@ -232,7 +235,7 @@ def test_fetched_vectors_stand_in_the_order_of_the_rows_asked_for(serve):
     stored = [(0, Vector([1.0, 0.0])), (2, Vector([0.6, 0.8]))]
     connection = FakeConnection([stored, stored])
     server = serve(connection)
-    index = PostgresIndex(server, TABLE)
+    index = PostgresPart(server, TABLE)
     assert index.vectors[np.array([2, 0])].tolist() == [pytest.approx([0.6, 0.8]), [1.0, 0.0]]
     assert connection.asked[0][1] == [[2, 0]]
     query = np.array([0.0, 1.0], dtype=np.float32)
@@ -242,5 +245,7 @@ def test_fetched_vectors_stand_in_the_order_of_the_rows_asked_for(serve):
 
 def test_a_row_that_is_gone_is_refused_by_name(serve):
     stored = StoredVectors(serve(FakeConnection([[]])), TABLE)
-    with pytest.raises(IndexMismatchError, match=f"table {TABLE.name} in PostgreSQL: its row 1 is"):
+    with pytest.raises(
+        IndexMismatchError, match=f"table {TABLE.name} in PostgreSQL: its row 1 is missing"
+    ):
         stored[np.array([1])]

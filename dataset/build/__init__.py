@@ -1,1 +1,0 @@
-"""Builders: from dumps, exports and issue files to the tables that the machine reads."""

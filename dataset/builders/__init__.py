@@ -1,0 +1,1 @@
+"""Builders of corpora and datasets from dumps, exports and issue files."""

@@ -1,0 +1,168 @@
+"""The parser of a GitHub issue with its comments: a question and the best-liked answer."""
+
+import re
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
+
+from dataset.builders.json_values import Damage
+
+POSITIVE_REACTIONS = ("+1", "heart", "hooray")
+_PULL_REQUESTS = {"pr", "pull", "pull_request", "pull request", "pulls"}
+_BOT_SUFFIXES = ("[bot]", "-bot", "-robot")
+_BOTS = {
+    "ansibot",
+    "bors",
+    "codecov-commenter",
+    "codecov-io",
+    "coveralls",
+    "dependabot",
+    "github-actions",
+    "googlebot",
+    "homeassistant",
+    "mary-poppins",
+    "meeseeksmachine",
+    "msftbot",
+    "pep8speaks",
+    "pytorchbot",
+    "pytorchmergebot",
+    "spring-issuemaster",
+    "stale",
+    "vscodebot",
+}
+"""Accounts of programs that are not recognisable by their type or the end of their name."""
+_GHOST = "ghost"
+"""GitHub's name for the author of a post whose account is deleted."""
+_REPOSITORY = re.compile(r"(?:github\.com/(?:repos/)?)?([\w.-]+/[\w.-]+?)(?:/.*|\.git)?", re.ASCII)
+_NUMBER = re.compile(r"/issues/([0-9]{1,12})(?:[/#?].*)?$")
+
+
+class Issue(NamedTuple):
+    """One row of the table."""
+
+    eval_id: str
+    question: str
+    answer: str
+    repository: str
+    url: str
+    issue_number: int
+
+
+def parse_issue(value: object, repositories: Collection[str] = ()) -> Issue | str:
+    """Return the row of an issue, or the reason why it is left out.
+
+    Args:
+        value: A JSON value: an issue of GitHub's API with its comments in `comments_details`.
+        repositories: The repositories to keep, in lower case; empty to keep all.
+    """
+    if isinstance(value, Damage):
+        return value.reason
+    if not isinstance(value, dict):
+        return "not an issue"
+    repository, number = _repository(value), _issue_number(value)
+    if not (repository and number):
+        return "no repository or number"
+    if repositories and repository.lower() not in repositories:
+        return "repository not wanted"
+    if value.get("pull_request") or _text(value, "issue_or_pr").lower() in _PULL_REQUESTS:
+        return "pull request"
+    texts = _texts(value)
+    if isinstance(texts, str):
+        return texts
+    url = f"https://github.com/{repository}/issues/{number}"
+    return Issue(f"{repository}#{number}", *texts, repository, url, number)
+
+
+def _texts(issue: Mapping[str, object]) -> tuple[str, str] | str:
+    question = f"{_text(issue, 'title').strip()}\n\n{_text(issue, 'body').strip()}".strip()
+    if not question:
+        return "empty question"
+    answer = best_answer(issue)
+    if not answer:
+        return "no answer by another person"
+    return (question, answer) if _is_unicode(question + answer) else "text that is no Unicode"
+
+
+def best_answer(issue: Mapping[str, object]) -> str:
+    """Return the comment with the most +1, heart and hooray reactions, the earliest of equals.
+
+    Empty comments and those by the asker or a bot do not count; without others the result is empty.
+    """
+    comments = issue.get("comments_details")
+    if not isinstance(comments, list):
+        comments = issue.get("comments")
+    ranked = [
+        (-_likes(comment), _text(comment, "created_at") or "9999", index)
+        for index, comment in enumerate(comments if isinstance(comments, list) else [])
+        if isinstance(comment, dict)
+        and _text(comment, "body").strip()
+        and not _is_bot(comment)
+        and _is_by_another(issue, comment)
+    ]
+    if not ranked or not isinstance(comments, list):
+        return ""
+    return _text(comments[min(ranked)[2]], "body").strip()
+
+
+def _is_by_another(issue: Mapping[str, object], comment: Mapping[str, object]) -> bool:
+    asker, writer = _login(issue), _login(comment)
+    if asker:
+        return writer != asker
+    # Without the asker's name, only a different association with the project proves another person.
+    asker_role = _text(issue, "author_association")
+    writer_role = _text(comment, "author_association")
+    return bool(asker_role and writer_role) and asker_role != writer_role
+
+
+def _is_bot(comment: Mapping[str, object]) -> bool:
+    user = comment.get("user")
+    if isinstance(user, dict) and _text(user, "type").lower() == "bot":
+        return True
+    login = _login(comment)
+    return login.endswith(_BOT_SUFFIXES) or login in _BOTS
+
+
+def _login(entry: Mapping[str, object]) -> str:
+    """Return the author's account name in lower case; empty if it is unknown."""
+    user = entry.get("user")
+    login = _text(user, "login") if isinstance(user, dict) else _text(entry, "user")
+    login = login.strip().lower()
+    return "" if login == _GHOST else login
+
+
+def _likes(comment: Mapping[str, object]) -> int:
+    reactions = comment.get("reactions")
+    if not isinstance(reactions, dict):
+        return 0
+    counts = [reactions.get(name) for name in POSITIVE_REACTIONS]
+    return sum(count for count in counts if isinstance(count, int) and count > 0)
+
+
+def _repository(issue: Mapping[str, object]) -> str:
+    for name in ("repository_url", "html_url", "url", "repository", "repo"):
+        text = _text(issue, name).strip().removeprefix("https://").removeprefix("api.")
+        if match := _REPOSITORY.fullmatch(text):
+            return match[1]
+    return ""
+
+
+def _issue_number(issue: Mapping[str, object]) -> int:
+    number = issue.get("number", issue.get("issue_number"))
+    if isinstance(number, int) and not isinstance(number, bool) and 0 < number < 10**12:
+        return number
+    for name in ("html_url", "url"):
+        if match := _NUMBER.search(_text(issue, name)):
+            return int(match[1])
+    return 0
+
+
+def _text(entry: Mapping[str, object], name: str) -> str:
+    value = entry.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,32 @@
+"""Loading of models: no telemetry, no noise, errors as one line."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from graph.support.errors import ConfigError
+from graph.support.text import one_line
+
+
+@contextmanager
+def quiet_loading(model: str) -> Iterator[None]:
+    """Silence the libraries while the block loads a model, and report a failure in one line.
+
+    Import `sentence_transformers` or the classes of `transformers` inside the block: huggingface_hub
+    reads the variable that turns its telemetry off when it is imported.
+
+    Args:
+        model: The model as an error names it: a noun and its name.
+
+    Raises:
+        ConfigError: the block raised an OSError, a ValueError or a KeyError: there is no such model.
+    """
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    except (OSError, ValueError, KeyError) as error:
+        raise ConfigError(f"cannot load {model}: {one_line(error)}") from None

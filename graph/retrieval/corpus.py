@@ -1,0 +1,49 @@
+"""The corpus: a table of posts, its default file, and its reading."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from graph.markdown import to_markdown
+from graph.retrieval.posts import Post
+from graph.support.errors import DatasetError
+from graph.support.table_files import CORPUS_COLUMNS, read_rows
+
+_TRUE = ("true", "1", "1.0", "yes", "t")
+
+_OWN = Path("dataset/question_answer.csv")
+_SAMPLE = Path("dataset/sample/question_answer.csv")
+
+
+def default_corpus() -> Path:
+    """Return the corpus for commands without `--corpus`: the user's own, else the sample.
+
+    Raises:
+        DatasetError: neither file exists (outside a checkout).
+    """
+    for path in (_OWN, _SAMPLE):
+        if path.is_file():
+            return path
+    raise DatasetError(f"there is no corpus at {_OWN} or {_SAMPLE}: name one with --corpus PATH")
+
+
+def read_corpus(path: Path) -> Iterator[Post]:
+    """Yield the posts of a corpus file (columns: see `CORPUS_COLUMNS`; bodies are HTML).
+
+    Raises:
+        DatasetError: see `read_rows`; or a row has no question_id.
+    """
+    for number, row in read_rows(path, CORPUS_COLUMNS):
+        if not row["question_id"].strip():
+            raise DatasetError(f"{path}: row {number}: question_id is empty")
+        yield Post(
+            question_id=row["question_id"].strip(),
+            title=" ".join(row["question_title"].split()),
+            tags=tuple(tag.strip() for tag in row["question_tags"].split("|") if tag.strip()),
+            question=to_markdown(row["question_body"]),
+            answer_id=row["answer_id"].strip(),
+            answer=to_markdown(row["answer_body"]),
+            answer_score=row["answer_score"].strip(),
+            accepted=row.get("is_accepted", "").strip().lower() in _TRUE,
+            url=row.get("question_url", ""),
+            licence=row.get("licence", ""),
+        )

@@ -1,0 +1,67 @@
+"""Numbers and summaries as text."""
+
+import pytest
+
+from evaluation.statistics.summaries import summarise
+from evaluation.tables.numbers import (
+    NO_INTERVAL,
+    decimal,
+    interval_text,
+    mean_over_interval,
+    number,
+    p_text,
+    percent,
+    signed,
+    signed_decimal,
+)
+from evaluation.tables.summary_columns import (
+    SUMMARY_COLUMNS,
+    counts_text,
+    narrow_cell,
+    summary_cells,
+)
+
+
+@pytest.mark.parametrize(
+    ("style", "value", "text"),
+    [
+        (number, 0.2841, ".284"),
+        (number, 1.0, "1.00"),
+        (number, -0.0001, ".000"),
+        (signed, 0.2841, "+.284"),
+        (signed, -1.0, "-1.00"),
+        (decimal, 0.2841, "0.284"),
+        (signed_decimal, 0.2841, "+0.284"),
+        (percent, 0.2841, "28%"),
+        (p_text, 0.0004, "<.001"),
+        (p_text, 0.04, ".040"),
+    ],
+)
+def test_a_number_in_each_style_and_none_without_a_value(style, value, text):
+    assert style(value) == text
+    assert style(None) == "none"
+
+
+def test_a_dash_between_the_ends_gives_way_to_a_word_beside_a_minus():
+    assert interval_text([0.25, 0.31], joint="-") == ".250-.310"
+    assert interval_text([-0.02, 0.04], joint="-") == "-.020 to .040"
+    assert interval_text(None, missing=NO_INTERVAL) == "no interval"
+
+
+def test_a_mean_over_its_interval():
+    assert mean_over_interval(0.3, [0.2, 0.4], signed) == "+.300\n+.200 to +.400"
+    assert mean_over_interval(0.3, None) == ".300\nnone"
+    assert mean_over_interval(None, None) == "none"
+
+
+def test_a_summary_has_a_cell_for_each_column():
+    summary = summarise([0.5, 0.5, None])
+    cells = dict(zip(SUMMARY_COLUMNS, summary_cells(summary), strict=True))
+    assert cells == {
+        "mean": "0.500",
+        "95 % interval": "0.500 to 0.500",
+        "n": "2",
+        "unscored": "1",
+    }
+    assert narrow_cell(summary) == ".500\n.500 to .500\n1 unscored"
+    assert counts_text(summary) == "n 2, 1 unscored"
