@@ -62,6 +62,26 @@ def stages(
         return nodes
     if reranking.initial:
         nodes["rerank_drafts"] = _rerank(config, model, chooser, "rerank_drafts")
+    return {**nodes, **_round(config, model, chooser)}
+
+
+def texts_per_question(config: Config) -> int:
+    """Return the largest number of texts that the nodes generate for one question."""
+    if config.generation.method == "extract":
+        return 0
+    drafts = config.rerank.drafts if config.rerank.initial else 1
+    texts = drafts * (2 if config.generation.cot else 1)
+    if config.retrieval.kind == "none":
+        return texts
+    texts += "baseline" in config.rerank.candidates
+    refinements = config.rerank.drafts if config.rerank.refined else 1
+    return texts + config.refine.max_rounds * (1 + refinements)
+
+
+def _round(config: Config, model: TextModel, chooser: Chooser) -> dict[str, Stage]:
+    """Return the nodes of one round of critique and refinement."""
+    generation, reranking = config.generation, config.rerank
+    nodes: dict[str, Stage] = {}
     nodes["critique"] = partial(
         critique,
         model=model,

@@ -21,6 +21,7 @@ from evaluation.store.identity import digest
 from graph.config import load_settings
 from graph.retrieval.corpus import default_corpus
 from graph.schema import Config, EmbedderSpec, ModelSpec, Settings
+from graph.stages import texts_per_question
 from graph.support.errors import ConfigError
 from graph.support.logger import log
 
@@ -123,28 +124,15 @@ def description(job: Job) -> str:
         "profile": settings.profile.model_dump(mode="json"),
     }
     config = settings.config
-    calls = calls_per_question(config)
+    texts = texts_per_question(config)
     length = config.generation.max_new_tokens
     return (
         f"# {settings.config_name}, profile {settings.profile_name}\n"
         + yaml.safe_dump(resolved, sort_keys=False)
         + f"questions: {len(job.items)}\n"
         + f"batches: {len(batches(job.items, job.choices.batch_size))}\n"
-        + f"texts to generate: {calls * len(job.items)} at most, each of up to {length} tokens\n"
+        + f"texts to generate: {texts * len(job.items)} at most, each of up to {length} tokens\n"
         + f"verdicts: {len(job.items) if job.choices.judged else 0} of the judge\n"
         + f"folder: {job.folder}\n"
         + f"identity: {digest(job.identity)}\n"
     )
-
-
-def calls_per_question(config: Config) -> int:
-    """Return the largest number of texts that are generated for one question."""
-    if config.generation.method == "extract":
-        return 0
-    drafts = config.rerank.drafts if config.rerank.initial else 1
-    generate = drafts * (2 if config.generation.cot else 1)
-    if config.retrieval.kind == "none":
-        return generate
-    refined = config.rerank.drafts if config.rerank.refined else 1
-    generate += "baseline" in config.rerank.candidates
-    return generate + config.refine.max_rounds * (1 + refined)

@@ -23,7 +23,7 @@ from evaluation.report.run_figures import Figures
 from evaluation.statistics.paired_tests import ALPHA
 from evaluation.tables.numbers import NO_INTERVAL, interval_text, number, p_text, signed
 from evaluation.tables.results_tables import retrieval_rows
-from evaluation.tables.summary_columns import counts_text
+from evaluation.tables.summary_columns import lines_below_mean
 from graph.support.terminal import safe_text
 
 _MARKS = {"better": "▲", "worse": "▼", "not distinguishable": "≈", "no test": "·"}
@@ -129,8 +129,7 @@ def _environment() -> Environment:
     )
     environment.filters.update(
         breakable=_breakable,
-        counts=counts_text,
-        interval=partial(interval_text, missing=NO_INTERVAL),
+        lines_below_mean=lines_below_mean,
         mark=_mark,
         number=number,
         p=p_text,

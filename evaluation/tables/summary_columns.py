@@ -2,6 +2,7 @@
 
 from evaluation.statistics.summaries import Summary
 from evaluation.tables.numbers import (
+    NO_INTERVAL,
     NumberStyle,
     decimal,
     interval_text,
@@ -24,6 +25,7 @@ def narrow_cell(summary: Summary, style: NumberStyle = number, joint: str = " to
     return f"{cell}\n{summary['unscored']} unscored" if summary["unscored"] else cell
 
 
-def counts_text(summary: Summary) -> str:
-    """Return the counts that stand beside a mean, as in `n 20, 0 unscored`."""
-    return f"n {summary['n']:,}, {summary['unscored']:,} unscored"
+def lines_below_mean(summary: Summary) -> list[str]:
+    """Return the lines below a mean in a cell of the report: the interval, then the counts."""
+    counts = f"n {summary['n']:,}, {summary['unscored']:,} unscored"
+    return [interval_text(summary["ci95"], missing=NO_INTERVAL), counts]

@@ -43,7 +43,6 @@ def setup_of(config, batch_size, models=None, items=()):
 
 def test_all_configs_answer_and_are_judged(tmp_path):
     names = config_names()
-    assert len(names) == 22
     items = load_items(SAMPLE_DATASET, 2)
     profile = load_settings("baseline", "embedded", SHORT).profile
     # Configs with the same first stages share their calls through the cache, which saves minutes.

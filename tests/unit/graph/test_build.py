@@ -119,7 +119,6 @@ def test_semantic_runs_its_stages_in_order():
 
 def test_all_configs_have_an_expected_order():
     assert sorted(config_names()) == sorted(ORDERS)
-    assert len(ORDERS) == 22
 
 
 @pytest.mark.parametrize("name", ORDERS)

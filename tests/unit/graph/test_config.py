@@ -18,6 +18,7 @@ from graph.config import (
     profile_names,
     resolve_profile_name,
 )
+from graph.models.engines import ENGINES
 from graph.schema import (
     Config,
     EmbedderSpec,
@@ -31,6 +32,7 @@ from graph.schema import (
 )
 from graph.support.errors import ConfigError
 
+ENGINE_NAMES = " or ".join(map(repr, ENGINES))
 NAMES = [
     "baseline",
     "extract",
@@ -476,8 +478,8 @@ def test_overrides_apply_in_order_and_the_last_wins():
         ("generation.temperature=0x_", "is not a YAML value"),
         ("generator.stop=end", "generator.stop"),
         ("generator.window=64", "greater than or equal to 128 (got 64)"),
-        ("generator.engine=vllm", "generator.engine: Input should be 'huggingface' (got 'vllm')"),
-        ("generator.engine=[]", "generator.engine: Input should be 'huggingface' (got [])"),
+        ("generator.engine=vllm", f"generator.engine: Input should be {ENGINE_NAMES} (got 'vllm')"),
+        ("generator.engine=[]", f"generator.engine: Input should be {ENGINE_NAMES} (got [])"),
         ("generator.weights=disk", "generator.weights: Input should be 'hub' or 'package'"),
         ("embedder.engine=vllm", "there is no field embedder.engine"),
         ("embedder.engin=embedded", "there is no field 'embedder.engin'"),

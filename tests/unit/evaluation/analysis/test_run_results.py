@@ -46,11 +46,18 @@ def test_a_failed_question_is_counted_and_in_no_mean():
     assert notes(results) == ["1 questions failed: no metric counts them."]
 
 
+def summary_row(markdown, metric):
+    """Return the cells right of a metric's name in summary.md."""
+    [line] = [line for line in markdown.split("\n") if line.startswith(f"| {metric} |")]
+    return [cell.strip() for cell in line.strip("| ").split("|")][1:]
+
+
 def test_an_unscored_metric_is_counted_and_is_not_zero():
     results = of(
         record(1), record(2, metrics={**dict.fromkeys(METRIC_NAMES, 0.2), "LLM_judge": None})
     )
-    assert results["metrics"]["LLM_judge"] == {"mean": 0.1, "n": 1, "unscored": 1, "ci95": None}
+    judge = results["metrics"]["LLM_judge"]
+    assert (judge["mean"], judge["n"], judge["unscored"]) == (0.1, 1, 1)
     assert results["metrics"]["BLEU"]["unscored"] == 0
 
 
@@ -81,7 +88,8 @@ def test_the_mass_is_that_of_the_judge_alone():
     ]
     error = {"node": "judge", "score": None, "error": "ValueError: no"}
     results = of(record(0, steps=steps), record(1, steps=[error]))
-    assert results["judge_mass"] == {"mean": 0.4, "n": 1, "unscored": 0, "ci95": None}
+    mass = results["judge_mass"]
+    assert (mass["mean"], mass["n"], mass["unscored"]) == (0.4, 1, 0)
 
 
 def test_critique_formats_and_halved_replies_are_counted():
@@ -168,7 +176,8 @@ def test_nothing_scored_is_none_and_no_zero(tmp_path, records):
     write_results(tmp_path, results)
     assert (results["n"], results["failed"]) == (len(records), len(records))
     assert all(summary["mean"] is None for summary in results["metrics"].values())
-    assert "| BLEU | none | none | 0 | 0 |" in (tmp_path / "summary.md").read_text("utf-8")
+    cells = summary_row((tmp_path / "summary.md").read_text("utf-8"), "BLEU")
+    assert cells[:4] == ["none", "none", "0", "0"]
 
 
 def test_the_summary_is_a_table_with_counts(tmp_path):
@@ -176,8 +185,8 @@ def test_the_summary_is_a_table_with_counts(tmp_path):
     lines = (tmp_path / "summary.md").read_text(encoding="utf-8").split("\n")
     assert lines[0] == "# baseline with profile embedded"
     assert lines[2] == "3 questions, 1 failed, 0 empty answers."
-    assert lines[4] == "| metric | mean | 95 % interval | n | unscored |"
-    assert lines[6] == "| BLEU | 0.200 | 0.200 to 0.200 | 2 | 0 |"
+    assert lines[4].startswith("| metric | mean | 95 % interval | n | unscored |")
+    assert summary_row("\n".join(lines), "BLEU")[:4] == ["0.200", "0.200 to 0.200", "2", "0"]
     assert "Tokens: 24 in prompts, 6 generated, 0 of passages" in lines[7 + len(METRIC_NAMES)]
     assert lines[-2] == "- 1 questions failed: no metric counts them."
 
@@ -193,7 +202,7 @@ def test_the_table_shows_mean_interval_and_counts():
     console = Console(file=io.StringIO(), width=100)
     console.print(results_table(of(record(2), record(2), failed(3))))
     row = next(line for line in console.file.getvalue().split("\n") if "ROUGE-L" in line)
-    assert [cell.strip() for cell in row.strip("│ ").split("│")] == [
+    assert [cell.strip() for cell in row.strip("│ ").split("│")][:5] == [
         "ROUGE-L",
         "0.200",
         "0.200 to 0.200",

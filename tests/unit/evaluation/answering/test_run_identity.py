@@ -192,7 +192,9 @@ def test_each_config_keeps_its_identity(choices, monkeypatch, name):
         section: {field: fields["config"][section][field] for field in recorded.split()}
         for section, recorded in RECORDED_FIELDS.items()
     }
-    assert digest(fields)[:16] == IDENTITIES.get(name), "old runs of this config are not resumed"
+    assert digest(fields)[:16] == IDENTITIES.get(name), (
+        "old runs of this config are not resumed; record the digest of a new config here"
+    )
 
 
 def test_equal_choices_have_equal_identities_of_64_hex_digits(choices):

@@ -294,7 +294,7 @@ def test_a_judge_that_people_do_not_bear_out_is_marked(
     monkeypatch.setattr("evaluation.report.run_figures.calibration_of", lambda identity: known)
     tree = report(make_run(tmp_path / "a", scored([0.1, 0.2])))
     heads = [head.text_content() for head in tree.xpath("//table[@class='means']/thead//th")]
-    assert heads[6] == heading
+    assert heads[1 + METRIC_NAMES.index("LLM_judge")] == heading
     assert ("do not rank by this judge" in text_of(tree)) == heading.endswith("coin")
 
 

@@ -17,7 +17,9 @@ def test_nothing_scored_has_no_mean():
 
 
 def test_one_value_has_a_mean_and_no_interval():
-    assert summarise([0.25, None]) == {"mean": 0.25, "n": 1, "unscored": 1, "ci95": None}
+    summary = summarise([0.25, None])
+    assert (summary["mean"], summary["n"], summary["unscored"]) == (0.25, 1, 1)
+    assert summary["ci95"] is None
 
 
 def test_zero_is_a_score_and_none_is_not():
@@ -26,7 +28,8 @@ def test_zero_is_a_score_and_none_is_not():
 
 
 def test_a_constant_has_an_interval_of_no_width():
-    assert summarise([0.5] * 10) == {"mean": 0.5, "n": 10, "unscored": 0, "ci95": [0.5, 0.5]}
+    summary = summarise([0.5] * 10)
+    assert (summary["mean"], summary["ci95"]) == (0.5, [0.5, 0.5])
 
 
 def test_the_interval_is_about_two_standard_errors_wide():

@@ -16,7 +16,7 @@ from evaluation.tables.numbers import (
 )
 from evaluation.tables.summary_columns import (
     SUMMARY_COLUMNS,
-    counts_text,
+    lines_below_mean,
     narrow_cell,
     summary_cells,
 )
@@ -64,4 +64,4 @@ def test_a_summary_has_a_cell_for_each_column():
         "unscored": "1",
     }
     assert narrow_cell(summary) == ".500\n.500 to .500\n1 unscored"
-    assert counts_text(summary) == "n 2, 1 unscored"
+    assert lines_below_mean(summary) == [".500 to .500", "n 2, 1 unscored"]
