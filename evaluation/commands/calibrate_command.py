@@ -35,6 +35,7 @@ from graph.support import terminal
 from graph.support.errors import ConfigError
 from graph.support.logger import log
 from graph.support.terminal import Interrupted
+from graph.support.text import one_line
 
 _MAX_ERRORS = 3
 """Different errors of the judge that are logged."""
@@ -165,7 +166,7 @@ def _ask_judge(
         log.warning("interrupted: the verdicts so far are cached; the same command goes on")
         raise
     for error in sorted(set(verdicts.errors))[:_MAX_ERRORS]:
-        log.warning("the judge failed: %s", " ".join(error.split())[:300])
+        log.warning("the judge failed: %s", one_line(error))
     return verdicts
 
 

@@ -16,6 +16,7 @@ from graph.models.lockstep import TaskOutcome
 from graph.schema import ModelSpec, Profile
 from graph.support.errors import ConfigError
 from graph.support.storage import file_sha256
+from graph.support.text import one_line
 from nodes import judge as node
 from nodes.judge import judge
 from nodes.state import JudgedState, JudgeUpdate
@@ -62,7 +63,7 @@ def _reason(error: str | None) -> str:
     name, _, message = error.partition(": ")
     if name == "PromptTooLongError":
         return "the question does not fit the window"
-    return " ".join(f"{name}: {message}".split())[:_REASON_CHARS]
+    return one_line(f"{name}: {message}", _REASON_CHARS)
 
 
 def model_pass_spec(spec: ModelSpec, batch_size: int) -> PassSpec:

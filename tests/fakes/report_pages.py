@@ -50,7 +50,7 @@ def parsed(page: Path):
 
 
 def unpacked(text: str):
-    """Return what a block holds."""
+    """Return the content of a block."""
     return json.loads(zlib.decompress(base64.b64decode(text)))
 
 

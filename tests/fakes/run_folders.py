@@ -90,7 +90,7 @@ def scored(values: Sequence[float | None], **changes) -> list[Record]:
 
 
 def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
-    """Return what is in a folder, byte by byte, and when it was changed."""
+    """Return the bytes and the modification time of each file in a folder."""
     return {
         path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in sorted(folder.iterdir())
     }

@@ -90,7 +90,7 @@ def calls(tree: ast.Module) -> Iterator[tuple[str, ast.Call]]:
 
 
 def danger_in(tree: ast.Module) -> list[str]:
-    """Return what a module does that could run code which a file brings along."""
+    """Return the statements of a module that could run code from a file."""
     forbidden_modules = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
     forbidden_calls = {"eval", "exec", "compile", "__import__", "print", "input"}
     forbidden_ends = (

@@ -14,7 +14,7 @@ from evaluation.rescoring.score_files import PassScore, fingerprint
 from evaluation.store.journal import Record
 from graph.models.lockstep import Lockstep
 from graph.support.errors import MissingExtraError, PromptTooLongError
-from graph.support.text import without_surrogates
+from graph.support.text import one_line, without_surrogates
 
 if TYPE_CHECKING:
     from evaluation.rescoring.ragas.ragas_model import Writer
@@ -199,4 +199,4 @@ def _reason(error: Exception) -> str:
         return str(error)
     if isinstance(error, ValidationError):
         return "the reply does not parse"
-    return " ".join(f"{type(error).__name__}: {error}".split())[:_REASON_CHARS]
+    return one_line(f"{type(error).__name__}: {error}", _REASON_CHARS)

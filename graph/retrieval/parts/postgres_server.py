@@ -7,6 +7,7 @@ from threading import RLock
 from typing import TYPE_CHECKING
 
 from graph.support.errors import ConfigError, MissingExtraError
+from graph.support.text import one_line
 
 if TYPE_CHECKING:
     import psycopg
@@ -156,7 +157,7 @@ def lock(connection: "Connection", name: str) -> None:
 def _failed(error: "psycopg.Error") -> ConfigError:
     """Return the server's message as an error; errors before a connection have those of `_REASONS`."""
     message = error.diag.message_primary
-    return _refused(" ".join(message.split())[:300] if message else "the connection was lost")
+    return _refused(one_line(message) if message else "the connection was lost")
 
 
 def _refused(why: str) -> ConfigError:

@@ -64,7 +64,7 @@ def two(tmp_path):
 
 
 def text_of(tree, path="//body"):
-    """Return what is read, without scripts."""
+    """Return the text that a reader sees, without scripts."""
     parts = tree.xpath(f"{path}//text()[not(ancestor::script)]")
     return " ".join(" ".join(parts).split())
 

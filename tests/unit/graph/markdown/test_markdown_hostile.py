@@ -109,7 +109,7 @@ def test_lists_are_indented_to_a_depth_and_no_deeper():
 
 
 def calls(function, argument):
-    """Return how many calls it takes, those of C functions too."""
+    """Return the number of calls, those of C functions too."""
     count = 0
 
     def profile(frame, event, value):

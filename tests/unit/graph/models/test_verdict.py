@@ -85,11 +85,15 @@ def test_an_option_swallowed_by_the_common_part_still_has_a_term():
     assert all(scoring.terms)
 
 
-@given(
+hostile_options = given(
     st.lists(st.text("AB 01", min_size=1, max_size=4), min_size=2, max_size=6, unique=True),
     st.text("AB 01.\n", min_size=1, max_size=12),
     st.lists(st.text("AB 01.\n", min_size=2, max_size=4), max_size=12),
 )
+"""Options, a prompt, and the merges of a tokenizer that joins characters across their border."""
+
+
+@hostile_options
 @settings(max_examples=200, derandomize=True, deadline=None)
 def test_any_options_get_probabilities_that_sum_to_one(options, prompt, merges):
     tokenizer = GreedyTokenizer(sorted({*"AB 01.\n", *merges}))
@@ -111,11 +115,7 @@ def test_any_options_get_probabilities_that_sum_to_one(options, prompt, merges):
     assert distribution.probabilities[distribution.choice] == best
 
 
-@given(
-    st.lists(st.text("AB 01", min_size=1, max_size=4), min_size=2, max_size=6, unique=True),
-    st.text("AB 01.\n", min_size=1, max_size=12),
-    st.lists(st.text("AB 01.\n", min_size=2, max_size=4), max_size=12),
-)
+@hostile_options
 @settings(max_examples=200, derandomize=True, deadline=None)
 def test_options_are_compared_by_what_follows_the_part_they_all_share(options, prompt, merges):
     tokenizer = GreedyTokenizer(sorted({*"AB 01.\n", *merges}))
