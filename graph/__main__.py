@@ -10,7 +10,6 @@ from graph.drawing import draw, to_png, to_svg
 from graph.models import open_models
 from graph.retrieval import open_retriever
 from graph.retrieval.corpus import default_corpus
-from graph.retrieval.index import build_or_verify
 from graph.schema import Settings
 from graph.support.errors import ConfigError
 from graph.support.logger import log
@@ -164,9 +163,8 @@ def _index(arguments: argparse.Namespace) -> int:
     corpus = arguments.corpus or default_corpus()
     retrieval, embedder = settings.config.retrieval, settings.profile.embedder
     retriever = open_retriever(retrieval, embedder, corpus=corpus, folder=arguments.index)
-    folder = build_or_verify(retrieval, corpus, embedder, arguments.index)
     # With `retrieval.store: postgres`, opening also fills the tables of the server.
-    posts = retriever.open()
+    posts, folder = retriever.open(), retriever.index_folder()
     sys.stdout.write(f"{kind} index of {posts} posts of {corpus}: {folder}\n")
     return 0
 

@@ -6,11 +6,10 @@ from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
-from numpy import float64
 from numpy.typing import NDArray
 
 from evaluation.metrics.registry import METRICS, ON_REQUEST, metric_names
-from evaluation.statistics.paired_tests import ALPHA, Inference, holm, infer
+from evaluation.statistics.paired_tests import ALPHA, Inference, holm, infer, paired_gains
 from evaluation.store.journal import Record
 from evaluation.store.recorded_run import RecordedRun
 from graph.support.errors import ConfigError, DatasetError
@@ -19,8 +18,6 @@ from graph.support.logger import log
 _RETRIEVAL_FIELDS = ("index", "leaks", "weights")
 """Fields of an identity whose presence follows from the config's kind of retrieval."""
 _FIELDS_OF_EVERY_INDEX = ("corpus_sha256", "encoder", "encoder_revision", "encoder_dtype")
-_DIGITS = 9
-"""Decimals of a difference: equal scores may differ in their last bits, and then differ by 0."""
 
 Pairs = list[tuple[Record, Record]]
 """For each shared question, its record in run `a` and its record in run `b`."""
@@ -138,7 +135,7 @@ def metric_difference(pairs: Pairs, metric: str, a: str, b: str) -> Difference:
     # The shape keeps two columns where no question has both scores.
     scored = np.array([pair for pair in values if None not in pair], dtype=float).reshape(-1, 2)
     ours, theirs = scored[:, 0], scored[:, 1]
-    gains = np.round(ours - theirs, _DIGITS)
+    gains = paired_gains(ours, theirs)
     return {
         "a": a,
         "b": b,
@@ -149,7 +146,7 @@ def metric_difference(pairs: Pairs, metric: str, a: str, b: str) -> Difference:
         "mean_a": _mean(ours),
         "mean_b": _mean(theirs),
         "mean_difference": _mean(gains),
-        **infer(ours, theirs, gains),
+        **infer(ours, theirs),
         "better": _mean(gains > 0),
         "equal": _mean(gains == 0),
         "worse": _mean(gains < 0),
@@ -216,7 +213,7 @@ def _valueless_metrics(runs: Iterable[RecordedRun]) -> list[str]:
     return [name for name in names if all(metrics.get(name) is None for metrics in measured)]
 
 
-def _mean(values: NDArray[float64]) -> float | None:
+def _mean(values: NDArray[np.float64 | np.bool]) -> float | None:
     return float(values.mean()) if len(values) else None
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from evaluation.metrics.metric import MetricScores
 from evaluation.metrics.registry import STAGE_METRICS
 from evaluation.statistics.intervals import ratio_interval
-from evaluation.statistics.paired_tests import Inference, infer
+from evaluation.statistics.paired_tests import Inference, infer, paired_gains
 from evaluation.statistics.summaries import Summary, summarise
 from evaluation.store.journal import Record
 from evaluation.store.recorded_run import RecordedRun, known_records
@@ -24,8 +24,6 @@ RANDOM, BEST = "random pick", "best of n"
 """The two bounds: the mean over all drafts, and the highest score among them."""
 FIRST, CONSENSUS, LIKELIHOOD = "first draft", "consensus", "likelihood"
 ONE_ORDER, OTHER_ORDER, BOTH_ORDERS = "model, one order", "model, other order", "model, both orders"
-_DIGITS = 9
-"""Decimals of a difference: equal scores may differ in their last bits, and then differ by 0."""
 
 
 class Choice(NamedTuple):
@@ -213,9 +211,9 @@ def _difference(
     step_choices: Sequence[Choice], metric: str, way: str, other_way: str
 ) -> ChoiceDifference:
     ours, theirs = _paired_scores(step_choices, metric, (way, other_way)).T
-    gains = np.round(ours - theirs, _DIGITS)
+    gains = paired_gains(ours, theirs)
     return {
         "n": len(gains),
         "mean_difference": float(gains.mean()) if len(gains) else None,
-        **infer(ours, theirs, gains),
+        **infer(ours, theirs),
     }

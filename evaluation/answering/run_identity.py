@@ -1,4 +1,7 @@
-"""The identity of a run: everything that can change one of its numbers, and nothing else."""
+"""The identity of a run: everything that can change one of its numbers.
+
+Sources are compared as files, so a new comment in them starts new runs too.
+"""
 
 from pathlib import Path
 from typing import NamedTuple

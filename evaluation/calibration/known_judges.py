@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from evaluation.calibration.score_agreement import CountedEstimate, Estimate
-from evaluation.metrics.calibrated_judge import SHIPPED, load_judge
+from evaluation.metrics.calibrated_judge import CALIBRATED_JUDGE, SHIPPED, load_judge
+from evaluation.metrics.llm_judge import LLM_JUDGE
 from graph.support.errors import DatasetError
 from graph.support.storage import cache_folder, write_atomically
 from prompts.judge import JUDGE
@@ -19,6 +20,8 @@ from prompts.judge import JUDGE
 SHIPPED_FIGURES = Path(__file__).with_name("known_judges.json")
 COIN = 0.5
 """Share of pairs on which a coin agrees with people."""
+_DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
+"""What reading a damaged file raises."""
 _KEY_FIELDS = ("model", "revision", "chat_format")
 """Fields of a model's spec that identify a judge; its arithmetic (`dtype`) does not."""
 
@@ -72,7 +75,7 @@ def calibration_of(identity: Mapping[str, Any]) -> list[Calibration]:
     calibrations: list[Calibration] = []
     if isinstance(judge := identity.get("judge"), Mapping):
         figures = _find_figures(judge_key(judge))
-        calibrations.append(_calibration("LLM_judge", str(judge.get("model")), figures))
+        calibrations.append(_calibration(LLM_JUDGE.name, str(judge.get("model")), figures))
     if isinstance(formula := identity.get("calibrated_judge"), Mapping):
         key = {field: formula.get(field) for field in ("intercept", "weights")}
         shipped = load_judge(SHIPPED)
@@ -80,7 +83,7 @@ def calibration_of(identity: Mapping[str, Any]) -> list[Calibration]:
             figures, name = shipped.provenance["cross_validated"], "calibrated"
         else:
             figures, name = _find_figures(key), "calibrated, of your own"
-        calibrations.append(_calibration("calibrated_judge", name, figures))
+        calibrations.append(_calibration(CALIBRATED_JUDGE.name, name, figures))
     return calibrations
 
 
@@ -104,11 +107,10 @@ def read_known_judges(path: Path) -> list[dict[str, Any]]:
         judges = json.loads(path.read_text(encoding="utf-8"))["judges"]
         for judge in judges:
             # Reads every field that is used later, so that a missing one is an error here.
-            _calibration("", str(judge["judge"]), judge)
-            judge["spearman"]["mean"], judge["pair_agreement"]["mean"]
+            note_of(_calibration("", str(judge["judge"]), judge))
     except FileNotFoundError:
         return []
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except _DAMAGE:
         raise DatasetError(
             f"{path}: damaged list of measured judges: delete the file, then measure again with "
             "python -m evaluation calibrate --grades CSV --record"
@@ -136,7 +138,7 @@ def stored_calibration(path: Path) -> list[Calibration]:
         calibrations = json.loads(path.read_text(encoding="utf-8"))["calibration"]
         for calibration in calibrations:
             note_of(calibration)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, AttributeError):
+    except _DAMAGE:
         return []
     return list(calibrations)
 

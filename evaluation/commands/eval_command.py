@@ -3,7 +3,7 @@
 import argparse
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 
 from evaluation.analysis.control_comparison import compare_with_control, verdict_lines
@@ -11,7 +11,7 @@ from evaluation.analysis.run_results import Results, results_of
 from evaluation.answering import flags
 from evaluation.answering.job import Job, description, resolve_job
 from evaluation.answering.run_job import answer_missing, manifest_of, prepare
-from evaluation.calibration.known_judges import calibration_of
+from evaluation.calibration.known_judges import Calibration, calibration_of
 from evaluation.commands.ragas_command import show_ragas
 from evaluation.report.report_file import page_of, report_on
 from evaluation.rescoring.ragas.ragas_metrics import open_ragas
@@ -46,7 +46,12 @@ def _evaluate(jobs: list[Job], arguments: argparse.Namespace) -> int:
     if arguments.ragas:
         # A missing package is an error before the work, not after it.
         open_ragas()
-    results = [_run(job, models, fresh=arguments.fresh) for job in jobs]
+    # Read before the work: a damaged list of measured judges must not cost a finished run its tables.
+    calibrations = [calibration_of(job.identity) for job in jobs]
+    results = [
+        _run(job, models, calibration, fresh=arguments.fresh)
+        for job, calibration in zip(jobs, calibrations, strict=True)
+    ]
     if arguments.ragas:
         _score_with_ragas(jobs, results, models)
     if not arguments.no_report:
@@ -67,7 +72,9 @@ def _open_models(job: Job, *, cached: bool) -> Models:
     )
 
 
-def _run(job: Job, models: Callable[[], Models], *, fresh: bool) -> Results:
+def _run(
+    job: Job, models: Callable[[], Models], calibration: Sequence[Calibration], *, fresh: bool
+) -> Results:
     # Prepared before the folder is touched: a refused corpus or index leaves no run folder behind.
     prepared = prepare(job, models) if fresh or not job.folder.exists() else None
     if fresh:
@@ -85,7 +92,7 @@ def _run(job: Job, models: Callable[[], Models], *, fresh: bool) -> Results:
         finally:
             journal.close()
         records = list(journal.entries.values())
-        results = results_of(job.choices.settings, records, calibration_of(job.identity))
+        results = results_of(job.choices.settings, records, calibration)
         results_tables.write_results(job.folder, results)
     _show(results)
     log.info("finished: %s", job.folder)

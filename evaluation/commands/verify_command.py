@@ -19,7 +19,7 @@ from evaluation.metrics.llm_judge import LLM_JUDGE
 from evaluation.metrics.metric import MetricScores
 from evaluation.metrics.record_scores import calibrated_scores, score_texts
 from evaluation.metrics.registry import METRIC_NAMES, METRICS
-from evaluation.store.identity import versions
+from evaluation.store.identity import changed_versions, versions
 from evaluation.store.journal import Record
 from evaluation.store.recorded_run import (
     RecordedRun,
@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-encoder",
         action="store_true",
-        help="do not recompute semantic_similarity, so that no weights are loaded",
+        help=f"do not recompute {' and '.join(_ENCODED_METRICS)}, so that no weights are loaded",
     )
 
 
@@ -80,14 +80,14 @@ def _log_limits(recorded: RecordedRun, *, with_encoder: bool) -> None:
     if not recorded.finished:
         finished = len(recorded.records)
         log.warning("unfinished: %d of %d questions are done", finished, recorded.questions)
+    scored = {name for record in recorded.answered for name in record["metrics"]}
+    names = ", ".join(name for name in _ENCODED_METRICS if name in scored)
     if with_encoder:
         tolerance = _encoder_tolerance(recorded)
-        log.info("semantic_similarity may differ by %g: the encoder's arithmetic", tolerance)
+        log.info("%s may differ by %g: the encoder's arithmetic", names, tolerance)
     else:
-        log.info("semantic_similarity is not recomputed (--no-encoder)")
-    current = versions()
-    changed = [name for name in current if recorded.versions.get(name) != current[name]]
-    if changed:
+        log.info("%s: not recomputed (--no-encoder)", names)
+    if changed := changed_versions(recorded.versions, versions()):
         log.warning("other versions than at the run's start: %s", ", ".join(changed))
 
 

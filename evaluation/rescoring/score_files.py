@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypedDict, TypeGuard
 
 from evaluation.store.checked_lines import CheckedLines, LineFormat, read_checked_lines
-from evaluation.store.identity import digest, versions
+from evaluation.store.identity import changed_versions, digest, versions
 from evaluation.store.journal import Record, is_score
 from graph.support.errors import DatasetError
 from graph.support.logger import log
@@ -202,7 +202,5 @@ def _read_header(path: Path, name: str) -> dict[str, Any]:
 
 
 def _warn_of_versions(path: Path, header: dict[str, Any]) -> None:
-    now = versions()
-    changed = [name for name in now if header["versions"].get(name) != now[name]]
-    if changed:
+    if changed := changed_versions(header["versions"], versions()):
         log.warning("%s: other versions than at its start: %s", path.name, ", ".join(changed))

@@ -68,7 +68,7 @@ def complete_pass(
         file = ScoreFile(folder, spec)
         try:
             if count_unscored(run, file):
-                score_run(run, file, open_scorer(), batch_size_of(run), f"{task} {folder}")
+                score_run(run, file, open_scorer(), f"{task} {folder}")
             else:
                 log.info("%s: every answer is scored already: showing the scores", folder)
         finally:
@@ -116,10 +116,8 @@ def batch_size_of(run: RecordedRun) -> int:
     return size if isinstance(size, int) and size > 0 else _DEFAULT_BATCH_SIZE
 
 
-def score_run(
-    run: RecordedRun, file: ScoreFile, scorer: PassScorer, batch_size: int, label: str
-) -> int:
-    """Score the answers that `file` does not hold yet; return the number of written scores.
+def score_run(run: RecordedRun, file: ScoreFile, scorer: PassScorer, label: str) -> None:
+    """Score the answers that `file` does not hold yet.
 
     If an interrupt cut a batch in two, the whole batch is scored again, so that its composition
     stays the same, but only the missing scores are written.
@@ -134,7 +132,7 @@ def score_run(
             def on_served() -> None:
                 bar.advance(0, f"model call {next(call_numbers)} done")
 
-            for batch in batches_of(records, batch_size):
+            for batch in batches_of(records, batch_size_of(run)):
                 missing = {record["index"] for record in batch} - file.scores.keys()
                 if not missing:
                     continue
@@ -149,7 +147,6 @@ def score_run(
             len(records),
         )
         raise
-    return written
 
 
 def batches_of(records: Sequence[Record], size: int) -> list[Sequence[Record]]:

@@ -19,7 +19,8 @@ POWER = 0.8
 """Power of the smallest detectable difference."""
 PERMUTATIONS = 9_999
 """Sign patterns at most; up to 13 questions have fewer, and the test is exact."""
-
+_DIGITS = 9
+"""Decimals of a difference: equal scores may differ in their last bits, and then differ by 0."""
 _CELLS = 300_000
 """Signs drawn at once: bounds the memory, whatever n is."""
 
@@ -36,7 +37,12 @@ class Inference(TypedDict):
     smallest_detectable: float | None
 
 
-def infer(a: NDArray[float64], b: NDArray[float64], gains: NDArray[float64]) -> Inference:
+def paired_gains(a: NDArray[float64], b: NDArray[float64]) -> NDArray[float64]:
+    """Return the differences a - b, rounded: scores that differ in their last bits are equal."""
+    return np.round(a - b, _DIGITS)
+
+
+def infer(a: NDArray[float64], b: NDArray[float64]) -> Inference:
     """Return the inference about the mean of paired differences; all None below two questions.
 
     McNemar's test where all scores are 0 or 1, else the permutation test.
@@ -44,8 +50,8 @@ def infer(a: NDArray[float64], b: NDArray[float64], gains: NDArray[float64]) -> 
     Args:
         a: Scores of the one run, shape (n,).
         b: Scores of the other run, shape (n,).
-        gains: Their differences a - b, rounded, shape (n,).
     """
+    gains = paired_gains(a, b)
     if len(gains) < 2:
         return {"ci95": None, "p": None, "test": None, "effect": None, "smallest_detectable": None}
     binary = bool(((a == 0) | (a == 1)).all() and ((b == 0) | (b == 1)).all())

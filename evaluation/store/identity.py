@@ -1,6 +1,7 @@
 """The digest of a run's identity, of sources in it, and the package versions beside it."""
 
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
@@ -58,3 +59,8 @@ def versions() -> dict[str, str]:
         with suppress(PackageNotFoundError):
             installed[package] = version(package)
     return installed
+
+
+def changed_versions(recorded: Mapping[str, object], current: Mapping[str, str]) -> list[str]:
+    """Return the packages whose current version differs from the recorded one."""
+    return [name for name, number in current.items() if recorded.get(name) != number]

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from evaluation.store.identity import changed_versions
 from graph.support.errors import DatasetError, RunLockedError
 from graph.support.logger import log
 from graph.support.storage import write_atomically
@@ -75,8 +76,5 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
             raise DatasetError(
                 f"{folder} belongs to another run: its {field} differs; start over with --fresh"
             )
-    changed = [
-        name for name, number in manifest["versions"].items() if packages.get(name) != number
-    ]
-    if changed:
+    if changed := changed_versions(packages, manifest["versions"]):
         log.warning("other versions than at the run's start: %s", ", ".join(changed))

@@ -8,6 +8,7 @@ from rich.table import Table
 from evaluation.analysis.control_comparison import ControlComparison
 from evaluation.analysis.run_results import Results
 from evaluation.metrics.registry import metric_names, short_name
+from evaluation.statistics.summaries import summarise
 from evaluation.tables.layout import add_number_columns, new_table
 from evaluation.tables.summary_columns import narrow_cell
 
@@ -27,7 +28,11 @@ def grid_table(results: Sequence[Results], tokens: Mapping[str, int]) -> Table:
     for result in results:
         table.add_row(
             f"{_wrapped(result['config'])}\n{result['n']}, {result['failed']}",
-            *(narrow_cell(result["metrics"][name], joint="-") for name in names),
+            # A config whose questions all failed lacks the metric of a chosen judge.
+            *(
+                narrow_cell(result["metrics"].get(name) or summarise([]), joint="-")
+                for name in names
+            ),
             f"{tokens[result['config']] / max(1, result['n']):,.0f}",
         )
     return table

@@ -12,11 +12,6 @@ def new_table() -> Table:
     return Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
 
 
-def framed_table() -> Table:
-    """Return an empty table with lines around its cells, for the few columns of one run."""
-    return Table()
-
-
 def add_number_columns(table: Table, *headings: str) -> None:
     """Add columns that are aligned at the right and never broken."""
     for heading in headings:

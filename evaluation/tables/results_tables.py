@@ -12,7 +12,7 @@ from evaluation.analysis.stage_gains import StageGain
 from evaluation.calibration.known_judges import note_of
 from evaluation.metrics.registry import STAGE_METRICS, short_name
 from evaluation.statistics.summaries import Summary
-from evaluation.tables.layout import add_number_columns, framed_table, new_table
+from evaluation.tables.layout import add_number_columns, new_table
 from evaluation.tables.numbers import decimal, signed, signed_decimal
 from evaluation.tables.summary_columns import SUMMARY_COLUMNS, narrow_cell, summary_cells
 from graph.support.storage import write_atomically
@@ -38,7 +38,7 @@ def headline(results: Results) -> str:
 
 def results_table(results: Results) -> Table:
     """Return a row for each metric of the answers and of retrieval."""
-    table = framed_table()
+    table = Table()
     table.add_column("metric")
     add_number_columns(table, *SUMMARY_COLUMNS)
     for name, summary in results["metrics"].items():

@@ -109,8 +109,9 @@ def load_model(spec: ModelSpec) -> LoadedModel:
 def _load_weights(spec: ModelSpec) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
     in_package = spec.weights == "package"
     revision = None if in_package else spec.revision
+    # Outside the block: a full disk during the conversion is not a missing model.
+    source = str(packaged.model_folder(spec.model)) if in_package else spec.model
     with quiet_loading(f"the model {spec.model!r}"):
-        source = str(packaged.model_folder(spec.model)) if in_package else spec.model
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
 

@@ -13,6 +13,7 @@ from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
+from graph.models.quiet_loading import switch_off_telemetry
 from graph.support.errors import ConfigError, MissingExtraError
 from graph.support.logger import log
 from graph.support.storage import cache_folder, file_sha256, folder_atomically
@@ -77,7 +78,10 @@ def model_folder(name: str) -> Path:
 
 def _package(name: str) -> _Package:
     if name not in _PACKAGES:
-        raise ConfigError(f"no package holds a model {name!r}; known: {', '.join(NAMES)}")
+        raise ConfigError(
+            f"no package holds a model {name!r}; known: {', '.join(NAMES)}. For a model of the hub "
+            "or a folder, set weights=hub"
+        )
     return _PACKAGES[name]
 
 
@@ -112,6 +116,7 @@ def _is_whole(folder: Path) -> bool:
 
 
 def _convert_gguf(source: Path, target: Path) -> None:
+    switch_off_telemetry()
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
     from transformers.utils import logging as transformers_logging

@@ -8,6 +8,11 @@ from graph.support.errors import ConfigError
 from graph.support.text import one_line
 
 
+def switch_off_telemetry() -> None:
+    """Switch the telemetry of huggingface_hub off; call it before transformers is imported."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+
 @contextmanager
 def quiet_loading(model: str) -> Iterator[None]:
     """Silence the libraries while the block loads a model, and report a failure in one line.
@@ -21,7 +26,7 @@ def quiet_loading(model: str) -> Iterator[None]:
     Raises:
         ConfigError: the block raised an OSError, a ValueError or a KeyError: there is no such model.
     """
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    switch_off_telemetry()
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.set_verbosity_error()

@@ -36,8 +36,8 @@ def likelihoods(loaded: LoadedModel, batch: Sequence[FittedPrompt]) -> list[Like
 def _likelihood(
     row: FittedPrompt, logprobs: Sequence[float], seconds: float
 ) -> Likelihood | Exception:
-    if any(math.isnan(value) for value in logprobs):
-        return ValueError("the model gave NaN instead of probabilities for a draft")
+    if not all(math.isfinite(value) for value in logprobs):
+        return ValueError("the model gave NaN or infinity instead of probabilities for a draft")
     return {
         "mean_logprob": math.fsum(logprobs) / len(logprobs) if logprobs else None,
         "scored_tokens": len(logprobs),

@@ -40,6 +40,7 @@ class PostRetriever(BaseRetriever):
     excluded: frozenset[str] = frozenset()
     """Ids of questions that are never returned: leaks of the dataset into the corpus."""
     _index: OpenIndex | None = PrivateAttr(None)
+    _index_folder: Path = PrivateAttr()
     _excluded_rows: list[int] = PrivateAttr(default_factory=list)
     _cross_encoder: CrossEncoder | None = PrivateAttr(None)
     _lock: Lock = PrivateAttr(default_factory=Lock)
@@ -48,11 +49,17 @@ class PostRetriever(BaseRetriever):
         """Build or open the index now, and return the number of its posts."""
         return len(self._open_once().posts)
 
+    def index_folder(self) -> Path:
+        """Return the folder of the index, which is built or opened first."""
+        self._open_once()
+        return self._index_folder
+
     def _open_once(self) -> OpenIndex:
         with self._lock:
             if self._index is None:
-                for part in part_classes(self.retrieval).values():
-                    part.check_server()
+                # Each class once: the vectors of several fields are on one server.
+                for part_class in dict.fromkeys(part_classes(self.retrieval).values()):
+                    part_class.check_server()
                 folder = build_or_verify(self.retrieval, self.corpus, self.embedder, self.folder)
                 index = OpenIndex.open(self.retrieval, folder, self.embedder)
                 self._excluded_rows = [
@@ -63,7 +70,7 @@ class PostRetriever(BaseRetriever):
                 if self.retrieval.cross_encoder:
                     self._cross_encoder = CrossEncoder(self.retrieval.cross_encoder)
                     self._cross_encoder.load()
-                self._index = index
+                self._index, self._index_folder = index, folder
             return self._index
 
     def _get_relevant_documents(

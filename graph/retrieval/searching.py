@@ -10,7 +10,7 @@ from graph.retrieval import fingerprints, fusion
 from graph.retrieval.candidates import Candidates, Nominated
 from graph.retrieval.encoder import Encoder, open_encoder
 from graph.retrieval.parts import part_classes
-from graph.retrieval.parts.part import Part, QueryBatch, Vectors
+from graph.retrieval.parts.part import SCORE_DECIMALS, Part, QueryBatch, Vectors
 from graph.retrieval.posts import StoredPosts
 from graph.retrieval.query import Query
 from graph.schema import EmbedderSpec, Retrieval
@@ -19,8 +19,6 @@ _MIN_POOL = 200
 """The smallest number of posts that each part of an index nominates."""
 _SCORES_AT_ONCE = 1 << 24
 """The largest number of queries times posts in a batch: a part that scores all posts then takes 128 MB."""
-_DECIMALS = 9
-"""Scores are rounded to this many decimals: the order of a sum changes only later ones."""
 
 
 class OpenIndex:
@@ -105,7 +103,7 @@ class OpenIndex:
         total = np.zeros(len(rows))
         for name, weight in self._weights.items():
             total += weight * nominated.features[name]
-        total = total.round(_DECIMALS)
+        total = total.round(SCORE_DECIMALS)
         if self._only_matches:
             rows, total = rows[total > 0], total[total > 0]
         order = np.lexsort((rows, -total))

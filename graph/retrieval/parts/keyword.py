@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graph.retrieval import terms
-from graph.retrieval.parts.part import EncodeTexts, Parameters, Part, QueryBatch
+from graph.retrieval.parts.part import SCORE_DECIMALS, EncodeTexts, Parameters, Part, QueryBatch
 from graph.retrieval.posts import Post
 from graph.retrieval.query import Query
 from graph.retrieval.terms import tokenize
@@ -23,8 +23,6 @@ QUERY_TITLE, QUERY_BODY = 3, 1
 """How often a term counts in a query, once for each field that has it, however often."""
 K1, B, EPSILON = 5.0, 0.75, 0.25
 """Okapi's parameters. k1 is as large as a field weight, since those multiply all frequencies."""
-SCORE_TOLERANCE = 1e-9
-"""Scores nearer to each other may be equal: sums of the same terms in another order."""
 
 PARAMETERS: Parameters = {
     "k1": K1,
@@ -168,7 +166,7 @@ def _best(scores: NDArray[np.float64], pool: int) -> NDArray[np.int64]:
     if pool < len(scores):
         least = np.partition(scores, -pool)[-pool]
         # Equal sums can differ in their last bits: all that may be among the best are nominated.
-        rows = np.flatnonzero(scores >= least - SCORE_TOLERANCE)
+        rows = np.flatnonzero(scores >= least - 10.0**-SCORE_DECIMALS)
     else:
         rows = np.arange(len(scores))
     return rows[scores[rows] > 0]

@@ -19,6 +19,9 @@ Parameters = dict[str, object]
 EncodeTexts = Callable[[str, Sequence[str]], NDArray[np.float32]]
 """Encodes the texts of all posts, shape (posts, dimension); its first argument names them in messages."""
 
+SCORE_DECIMALS = 9
+"""Scores that are equal to this many decimals are equal: sums of the same terms in another order."""
+
 
 class Vectors(Protocol):
     """Vectors by row: `vectors[rows]` has shape (rows, dimension)."""

@@ -108,6 +108,17 @@ def test_the_table_has_means_intervals_failures_and_tokens_a_question():
     assert "1,000" in text
 
 
+def test_a_config_that_failed_altogether_has_an_empty_cell_for_a_judge_of_another():
+    judged = [
+        {**entry, "metrics": {**entry["metrics"], "calibrated_judge": 0.5}} for entry in scored(LOW)
+    ]
+    semantic, keyword = (load_settings(name, "embedded", []) for name in ("semantic", "keyword"))
+    results = [results_of(semantic, judged), results_of(keyword, [failed(0)])]
+    table = grid_table(results, {"semantic": 0, "keyword": 0})
+    column = table.columns[1 + len(METRIC_NAMES)]
+    assert [cell.split("\n")[0] for cell in column.cells] == [".500", "none"]
+
+
 def test_calls_of_the_cache_are_counted_apart(tmp_path):
     steps = [{"node": "generate", "replies": [reply("x"), reply("y", cached=True)]}]
     folders = {

@@ -1,5 +1,6 @@
 """The calibrated judge: its fit, its monotone score, its file, and the list of measured judges."""
 
+import json
 from math import exp
 
 import numpy as np
@@ -285,7 +286,26 @@ def test_the_shipped_judge_is_known_by_its_formula():
     assert own["pair_agreement"] is None
 
 
-@pytest.mark.parametrize("text", ["", "[]", "[" * 100_000, '{"judges": [{"judge": 1}]}'])
+def judge_with(pair_agreement):
+    """Return a list of judges with one judge of this pair agreement, as JSON."""
+    figures = {"grades": "g.csv", "n": 3, "spearman": None, "pair_agreement": pair_agreement}
+    return json.dumps({"judges": [{"judge": {}, **figures}]})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "[" * 100_000,
+        '{"judges": [{"judge": 1}]}',
+        judge_with({"mean": 0.5, "n": 3}),
+        judge_with({"mean": 0.5, "ci95": [0.4, 0.6]}),
+        judge_with({"mean": 0.5, "ci95": [], "n": 3}),
+        judge_with({"mean": 0.5, "ci95": [None, 0.6], "n": 3}),
+        judge_with("high"),
+    ],
+)
 def test_a_damaged_list_of_judges_is_one_line(text):
     path = known_judges.own_figures()
     path.parent.mkdir(parents=True)

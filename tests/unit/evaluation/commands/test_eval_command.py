@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from evaluation.answering.loop import answer_batch
+from evaluation.calibration import known_judges
 from evaluation.commands import eval_command as cli
 from evaluation.store.journal import Journal
 from graph.config import config_names, load_settings
@@ -537,6 +538,16 @@ def test_a_runs_folder_that_is_a_file_is_named(mistake, here):
         *("--dataset", here / "questions.csv", "--runs", here / "corpus.csv"),
     )
     assert line.startswith(f"cannot write to {here / 'corpus.csv'}/baseline-embedded-questions-")
+
+
+def test_a_damaged_list_of_judges_is_an_error_before_the_work(mistake, here):
+    path = known_judges.own_figures()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("[]", encoding="utf-8")
+    dataset = here / "questions.csv"
+    line = mistake("--config", "baseline", "--profile", "embedded", "--dataset", dataset)
+    assert line.startswith(f"{path}: damaged list of measured judges")
+    assert not (here / "work" / "runs").exists()
 
 
 def test_an_index_of_another_corpus_is_refused_with_what_to_do(evaluate, mistake, here):

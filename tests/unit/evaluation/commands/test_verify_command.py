@@ -71,7 +71,7 @@ def test_a_sound_run_has_no_difference_and_stays_as_it_is(verified, folder):
     ended = verified(folder)
     assert (ended.code, ended.out) == (0, "")
     assert "opencoder: no difference: 3 records, 1 failed" in ended.err
-    assert "semantic_similarity is not recomputed (--no-encoder)" in ended.err
+    assert "semantic_similarity: not recomputed (--no-encoder)" in ended.err
     assert contents(folder) == before
 
 

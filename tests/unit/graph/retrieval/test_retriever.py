@@ -12,6 +12,7 @@ from graph.retrieval import index, open_retriever
 from graph.retrieval.corpus import read_corpus
 from graph.retrieval.cross_encoder import CrossEncoder
 from graph.retrieval.parts.keyword import document_terms, query_terms
+from graph.retrieval.parts.postgres import PostgresPart
 from graph.retrieval.query import Query
 from graph.retrieval.retriever import PostRetriever
 from graph.schema import EmbedderSpec, Retrieval
@@ -407,3 +408,18 @@ def test_nothing_is_encoded_when_a_retriever_is_made(tmp_path, monkeypatch):
     assert len(FakeEncoder.texts) == len(SUBJECTS)
     semantic.invoke("a question\n\nwith a body")
     assert FakeEncoder.texts[len(SUBJECTS) :] == ["a question\nwith a body"]
+
+
+def test_the_server_is_asked_once_for_the_vectors_of_all_fields(tmp_path, monkeypatch):
+    checks = []
+
+    monkeypatch.setattr(PostgresPart, "check_server", lambda: checks.append(1))
+    monkeypatch.setattr("graph.retrieval.retriever.build_or_verify", lambda *_: 1 / 0)
+    opened = open_retriever(
+        Retrieval(kind="hybrid", vectors=("question", "answer"), store="postgres"),
+        EmbedderSpec(model="all-MiniLM-L6-v2", weights="package"),
+        corpus=small_corpus(tmp_path / "c.csv"),
+    )
+    with pytest.raises(ZeroDivisionError):
+        opened.open()
+    assert checks == [1]
