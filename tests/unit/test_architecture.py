@@ -83,6 +83,13 @@ def imports(tree: ast.Module) -> Iterator[str]:
             yield node.module.partition(".")[0]
 
 
+def imported_names(tree: ast.Module) -> Iterator[str]:
+    """Yield the names of `from MODULE import NAME` with their modules."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
 def calls(tree: ast.Module) -> Iterator[tuple[str, ast.Call]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
@@ -106,6 +113,7 @@ def danger_in(tree: ast.Module) -> list[str]:
         "to_pickle",
     )
     found = [name for name in imports(tree) if name in forbidden_modules]
+    found += [name for name in imported_names(tree) if name.endswith(forbidden_ends)]
     for name, call in calls(tree):
         if name in forbidden_calls or name.endswith(forbidden_ends):
             found.append(name)
@@ -144,6 +152,9 @@ def test_the_scan_covers_every_package():
         "import pickle",
         "from joblib import load",
         "import shelve as s",
+        "from torch import load",
+        "from yaml import unsafe_load",
+        "from os import system",
         "def f():\n    import dill",
         "eval('1')",
         "exec(code)",
@@ -304,8 +315,7 @@ def test_every_module_of_evaluation_lies_in_a_room():
 def test_heavy_libraries_are_imported_inside_functions_alone():
     eager = {}
     for module in MODULES:
-        top = [n for n in tree_of(module).body if isinstance(n, ast.Import | ast.ImportFrom)]
-        heavy = set(imports(ast.Module(top, []))) & set(HEAVY)
+        heavy = set(imports(ast.Module([*run_at_import(tree_of(module))], []))) & set(HEAVY)
         if heavy:
             eager[str(module)] = heavy
     # The pipeline is a subclass of LangChain's; it is itself imported inside a function.

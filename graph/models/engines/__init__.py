@@ -28,7 +28,7 @@ class OpenEngine(Protocol):
         ...
 
 
-# Each function imports its engine itself: torch and transformers take seconds to import.
+# Each function imports its engine itself: a run loads only the engines that its profile names.
 def _huggingface(
     spec: ModelSpec, *, batch_size: int, seed: int, cache: BaseCache | None
 ) -> ScoringEngine:

@@ -244,3 +244,25 @@ def test_rows_of_one_question_make_one_leak_and_the_order_is_the_corpus_one():
 def test_ids_of_a_row():
     assert ids_of({"eval_id": "", "question_id": "12.0", "other": "9"}) == {"12"}
     assert title_key("  ") == ""
+
+
+def test_the_share_of_a_leak_is_that_of_its_nearest_post():
+    words = [f"w{n}" for n in range(40)]
+    fields = {"question_title": "t", "question_body": " ".join(words), "answer_body": ""}
+    half = " ".join(words[:20] + [f"x{n}" for n in range(20)])
+    near = planted(9, question_body=" ".join(words))
+    [leak] = search(
+        [probe_of_row(1, fields)], [(1, near), (2, planted(9, question_body=half))]
+    ).leaks
+    assert leak.share == 1.0
+
+
+def test_the_address_of_an_issue_is_an_id():
+    address = "https://github.com/o/r/issues/7"
+    assert ids_of({"issue_url": address}) == {address, "github.com/o/r/issues/7"}
+
+
+def test_the_shortest_title_that_counts_is_a_leak():
+    probe = probe_of_row(1, {"question": "No log file?\n\nx", "answer": ""})
+    leaks = search([probe], [(1, planted(1) | {"question_title": "no log-file"})]).leaks
+    assert [leak.reasons for leak in leaks] == [("title",)]

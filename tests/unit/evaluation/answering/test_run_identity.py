@@ -286,6 +286,7 @@ def test_auto_is_the_same_run_as_what_it_means_here(choices):
         ("nodes", "replies.py"),
         ("dataset.leaks", "leak_search.py"),
         ("evaluation.metrics", "rouge.py"),
+        ("evaluation.metrics", "__init__.py"),
     ],
 )
 def test_a_changed_source_changes_the_identity(choices, tmp_path, monkeypatch, package, module):
@@ -351,3 +352,9 @@ def test_versions_name_what_can_change_a_number():
     installed = versions()
     assert {"torch", "transformers", "numpy", "nltk", "rank-bm25"} <= set(installed)
     assert all(version for version in installed.values())
+
+
+def test_versions_are_those_of_all_packages_that_can_change_a_number():
+    packages = {"torch", "transformers", "tokenizers", "sentence-transformers", "numpy", "scipy"}
+    packages |= {"langchain-core", "langgraph", "accelerate", "rouge-score", "nltk", "rank-bm25"}
+    assert packages <= versions().keys()

@@ -612,3 +612,11 @@ def test_models_are_opened_once_with_the_cache_or_without(
     code, _ = evaluate("--config", "baseline,keyword", "--corpus", corpus, "--no-report", *flags)
     assert code == 0
     assert [opened_cache is not None for opened_cache in opened] == [cached]
+
+
+def test_a_draft_without_passages_is_one_more_text():
+    plain, with_candidates = (
+        load_settings("keyword_rerank_initial", "embedded", overrides).config
+        for overrides in ([], ["rerank.candidates=[extract, baseline]"])
+    )
+    assert texts_per_question(with_candidates) == texts_per_question(plain) + 1

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evaluation.statistics.intervals import ratio_interval
 from evaluation.statistics.summaries import summarise
 from tests.fakes.properties import examples
 
@@ -60,3 +61,7 @@ def test_counts_add_up_and_the_interval_holds_the_mean(values):
 def test_equal_values_give_equal_intervals_every_time():
     values = [0.1, 0.9, 0.4, None, 0.35]
     assert summarise(values) == summarise(list(values))
+
+
+def test_draws_of_a_ratio_without_a_positive_bottom_are_left_out():
+    assert ratio_interval(np.ones(2), np.array([2.0, -1.0])) == [0.5, 2.0]

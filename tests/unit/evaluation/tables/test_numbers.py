@@ -50,6 +50,7 @@ def test_a_dash_between_the_ends_gives_way_to_a_word_beside_a_minus():
 
 def test_a_mean_over_its_interval():
     assert mean_over_interval(0.3, [0.2, 0.4], signed) == "+.300\n+.200 to +.400"
+    assert mean_over_interval(0.3, [0.2, 0.4], joint="-") == ".300\n.200-.400"
     assert mean_over_interval(0.3, None) == ".300\nnone"
     assert mean_over_interval(None, None) == "none"
 
@@ -65,3 +66,6 @@ def test_a_summary_has_a_cell_for_each_column():
     }
     assert narrow_cell(summary) == ".500\n.500 to .500\n1 unscored"
     assert lines_below_mean(summary) == [".500 to .500", "n 2, 1 unscored"]
+    assert lines_below_mean(summarise([0.5]))[0] == "no interval"
+    many = summarise([0.5] * 1200 + [None] * 1000)
+    assert lines_below_mean(many)[1] == "n 1,200, 1,000 unscored"

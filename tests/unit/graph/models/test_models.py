@@ -6,9 +6,12 @@ from typing import get_args
 
 import pytest
 import torch
+from langchain_core.caches import InMemoryCache
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models import FakeListChatModel, FakeListLLM, GenericFakeChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.prompts import PromptTemplate
+from langchain_core.runnables import RunnableLambda
 from pydantic import Field
 
 from graph.config import load_profile
@@ -25,6 +28,7 @@ from graph.models.loading import (
     adds_special,
 )
 from graph.models.lockstep import Lockstep
+from graph.models.scoring import SCORED_TOKENS
 from graph.schema import ModelSpec
 from graph.support.errors import ConfigError, PromptTooLongError
 from nodes.model import Prompt, Quote
@@ -640,3 +644,42 @@ def test_the_seed_is_set_for_each_batch():
     assert torch.equal(torch.rand(1), first)
     write(inner, ["a"], seed=6)
     assert not torch.equal(torch.rand(1), first)
+
+
+def test_the_choices_of_a_run_reach_the_engine():
+    cache = InMemoryCache()
+    engine = open_models(
+        load_profile("embedded"), batch_size=3, seed=7, cache=cache
+    ).generator.engine
+    assert (engine._batch_size, engine._seed, engine._cache._store) == (3, 7, cache)
+
+
+def test_the_seed_is_part_of_sampled_replies_alone():
+    engine, seeds = HuggingFaceEngine(load_profile("embedded").generator, seed=5), []
+    engine._in_batches = lambda fitted, run, settings, kind: seeds.append(settings["seed"]) or []
+    engine.write_all([], 8, 0.0)
+    engine.write_all([], 8, 0.7)
+    assert seeds == [None, 5]
+
+
+def test_a_draft_is_scored_with_room_for_all_its_tokens():
+    engine, rooms = HuggingFaceEngine(load_profile("embedded").generator), []
+    engine.fit = lambda prompt, room: rooms.append(room) or ValueError("no room")
+    engine.score_all([(None, "text")])
+    assert rooms == [SCORED_TOKENS + 1]
+
+
+def test_callbacks_of_the_graph_reach_a_langchain_model():
+    prompts = []
+
+    class Handler(BaseCallbackHandler):
+        def on_llm_start(self, serialized, prompts_of_call, **_):
+            prompts.extend(prompts_of_call)
+
+    engine = LangChainEngine(FakeListLLM(responses=["y"]))
+    prompt = Prompt(
+        template=PromptTemplate.from_template("say {x}"), whole={"x": "hi"}, cuttable={}
+    )
+    call = RunnableLambda(lambda _: engine.write_all([prompt], 16, 0.0))
+    call.invoke(None, {"callbacks": [Handler()]})
+    assert prompts == ["say hi"]
