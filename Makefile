@@ -21,10 +21,10 @@ eval: install  ## Run the main job: embedded models, sample data
 	$(BIN)/python eval.py --config semantic_cot --profile embedded --limit 12 --batch_size 12
 
 test: test-unit  ## Run all tests
-	$(BIN)/python -m pytest tests/integration tests/packaging tests/browser
+	$(BIN)/python -m pytest tests/integration tests/packaging tests/browser --durations=10
 
 test-unit: install  ## Run the unit tests alone: no network, no weights
-	$(BIN)/python -m pytest tests/unit -n 2 --dist worksteal
+	$(BIN)/python -m pytest tests/unit -n 2 --dist worksteal --durations=10
 
 check: install  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .

@@ -7,6 +7,7 @@ import pytest
 from evaluation.report.report_file import write_report
 from tests.fakes.chromium import CHROMIUM, FLAGS
 from tests.fakes.sample_runs import make_runs
+from tests.fakes.waiting import FAR
 
 
 def pytest_collection_modifyitems(items):
@@ -31,6 +32,7 @@ class Tab:
 
     def __init__(self, browser, **options):
         self.context = browser.new_context(**options)
+        self.context.set_default_timeout(1_000 * FAR)
         self.page = self.context.new_page()
         self.requests, self.dialogs, self.errors = [], [], []
         self.page.on("request", lambda request: self.requests.append(request.url))

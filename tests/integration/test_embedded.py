@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 from langchain_core.prompts import PromptTemplate
@@ -29,6 +28,7 @@ from nodes.model import Prompt, Quote
 from nodes.state import State
 from tests.fakes.processes import run_python
 from tests.fakes.project_files import ROOT, SAMPLE_CORPUS, SAMPLE_DATASET
+from tests.fakes.waiting import FAR, wait_until
 
 pytestmark = pytest.mark.usefixtures("embedded_models")
 
@@ -192,13 +192,14 @@ def start(runs, environment):
 
 
 def wait_for_records(runs, count, process):
-    for _ in range(1200):
+    def enough():
         for journal in runs.glob("*/journal.jsonl"):
             if journal.read_bytes().count(b"\n") >= count:
                 return journal.parent
         assert process.poll() is None, process.communicate()
-        time.sleep(0.1)
-    raise AssertionError("no record was written in two minutes")
+        return None
+
+    return wait_until(enough)
 
 
 def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(tmp_path):
@@ -223,7 +224,7 @@ def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(tmp_path):
     process = start(runs, environment)
     wait_for_records(runs, 4, process)
     process.send_signal(signal.SIGINT)
-    _, talk = process.communicate(timeout=60)
+    _, talk = process.communicate(timeout=FAR)
     assert process.returncode == 130
     assert "to go on: python eval.py --config keyword" in talk
     assert "Traceback" not in talk

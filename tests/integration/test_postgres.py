@@ -32,6 +32,7 @@ from graph.support.errors import ConfigError, IndexMismatchError
 from graph.support.logger import log
 from tests.fakes.processes import run_python
 from tests.fakes.project_files import SAMPLE_CORPUS, SAMPLE_DATASET
+from tests.fakes.waiting import FAR, wait_until
 
 np = pytest.importorskip("numpy")
 for _package in ("psycopg", "pgvector"):
@@ -97,7 +98,7 @@ def server():
     finally:
         if process and process.poll() is None:
             process.send_signal(signal.SIGINT)
-            process.wait(60)
+            process.wait(FAR)
         shutil.rmtree(folder)
 
 
@@ -109,15 +110,15 @@ def wait_for(string, process, log):
             cursor = connection.execute(query, parameters)
             return cursor.fetchall() if cursor.description else []
 
-    for _ in range(300):
+    def answers():
         assert process.poll() is None, log.read_text()
         try:
-            sql("SELECT 1")
+            return sql("SELECT 1")
         except psycopg.OperationalError:
-            time.sleep(0.1)
-        else:
-            return sql
-    raise AssertionError(log.read_text())
+            return None
+
+    wait_until(answers)
+    return sql
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from time import perf_counter
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from graph.support.errors import ConfigError
 from graph.support.text import without_surrogates
 from tests.fakes.corpora import EMBEDDER, row, small_corpus, write_corpus
 from tests.fakes.processes import run_python
+from tests.fakes.waiting import FAR, at_most_cpu_seconds
 
 pytestmark = pytest.mark.usefixtures("embedded_models")
 
@@ -68,7 +68,7 @@ def test_vectors_are_those_of_sentence_transformers(expected, monkeypatch, dtype
 
 
 def test_a_build_that_is_killed_goes_on_and_ends_with_the_same_bytes(tmp_path):
-    result = run_python("-m", "tests.integration.killed_builds", tmp_path, timeout=300)
+    result = run_python("-m", "tests.integration.killed_builds", tmp_path, timeout=FAR)
     assert result.returncode == 0, result.stderr
     report = json.loads(result.stdout)
     ends = {name: [run["code"] for run in runs] for name, runs in report.items()}
@@ -206,10 +206,9 @@ def test_a_cross_encoder_takes_any_text(tmp_path, cross_encoder):
     ]
     retrieval = Retrieval(kind="keyword", cross_encoder=str(cross_encoder))
     retriever = open_retriever(retrieval, EMBEDDER, corpus=write_corpus(tmp_path / "c.csv", rows))
-    start = perf_counter()
-    for query in ("sort", "sort \ud800", "sort " * 200_000):
-        assert {d.metadata["question_id"] for d in retriever.invoke(query)} == {"1", "2"}
-    assert perf_counter() - start < 30.0
+    with at_most_cpu_seconds(120):
+        for query in ("sort", "sort \ud800", "sort " * 200_000):
+            assert {d.metadata["question_id"] for d in retriever.invoke(query)} == {"1", "2"}
 
 
 def test_a_cross_encoder_that_is_not_there_is_one_line_before_any_question(tmp_path):

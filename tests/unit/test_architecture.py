@@ -337,6 +337,35 @@ def test_nodes_and_prompts_import_langchain_core_the_standard_library_and_each_o
     assert {module: names for module, names in foreign.items() if names} == {}
 
 
+def fixed_waits_in(tree: ast.Module) -> list[str]:
+    """Return the calls that wait for a time in numbers instead of for an event."""
+    waits = []
+    for name, call in calls(tree):
+        limits = [keyword.value for keyword in call.keywords if keyword.arg == "timeout"]
+        if name.endswith(("sleep", "wait_for_timeout")):
+            limits += call.args
+        if any(isinstance(limit, ast.Constant) and limit.value for limit in limits):
+            waits.append(ast.unparse(call))
+    return waits
+
+
+@pytest.mark.parametrize(
+    "code", ["time.sleep(0.1)", "page.wait_for_timeout(50)", "process.communicate(timeout=60)"]
+)
+def test_the_scan_finds_fixed_waits(code):
+    assert fixed_waits_in(ast.parse(code)) == [code]
+
+
+def test_no_test_waits_for_a_fixed_time():
+    # The fakes have the one loop that waits, and a pause that lets another thread run.
+    tests = [path for path in (ROOT / "tests").rglob("*.py") if path.parent.name != "fakes"]
+    waits = {
+        str(path.relative_to(ROOT)): fixed_waits_in(ast.parse(path.read_text(encoding="utf-8")))
+        for path in tests
+    }
+    assert {path: calls for path, calls in waits.items() if calls} == {}
+
+
 def test_no_module_is_a_drawer_for_leftovers():
     assert {"utils", "util", "helpers", "common", "base", "misc"} & {
         m.stem for m in MODULES

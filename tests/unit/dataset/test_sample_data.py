@@ -17,6 +17,7 @@ from graph.retrieval.corpus import read_corpus
 from graph.support.table_files import CORPUS_COLUMNS
 from tests.fakes.csv_files import read_csv
 from tests.fakes.project_files import SAMPLE_CORPUS, SAMPLE_DATASET
+from tests.fakes.waiting import FAR
 
 PRE = re.compile(r"<pre(?P<attributes>[^>]*)><code>(?P<code>.*?)</code></pre>", re.DOTALL)
 RUN_WITH_OUTPUT = re.compile(
@@ -126,7 +127,7 @@ def outputs(blocks):
     """Return the output and the exit status of each block."""
     command = [sys.executable, "-I", "-S", "-X", "utf8", "-c", RUNNER]
     done = subprocess.run(
-        command, input=json.dumps(blocks), capture_output=True, text=True, timeout=60, check=True
+        command, input=json.dumps(blocks), capture_output=True, text=True, timeout=FAR, check=True
     )
     return [json.loads(line) for line in done.stdout.splitlines()]
 

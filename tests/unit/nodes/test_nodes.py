@@ -1,7 +1,6 @@
 """The nodes one by one: the prompts that each sends, and the update that it makes of the replies."""
 
 from itertools import permutations
-from time import perf_counter
 
 import pytest
 from hypothesis import given, settings
@@ -18,6 +17,7 @@ from nodes.rerank import rerank
 from nodes.retrieve import as_passage, retrieve
 from prompts.context import quoted
 from tests.fakes.fake_models import FakeModel, FakeRetriever, documents, section, step_of, verdict
+from tests.fakes.waiting import at_most_cpu_seconds
 
 PASSAGE = as_passage(1, documents("use a lock")[0])
 STATE = {"question": "why?", "passages": [PASSAGE], "answer": "a draft", "points": ["wrong"]}
@@ -595,10 +595,9 @@ def test_a_hundred_thousand_characters_are_cut():
 
 
 @pytest.mark.parametrize("piece", ["\n", " \n", "\n\t", "a\n", "``` ", ". ", "1. ", "Question"])
-def test_any_endless_reply_is_cleaned_within_a_second(piece):
-    start = perf_counter()
-    clean(piece * (100_000 // len(piece)))
-    assert perf_counter() - start < 1.0
+def test_any_endless_reply_is_cleaned_in_linear_time(piece):
+    with at_most_cpu_seconds(5):
+        clean(piece * (100_000 // len(piece)))
 
 
 @given(st.one_of(any_text, loop_pieces))

@@ -1,7 +1,5 @@
 """Reading Posts.xml: hostile, damaged and odd files are one line, or cost one row."""
 
-import time
-
 import pytest
 
 from dataset.builders import dump
@@ -9,6 +7,7 @@ from dataset.builders.dump import read_dump
 from dataset.builders.post_parsing import DAMAGED
 from graph.support.errors import DatasetError
 from tests.fakes.dumps import HEAD, TAIL, line, question, xml
+from tests.fakes.waiting import at_most_cpu_seconds
 
 
 def read(tmp_path, content, encoding="utf-8"):
@@ -78,9 +77,8 @@ def test_what_is_no_dump_is_refused(tmp_path, content):
 
 
 def test_a_hostile_prolog_is_refused_at_once(tmp_path):
-    start = time.perf_counter()
-    refusal(tmp_path, "<?a?>" * 100_000 + "<!--")
-    assert time.perf_counter() - start < 2
+    with at_most_cpu_seconds(10):
+        refusal(tmp_path, "<?a?>" * 100_000 + "<!--")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import json
 import re
-from time import perf_counter
 
 import pytest
 
@@ -14,6 +13,7 @@ from evaluation.store.checked_lines import encode
 from evaluation.store.journal import Journal
 from graph.config import load_settings
 from tests.fakes.scripted_runs import Scripted, answer_for, items, number_of, question
+from tests.fakes.waiting import at_most_cpu_seconds
 
 BAD = 5
 BATCH = 4
@@ -223,10 +223,9 @@ def test_a_bad_output_costs_at_most_its_own_question(clean, output):
 
 
 def test_an_answer_of_blank_lines_takes_no_more_time_than_another():
-    start = perf_counter()
-    records = records_of(only_question(BAD, "\n" * 20_000), "baseline")
-    assert records[BAD]["answer"] == ""
-    assert perf_counter() - start < 1.0
+    with at_most_cpu_seconds(5):
+        records = records_of(only_question(BAD, "\n" * 20_000), "baseline")
+        assert records[BAD]["answer"] == ""
 
 
 @pytest.mark.parametrize("output", NO_TEXT, ids=lambda value: type(value).__name__)

@@ -30,6 +30,7 @@ from tests.fakes.scripted_runs import (
     without_weights,
     write_dataset,
 )
+from tests.fakes.waiting import FAR
 from tests.unit.evaluation.answering.test_flags import LEGAL
 
 
@@ -584,7 +585,7 @@ def test_the_real_commands_answer_and_end_with_their_codes(tmp_path):
         for name, arguments in commands.items()
     }
     ended = {
-        name: (*process.communicate(timeout=60), process.returncode)
+        name: (*process.communicate(timeout=FAR), process.returncode)
         for name, process in started.items()
     }
     out, err, code = ended["wrong"]

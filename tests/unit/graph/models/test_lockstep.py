@@ -13,6 +13,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from graph.models.lockstep import Lockstep, TaskOutcome
+from tests.fakes.waiting import FAR
 
 _T = TypeVar("_T")
 
@@ -34,7 +35,7 @@ class Crash(Exception):
     pass
 
 
-def within(seconds: float, run: Callable[[], _T]) -> _T:
+def ended(run: Callable[[], _T]) -> _T:
     """Run something in a thread and fail if it does not come back: a deadlock is a failure."""
     results: list[_T] = []
     errors: list[BaseException] = []
@@ -47,7 +48,7 @@ def within(seconds: float, run: Callable[[], _T]) -> _T:
 
     thread = Thread(target=target, daemon=True)
     thread.start()
-    thread.join(seconds)
+    thread.join(FAR)
     assert not thread.is_alive(), "deadlock"
     if errors:
         raise errors[0]
@@ -90,7 +91,7 @@ def run(plans: list[Plan], pause: random.Random | None = None) -> tuple[list[Tas
         return answers
 
     tasks = [lambda q=q, plan=plan: task(q, plan) for q, plan in enumerate(plans)]
-    return within(5, lambda: lockstep.run(tasks)), server
+    return ended(lambda: lockstep.run(tasks)), server
 
 
 def expected_calls(plans: list[Plan]) -> list[tuple[str, list[str]]]:
@@ -183,7 +184,7 @@ def test_different_keys_are_served_apart_in_the_order_of_their_names():
 def ask_all(count: int, key_of: Callable[[int], str], serve) -> list[TaskOutcome]:
     lockstep = Lockstep()
     tasks = [lambda q=q: lockstep.ask(key_of(q), [f"q{q}"], serve(key_of(q))) for q in range(count)]
-    return within(5, lambda: lockstep.run(tasks))
+    return ended(lambda: lockstep.run(tasks))
 
 
 def test_a_call_that_raises_fails_its_questions_and_not_the_others():
@@ -233,7 +234,7 @@ def test_a_question_may_catch_its_error_and_ask_again():
         lockstep.ask("a", ["q1 first"], server.serve("a"))
         return lockstep.ask("a", ["q1 second"], server.serve("a"))
 
-    outcomes = within(5, lambda: lockstep.run([stubborn, patient]))
+    outcomes = ended(lambda: lockstep.run([stubborn, patient]))
     assert [outcome.value for outcome in outcomes] == [
         ["a answers q0 again"],
         ["a answers q1 second"],
@@ -259,7 +260,7 @@ def test_a_lockstep_runs_batch_after_batch():
             lambda q=q, batch=batch: lockstep.ask("a", [f"{batch}.{q}"], server.serve("a"))
             for q in range(2)
         ]
-        outcomes = within(5, lambda tasks=tasks: lockstep.run(tasks))
+        outcomes = ended(lambda tasks=tasks: lockstep.run(tasks))
         assert [outcome.value for outcome in outcomes] == [
             [f"a answers {batch}.0"],
             [f"a answers {batch}.1"],
@@ -279,7 +280,7 @@ def test_an_interrupt_in_a_question_is_its_outcome_and_stops_no_other(error):
         raise error
 
     tasks = [interrupted, lambda: lockstep.ask("a", ["q1"], server.serve("a"))]
-    outcomes = within(5, lambda: lockstep.run(tasks))
+    outcomes = ended(lambda: lockstep.run(tasks))
     assert outcomes[0].error is error
     assert outcomes[1].value == ["a answers q1"]
 

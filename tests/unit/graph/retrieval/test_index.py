@@ -25,6 +25,7 @@ from tests.fakes.corpora import (
     write_corpus,
 )
 from tests.fakes.encoders import StubModel
+from tests.fakes.waiting import FAR
 
 KINDS = {
     "keyword": Retrieval(kind="keyword"),
@@ -447,7 +448,7 @@ def test_another_encoder_takes_none_of_the_vectors(corpus, real_chunks):
 
 
 def test_two_builds_at_once_leave_one_whole_index(corpus, monkeypatch):
-    together = Barrier(2, timeout=10)
+    together = Barrier(2, timeout=FAR)
     build = keyword.KeywordPart.build
     counts = []
 

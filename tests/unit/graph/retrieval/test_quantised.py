@@ -18,6 +18,7 @@ from graph.schema import EmbedderSpec, ModelSpec
 from graph.support.errors import ConfigError, MissingExtraError
 from tests.fakes.encoders import StubModel
 from tests.fakes.processes import run_python
+from tests.fakes.waiting import FAR
 
 WIDTH = 128
 needs_openvino = pytest.mark.skipif(
@@ -130,7 +131,7 @@ def test_openvino_is_imported_without_its_telemetry(tmp_path):
     result = run_python(
         *("-c", f"{code}; import sys; assert not sys.modules['openvino_telemetry']"),
         env={**os.environ, "HOME": str(tmp_path), "CI": ""},
-        timeout=60,
+        timeout=FAR,
     )
     assert result.returncode == 0, result.stderr
     assert not list(tmp_path.iterdir())
