@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Generic, NamedTuple, TypedDict, TypeGuard, TypeVar
 
-from graph.support.errors import DatasetError
+from graph.support.errors import DatasetError, FileLostError
 from graph.support.logger import log
-from graph.support.storage import sync_folder
+from graph.support.storage import sync_folder, write_bytes_atomically
 
 
 class Indexed(TypedDict):
@@ -47,13 +47,14 @@ class CheckedLines(Generic[Entry]):
             DatasetError: A line is damaged, repeated or holds something else.
         """
         self.entries: dict[int, Entry] = {}
-        """By the index of the question."""
+        """By the index of the question, in the order of the lines."""
+        self._path = path
         if path.exists():
             content = path.read_bytes()
             self.entries, sound = _parse(path, content, line_format)
             if sound < len(content):
                 _cut_off(path, content, sound)
-        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        self._file = _open(path)
         sync_folder(path.parent)
 
     def append(self, entries: Sequence[Entry]) -> None:
@@ -63,9 +64,11 @@ class CheckedLines(Generic[Entry]):
         next start reads it.
 
         Raises:
+            FileLostError: See `check_in_place`.
             OSError: A write or sync failed.
             ValueError: An entry holds NaN or an infinity.
         """
+        self.check_in_place()
         content = b"".join(encode(entry) for entry in entries)
         # A write may take only a part of the bytes.
         while content:
@@ -73,9 +76,54 @@ class CheckedLines(Generic[Entry]):
         os.fsync(self._file)
         self.entries.update({entry["index"]: entry for entry in entries})
 
+    def replace(self, entries: Sequence[Entry]) -> None:
+        """Replace entries of the same questions where they stand, all in one step.
+
+        A crash leaves the old file or the new one.
+
+        Raises:
+            FileLostError: See `check_in_place`.
+            OSError: A write or sync failed.
+            ValueError: An entry holds NaN or an infinity.
+        """
+        self.check_in_place()
+        merged = {**self.entries, **{entry["index"]: entry for entry in entries}}
+        write_bytes_atomically(self._path, b"".join(map(encode, merged.values())))
+        os.close(self._file)
+        self._file = _open(self._path)
+        self.entries.update(merged)
+
+    def check_in_place(self) -> None:
+        """Check that the path still leads to the open file: what is written elsewhere is lost.
+
+        Raises:
+            FileLostError: The file or its folder was removed, moved or replaced.
+        """
+        opened = os.fstat(self._file)
+        try:
+            if os.path.samestat(opened, os.stat(self._path)):
+                return
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        count = len(self.entries)
+        if opened.st_nlink == 0:
+            raise FileLostError(
+                f"{self._path} was removed during the run: its {count} entries are lost; the same "
+                "command starts over, and takes finished model calls from the cache"
+            )
+        raise FileLostError(
+            f"{self._path} was moved or replaced during the run: its {count} entries are in the "
+            "moved file; put it back, and the same command goes on"
+        )
+
     def close(self) -> None:
         """Close the file."""
         os.close(self._file)
+
+
+def _open(path: Path) -> int:
+    """Open a file for appending, and create it where it is missing; return its descriptor."""
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
 
 
 def read_checked_lines(

@@ -6,7 +6,13 @@ OpenCoderError            exit code 2
 +- IndexMismatchError     an index on disk is of another corpus, encoder or version, or damaged
 +- MissingExtraError      an optional package is not installed
 +- PromptTooLongError     a question does not fit the model's window; costs that question only
++- PromptTooLargeError    a prompt does not fit into memory, even alone; costs that question only
 +- RunLockedError         another process holds the run folder (exit code 3)
++- ReadOnlyFolderError    a run folder cannot be written to; a finished run can still be shown
++- FileLostError          a file of a run was removed or replaced while the run wrote it (exit code 1)
++- EnvironmentFailure     the disk, the memory, a server or a setting failed (exit code 1)
+
+`graph.support.environment` tells errors of the environment from errors of a question.
 """
 
 
@@ -36,7 +42,30 @@ class PromptTooLongError(OpenCoderError):
     """A question and its instruction exceed the model's window, even without passages."""
 
 
+class PromptTooLargeError(OpenCoderError):
+    """A prompt does not fit into memory, even in a batch of its own."""
+
+
 class RunLockedError(OpenCoderError):
     """Another process holds the run folder."""
 
     exit_code = 3
+
+
+class ReadOnlyFolderError(DatasetError):
+    """A run folder cannot be written to: the file system or its permissions do not allow it."""
+
+
+class FileLostError(OpenCoderError):
+    """A file of a run was removed, moved or replaced while the run wrote it."""
+
+    exit_code = 1
+
+
+class EnvironmentFailure(OpenCoderError):
+    """The disk, the memory, the accelerator, a server or a setting failed, and not a question.
+
+    The run stops and records nothing of it: the same command continues once the cause is gone.
+    """
+
+    exit_code = 1

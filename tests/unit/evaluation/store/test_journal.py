@@ -1,7 +1,9 @@
 """The journal: what was written is read back, and no damage to it goes unseen."""
 
 import json
+import os
 import random
+import shutil
 import stat
 
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from evaluation.store import checked_lines as module
 from evaluation.store.checked_lines import decode, encode
 from evaluation.store.journal import Journal
-from graph.support.errors import DatasetError
+from graph.support.errors import DatasetError, FileLostError
 from tests.fakes.properties import any_text, examples
 from tests.fakes.records import failed, record
 
@@ -264,3 +266,111 @@ def test_a_question_that_stands_there_twice_is_refused(path, fifty):
     path.write_bytes(lines[0] + lines[1] + encode(record(0, answer="another")))
     with pytest.raises(DatasetError, match="line 3 is a duplicate of question 0"):
         Journal(path)
+
+
+# Records that are replaced
+
+
+def test_a_replaced_record_stands_where_the_old_one_stood(path):
+    journal = Journal(path)
+    journal.append([record(0), failed(1), record(2)])
+    journal.replace([record(1)])
+    assert path.read_bytes() == b"".join(encode(record(index)) for index in range(3))
+    assert [entry["error"] for entry in journal.entries.values()] == [None, None, None]
+    journal.append([record(3)])
+    journal.close()
+    assert read(path) == [record(index) for index in range(4)]
+    assert [other.name for other in path.parent.iterdir()] == [path.name]
+
+
+def test_a_replacement_that_fails_leaves_the_old_file(path, monkeypatch):
+    journal = Journal(path)
+    journal.append([failed(0)])
+    before = path.read_bytes()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", full)
+        with pytest.raises(OSError, match="No space"):
+            journal.replace([record(0)])
+    assert path.read_bytes() == before
+    assert journal.entries == {0: failed(0)}
+    journal.append([record(1)])
+    journal.close()
+    assert read(path) == [failed(0), record(1)]
+
+
+# The file is removed, moved or replaced while it is open
+
+
+def remove_file(path):
+    path.unlink()
+
+
+def remove_folder(path):
+    shutil.rmtree(path.parent)
+
+
+def remove_and_write_anew(path):
+    path.unlink()
+    path.write_bytes(b"")
+
+
+def move_file(path):
+    path.rename(path.with_name("elsewhere"))
+
+
+def move_folder(path):
+    path.parent.rename(path.parent.with_name("elsewhere"))
+
+
+def put_another_in_its_place(path):
+    copy = path.with_name("copy")
+    shutil.copy(path, copy)
+    path.rename(path.with_name("elsewhere"))
+    copy.rename(path)
+
+
+def put_a_file_for_the_folder(path):
+    shutil.rmtree(path.parent)
+    path.parent.write_bytes(b"")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            remove_file,
+            "was removed during the run: its 2 entries are lost; the same command starts ",
+        ),
+        (remove_folder, "was removed during the run: its 2 entries are lost; the same command sta"),
+        (remove_and_write_anew, "was removed during the run: its 2 entries are lost; the same com"),
+        (put_a_file_for_the_folder, "was removed during the run: its 2 entries are lost; the same"),
+        (move_file, "was moved or replaced during the run: its 2 entries are in the moved file; p"),
+        (move_folder, "was moved or replaced during the run: its 2 entries are in the moved file;"),
+        (put_another_in_its_place, "was moved or replaced during the run: its 2 entries are in th"),
+    ],
+)
+def test_a_file_that_is_no_longer_in_place_is_an_error_and_nothing_is_written(
+    tmp_path, change, message
+):
+    path = tmp_path / "run" / "journal.jsonl"
+    path.parent.mkdir()
+    journal = Journal(path)
+    journal.append([record(0), failed(1)])
+    journal.check_in_place()
+    change(path)
+    files = {other: other.read_bytes() for other in tmp_path.rglob("*") if other.is_file()}
+    for write_more in (
+        journal.check_in_place,
+        lambda: journal.append([record(2)]),
+        lambda: journal.replace([record(1)]),
+    ):
+        with pytest.raises(FileLostError) as caught:
+            write_more()
+        assert str(caught.value).startswith(f"{path} {message}")
+        assert caught.value.exit_code == 1
+    journal.close()
+    assert {o: o.read_bytes() for o in tmp_path.rglob("*") if o.is_file()} == files
