@@ -124,7 +124,8 @@ def _variance(a: float, b: float) -> float:
 def _coverage(case: Case, n: int, runs: int, resamples: int) -> str:
     rng, above, below = np.random.default_rng(1), 0, 0
     for seed in range(runs):
-        low, high = paired_interval(case.draw(rng, n), resamples, seed)
+        # None of the distributions draws constant differences, which have no interval.
+        low, high = paired_interval(case.draw(rng, n), resamples, seed) or (math.nan, math.nan)
         above, below = above + (low > case.mean), below + (high < case.mean)
     return f"{1 - (above + below) / runs:>10.1%}{above / runs:>8.1%}{below / runs:>8.1%}"
 

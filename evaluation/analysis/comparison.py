@@ -245,8 +245,8 @@ def _doubts(difference: Difference) -> list[str]:
         return ["one question alone: no interval and no test."]
     if difference["effect"] is None:
         return [
-            f"all {difference['n']} differences are the same: the interval has no width, and no "
-            "effect size can be given."
+            f"all {difference['n']} differences are the same: neither an interval nor an effect size "
+            "can be given."
         ]
     return []
 

@@ -27,8 +27,12 @@ def cost_of(records: Sequence[Record]) -> Cost:
     answering = without_judging(records)
     calls = count_calls(answering)
     return Cost(
-        tokens=summarise([_tokens(record) for record in answering]),
-        seconds=None if calls.cached else summarise([_seconds(record) for record in answering]),
+        tokens=summarise([_tokens(record) for record in answering], bounded=False),
+        seconds=(
+            None
+            if calls.cached
+            else summarise([_seconds(record) for record in answering], bounded=False)
+        ),
         calls=calls.fresh + calls.cached,
         cached=calls.cached,
     )

@@ -61,7 +61,9 @@ def stage_gains(records: Sequence[Record]) -> dict[str, StageGain]:
             "ran": len(steps),
             "changed": sum(before.text != after.text for before, after in steps),
             "metrics": {
-                metric: summarise([_gain(before, after, metric) for before, after in steps])
+                metric: summarise(
+                    [_gain(before, after, metric) for before, after in steps], bounded=False
+                )
                 for metric in STAGE_METRICS
             },
         }

@@ -14,6 +14,7 @@ from evaluation.calibration.score_agreement import (
     Estimate,
     GradedRows,
     estimate,
+    pair_share,
 )
 from evaluation.statistics import agreement
 
@@ -116,8 +117,7 @@ def _pair_agreement(graders: Sequence[_Grader], table: GradedRows) -> CountedEst
     for grader in graders:
         question = table.question[grader.rows]
         counts += agreement.pair_counts(grader.own, grader.rest, question, len(counts))
-    shares = agreement.share(counts, table.weights)
-    return {**estimate(shares, table.weights), "n": int(counts[:, 1].sum())}
+    return pair_share(counts, table.weights)
 
 
 def _kappa(graders: Sequence[_Grader], table: GradedRows) -> Estimate:

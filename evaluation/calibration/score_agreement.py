@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from evaluation.calibration.grades import HIGHEST, GradedAnswer, human_means, question_indices
 from evaluation.statistics import agreement
-from evaluation.statistics.intervals import AGREEMENT_DRAWS, draws_interval
+from evaluation.statistics.intervals import AGREEMENT_DRAWS, draws_interval, share_interval
 
 Scores = Sequence[float | None]
 """One score in [0, 1] for each row; None where the row is unscored."""
@@ -20,7 +20,8 @@ class Estimate(TypedDict):
 
     mean: float | None
     ci95: list[float] | None
-    """Percentile interval of the cluster bootstrap by question; None for a single question."""
+    """Percentile interval of the cluster bootstrap by question; None for a single question, and where
+    all draws give the same value. For `pair_agreement` on all pairs or on none: Wilson's."""
 
 
 class CountedEstimate(Estimate):
@@ -140,12 +141,12 @@ def agreement_lead(ours: Scores, theirs: Scores, table: GradedRows) -> Agreement
     The difference is taken in each draw, so the interval is a paired one.
     """
     first, second, rows = _both_scored(ours, theirs, table)
-    first_share, pairs = _pair_shares(first, rows)
-    second_share, _ = _pair_shares(second, rows)
+    first_pairs, second_pairs = _pair_counts(first, rows), _pair_counts(second, rows)
+    lead = agreement.share(first_pairs, rows.weights) - agreement.share(second_pairs, rows.weights)
     return {
         "n": len(first),
         "spearman": estimate(_spearman(first, rows) - _spearman(second, rows), rows.weights),
-        "pair_agreement": {**estimate(first_share - second_share, rows.weights), "n": pairs},
+        "pair_agreement": {**estimate(lead, rows.weights), "n": int(first_pairs[:, 1].sum())},
     }
 
 
@@ -186,6 +187,23 @@ def estimate(draws: NDArray[float64], weights: NDArray[float64]) -> Estimate:
     return {"mean": mean, "ci95": interval}
 
 
+def pair_share(counts: NDArray[float64], weights: NDArray[float64]) -> CountedEstimate:
+    """Return the share of pairs in the same order as people's, and the number of pairs.
+
+    Where it is 0 or 1, no draw differs from the sample. The interval is then Wilson's, of as many
+    trials as there are questions with pairs: pairs of one question are not independent.
+
+    Args:
+        counts: Pairs in the same order and all pairs of each question, shape (questions, 2).
+        weights: Times that each question was drawn, shape (draws, questions).
+    """
+    result = estimate(agreement.share(counts, weights), weights)
+    mean, questions = result["mean"], int((counts[:, 1] > 0).sum())
+    if mean in (0, 1) and questions > 1:
+        result["ci95"] = share_interval(float(mean), questions)
+    return {**result, "n": int(counts[:, 1].sum())}
+
+
 def _scored(scores: Scores, table: GradedRows) -> tuple[NDArray[float64], GradedRows]:
     rows = [row for row, score in enumerate(scores) if score is not None]
     values = np.array([scores[row] for row in rows], dtype=float)
@@ -218,12 +236,9 @@ def _undefined(table: GradedRows) -> NDArray[float64]:
     return np.full(len(table.weights), np.nan)
 
 
-def _pair_shares(values: NDArray[float64], table: GradedRows) -> tuple[NDArray[float64], int]:
-    """Return the share of pairs in the same order as people's, by draw, and the number of pairs."""
-    counts = agreement.pair_counts(values, table.human, table.question, table.weights.shape[1])
-    return agreement.share(counts, table.weights), int(counts[:, 1].sum())
+def _pair_counts(values: NDArray[float64], table: GradedRows) -> NDArray[float64]:
+    return agreement.pair_counts(values, table.human, table.question, table.weights.shape[1])
 
 
 def _pair_agreement(values: NDArray[float64], table: GradedRows) -> CountedEstimate:
-    shares, pairs = _pair_shares(values, table)
-    return {**estimate(shares, table.weights), "n": pairs}
+    return pair_share(_pair_counts(values, table), table.weights)

@@ -122,7 +122,8 @@ def _show(results: Results) -> None:
     screen.print(results_tables.results_table(results))
     print_text(
         screen,
-        "Each metric is in [0, 1], higher is better; intervals are 95 % bootstrap intervals.",
+        "Each metric is in [0, 1], higher is better; intervals: 95 %, bootstrap over questions, Wilson's "
+        "if all scores are 0 or 1.",
     )
     if results["retrieval"]:
         print_text(screen, results_tables.outcomes_line(results["retrieval"]))

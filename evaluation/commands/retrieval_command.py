@@ -119,7 +119,8 @@ def _show(document: RankingDocument, judged: JudgedQueries) -> None:
         terminal.print_text(console, f"{name}: {rate:,.{0 if rate >= 100 else 1}f} queries/s")
     console.print(
         "Each metric is in [0, 1], higher is better. 95 %: bootstrap over groups of queries that "
-        "share a relevant question. document: each such group counts once. "
+        "share a relevant question; Wilson's interval where each group scores 0 or 1; none where all "
+        "groups score the same. document: each such group counts once. "
         f"Speed: {document['notes']['queries_per_second']}.",
         highlight=False,
     )

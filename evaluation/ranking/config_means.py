@@ -57,7 +57,7 @@ def differences(
     for b, a in combinations(scores, 2):
         gains = _score_table(scores[a]) - _score_table(scores[b])
         for kind, rows, groups in _kind_slices(queries):
-            estimates = cluster_means(gains[:, rows], groups)
+            estimates = cluster_means(gains[:, rows], groups, bounded=False)
             for metric, estimate in zip(RANK_METRICS, estimates, strict=True):
                 ends = estimate["ci95"]
                 results.append(

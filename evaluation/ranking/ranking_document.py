@@ -22,7 +22,8 @@ NOTES = {
     "mean": "by query; n queries with at least one relevant question in the corpus",
     "by_document": "queries that share a relevant question, directly or through others, are one "
     "group and count once; n groups",
-    "ci95": "95 % percentile bootstrap over those groups",
+    "ci95": "95 % percentile bootstrap over those groups; Wilson's interval where each group scores 0 "
+    "or 1; null below two groups, and where all groups score the same",
     "differences": "mean of a - b over the same queries: positive where a is better",
     "MRR": f"over the first {DEPTH} questions",
     "queries_per_second": f"ranking the first {DEPTH} questions alone, {BATCH} queries in a batch, "

@@ -7,7 +7,7 @@ import numpy as np
 from numpy import float64, int64
 from numpy.typing import NDArray
 
-from evaluation.statistics.intervals import cluster_interval
+from evaluation.statistics.intervals import cluster_intervals
 
 
 class ClusterMean(TypedDict):
@@ -17,7 +17,7 @@ class ClusterMean(TypedDict):
     n: int
     """Queries, or groups of queries."""
     ci95: list[float] | None
-    """None below two groups."""
+    """See `intervals.cluster_intervals`."""
 
 
 class ClusterMeans(ClusterMean):
@@ -27,7 +27,9 @@ class ClusterMeans(ClusterMean):
     """The mean over groups of queries: each counts once, with its mean."""
 
 
-def cluster_means(values: NDArray[float64], groups: Sequence[int]) -> list[ClusterMeans]:
+def cluster_means(
+    values: NDArray[float64], groups: Sequence[int], *, bounded: bool = True
+) -> list[ClusterMeans]:
     """Return the mean of each row of `values`, by query and by group.
 
     Both intervals come from a cluster bootstrap (Cameron, Gelbach and Miller 2008): whole groups of
@@ -39,24 +41,25 @@ def cluster_means(values: NDArray[float64], groups: Sequence[int]) -> list[Clust
     Args:
         values: The metrics of each query, shape (metrics, queries).
         groups: A number for each query, shape (queries,), equal within a group.
+        bounded: Whether the values are scores in [0, 1]; differences are not.
     """
     _, group_of_query = np.unique(np.asarray(groups), return_inverse=True)
     sizes = np.bincount(group_of_query)
     sums = np.zeros((len(sizes), len(values)))
     np.add.at(sums, group_of_query, values.T)
-    by_query = _ratios(sums.T, sizes)
-    by_document = _ratios(sums.T / sizes, np.ones_like(sizes))
+    by_query = _ratios(sums.T, sizes, bounded=bounded)
+    by_document = _ratios(sums.T / sizes, np.ones_like(sizes), bounded=bounded)
     return [
         {**query, "by_document": document}
         for query, document in zip(by_query, by_document, strict=True)
     ]
 
 
-def _ratios(sums: NDArray[float64], sizes: NDArray[int64]) -> list[ClusterMean]:
+def _ratios(sums: NDArray[float64], sizes: NDArray[int64], *, bounded: bool) -> list[ClusterMean]:
     """Return sum(sums) / sum(sizes) of each row of `sums`, shape (metrics, groups)."""
     n = int(sizes.sum())
     means = sums.sum(axis=1) / n
-    ends = [None] * len(sums) if len(sizes) < 2 else cluster_interval(sums, sizes)
+    ends = cluster_intervals(sums, sizes, bounded=bounded)
     return [
         {"mean": float(mean), "n": n, "ci95": end} for mean, end in zip(means, ends, strict=True)
     ]

@@ -17,15 +17,25 @@ class Summary(TypedDict):
     """Scored questions."""
     unscored: int
     ci95: list[float] | None
-    """See `intervals.mean_interval`; None below two values."""
+    """See `intervals.mean_interval`; None below two values and for equal ones other than 0 and 1."""
 
 
-def summarise(values: Sequence[float | None]) -> Summary:
-    """Summarise a metric; None is unscored."""
+def summarise(values: Sequence[float | None], *, bounded: bool = True) -> Summary:
+    """Summarise a metric.
+
+    Args:
+        values: One for each question; None is unscored.
+        bounded: Whether the values are scores in [0, 1]; differences and counts are not.
+    """
     scored = [value for value in values if value is not None]
     n, unscored = len(scored), len(values) - len(scored)
     if not scored:
         return {"mean": None, "n": 0, "unscored": unscored, "ci95": None}
     mean = float(np.mean(scored))
-    interval = mean_interval(np.array(scored)) if n > 1 else None
+    interval = mean_interval(np.array(scored, dtype=float), bounded=bounded)
     return {"mean": mean, "n": n, "unscored": unscored, "ci95": interval}
+
+
+def is_constant(summary: Summary) -> bool:
+    """Tell whether a mean has no interval because all its values are the same."""
+    return summary["n"] > 1 and summary["ci95"] is None

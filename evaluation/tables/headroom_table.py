@@ -8,6 +8,7 @@ from evaluation.statistics.paired_tests import ALPHA, holm
 from evaluation.statistics.summaries import Summary
 from evaluation.tables.layout import add_number_columns, new_table
 from evaluation.tables.numbers import (
+    NO_INTERVAL,
     NONE,
     interval_text,
     mean_over_interval,
@@ -20,7 +21,8 @@ from evaluation.tables.numbers import (
 EXPLANATION = (
     "Each cell: the mean score of the drafts taken, its 95 % bootstrap interval, their share of the "
     "headroom with its interval (0 %: a draft picked at random; 100 %: the best draft of each "
-    "question, which nobody can know), and n. A share below 0 is worse than picking at random."
+    "question, which nobody can know), and n. A share below 0 is worse than picking at random. none: all "
+    "questions have the same value, so there is no interval."
 )
 
 
@@ -64,12 +66,13 @@ def verdict_lines(headroom: Headroom) -> list[str]:
 
 def _verdict(difference: ChoiceDifference, p: float | None) -> str:
     mean, ends = difference["mean_difference"], difference["ci95"]
-    if mean is None or ends is None or p is None:
+    if mean is None or p is None:
         return "too few questions to say"
     direction = "better" if mean > 0 else "worse"
+    interval = NO_INTERVAL if ends is None else f"95 % {interval_text(ends, signed)}"
     return (
-        f"{direction if p < ALPHA else 'not distinguishable'} ({signed(mean)}, 95 % "
-        f"{interval_text(ends, signed)}, Holm's p {p_text(p)}, n {difference['n']})"
+        f"{direction if p < ALPHA else 'not distinguishable'} ({signed(mean)}, {interval}, "
+        f"Holm's p {p_text(p)}, n {difference['n']})"
     )
 
 

@@ -8,7 +8,7 @@ from evaluation.ranking.config_means import Means, RankingDifference
 from evaluation.ranking.judged_queries import ALL
 from evaluation.ranking.rank_measures import RANK_METRICS
 from evaluation.tables.layout import add_number_columns, new_table, untrusted
-from evaluation.tables.numbers import interval_text, mean_over_interval, number, signed
+from evaluation.tables.numbers import NO_INTERVAL, interval_text, mean_over_interval, number, signed
 
 COMPARED = ("nDCG@10", "R@10")
 """The metrics whose differences are in the table; the JSON document holds those of all."""
@@ -48,7 +48,6 @@ def differences_table(differences: Sequence[RankingDifference], kinds: Sequence[
     for kind in kinds:
         for difference in differences:
             if difference["kind"] == kind and difference["metric"] in COMPARED:
-                direction = "better" if difference["mean"] > 0 else "worse"
                 table.add_row(
                     untrusted(kind),
                     untrusted(f"{difference['a']} - {difference['b']}"),
@@ -56,10 +55,18 @@ def differences_table(differences: Sequence[RankingDifference], kinds: Sequence[
                     signed(difference["mean"]),
                     interval_text(difference["ci95"], signed),
                     signed(difference["by_document"]["mean"]),
-                    direction if difference["distinguishable"] else "not distinguishable",
+                    _verdict(difference),
                 )
         table.add_section()
     return table
+
+
+def _verdict(difference: RankingDifference) -> str:
+    if difference["ci95"] is None:
+        return NO_INTERVAL
+    if not difference["distinguishable"]:
+        return "not distinguishable"
+    return "better" if difference["mean"] > 0 else "worse"
 
 
 def kinds_in_tables(configs: Mapping[str, Means]) -> list[str]:

@@ -11,7 +11,7 @@ from evaluation.analysis.run_results import Results
 from evaluation.analysis.stage_gains import StageGain
 from evaluation.calibration.known_judges import note_of
 from evaluation.metrics.registry import STAGE_METRICS, short_name
-from evaluation.statistics.summaries import Summary
+from evaluation.statistics.summaries import Summary, is_constant
 from evaluation.tables.layout import add_number_columns, new_table
 from evaluation.tables.numbers import decimal, signed, signed_decimal
 from evaluation.tables.summary_columns import SUMMARY_COLUMNS, narrow_cell, summary_cells
@@ -90,6 +90,7 @@ def notes(results: Results) -> list[str]:
     """Return the facts that a reader of the table needs to know."""
     return [
         *_failure_notes(results),
+        *_interval_notes(results),
         *_judge_notes(results),
         *_refinement_notes(results),
         *_memory_notes(results),
@@ -100,6 +101,22 @@ def _failure_notes(results: Results) -> list[str]:
     if not results["failed"]:
         return []
     return [f"{results['failed']} questions failed: no metric counts them."]
+
+
+def _interval_notes(results: Results) -> list[str]:
+    """Return a note on the means whose values are all the same, so that they have no interval."""
+    retrieval = results["retrieval"]
+    measures = [*results["metrics"].items(), *(retrieval_rows(retrieval) if retrieval else ())]
+    names = [name for name, summary in measures if is_constant(summary)]
+    names += [
+        f"gain of {stage} in {name}"
+        for stage, gain in results["added"].items()
+        for name, summary in gain["metrics"].items()
+        if is_constant(summary)
+    ]
+    if not names:
+        return []
+    return [f"No interval, since all values are the same: {', '.join(names)}."]
 
 
 def _judge_notes(results: Results) -> list[str]:

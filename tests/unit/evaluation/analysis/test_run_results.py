@@ -186,9 +186,12 @@ def test_the_summary_is_a_table_with_counts(tmp_path):
     assert lines[0] == "# baseline with profile embedded"
     assert lines[2] == "3 questions, 1 failed, 0 empty answers."
     assert lines[4].startswith("| metric | mean | 95 % interval | n | unscored |")
-    assert summary_row("\n".join(lines), "BLEU")[:4] == ["0.200", "0.200 to 0.200", "2", "0"]
+    assert summary_row("\n".join(lines), "BLEU")[:4] == ["0.200", "none", "2", "0"]
     assert "Tokens: 24 in prompts, 6 generated, 0 of passages" in lines[7 + len(METRIC_NAMES)]
-    assert lines[-2] == "- 1 questions failed: no metric counts them."
+    assert lines[-3:-1] == [
+        "- 1 questions failed: no metric counts them.",
+        f"- No interval, since all values are the same: {', '.join(METRIC_NAMES)}.",
+    ]
 
 
 def test_the_headline_says_what_the_table_rests_on():
@@ -200,12 +203,12 @@ def test_the_headline_says_what_the_table_rests_on():
 
 def test_the_table_shows_mean_interval_and_counts():
     console = Console(file=io.StringIO(), width=100)
-    console.print(results_table(of(record(2), record(2), failed(3))))
+    console.print(results_table(of(record(2), record(3), failed(3))))
     row = next(line for line in console.file.getvalue().split("\n") if "ROUGE-L" in line)
     assert [cell.strip() for cell in row.strip("│ ").split("│")][:5] == [
         "ROUGE-L",
-        "0.200",
-        "0.200 to 0.200",
+        "0.250",
+        "0.200 to 0.300",
         "2",
         "0",
     ]

@@ -53,7 +53,7 @@ def test_queries_that_stand_and_fall_together_widen_the_interval():
     tied = of(values, [n // 10 for n in range(100)])["ci95"]
     assert alone == pytest.approx([0.4, 0.6], abs=0.02)
     # Ten groups of ten are ten observations: the standard error is sqrt(10) times as large.
-    assert tied == pytest.approx([0.2, 0.8], abs=0.01)
+    assert tied == pytest.approx([0.24, 0.76], abs=0.01)
 
 
 def test_the_means_by_document_are_drawn_by_group_too():
@@ -62,6 +62,30 @@ def test_the_means_by_document_are_drawn_by_group_too():
     by_document = of(values, groups)["by_document"]
     assert by_document["mean"] == pytest.approx(1 / 11)
     assert by_document["ci95"] == pytest.approx(summarise([1.0] + [0.0] * 10)["ci95"])
+
+
+@pytest.mark.parametrize(
+    ("values", "groups", "ends"),
+    [
+        # 20 queries that are all hits: Wilson's interval of 20 of 20.
+        ([1.0] * 20, range(20), [0.8389, 1.0]),
+        ([0.0] * 2, range(2), [0.0, 0.6576]),
+        # Ten groups of two are ten trials.
+        ([1.0] * 20, [n // 2 for n in range(20)], [0.7225, 1.0]),
+        # Groups of 3 and 1: 16 / 10 trials.
+        ([1.0] * 4, [0, 0, 0, 1], [0.2940, 1.0]),
+        # All groups score .5, whatever their queries score.
+        ([1.0, 0.0] * 10, [n // 2 for n in range(20)], None),
+        ([0.25] * 8, range(8), None),
+    ],
+)
+def test_equal_groups_have_wilsons_interval_or_none(values, groups, ends):
+    assert of(values, groups)["ci95"] == (ends and pytest.approx(ends, abs=1e-4))
+
+
+def test_unequal_scores_of_0_and_1_keep_the_draws_where_groups_are_mixed():
+    low, high = of([1.0, 0.0, 1.0, 1.0] * 5, [n // 2 for n in range(20)])["ci95"]
+    assert 0.5 < low < 0.75 < high < 1.0
 
 
 @pytest.mark.parametrize("groups", [[3], [3, 3, 3]])
@@ -111,15 +135,13 @@ def test_a_difference_is_the_later_config_minus_the_earlier_query_by_query():
     recall = {(e["a"], e["b"], e["kind"]): e for e in estimates if e["metric"] == "R@10"}
     pooled = recall["hybrid", "keyword", "all"]
     assert (pooled["mean"], pooled["n"]) == (pytest.approx(0.5), 40)
-    # The gain is the same for every query: pairing leaves no width, however the queries differ.
-    assert pooled["ci95"] == pytest.approx([0.5, 0.5])
+    # The gain is the same for every query: nothing is known about its spread.
+    assert pooled["ci95"] is None
     assert pooled["by_document"]["mean"] == pytest.approx(0.5)
     assert recall["semantic", "keyword", "long"]["n"] == 20
-    assert {row["distinguishable"] for row in recall.values()} == {True}
+    assert {row["distinguishable"] for row in recall.values()} == {False}
     equal = [row for row in estimates if row["metric"] == "nDCG@10"]
-    assert {(e["mean"], tuple(e["ci95"]), e["distinguishable"]) for e in equal} == {
-        (0.0, (0.0, 0.0), False)
-    }
+    assert {(e["mean"], e["ci95"], e["distinguishable"]) for e in equal} == {(0.0, None, False)}
 
 
 @pytest.mark.parametrize(

@@ -198,12 +198,12 @@ def test_nothing_scored_is_none_and_not_nan(report, tmp_path):
 
 def test_further_metrics_of_the_records_are_shown(report, tmp_path):
     records = scored([0.1, 0.2, 0.3])
-    for item in records[:2]:
-        item["metrics"]["second_judge"] = 0.75
+    for item, score in zip(records[:2], [0.5, 1.0], strict=True):
+        item["metrics"]["second_judge"] = score
     tree = report(make_run(tmp_path / "a", records))
     heads = [item.text_content() for item in tree.xpath("//table[@class='means']/thead//th")]
     assert heads[1 + len(METRIC_NAMES)] == "second_judge"
-    assert cells(tree)[0][1 + len(METRIC_NAMES)].startswith(".750 .750 to .750 n 2, 1 unscored")
+    assert cells(tree)[0][1 + len(METRIC_NAMES)].startswith(".750 .500 to 1.00 n 2, 1 unscored")
     assert index_of(tree)["rows"][2][3][0][3][len(METRIC_NAMES)] is None
 
 
@@ -306,7 +306,7 @@ def test_a_note_that_all_runs_share_stands_there_once(report, two):
 
 def test_costs_are_a_question_s_and_leave_the_judge_out(report, tmp_path):
     tree = report(make_run(tmp_path / "a", scored([0.1, 0.2])))
-    assert cells(tree)[0][-2:] == ["10 10 to 10 n 2", "0.50 0.50 to 0.50 n 2"]
+    assert cells(tree)[0][-2:] == ["10 no interval n 2", "0.50 no interval n 2"]
 
 
 def test_seconds_are_not_given_where_a_call_came_from_the_cache(report, tmp_path):

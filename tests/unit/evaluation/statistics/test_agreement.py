@@ -141,6 +141,7 @@ def test_an_interval_needs_draws_in_which_the_statistic_is_defined():
     assert draws_interval(np.array([0.5, *np.linspace(0, 1, 101)])) == pytest.approx([0.025, 0.975])
     assert draws_interval(np.array([0.5, 0.1, np.nan])) is None
     assert draws_interval(np.array([np.nan, 0.1, 0.2])) is None
+    assert draws_interval(np.array([0.5, 0.5, 0.5, 0.5])) is None
 
 
 def test_people_by_hand():
@@ -184,10 +185,13 @@ def test_a_score_that_people_would_give_agrees_wholly():
     assert (result["n"], result["unscored"]) == (36, 0)
     for name in ("spearman", "kendall", "pair_agreement", "quadratic_kappa"):
         assert result[name]["mean"] == pytest.approx(1), name
-        assert result[name]["ci95"] == pytest.approx([1, 1]), name
+    # No draw differs: only shares of pairs have an interval, Wilson's of 12 questions.
+    assert result["pair_agreement"]["ci95"] == pytest.approx([0.7575, 1], abs=1e-4)
+    assert {result[name]["ci95"] for name in ("spearman", "kendall", "quadratic_kappa")} == {None}
     assert result["calibration_error"]["mean"] == pytest.approx(0)
     against = measure_agreement([1 - row.human_mean / 4 for row in answers], table)
     assert against["pair_agreement"]["mean"] == 0
+    assert against["pair_agreement"]["ci95"] == pytest.approx([0, 0.2425], abs=1e-4)
     assert against["spearman"]["mean"] == pytest.approx(-1)
 
 
@@ -214,9 +218,9 @@ def test_being_ahead_is_paired():
     good = [row.human_mean / 4 for row in answers]
     lead = agreement_lead(good, [0.5] * 36, table)
     assert lead["spearman"]["mean"] is None
-    assert lead["pair_agreement"] == {"mean": 0.5, "ci95": [0.5, 0.5], "n": 36}
+    assert lead["pair_agreement"] == {"mean": 0.5, "ci95": None, "n": 36}
     same = agreement_lead(good, [score / 2 for score in good], table)
-    assert same["spearman"] == {"mean": pytest.approx(0), "ci95": pytest.approx([0, 0])}
+    assert same["spearman"] == {"mean": pytest.approx(0), "ci95": None}
     partly = agreement_lead([None, *good[1:]], [*good[:-1], None], table)
     assert partly["n"] == 34
 

@@ -175,15 +175,18 @@ def test_where_resamples_lose_their_spread_students_interval_is_taken(gains):
     assert paired_interval(gains) == pytest.approx(ends)
 
 
-def test_constant_differences_have_an_interval_of_no_width():
-    assert paired_interval(np.full(12, 0.25)) == [0.25, 0.25]
+@pytest.mark.parametrize("gain", [0.25, 0.0, 1.0, -0.5])
+def test_constant_differences_have_no_interval(gain):
+    assert paired_interval(np.full(12, gain)) is None
 
 
 @examples(60)
 @given(st.lists(st.floats(-1, 1).map(lambda x: round(x, 3)), min_size=2, max_size=12))
 def test_nothing_is_ever_nan_or_outside_what_it_can_be(values):
     gains = np.array(values)
-    low, high = paired_interval(gains, resamples=100)
+    interval = paired_interval(gains, resamples=100)
+    assert (interval is None) == (len(set(values)) == 1)
+    low, high = interval or [gains.mean()] * 2
     assert -1 <= low <= gains.mean() + 1e-9
     assert gains.mean() - 1e-9 <= high <= 1
     assert 0 < permutation(gains, 99) <= 1

@@ -56,16 +56,18 @@ def test_a_mean_over_its_interval():
 
 
 def test_a_summary_has_a_cell_for_each_column():
-    summary = summarise([0.5, 0.5, None])
+    summary = summarise([0.4, 0.6, None])
     cells = dict(zip(SUMMARY_COLUMNS, summary_cells(summary), strict=True))
     assert cells == {
         "mean": "0.500",
-        "95 % interval": "0.500 to 0.500",
+        "95 % interval": "0.400 to 0.600",
         "n": "2",
         "unscored": "1",
     }
-    assert narrow_cell(summary) == ".500\n.500 to .500\n1 unscored"
-    assert lines_below_mean(summary) == [".500 to .500", "n 2, 1 unscored"]
+    assert narrow_cell(summary) == ".500\n.400 to .600\n1 unscored"
+    assert lines_below_mean(summary) == [".400 to .600", "n 2, 1 unscored"]
     assert lines_below_mean(summarise([0.5]))[0] == "no interval"
+    assert lines_below_mean(summarise([0.5, 0.5]))[0] == "no interval"
+    assert narrow_cell(summarise([0.5, 0.5])) == ".500\nnone"
     many = summarise([0.5] * 1200 + [None] * 1000)
     assert lines_below_mean(many)[1] == "n 1,200, 1,000 unscored"
