@@ -47,7 +47,7 @@ def test_a_constant_has_no_interval(value):
         ([0.0] * 100, (0.0, 0.037)),
         ([1.0] * 9 + [0.0], (0.596, 0.982)),
         ([1.0, None, 0.0, 0.0, None, 0.0], (0.046, 0.699)),
-        ([1, 1, 1], (0.438, 1.0)),
+        ([1, 1, 1], (0.4385, 1.0)),
     ],
 )
 def test_scores_of_0_and_1_have_wilsons_interval(values, ends):
