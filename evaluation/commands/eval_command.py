@@ -2,7 +2,6 @@
 
 import argparse
 import shlex
-import sys
 from collections.abc import Callable, Sequence
 from functools import cache
 
@@ -15,7 +14,7 @@ from evaluation.calibration.known_judges import Calibration, calibration_of
 from evaluation.commands.ragas_command import show_ragas
 from evaluation.report.report_file import page_of, report_on
 from evaluation.rescoring.ragas.ragas_metrics import open_ragas
-from evaluation.rescoring.ragas.ragas_pass import score_with_ragas
+from evaluation.rescoring.ragas.ragas_pass import RagasResult, score_with_ragas
 from evaluation.store.journal import Journal, journal_path
 from evaluation.store.run_folder import locked, set_aside, write_manifest
 from evaluation.tables import results_tables
@@ -23,19 +22,19 @@ from evaluation.tables.grid_table import calls_line, grid_table
 from graph.models import Models, open_models
 from graph.models.reply_cache import default_cache
 from graph.support.logger import log
-from graph.support.terminal import console, print_text
+from graph.support.terminal import console, print_document, print_line, print_text
 
 
 def main() -> int:
     """Run eval.py; return its exit code."""
     arguments = flags.parser().parse_args()
     if arguments.list:
-        sys.stdout.write(flags.listing())
+        print_document(flags.listing())
         return 0
     jobs = [resolve_job(arguments, selection) for selection in flags.selected(arguments)]
     if arguments.dry_run:
         for job in jobs:
-            sys.stdout.write(description(job))
+            print_document(description(job))
         return 0
     return _evaluate(jobs, arguments)
 
@@ -48,18 +47,24 @@ def _evaluate(jobs: list[Job], arguments: argparse.Namespace) -> int:
         open_ragas()
     # Read before the work: a damaged list of measured judges must not cost a finished run its tables.
     calibrations = [calibration_of(job.identity) for job in jobs]
-    results = [
-        _run(job, models, calibration, fresh=arguments.fresh)
-        for job, calibration in zip(jobs, calibrations, strict=True)
-    ]
-    if arguments.ragas:
-        _score_with_ragas(jobs, results, models)
-    if not arguments.no_report:
-        _report(jobs)
+    results = []
+    for job, calibration in zip(jobs, calibrations, strict=True):
+        result = _run(job, models, calibration, fresh=arguments.fresh)
+        ragas = _score_with_ragas(job, result, models) if arguments.ragas else None
+        # The page too is on disk before anything is printed.
+        if not arguments.no_report:
+            report_on([job.folder], job.folder / "report.html")
+        _show(result)
+        if ragas:
+            show_ragas(ragas)
+        results.append(result)
     if len(jobs) > 1:
+        folders = [job.folder for job in jobs]
+        if not arguments.no_report:
+            report_on(folders, page_of(folders))
         _show_grid(jobs, results)
     else:
-        sys.stdout.write(f"run: {jobs[0].folder}\n")
+        print_line(f"run: {jobs[0].folder}")
     return int(any(result["failed"] == result["n"] for result in results))
 
 
@@ -94,26 +99,16 @@ def _run(
         records = list(journal.entries.values())
         results = results_of(job.choices.settings, records, calibration)
         results_tables.write_results(job.folder, results)
-    _show(results)
     log.info("finished: %s", job.folder)
     return results
 
 
 def _score_with_ragas(
-    jobs: list[Job], results: list[Results], models: Callable[[], Models]
-) -> None:
-    for job, result in zip(jobs, results, strict=True):
-        if result["failed"] < result["n"]:
-            profile, engine = job.choices.settings.profile, models().judge.engine
-            show_ragas(score_with_ragas(job.folder, profile, engine))
-
-
-def _report(jobs: list[Job]) -> None:
-    folders = [job.folder for job in jobs]
-    for folder in folders:
-        report_on([folder], folder / "report.html")
-    if len(folders) > 1:
-        report_on(folders, page_of(folders))
+    job: Job, result: Results, models: Callable[[], Models]
+) -> RagasResult | None:
+    if result["failed"] == result["n"]:
+        return None
+    return score_with_ragas(job.folder, job.choices.settings.profile, models().judge.engine)
 
 
 def _show(results: Results) -> None:
@@ -148,4 +143,4 @@ def _show_grid(jobs: list[Job], results: list[Results]) -> None:
         wrap=False,
     )
     for folder in folders.values():
-        sys.stdout.write(f"run: {folder}\n")
+        print_line(f"run: {folder}")

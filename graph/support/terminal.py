@@ -12,7 +12,9 @@ from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 from graph.support.errors import ConfigError, OpenCoderError
+from graph.support.fault_log import describe_fault
 from graph.support.logger import log
+from graph.support.streams import flush_streams, replace_streams
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,6 +35,11 @@ def safe_text(text: str) -> str:
     return _UNSAFE.sub(lambda match: f"<U+{ord(match[0]):04X}>", text)
 
 
+def safe_line(text: str) -> str:
+    """Replace newlines too: a path with a newline could otherwise pretend to be two lines."""
+    return safe_text(text).replace("\n", "<U+000A>")
+
+
 def console(columns: int = 100) -> "Console":
     """Return a rich console on stdout, as wide as the terminal; `columns` wide without a terminal."""
     from rich.console import Console
@@ -41,18 +48,33 @@ def console(columns: int = 100) -> "Console":
 
 
 def print_text(on: "Console", text: str, *, style: str = "", wrap: bool = True) -> None:
-    """Print untrusted text safely and word for word; without wrapping a path can be copied."""
+    """Print untrusted text safely and word for word.
+
+    Without wrapping it is one line, from which a path can be copied.
+    """
+    visible = safe_text(text) if wrap else safe_line(text)
     # Without `emoji=False` rich replaces codes such as :bug: even where markup is off.
-    on.print(safe_text(text), style=style, markup=False, emoji=False, soft_wrap=not wrap)
+    on.print(visible, style=style, markup=False, emoji=False, soft_wrap=not wrap)
+
+
+def print_line(text: str) -> None:
+    """Print one line of untrusted text safely, as wide as it is: programs may read it."""
+    sys.stdout.write(safe_line(text) + "\n")
+
+
+def print_document(text: str) -> None:
+    """Print lines of text safely, as wide as they are."""
+    sys.stdout.write(safe_text(text))
 
 
 def print_json(document: object) -> None:
-    """Print one JSON document on stdout.
+    """Print one JSON document on stdout, in printable ASCII.
 
     Raises:
         ValueError: the document holds NaN or infinity, which JSON does not have.
     """
-    sys.stdout.write(json.dumps(document, indent=1, allow_nan=False) + "\n")
+    text = json.dumps(document, indent=1, allow_nan=False)
+    sys.stdout.write(text.replace("\x7f", "\\u007f") + "\n")
 
 
 class Parser(argparse.ArgumentParser):
@@ -65,7 +87,7 @@ class Parser(argparse.ArgumentParser):
 
 class _SafeFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return safe_text(super().format(record))
+        return safe_line(super().format(record))
 
 
 class Interrupted(BaseException):
@@ -83,21 +105,28 @@ def run(main: Callable[[], int]) -> None:
     """Run a command line and exit with its code.
 
     A user's mistake is one line on stderr and exit code 2 (3 for a locked run folder). The code is
-    130 after SIGINT, 143 after SIGTERM, 1 after an error of the disk.
+    129 after SIGHUP, 130 after SIGINT, 143 after SIGTERM, 1 after an error of the disk or of the
+    program. A second signal ends the process at once.
     """
+    replace_streams()
     _log_to_stderr()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _signals():
         signal.signal(number, _interrupt)
-    code = _exit_code(main)
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader of stdout is gone (as with `| head`). Python would flush stdout again at exit and
-        # fail again, so stdout becomes the null device.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.stderr.flush()
+        code = _end(_exit_code(main))
+    except Interrupted as interrupt:
+        # The signal came after the work.
+        code = interrupt.code
     # Not sys.exit: it waits for threads that still compute, and all that counts is on disk already.
     os._exit(code)
+
+
+def _end(code: int) -> int:
+    """Flush the output; return the exit code, which is no success if the disk took no output."""
+    if error := flush_streams():
+        log.error("error: stdout cannot be written: %s", error.strerror)
+        return code or 1
+    return code
 
 
 def _exit_code(main: Callable[[], int]) -> int:
@@ -108,8 +137,8 @@ def _exit_code(main: Callable[[], int]) -> int:
         return error.exit_code
     except Interrupted as interrupt:
         return interrupt.code
-    except BrokenPipeError:
-        return 0
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
     except OSError as error:
         # A full or read-only disk. Files are written atomically, so all earlier ones are whole.
         path = f" ({error.filename})" if error.filename else ""
@@ -118,10 +147,28 @@ def _exit_code(main: Callable[[], int]) -> int:
         return 1
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 2
+    # A panic of a library in Rust is a BaseException.
+    except BaseException as error:
+        log.error("error: %s", describe_fault(error))
+        return 1
+
+
+def _signals() -> list[signal.Signals]:
+    """Return the signals that end the process, without a SIGHUP that `nohup` ignores."""
+    signals = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signals.append(signal.SIGHUP)
+    return signals
 
 
 def _interrupt(number: int, _: FrameType | None) -> None:
+    for other in _signals():
+        signal.signal(other, _end_at_once)
     raise Interrupted(number)
+
+
+def _end_at_once(number: int, _: FrameType | None) -> None:
+    os._exit(128 + number)
 
 
 def _log_to_stderr() -> None:

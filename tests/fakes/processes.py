@@ -38,7 +38,7 @@ def in_child(action: Callable[[], object]) -> Ended:
             _be_child(action, out, err)
         gc.unfreeze()
         _, status = os.waitpid(pid, 0)
-        texts = [path.read_bytes().decode("utf-8") for path in (out, err)]
+        texts = [path.read_bytes().decode("utf-8", "backslashreplace") for path in (out, err)]
     return Ended(os.waitstatus_to_exitcode(status), *texts)
 
 
@@ -55,9 +55,11 @@ def _be_child(action: Callable[[], object], out: Path, err: Path) -> None:
     except BaseException:
         traceback.print_exc()
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            os._exit(code)
 
 
 def kill_self() -> None:

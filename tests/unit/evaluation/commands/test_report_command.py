@@ -1,12 +1,16 @@
 """eval.py writes the report at the end of each run, and never loses a run over it."""
 
 import logging
+import os
+import sys
 
 import pytest
 
 from evaluation.commands import eval_command as cli
 from evaluation.report import report_file
+from graph.support import terminal
 from tests.fakes.corpora import small_corpus
+from tests.fakes.processes import in_child
 from tests.fakes.report_pages import index_of, parsed
 from tests.fakes.scripted_runs import command, without_weights, write_dataset
 
@@ -74,3 +78,43 @@ def test_a_finished_run_keeps_its_report_until_something_is_newer(evaluate, tmp_
     scores.touch()
     report_file.report_on([page.parent], page)
     assert page.read_text(encoding="utf-8") != "mine"
+
+
+def without_reader():
+    reader, writer = os.pipe()
+    os.close(reader)
+    os.dup2(writer, 1)
+
+
+def closed():
+    os.close(1)
+    sys.stdout = None
+
+
+def full():
+    os.dup2(os.open("/dev/full", os.O_WRONLY), 1)
+
+
+@pytest.mark.parametrize(("change", "code"), [(without_reader, 0), (closed, 0), (full, 1)])
+def test_a_stdout_that_takes_nothing_costs_no_result(evaluate, tmp_path, change, code):
+    def action():
+        change()
+        terminal.run(lambda: evaluate("--config", "baseline,keyword"))
+
+    ended = in_child(action)
+    assert ended.code == code
+    assert "Traceback" not in ended.err
+    for name in ("metrics.json", "summary.md", "report.html"):
+        assert len(list(tmp_path.glob(f"runs/*/{name}"))) == 2
+    assert len(list(tmp_path.glob("runs/report-*.html"))) == 1
+
+
+def test_everything_is_on_disk_before_anything_is_printed(evaluate, tmp_path, monkeypatch):
+    def fail(*arguments):
+        raise RuntimeError("printing")
+
+    monkeypatch.setattr(cli, "_show", fail)
+    with pytest.raises(RuntimeError, match="printing"):
+        evaluate("--config", "baseline")
+    names = {path.name for path in tmp_path.glob("runs/*/*")}
+    assert {"metrics.json", "summary.md", "report.html"} <= names

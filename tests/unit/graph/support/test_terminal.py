@@ -219,12 +219,6 @@ def test_a_full_disk_is_a_failed_run_and_one_line():
     assert result.err.count("\n") == 1
 
 
-def test_a_bug_keeps_its_traceback_and_is_no_success():
-    result = ended(raising(ZeroDivisionError("oops")))
-    assert result.code == 1
-    assert "ZeroDivisionError: oops" in result.err
-
-
 def test_log_lines_show_untrusted_text_harmlessly():
     def main():
         log.warning("question %s failed", "\x1b]0;evil\x07\u202e")
