@@ -140,7 +140,7 @@ def test_a_pipe_that_does_not_block_loses_nothing():
 def test_a_real_interpreter_of_every_encoding_shows_everything(environment):
     code = (
         "from graph.support import terminal\n"
-        f"terminal.run(lambda: terminal.print_line({ascii(BOX)}) or 0)"
+        f"terminal.run(lambda: terminal.print_line({BOX!a}) or 0)"
     )
     result = run_python("-c", code, env={**os.environ, **environment})
     assert (result.returncode, result.stderr) == (0, "")
