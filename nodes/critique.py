@@ -63,7 +63,7 @@ def parse_points(reply: str, max_points: int, prompt: str = "") -> Points:
     "free", so that a report can count these replies. Flaws change nothing in the pipeline, so that
     their cost shows in the results.
     """
-    text = clean(reply)
+    text = clean(reply, prompt)
     if not text:
         return Points([], "empty", ["empty"])
     if _NO_PROBLEM.fullmatch(text):

@@ -31,7 +31,9 @@ def extra_candidates(
     if "baseline" in kinds:
         prompt = build_prompt({"question": state["question"]}, texts.ANSWER_ALONE)
         replies = model.write([prompt], max_new_tokens=max_new_tokens, temperature=temperature)
-        candidates.append({"text": clean(replies[0]["text"]), "reasoning": ""})
+        candidates.append(
+            {"text": clean(replies[0]["text"], replies[0]["prompt"]), "reasoning": ""}
+        )
     return {
         "extra_candidates": candidates,
         "steps": [

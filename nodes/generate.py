@@ -29,14 +29,14 @@ def generate(
             max_new_tokens=max_new_tokens,
             temperature=temperature,
         )
-        reasonings = [clean(thought["text"]) for thought in thoughts]
+        reasonings = [clean(thought["text"], thought["prompt"]) for thought in thoughts]
     answers = model.write(
         [_answer_prompt(state, reasoning, cot=cot) for reasoning in reasonings],
         max_new_tokens=max_new_tokens,
         temperature=temperature,
     )
     candidates: list[Draft] = [
-        {"text": clean(answer["text"]), "reasoning": reasoning}
+        {"text": clean(answer["text"], answer["prompt"]), "reasoning": reasoning}
         for answer, reasoning in zip(answers, reasonings, strict=True)
     ]
     replies = [*thoughts, *answers]

@@ -18,7 +18,10 @@ def refine(
     prompt = build_prompt(state, texts.REFINE, points=points, draft=state["answer"])
     replies = model.write([prompt] * drafts, max_new_tokens=max_new_tokens, temperature=temperature)
     candidates: list[Draft] = [
-        {"text": clean(reply["text"]) or state["answer"], "reasoning": state.get("reasoning", "")}
+        {
+            "text": clean(reply["text"], reply["prompt"]) or state["answer"],
+            "reasoning": state.get("reasoning", ""),
+        }
         for reply in replies
     ]
     return {

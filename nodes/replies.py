@@ -1,35 +1,44 @@
-"""Replies of models made fit to keep: no run-on turns, endless repetition or control characters.
+"""Replies of models made fit to keep: no thinking, run-on turns, endless repetition or control characters.
 
 The raw reply stays in the step's record. Nothing here raises, whatever the model wrote.
 """
 
 import re
 
+from nodes.thinking import without_thinking
+from nodes.turns import own_turn, without_label
+
 MAX_CHARS = 20_000
 """Longest text that is kept, in characters: a bound for any model or server."""
 
-_TURNS = ("Instruct:", "Question:", "Exercise", "User:", "Assistant:", "Human:")
-_RUN_ON = re.compile(r"\n[ \t]*(?:" + "|".join(re.escape(turn) for turn in _TURNS) + r")")
+_MAX_RAW_CHARS = 20 * MAX_CHARS
+"""Longest reply that is read: thoughts can be much longer than the answer after them."""
+_MAX_PASSES = 5
+"""A cut can lay a label bare that stood within a line, so a reply is cleaned until nothing changes."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _MAX_REPEATS = 3
 _MAX_PERIOD = 4
 
 
-def clean(text: str) -> str:
+def clean(text: str, prompt: str = "") -> str:
     """Return the part of a reply that is an answer.
 
-    Cuts at the first line that begins another speaker's turn (phi-2 goes on with the next question),
-    drops control characters and lone surrogates, and keeps three rounds of a repetition at the end.
+    Leaves out thinking blocks, the label of the model's turn and the turns after it (phi-2 goes on
+    with the next question), drops control characters and lone surrogates, and keeps three rounds of
+    a repetition at the end.
+
+    Args:
+        text: The reply.
+        prompt: The prompt as the model read it: it can begin the thinking block (`nodes/thinking.py`).
     """
-    text = _CONTROL.sub("", text[:MAX_CHARS].replace("\r\n", "\n").replace("\r", "\n"))
-    # The added newline lets a turn match in the first line too; it shifts all positions by one.
-    for run_on in _RUN_ON.finditer("\n" + text):
-        end = max(run_on.start() - 1, 0)
-        # After an odd number of fences the line is code, not a turn.
-        if text.count("```", 0, end) % 2 == 0:
-            text = text[:end]
+    text = text[:_MAX_RAW_CHARS].replace("\r\n", "\n").replace("\r", "\n")
+    text = without_thinking(without_label(_CONTROL.sub("", text)), prompt)[:MAX_CHARS].strip()
+    for _ in range(_MAX_PASSES):
+        cleaned = _without_loop(own_turn(without_thinking(text))).strip()
+        if cleaned == text:
             break
-    return _without_loop(text).strip()
+        text = cleaned
+    return text
 
 
 def _without_loop(text: str) -> str:

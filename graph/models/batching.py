@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from graph.models.lockstep import Lockstep
-from graph.models.verdict import check_options
 from nodes.model import Continuation, Likelihood, Prompt, Reply, Verdict
 
 
@@ -56,6 +55,16 @@ class BatchedModel:
             prompts,
             lambda joined: self.engine.choose_all(joined, options),
         )
+
+
+def check_options(options: Sequence[str]) -> None:
+    """Check that there are two or more different options and none is empty.
+
+    Raises:
+        ValueError: The options do not fulfil this.
+    """
+    if len(options) < 2 or len(set(options)) < len(options) or not all(options):
+        raise ValueError(f"options must be two or more different texts, got {list(options)!r}")
 
 
 class ScoringEngine(Engine, Protocol):

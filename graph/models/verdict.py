@@ -8,6 +8,8 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from nodes.replies import clean
+
 
 class ScoredToken(NamedTuple):
     """A token whose log-probability is computed after the first `position` tokens of a row."""
@@ -25,16 +27,6 @@ class ScoringPlan(NamedTuple):
     """The token ids that the model reads."""
     terms: list[list[ScoredToken]]
     """The tokens of each option; their log-probabilities add up to the option's."""
-
-
-def check_options(options: Sequence[str]) -> None:
-    """Check that there are two or more different options and none is empty.
-
-    Raises:
-        ValueError: The options do not fulfil this.
-    """
-    if len(options) < 2 or len(set(options)) < len(options) or not all(options):
-        raise ValueError(f"options must be two or more different texts, got {list(options)!r}")
 
 
 def plan_scoring(prompt: Sequence[int], continued: Sequence[Sequence[int]]) -> ScoringPlan:
@@ -105,9 +97,9 @@ def normalise(options: Sequence[str], logprobs: Sequence[float]) -> Distribution
 def parse_choice(reply: str, options: Sequence[str]) -> str | None:
     """Parse the choice in the reply of a model without logits; return None if there is none.
 
-    The whole reply must be one of the options, in any case, with only quotes, brackets, colons and
-    full stops around it.
+    The cleaned reply must be one of the options as a whole, in any case, with only quotes, brackets,
+    colons and full stops around it.
     """
-    word = reply.strip().strip("\"'`*()[].: ").casefold()
+    word = clean(reply).strip("\"'`*()[].: ").casefold()
     matches = [option for option in options if option.strip().casefold() == word]
     return matches[0] if len(matches) == 1 else None

@@ -16,6 +16,7 @@ from ragas.metrics import collections
 
 from graph.support.errors import PromptTooLongError
 from nodes.model import Reply
+from nodes.thinking import without_thinking
 
 if TYPE_CHECKING:
     from graph.retrieval.encoder import Encoder
@@ -101,7 +102,7 @@ class LocalModel(InstructorBaseRagasLLM):
         reply = self._writer.write(prompt, schema, tokens)
         self._trace.replies.append(reply)
         try:
-            return response_model.model_validate_json(reply["text"])
+            return response_model.model_validate_json(_without_thoughts(reply))
         except ValidationError:
             ended = reply["new_tokens"] < tokens
             raise UnreadableReplyError(
@@ -113,6 +114,12 @@ class LocalModel(InstructorBaseRagasLLM):
     async def agenerate(self, prompt: str, response_model: type[Any]) -> Any:
         """Return the same as `generate`, without awaiting anything."""
         return self.generate(prompt, response_model)
+
+
+def _without_thoughts(reply: Reply) -> str:
+    # Texts in JSON are no Markdown: a mark in one of them is part of the text.
+    is_json = reply["text"].lstrip().startswith("{")
+    return reply["text"] if is_json else without_thinking(reply["text"], reply["prompt"])
 
 
 class LocalEmbeddings(BaseRagasEmbedding):

@@ -166,7 +166,9 @@ def test_a_critique_without_a_problem_has_no_points(reply):
     assert parse_points(reply, 5) == ([], "none", [])
 
 
-@pytest.mark.parametrize("reply", ["", "  \n\t ", "\x00\x07", "Question: what next?"])
+@pytest.mark.parametrize(
+    "reply", ["", "  \n\t ", "\x00\x07", "<think>\nIs it right?", "Assistant:"]
+)
 def test_an_empty_critique_has_no_points(reply):
     assert parse_points(reply, 5) == ([], "empty", ["empty"])
 
@@ -263,7 +265,7 @@ def test_refine_sends_draft_and_numbered_points():
     assert section(model.written[0], "review") == "1. wrong\n2. short"
 
 
-@pytest.mark.parametrize("reply", ["", " \n ", "\x00", "Question: and what about this?"])
+@pytest.mark.parametrize("reply", ["", " \n ", "\x00", "<think>\nhm", "Assistant:"])
 def test_an_empty_refinement_keeps_the_old_answer(reply):
     update = refine(STATE, model=FakeModel([reply]), drafts=1, temperature=0.0, max_new_tokens=9)
     assert update["answer"] == "a draft"

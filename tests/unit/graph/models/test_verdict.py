@@ -7,7 +7,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from graph.models.verdict import check_options, normalise, parse_choice, plan_scoring
+from graph.models.batching import check_options
+from graph.models.verdict import normalise, parse_choice, plan_scoring
 
 GRADES = ("0", "1", "2", "3", "4")
 
@@ -224,6 +225,10 @@ def test_different_options_pass(options):
         ('"B".\n', "B"),
         ("`A`", "A"),
         ("A:", "A"),
+        ("<think>\nB names the cause.\n</think>\n\nA", "A"),
+        ("Answer: A", "A"),
+        ("Assistant: b", "B"),
+        ("B\n\nUser: thanks, and how do I sort it?", "B"),
     ],
 )
 def test_a_reply_that_is_an_option_is_read(reply, choice):

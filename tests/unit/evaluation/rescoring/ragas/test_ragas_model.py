@@ -4,6 +4,7 @@ import pytest
 
 pytest.importorskip("ragas", reason="needs the extra: pip install 'opencoder[ragas]'")
 
+from pydantic import BaseModel
 from ragas.metrics.collections.context_precision.util import (
     ContextPrecisionInput,
     ContextPrecisionPrompt,
@@ -12,12 +13,15 @@ from ragas.metrics.collections.faithfulness.util import NLIStatementOutput
 
 from evaluation.rescoring.ragas.ragas_model import (
     MAX_CHARS,
+    LocalModel,
     Trace,
+    UnreadableReplyError,
     WindowedPrompt,
     bounded,
     reply_tokens,
 )
 from graph.support.errors import PromptTooLongError
+from tests.fakes.ragas_writer import ScriptedWriter
 
 
 def words(text):
@@ -80,3 +84,30 @@ def test_a_bounded_schema_ends_and_takes_verdicts_alone():
 
 def test_a_reply_has_an_eighth_of_the_window():
     assert [reply_tokens(window) for window in (1280, 4096, 100_000)] == [160, 512, 1024]
+
+
+class Verdict(BaseModel):
+    reason: str
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        ('<think>\nhm\n</think>\n{"reason": "it is"}', "it is"),
+        ('hm</think>\n{"reason": "it is"}', "it is"),
+        ('[THINK]hm[/THINK]{"reason": "it is"}', "it is"),
+        ('{"reason": "the </think> mark ends it"}', "the </think> mark ends it"),
+        ('{"reason": "<think>hm</think>"}', "<think>hm</think>"),
+    ],
+)
+def test_a_reply_is_read_after_its_thoughts_and_its_texts_stay_whole(reply, reason):
+    trace = Trace()
+    model = LocalModel(ScriptedWriter(Verdict=[reply]), trace)
+    assert model.generate("why?", Verdict).reason == reason
+    assert trace.replies[0]["text"] == reply
+
+
+def test_a_reply_that_is_one_thought_is_unreadable():
+    model = LocalModel(ScriptedWriter(Verdict=['<think>{"reason": "it is"}']), Trace())
+    with pytest.raises(UnreadableReplyError):
+        model.generate("why?", Verdict)

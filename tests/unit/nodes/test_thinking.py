@@ -1,0 +1,196 @@
+"""Thinking blocks: they are in no answer, no critique and no choice; code that shows one stays."""
+
+from time import perf_counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graph.models.verdict import parse_choice
+from nodes.critique import critique, parse_points
+from nodes.generate import generate
+from nodes.replies import MAX_CHARS, clean
+from tests.fakes.fake_models import FakeModel
+
+SORT = "Use sorted(d)."
+THOUGHTS = {
+    "think": "<think>\nhm\n</think>\n\n",
+    "in one line": "<think>hm</think>",
+    "empty": "<think>\n\n</think>\n\n",
+    "thinking": "<thinking>\nhm\n</thinking>\n",
+    "thought": "<thought>hm</thought>\n",
+    "reasoning": "<reasoning>\nhm\n</reasoning>\n",
+    "capitals": "<THINK>hm</THINK>\n",
+    "spaces in the mark": "< think >hm</ think >\n",
+    "Magistral": "[THINK]hm[/THINK]",
+    "OpenThinker": "<|begin_of_thought|>\nhm\n<|end_of_thought|>\n\n",
+    "Command A": "<|START_THINKING|>hm<|END_THINKING|>",
+    "Seed": "<seed:think>hm</seed:think>",
+    "Kimi": "◁think▷hm◁/think▷",
+    "gpt-oss": "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>",
+    "gpt-oss, decoded": "analysisThe user asks.assistantfinal",
+    "only the end": "hm\n</think>\n\n",
+    "only the end, in one line": "hm.</think>",
+    "only the end of Magistral": "hm[/THINK]",
+    "only the end of OpenThinker": "hm\n<|end_of_thought|>\n",
+    "nested": "<think>a <think>b</think> c</think>\n",
+    "two": "<think>a</think>\n<think>b</think>\n",
+    "with code": "<think>\n```python\nx = '</think>'\n```\n`</think>` is in it.\n</think>\n",
+    "with an open fence": "<think>\n```python\nx = 1\n</think>\n",
+    "mentions its mark": "<think>They write <think> in it.</think>\n",
+    "after a label": "Assistant: <think>\nhm\n</think>\n\n",
+    "after control tokens": "<|im_start|>assistant\n<think>\nhm\n</think>\n",
+    "with a turn in it": "<think>\nUser: How do I sort it?\nHuman: hm\n</think>\n",
+    "longer than an answer": "<think>" + "hm, so. well, then. " * 3000 + "</think>",
+}
+UNFINISHED = [
+    "<think>\nhm, the user",
+    "<think>",
+    "<thinking>\nhm\n\n1. First\n2. Second",
+    "[THINK]hm",
+    "<|begin_of_thought|>\nhm",
+    "<think>\n```python\nx = 1\n```\nand",
+    "<|channel|>analysis<|message|>hm",
+    "<think>hm</think>",
+    "hm\n</think>\n",
+    "Assistant: <think>hm",
+]
+ANSWERS = [
+    "Use this:\n\n```xml\n<think>\nhm\n</think>\n```\n\nThen parse it.",
+    "```python\nre.sub(r'<think>.*?</think>', '', text)\n```",
+    "~~~\n<think>\n~~~\nshows the mark.",
+    "`<think>` begins it and `</think>` ends it.",
+    "Wrap the thoughts in <think> and </think> tags.",
+    "Look for the closing </think> tag with str.find.",
+    "Write this:\n\n    <think>\n    hm\n    </think>",
+    "A model that can think writes thoughts.",
+    "x < think > y",
+    "analysis of the loop: it ends.",
+    "The [THINK] mark of Magistral is a token.",
+]
+
+
+@pytest.mark.parametrize("answer", [SORT, *ANSWERS], ids=range(len(ANSWERS) + 1))
+@pytest.mark.parametrize("name", THOUGHTS)
+def test_the_answer_is_the_reply_without_its_thoughts(name, answer):
+    assert clean(THOUGHTS[name] + answer) == answer
+
+
+@pytest.mark.parametrize("reply", UNFINISHED)
+def test_a_reply_that_is_one_thought_is_an_empty_answer(reply):
+    assert clean(reply) == ""
+    assert parse_points(reply, 5) == ([], "empty", ["empty"])
+    assert parse_choice(reply, ["hm", "B"]) is None
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_marks_that_an_answer_shows_or_mentions_stay(answer):
+    assert clean(answer) == answer
+
+
+@pytest.mark.parametrize(
+    ("reply", "answer"),
+    [
+        ("First.\n<think>\nhm\n</think>\nSecond.", "First.\n\nSecond."),
+        ("First.\n<think>\nhm", "First."),
+        (f"<think>hm</think>{SORT}\n</think>", SORT),
+        (
+            f"<|begin_of_thought|>hm<|end_of_thought|><|begin_of_solution|>{SORT}<|end_of_solution|>",
+            SORT,
+        ),
+        (f"<|channel|>final<|message|>{SORT}<|return|>", SORT),
+        (
+            f"<|channel|>analysis<|message|>hm<|end|>\n<|start|>assistant<|channel|>final <|constrain|>x<|message|>{SORT}",
+            SORT,
+        ),
+    ],
+)
+def test_text_around_a_thought_is_the_answer(reply, answer):
+    assert clean(reply) == answer
+
+
+@pytest.mark.parametrize(
+    ("reply", "prompt", "answer"),
+    [
+        ("hm, the user", "<|im_start|>assistant\n<think>\n", ""),
+        (f"hm\n</think>\n\n{SORT}", "<|im_start|>assistant\n<think>\n", SORT),
+        (f"They write <think> here.\n</think>\n{SORT}", "assistant<think>", SORT),
+        (SORT, "<|im_start|>assistant\n<think>\n\n</think>\n\n", SORT),
+        (SORT, "Why does <think> end?\n<|im_start|>assistant\n", SORT),
+        ("hm", "[THINK]", ""),
+    ],
+)
+def test_a_thought_that_the_chat_format_began_is_no_answer(reply, prompt, answer):
+    assert clean(reply, prompt) == answer
+
+
+@pytest.mark.parametrize("name", THOUGHTS)
+def test_a_critique_that_thinks_and_finds_nothing_has_no_points(name):
+    assert parse_points(THOUGHTS[name] + "No problems.", 5) == ([], "none", [])
+
+
+def test_the_points_of_a_critique_are_those_after_its_thoughts():
+    reply = "<think>\n1. Is it right?\n2. Is it short?\n</think>\n1. It never ends."
+    assert parse_points(reply, 5).points == ["It never ends."]
+
+
+@pytest.mark.parametrize("name", THOUGHTS)
+@pytest.mark.parametrize("choice", ["B", "b", '"B"', "B.", "\nB\n"])
+def test_a_choice_is_read_after_the_thoughts(name, choice):
+    assert parse_choice(THOUGHTS[name] + choice, ["A", "B"]) == "B"
+
+
+def test_a_choice_is_read_after_thoughts_of_several_lines():
+    assert parse_choice("<think>\nB names the cause.\n</think>\n\nB", ["A", "B"]) == "B"
+
+
+def test_the_raw_reply_with_its_thoughts_stays_in_the_step():
+    raw = f"<think>\nhm\n</think>\n\n{SORT}"
+    state = {"question": "how?", "answer": "a draft"}
+    update = generate(
+        state, model=FakeModel([raw]), drafts=1, temperature=0.0, max_new_tokens=9, cot=False
+    )
+    assert update["answer"] == SORT
+    assert update["steps"][0]["replies"][0]["text"] == raw
+    review = "<think>\nhm\n</think>\nNo problems."
+    step = critique(state, model=FakeModel([review]), max_points=5, max_new_tokens=9)["steps"][0]
+    assert (step["points"], step["replies"][0]["text"]) == ([], review)
+
+
+def test_the_reasoning_of_a_model_that_thinks_holds_no_thinking_block():
+    model = FakeModel(["<think>hm</think>The lock is held.", f"<think>so</think>{SORT}"])
+    update = generate(
+        {"question": "how?", "passages": []},
+        model=model,
+        drafts=1,
+        temperature=0.0,
+        max_new_tokens=9,
+        cot=True,
+    )
+    assert (update["reasoning"], update["answer"]) == ("The lock is held.", SORT)
+    assert "hm" not in model.written[1]
+
+
+pieces = st.sampled_from(
+    ["<think>", "</think>", "\n", "`", "```", "hm", " ", "[THINK]", "[/THINK]", "<|channel|>",
+     "analysis", "<|message|>", "final", "<|end|>", "    ", "Assistant:", "user", "User: hi", ".",
+     "Question: why?", "<|im_end|>", "### Response:", ":", "Human: more"]
+)  # fmt: skip
+
+
+@given(st.lists(pieces, max_size=25).map("".join))
+@settings(max_examples=500, derandomize=True, deadline=None)
+def test_cleaning_a_clean_reply_of_a_reasoning_model_changes_nothing(text):
+    assert clean(clean(text)) == clean(text)
+    assert len(clean(text)) <= len(text)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["<think>\n", "<think></think>", "</think>", "<think>`</think>`\n", "< ", "<|channel|>", "` ",
+     "User: hi\n", "user\n\n", "a </s> b ", "[INST] ", "Assistant: ", "# a\n", "key: v\n"],
+)  # fmt: skip
+def test_any_endless_reply_of_marks_is_cleaned_within_two_seconds(piece):
+    start = perf_counter()
+    assert len(clean(piece * (100_000 // len(piece)))) <= MAX_CHARS
+    assert perf_counter() - start < 2.0
