@@ -24,8 +24,8 @@ from typing import Any, NamedTuple
 
 from evaluation.answering.answering_setup import AnsweringSetup, open_setup
 from evaluation.answering.loop import run_loop
-from evaluation.answering.questions import Item, load_items
-from evaluation.store.journal import Journal
+from evaluation.answering.questions import Item, load_items, question_digests
+from evaluation.store.journal import Journal, RunKey
 from graph.config import load_settings
 from graph.models import open_models
 
@@ -95,8 +95,9 @@ def _round(
 ) -> Round:
     """Time a run, metrics and journal included, with a bare twin of each model call."""
     twins = _Twins(model, bare_first=bare_first)
+    key = RunKey("a run of this bench", question_digests(items), batch_size)
     with tempfile.TemporaryDirectory() as folder, twins.watching():
-        journal = Journal(Path(folder) / "journal.jsonl")
+        journal = Journal(Path(folder) / "journal.jsonl", key)
         start = perf_counter()
         session = run_loop(setup, items, batch_size, journal)
         seconds = perf_counter() - start

@@ -5,7 +5,7 @@ back unchanged. Each field of `State` names the nodes that write it.
 """
 
 import operator
-from typing import Annotated
+from typing import Annotated, Required
 
 from typing_extensions import TypedDict
 
@@ -52,7 +52,7 @@ class Preference(TypedDict):
 class Step(TypedDict, total=False):
     """The record of one node's work: the unit of a trace and of the journal."""
 
-    node: str
+    node: Required[str]
     seconds: float
     replies: list[Reply]
     verdicts: list[Verdict]

@@ -9,7 +9,7 @@ import yaml
 
 from dataset import default_dataset
 from evaluation.answering import flags
-from evaluation.answering.questions import Item, batches, load_items
+from evaluation.answering.questions import Item, batches, load_items, question_digests
 from evaluation.answering.run_identity import Choices, folder_name, identity_of
 from evaluation.metrics.calibrated_judge import (
     CALIBRATED_OPTION,
@@ -18,6 +18,7 @@ from evaluation.metrics.calibrated_judge import (
     load_judge,
 )
 from evaluation.store.identity import digest
+from evaluation.store.journal import RunKey
 from graph.config import load_settings
 from graph.retrieval.corpus import default_corpus
 from graph.schema import Config, EmbedderSpec, ModelSpec, Settings
@@ -36,6 +37,12 @@ class Job:
     folder: Path
     index: Path | None
     """The folder of the index; None for the cache folder."""
+
+    @property
+    def key(self) -> RunKey:
+        """The values that bind the records of the run to it."""
+        size = self.choices.batch_size
+        return RunKey(digest(self.identity), question_digests(self.items), size)
 
 
 def resolve_job(arguments: argparse.Namespace, selected: flags.SelectedConfig) -> Job:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dataset import Question, read_questions
+from evaluation.store.journal import question_digest
 from graph.markdown import to_markdown
 
 
@@ -43,3 +44,10 @@ def _item(index: int, question: Question) -> Item:
 def batches(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
     """Return the questions in batches, which depend on the size alone and never on progress."""
     return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+def question_digests(items: Sequence[Item]) -> list[str]:
+    """Return the digest of each question, by which a record is bound to it."""
+    return [
+        question_digest(i.eval_id, i.question, i.reference, i.relevant_question_ids) for i in items
+    ]

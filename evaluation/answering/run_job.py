@@ -16,7 +16,7 @@ from evaluation.answering.answering_setup import AnsweringSetup, open_setup
 from evaluation.answering.job import Job
 from evaluation.answering.leak_exclusion import find_leaks, recorded_leaks
 from evaluation.answering.loop import Session, run_loop
-from evaluation.store.identity import digest, versions
+from evaluation.store.identity import versions
 from evaluation.store.journal import Journal, Record
 from graph.models import Models
 from graph.support.logger import log
@@ -94,13 +94,14 @@ def answer_missing(
 
 def manifest_of(job: Job, leaks: LeakReport | None) -> dict[str, Any]:
     """Return the manifest of a job: its identity, its command, and the machine and packages used."""
-    choices = job.choices
+    choices, key = job.choices, job.key
     return {
-        "digest": digest(job.identity),
+        "digest": key.digest,
         "identity": job.identity,
         "config": choices.settings.config_name,
         "profile": choices.settings.profile_name,
         "questions": len(job.items),
+        "question_digests": key.question_digests,
         "corpus": str(choices.corpus) if choices.corpus else None,
         "dataset": str(choices.dataset),
         "leaks": leaks.to_json() if leaks else None,

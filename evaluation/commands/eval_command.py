@@ -91,7 +91,7 @@ def _run(
         if prepared is None and not (job.folder / "manifest.json").exists():
             prepared = prepare(job, models)
         write_manifest(job.folder, manifest_of(job, prepared.leaks if prepared else None))
-        journal = Journal(journal_path(job.folder))
+        journal = Journal(journal_path(job.folder), job.key)
         try:
             answer_missing(job, journal, models, prepared)
         finally:

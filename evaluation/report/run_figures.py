@@ -92,7 +92,8 @@ def read_with_scores(folder: Path) -> ScoredRun:
     Raises:
         DatasetError: the folder is no run, or is damaged.
     """
-    run, passes = read_run(folder), read_scores(folder)
+    run = read_run(folder)
+    passes = read_scores(run)
     pass_notes = [
         _pass_note(run, recorded, metric) for recorded in passes for metric in recorded.spec.metrics
     ]

@@ -11,10 +11,10 @@ from evaluation.rescoring.pass_summary import PassSummary, summarise_own, summar
 from evaluation.rescoring.score_pass import (
     CompletedPass,
     PreparedPass,
-    batch_size_of,
     complete_pass,
 )
 from evaluation.statistics.agreement import Correlation, rank_correlation
+from evaluation.store.manifest import batch_size
 from evaluation.store.recorded_run import RecordedRun
 from graph.schema import Profile
 
@@ -54,7 +54,7 @@ def _prepare(name: str, profile: Profile, run: RecordedRun) -> PreparedPass:
     if name == CALIBRATED_OPTION or name.endswith(".json"):
         scorer = open_calibrated(run, SHIPPED if name == CALIBRATED_OPTION else Path(name))
         return PreparedPass(calibrated_pass_spec(run, scorer), lambda: scorer)
-    spec, size = judge_spec(name, profile), batch_size_of(run)
+    spec, size = judge_spec(name, profile), batch_size(run.identity)
     return PreparedPass(model_pass_spec(spec, size), lambda: open_judge(profile, spec, size))
 
 

@@ -76,7 +76,7 @@ def with_shared_scores(runs: Sequence[RecordedRun]) -> tuple[list[RecordedRun], 
     Raises:
         DatasetError: scores of a run are damaged, or of other answers.
     """
-    passes_by_run = [read_scores(run.folder) for run in runs]
+    passes_by_run = [read_scores(run) for run in runs]
     counts = Counter(recorded.name for passes in passes_by_run for recorded in passes)
     shared_by_run = [[p for p in passes if counts[p.name] > 1] for passes in passes_by_run]
     notes = {

@@ -1,7 +1,7 @@
 """The score files of a run: scores that are added after the run, beside its unchanged journal.
 
 `RUN/scores/NAME.json` describes the pass that scored, `RUN/scores/NAME.jsonl` holds one line with
-its own checksum for each question. NAME ends with the digest of the pass's identity, so that the
+its own checksum for each question. Every line names its run and its pass. NAME ends with the digest of the pass's identity, so that the
 scores of two judges are never mixed up.
 """
 
@@ -10,16 +10,26 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple, TypedDict, TypeGuard
+from typing import Any, NamedTuple
 
-from evaluation.store.checked_lines import CheckedLines, LineFormat, read_checked_lines
+from pydantic import TypeAdapter
+from typing_extensions import TypedDict
+
+from evaluation.store.checked_lines import (
+    CheckedLines,
+    LineFormat,
+    check_fields,
+    read_checked_lines,
+)
 from evaluation.store.identity import changed_versions, digest, versions
-from evaluation.store.journal import Record, is_score
+from evaluation.store.journal import Record
+from evaluation.store.manifest import MAX_BYTES, batch_size
+from evaluation.store.recorded_run import RecordedRun
 from graph.support.errors import DatasetError
 from graph.support.logger import log
-from graph.support.storage import write_atomically
+from graph.support.storage import read_regular, write_atomically
 
-SCHEMA = 1
+SCHEMA = 2
 FOLDER = "scores"
 _LABEL_CHARS = 40
 _REMEDY = "remove it and the .json beside it, and score again"
@@ -67,41 +77,41 @@ class RecordedPass:
     """By the question's index."""
 
 
-def _is_entry(value: object) -> TypeGuard[PassScore]:
-    if not isinstance(value, dict):
-        return False
-    scores, reasons = value.get("scores"), value.get("reasons")
-    return (
-        isinstance(value.get("index"), int)
-        and isinstance(value.get("of"), str)
-        and isinstance(value.get("evidence"), list)
-        and isinstance(reasons, dict)
-        and all(isinstance(reason, str) for reason in reasons.values())
-        and isinstance(scores, dict)
-        and all(map(is_score, scores.values()))
-    )
+_SCORE: TypeAdapter[PassScore] = TypeAdapter(PassScore)
 
 
-SCORE_LINES = LineFormat(_is_entry, "scores of a question", _REMEDY)
+def _score_lines(run: RecordedRun, name: str) -> LineFormat[PassScore]:
+    """Return the format of the lines of a pass over a run."""
+
+    def score_in(value: object) -> PassScore:
+        score = check_fields(value, _SCORE, "scores of a question")
+        if not 0 <= score["index"] < run.questions:
+            raise ValueError(
+                f"is of question {str(score['index'])[:20]}, and the run has the questions 0 to "
+                f"{run.questions - 1}"
+            )
+        return score
+
+    return LineFormat(score_in, f"{run.digest} {name}", batch_size(run.identity), _REMEDY)
 
 
 class ScoreFile:
     """The scores of one pass, open for appending."""
 
-    def __init__(self, folder: Path, spec: PassSpec) -> None:
-        """Open or create the score files of a pass in a run folder, which the caller holds locked.
+    def __init__(self, run: RecordedRun, spec: PassSpec) -> None:
+        """Open or create the score files of a pass over a run, whose folder the caller holds locked.
 
         Raises:
-            DatasetError: the files are damaged, or of another pass.
+            DatasetError: the files are damaged, or of another run or pass.
         """
-        scores = folder / FOLDER
+        scores = _scores_folder(run)
         scores.mkdir(exist_ok=True)
         header = scores / f"{spec.name}.json"
         if header.exists():
             _warn_of_versions(header, _read_header(header, spec.name))
         else:
             write_atomically(header, json.dumps(_header_of(spec), indent=1) + "\n")
-        self._lines = CheckedLines(scores / f"{spec.name}.jsonl", SCORE_LINES)
+        self._lines = CheckedLines(scores / f"{spec.name}.jsonl", _score_lines(run, spec.name))
         self.scores = self._lines.entries
 
     def append(self, scores: list[PassScore]) -> None:
@@ -113,22 +123,32 @@ class ScoreFile:
         self._lines.close()
 
 
-def read_scores(folder: Path) -> list[RecordedPass]:
+def read_scores(run: RecordedRun) -> list[RecordedPass]:
     """Read every pass over a run, in the order of their names; write nothing.
 
     Passes of metrics that this version no longer computes are read like any other.
 
     Raises:
-        DatasetError: a file is damaged.
+        DatasetError: a file is damaged, or of another run or pass.
     """
     passes = []
-    for path in sorted((folder / FOLDER).glob("*.json")):
+    for path in sorted(_scores_folder(run).glob("*.json")):
         header = _read_header(path, path.stem)
         lines = path.with_suffix(".jsonl")
         # An interrupt may come between the header and the first line.
-        scores = read_checked_lines(lines, SCORE_LINES) if lines.exists() else {}
+        scores = read_checked_lines(lines, _score_lines(run, path.stem)) if lines.exists() else {}
         passes.append(RecordedPass(path.stem, _spec_in(header), scores))
     return passes
+
+
+def _scores_folder(run: RecordedRun) -> Path:
+    folder = run.folder / FOLDER
+    if folder.is_symlink():
+        raise DatasetError(
+            f"{folder} is a symbolic link, so it is not used: remove it, or put a copy of the folder "
+            "there"
+        )
+    return folder
 
 
 def fingerprint(record: Record) -> str:
@@ -137,8 +157,8 @@ def fingerprint(record: Record) -> str:
         record["question"],
         record["reference"],
         record["answer"],
-        [passage["text"] for passage in record.get("passages", [])],
-        record.get("relevant_question_ids", []),
+        [passage["text"] for passage in record["passages"]],
+        record["relevant_question_ids"],
     ]
     return sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
@@ -179,7 +199,7 @@ def _spec_in(header: dict[str, Any]) -> PassSpec:
 def _read_header(path: Path, name: str) -> dict[str, Any]:
     """Read the header of a pass and check that it is the one that `name` promises."""
     try:
-        header = json.loads(path.read_text(encoding="utf-8"))
+        header = json.loads(read_regular(path, MAX_BYTES).decode("utf-8"))
         spec = _spec_in(header)
         is_whole = (
             header["digest"] == digest(spec.identity)

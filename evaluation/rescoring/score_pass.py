@@ -7,14 +7,13 @@ from typing import NamedTuple, Protocol
 
 from evaluation.rescoring.score_files import FOLDER, PassScore, PassSpec, ScoreFile, score_of
 from evaluation.store.journal import Record
+from evaluation.store.manifest import batch_size
 from evaluation.store.recorded_run import RecordedRun, read_run
 from evaluation.store.run_folder import locked
 from graph.support.errors import DatasetError
 from graph.support.logger import log
 from graph.support.progress import progress
 from graph.support.terminal import Interrupted
-
-_DEFAULT_BATCH_SIZE = 8
 
 
 class PassScorer(Protocol):
@@ -65,7 +64,7 @@ def complete_pass(
         # The run is read again: it may have grown before the lock was held.
         run = read_run(folder)
         spec, open_scorer = prepare(run)
-        file = ScoreFile(folder, spec)
+        file = ScoreFile(run, spec)
         try:
             if count_unscored(run, file):
                 score_run(run, file, open_scorer(), f"{task} {folder}")
@@ -106,16 +105,6 @@ def count_unscored(run: RecordedRun, file: ScoreFile) -> int:
     return sum(score_of(record, file.scores) is None for record in run.answered)
 
 
-def batch_size_of(run: RecordedRun) -> int:
-    """Return the batch size that the run was answered with.
-
-    A judge computes the same numbers again only in batches of the same size: in 16-bit arithmetic
-    a batch's shape changes the last digits.
-    """
-    size = run.identity.get("batch_size")
-    return size if isinstance(size, int) and size > 0 else _DEFAULT_BATCH_SIZE
-
-
 def score_run(run: RecordedRun, file: ScoreFile, scorer: PassScorer, label: str) -> None:
     """Score the answers that `file` does not hold yet.
 
@@ -132,7 +121,7 @@ def score_run(run: RecordedRun, file: ScoreFile, scorer: PassScorer, label: str)
             def on_served() -> None:
                 bar.advance(0, f"model call {next(call_numbers)} done")
 
-            for batch in batches_of(records, batch_size_of(run)):
+            for batch in batches_of(records, batch_size(run.identity)):
                 missing = {record["index"] for record in batch} - file.scores.keys()
                 if not missing:
                     continue

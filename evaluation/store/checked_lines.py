@@ -1,8 +1,9 @@
 """Checked lines: an append-only file with one self-checking line for each question.
 
-A line is `{"crc32": ..., "record": {...}}`. Every append is on disk before it returns. Lines that a
-crash tore at the end are cut off and kept beside the file in `.torn`. A damaged line before sound
-lines is an error: leaving it out would lose a result unnoticed.
+A line is `{"crc32": ..., "owner": ..., "record": {...}}`; the checksum covers owner and record. Every
+append is on disk before it returns. What an interrupted append tore at the end is cut off and stored
+beside the file in `.torn`. All other damage is an error: leaving a line out would lose a result
+unnoticed.
 """
 
 import json
@@ -10,11 +11,18 @@ import os
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Generic, NamedTuple, TypedDict, TypeGuard, TypeVar
+from typing import Any, Generic, NamedTuple, TypedDict, TypeVar, cast
+
+from pydantic import TypeAdapter, ValidationError
 
 from graph.support.errors import DatasetError, FileLostError
 from graph.support.logger import log
-from graph.support.storage import sync_folder, write_bytes_atomically
+from graph.support.storage import open_regular, read_regular, sync_folder, write_bytes_atomically
+
+_START = b'{"crc32": "'
+"""The first bytes of every line."""
+_OWNER_CHARS = 12
+"""Characters of an owner that a message shows, as many as the name of a run folder has."""
 
 
 class Indexed(TypedDict):
@@ -27,14 +35,24 @@ Entry = TypeVar("Entry", bound=Indexed)
 
 
 class LineFormat(NamedTuple, Generic[Entry]):
-    """The content of the lines of one kind of file."""
+    """The content of the lines of one file."""
 
-    is_entry: Callable[[object], TypeGuard[Entry]]
-    """Checks the fields: a checksum tells only that a line is whole."""
-    name: str
-    """The name of an entry in messages, as in "record of a question"."""
+    entry_of: Callable[[object], Entry]
+    """Returns the entry that a line holds, or raises ValueError with what is wrong with it: a
+    checksum tells only that a line is whole."""
+    owner: str
+    """The digest of the run that every line names, with the name of the pass for its scores."""
+    batch_size: int
+    """The largest number of lines of one append."""
     remedy: str
     """The advice for a damaged file."""
+
+
+class Line(NamedTuple):
+    """A line whose checksum is right, with values that are not checked yet."""
+
+    owner: Any
+    entry: Any
 
 
 class CheckedLines(Generic[Entry]):
@@ -44,18 +62,24 @@ class CheckedLines(Generic[Entry]):
         """Read the file, cut a torn end off, and open it.
 
         Raises:
-            DatasetError: A line is damaged, repeated or holds something else.
+            DatasetError: The file is a link or no regular file, or a line is damaged, repeated, of
+                another run, or holds something else.
         """
-        self.entries: dict[int, Entry] = {}
-        """By the index of the question, in the order of the lines."""
-        self._path = path
-        if path.exists():
-            content = path.read_bytes()
-            self.entries, sound = _parse(path, content, line_format)
-            if sound < len(content):
-                _cut_off(path, content, sound)
+        self._format, self._path = line_format, path
         self._file = _open(path)
-        sync_folder(path.parent)
+        try:
+            with open(self._file, "rb", closefd=False) as file:
+                content = file.read()
+            self.entries, sound = _parse(path, content, line_format)
+            """By the index of the question, in the order of the lines."""
+            if sound < len(content):
+                _store_torn(path, content[sound:])
+                os.ftruncate(self._file, sound)
+                os.fsync(self._file)
+            sync_folder(path.parent)
+        except BaseException:
+            os.close(self._file)
+            raise
 
     def append(self, entries: Sequence[Entry]) -> None:
         """Write entries and wait until they are on disk.
@@ -66,10 +90,11 @@ class CheckedLines(Generic[Entry]):
         Raises:
             FileLostError: See `check_in_place`.
             OSError: A write or sync failed.
-            ValueError: An entry holds NaN or an infinity.
+            ValueError: An entry could not be read again: it holds NaN or an infinity, a field of
+                another type, or is of another question.
         """
         self.check_in_place()
-        content = b"".join(encode(entry) for entry in entries)
+        content = self._encoded(entries)
         # A write may take only a part of the bytes.
         while content:
             content = content[os.write(self._file, content) :]
@@ -84,11 +109,11 @@ class CheckedLines(Generic[Entry]):
         Raises:
             FileLostError: See `check_in_place`.
             OSError: A write or sync failed.
-            ValueError: An entry holds NaN or an infinity.
+            ValueError: See `append`.
         """
         self.check_in_place()
         merged = {**self.entries, **{entry["index"]: entry for entry in entries}}
-        write_bytes_atomically(self._path, b"".join(map(encode, merged.values())))
+        write_bytes_atomically(self._path, self._encoded([*merged.values()]))
         os.close(self._file)
         self._file = _open(self._path)
         self.entries.update(merged)
@@ -116,6 +141,10 @@ class CheckedLines(Generic[Entry]):
             "moved file; put it back, and the same command goes on"
         )
 
+    def _encoded(self, entries: Sequence[Entry]) -> bytes:
+        entry_of, owner = self._format.entry_of, self._format.owner
+        return b"".join(encode(entry_of(entry), owner) for entry in entries)
+
     def close(self) -> None:
         """Close the file."""
         os.close(self._file)
@@ -123,7 +152,7 @@ class CheckedLines(Generic[Entry]):
 
 def _open(path: Path) -> int:
     """Open a file for appending, and create it where it is missing; return its descriptor."""
-    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    return open_regular(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
 
 
 def read_checked_lines(
@@ -134,18 +163,18 @@ def read_checked_lines(
     Args:
         path: The file.
         line_format: What its lines hold.
-        torn_end: Whether all damaged lines at the end are left out as those of an interrupted
-            write; else only a last line without its line break is.
+        torn_end: Whether an end that an interrupted append tore is left out; else only a last line
+            without its line break is.
 
     Returns:
         The entries by the index of their question.
 
     Raises:
-        DatasetError: The file cannot be read, or a line is damaged, repeated or holds something
-            else.
+        DatasetError: The file cannot be read, or a line is damaged, repeated, of another run, or
+            holds something else.
     """
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read: {error.strerror}") from None
     entries, sound = _parse(path, content, line_format)
@@ -169,55 +198,103 @@ def _parse(
     path: Path, content: bytes, line_format: LineFormat[Entry]
 ) -> tuple[dict[int, Entry], int]:
     """Return the entries and the number of bytes that their lines take."""
-    lines = content.split(b"\n")
-    values = [decode(line) for line in lines[:-1]]
-    while values and values[-1] is None:
-        values.pop()
+    texts = content.split(b"\n")
+    lines = [decode(text) for text in texts[:-1]]
+    while lines and lines[-1] is None:
+        lines.pop()
+    _check_tail(path, texts, len(lines), line_format)
     entries: dict[int, Entry] = {}
-    for number, value in enumerate(values, 1):
-        if value is None:
-            raise DatasetError(
-                f"{path}: line {number} is damaged, and sound lines follow it; restore the file "
-                f"from a copy, or {line_format.remedy}"
-            )
-        if not line_format.is_entry(value):
-            raise DatasetError(
-                f"{path}: line {number} holds no {line_format.name}: {line_format.remedy}"
-            )
-        if value["index"] in entries:
-            raise DatasetError(
-                f"{path}: line {number} is a duplicate of question {value['index']}; "
-                f"{line_format.remedy}"
-            )
-        entries[value["index"]] = value
-    return entries, sum(len(line) + 1 for line in lines[: len(values)])
+    for number, line in enumerate(lines, 1):
+        try:
+            entry = _entry_of(line, line_format)
+            if entry["index"] in entries:
+                raise ValueError(f"is a duplicate of question {entry['index']}")
+        except ValueError as error:
+            raise DatasetError(f"{path}: line {number} {error}; {line_format.remedy}") from None
+        entries[entry["index"]] = entry
+    return entries, sum(len(text) + 1 for text in texts[: len(lines)])
 
 
-def _cut_off(path: Path, content: bytes, sound: int) -> None:
-    torn, copy = content[sound:], path.with_suffix(".torn")
+def _entry_of(line: Line | None, line_format: LineFormat[Entry]) -> Entry:
+    if line is None:
+        raise ValueError("is damaged, and sound lines follow it; restore the file from a copy")
+    if line.owner != line_format.owner:
+        owner = str(line.owner)[:_OWNER_CHARS]
+        raise ValueError(
+            f"belongs to another run ({owner}, this is {line_format.owner[:_OWNER_CHARS]}); put the "
+            "run's own file back"
+        )
+    return line_format.entry_of(line.entry)
+
+
+def _check_tail(path: Path, texts: list[bytes], sound: int, line_format: LineFormat[Entry]) -> None:
+    """Check that the texts after the sound lines are what one interrupted append can leave.
+
+    That is the beginning of a line; or, where blocks of the disk were lost, as many lines and bytes
+    as one batch of the longest sound line has at most.
+
+    Raises:
+        DatasetError: They are more, so the file was damaged in another way.
+    """
+    *lines, beginning = texts[sound:]
+    if not lines and _START.startswith(beginning[: len(_START)]):
+        return
+    longest = max((len(text) + 1 for text in texts[:sound]), default=0)
+    size = sum(len(line) + 1 for line in lines) + len(beginning)
+    count = len(lines) + bool(beginning)
+    if count <= line_format.batch_size and size <= line_format.batch_size * longest:
+        return
+    if all(line.endswith(b"\r") for line in texts[:-1]):
+        raise DatasetError(
+            f"{path}: line 1 and all others end in CRLF, as Windows programs write them: restore "
+            f"the line ends (LF) or the file from a copy, or {line_format.remedy}"
+        )
+    raise DatasetError(
+        f"{path}: line {sound + 1} is damaged, and so are all lines after it ({count} lines, {size} "
+        "bytes), which no interrupted write does; restore the file from a copy, or "
+        f"{line_format.remedy}"
+    )
+
+
+def _store_torn(path: Path, torn: bytes) -> None:
+    copy = path.with_suffix(".torn")
     log.warning(
         "%s: an interrupted write left %d bytes at the end; they were moved to %s",
         path,
         len(torn),
         copy.name,
     )
-    with copy.open("ab") as file:
+    with open(open_regular(copy, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab") as file:
         file.write(torn + b"\n")
-    with path.open("r+b") as file:
-        file.truncate(sound)
-        os.fsync(file.fileno())
 
 
-def encode(entry: Mapping[str, object]) -> bytes:
+def encode(entry: Mapping[str, object], owner: str) -> bytes:
     """Return the line of an entry; equal entries give equal bytes."""
-    body = json.dumps(entry, ensure_ascii=True, allow_nan=False, sort_keys=True)
-    return f'{{"crc32": "{zlib.crc32(body.encode()):08x}", "record": {body}}}\n'.encode()
+    fields = {"owner": owner, "record": entry}
+    body = json.dumps(fields, ensure_ascii=True, allow_nan=False, sort_keys=True)[1:]
+    return _START + f'{zlib.crc32(body.encode()):08x}", {body}\n'.encode()
 
 
-def decode(line: bytes) -> object:
-    """Return the entry of a line, or None if a single byte differs from the line as written."""
+def decode(text: bytes) -> Line | None:
+    """Return the line of a text, or None if a single byte differs from the line as written."""
     try:
-        value = json.loads(line)["record"]
-        return value if encode(value) == line + b"\n" else None
+        fields = json.loads(text)
+        line = Line(fields["owner"], fields["record"])
+        return line if encode(line.entry, line.owner) == text + b"\n" else None
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
+
+
+def check_fields(value: object, adapter: TypeAdapter[Entry], name: str) -> Entry:
+    """Return a value unchanged if it has the fields of an entry, each of its declared type.
+
+    Raises:
+        ValueError: It has not; the message names the first field.
+    """
+    try:
+        adapter.validate_python(value, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = ".".join(map(str, first["loc"])) or "the line"
+        raise ValueError(f"holds no {name} ({field}: {first['msg']})") from None
+    return cast(Entry, value)

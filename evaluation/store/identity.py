@@ -7,7 +7,7 @@ from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 
-SCHEMA = 2
+SCHEMA = 3
 """Count up when records or metrics change their meaning: older runs are then neither resumed nor read."""
 
 PACKAGES = (
@@ -19,6 +19,7 @@ PACKAGES = (
     "langgraph",
     "nltk",
     "numpy",
+    "opencoder",
     "openvino",
     "rank-bm25",
     "rouge-score",

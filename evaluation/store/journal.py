@@ -1,9 +1,15 @@
 """The journal of a run: one record for each question; every figure is computed from it."""
 
+import json
+from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
-from typing import TypedDict, TypeGuard
+from typing import NamedTuple
 
-from evaluation.store.checked_lines import CheckedLines, LineFormat
+from pydantic import TypeAdapter
+from typing_extensions import TypedDict
+
+from evaluation.store.checked_lines import CheckedLines, LineFormat, check_fields
 from nodes.state import Passage, Step
 
 
@@ -43,45 +49,63 @@ class Record(TypedDict):
     """The scores of every draft and refinement. Empty for a failed question."""
 
 
-_TYPES: dict[str, type | tuple[type, ...]] = {
-    "index": int,
-    "question": str,
-    "reference": str,
-    "answer": str,
-    "steps": list,
-    "error": (dict, type(None)),
-    "metrics": dict,
-    "candidates": list,
-}
-"""The fields that every reader of a record needs; records of older versions may lack others."""
+_RECORD: TypeAdapter[Record] = TypeAdapter(Record)
 
 
-def is_record(value: object) -> TypeGuard[Record]:
-    """Tell whether a value has the fields of a record, with the right types."""
-    if not isinstance(value, dict):
-        return False
-    if not all(isinstance(value.get(name, ...), kind) for name, kind in _TYPES.items()):
-        return False
-    return all(isinstance(step, dict) and "node" in step for step in value["steps"]) and all(
-        map(is_score, value["metrics"].values())
+class RunKey(NamedTuple):
+    """The values that bind records to their run."""
+
+    digest: str
+    """The digest of the run's identity."""
+    question_digests: Sequence[str]
+    """Of each question, by index; see `question_digest`."""
+    batch_size: int
+
+
+def question_digest(
+    eval_id: str, question: str, reference: str, relevant_question_ids: Sequence[str]
+) -> str:
+    """Return the digest of the fields that a record takes from its row of the dataset."""
+    fields = json.dumps([eval_id, question, reference, list(relevant_question_ids)])
+    return sha256(fields.encode()).hexdigest()[:16]
+
+
+def record_lines(key: RunKey) -> LineFormat[Record]:
+    """Return the format of the lines of a run's journal."""
+
+    def record_of(value: object) -> Record:
+        record = check_fields(value, _RECORD, "record of a question")
+        index, count = record["index"], len(key.question_digests)
+        if not 0 <= index < count:
+            raise ValueError(
+                f"is of question {str(index)[:20]}, and the run has the questions 0 to {count - 1}"
+            )
+        if digest_of_record(record) != key.question_digests[index]:
+            raise ValueError(
+                f"holds another question than the run's question {index} (its eval_id is "
+                f"{record['eval_id'][:80]!r})"
+            )
+        return record
+
+    remedy = "start over with --fresh (the old run is kept)"
+    return LineFormat(record_of, key.digest, key.batch_size, remedy)
+
+
+def digest_of_record(record: Record) -> str:
+    """Return the `question_digest` of a record's question."""
+    return question_digest(
+        record["eval_id"],
+        record["question"],
+        record["reference"],
+        record["relevant_question_ids"],
     )
-
-
-def is_score(value: object) -> bool:
-    """Tell whether a value is a number or None, as a metric is stored."""
-    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
-
-
-RECORD_LINES = LineFormat(
-    is_record, "record of a question", "start over with --fresh (the old run is kept)"
-)
 
 
 class Journal(CheckedLines[Record]):
     """The journal of a run, open for appending."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, RECORD_LINES)
+    def __init__(self, path: Path, key: RunKey) -> None:
+        super().__init__(path, record_lines(key))
 
 
 def journal_path(folder: Path) -> Path:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.store.identity import changed_versions
+from evaluation.store.manifest import read_manifest
 from graph.support.errors import DatasetError, RunLockedError
 from graph.support.logger import log
-from graph.support.storage import write_atomically
+from graph.support.storage import open_regular, write_atomically
 
 
 @contextmanager
@@ -20,12 +21,12 @@ def locked(folder: Path) -> Iterator[None]:
     """Lock a run folder, and create it where it is missing; the lock ends with the process.
 
     Raises:
-        DatasetError: The folder cannot be written to.
+        DatasetError: The folder cannot be written to, or its lock is a link.
         RunLockedError: Another process holds it.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = open_regular(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise DatasetError(
             f"cannot write to {folder}: {error.strerror}; make it writable or name another folder with --runs"
@@ -66,15 +67,11 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     if not path.exists():
         write_atomically(path, json.dumps(manifest, indent=1, allow_nan=False) + "\n")
         return
-    try:
-        existing = json.loads(path.read_text(encoding="utf-8"))
-        identity, packages = dict(existing["identity"]), dict(existing["versions"])
-    except (OSError, ValueError, KeyError, TypeError):
-        raise DatasetError(f"{path} cannot be read; start over with --fresh") from None
+    existing = read_manifest(folder)
     for field, value in manifest["identity"].items():
-        if identity.get(field) != value:
+        if existing["identity"].get(field) != value:
             raise DatasetError(
                 f"{folder} belongs to another run: its {field} differs; start over with --fresh"
             )
-    if changed := changed_versions(packages, manifest["versions"]):
+    if changed := changed_versions(existing["versions"], manifest["versions"]):
         log.warning("other versions than at the run's start: %s", ", ".join(changed))

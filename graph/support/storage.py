@@ -1,12 +1,16 @@
-"""Files that are either whole or absent: the cache folder, checksums, atomic writes."""
+"""Files that are either whole or absent: the cache folder, checksums, atomic writes, no links."""
 
+import errno
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import file_digest, sha256
 from pathlib import Path
+
+from graph.support.errors import DatasetError
 
 
 def cache_folder() -> Path:
@@ -32,6 +36,67 @@ def folder_sha256(folder: Path) -> str:
         # A file name may hold bytes that are not UTF-8; Python holds them as surrogates.
         total.update(f"{path.name}\0{file_sha256(path)}\0".encode("utf-8", "surrogateescape"))
     return total.hexdigest()
+
+
+def open_regular(path: Path, flags: int, mode: int = 0o644) -> int:
+    """Open a file of a run folder or of the cache, and return its descriptor.
+
+    A folder from somebody else can hold a link to a file elsewhere, or a pipe without an end. The
+    folder itself may be a link: its user made it.
+
+    Args:
+        path: The file.
+        flags: As for `os.open`. For writing, a file with a second name is refused too.
+        mode: The permissions of a new file.
+
+    Raises:
+        DatasetError: The path is a link, or no regular file.
+        OSError: The file cannot be opened.
+    """
+    try:
+        # Without O_NONBLOCK the opening of a pipe waits for its other end.
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, mode)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise _irregular(path, "is a symbolic link") from None
+        if error.errno in (errno.ENXIO, errno.EISDIR):
+            raise _irregular(path, "is not a regular file") from None
+        raise
+    status = os.fstat(descriptor)
+    writes = flags & (os.O_WRONLY | os.O_RDWR)
+    if stat.S_ISREG(status.st_mode) and not (writes and status.st_nlink > 1):
+        return descriptor
+    os.close(descriptor)
+    if stat.S_ISREG(status.st_mode):
+        raise _irregular(path, "is a hard link: the file has a second name")
+    raise _irregular(path, "is not a regular file")
+
+
+def _irregular(path: Path, reason: str) -> DatasetError:
+    return DatasetError(
+        f"{path} {reason}; it could lead to a file elsewhere, so it is not used: remove it, or put a "
+        "copy of the file there"
+    )
+
+
+def read_regular(path: Path, limit: int | None = None) -> bytes:
+    """Return the bytes of a file of a run folder.
+
+    Args:
+        path: The file.
+        limit: The largest size in bytes.
+
+    Raises:
+        DatasetError: The path is a link, no regular file, or larger than the limit.
+        OSError: The file cannot be read.
+    """
+    with open(open_regular(path, os.O_RDONLY), "rb") as file:
+        content = file.read(-1 if limit is None else limit + 1)
+    if limit is not None and len(content) > limit:
+        raise DatasetError(
+            f"{path}: is larger than {limit >> 20} MiB, so it is not the file it was"
+        )
+    return content
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -1,7 +1,10 @@
 """Records of a journal, as a run would write them."""
 
+from collections.abc import Sequence
+
+from evaluation.answering.questions import Item, question_digests
 from evaluation.metrics.registry import METRIC_NAMES
-from evaluation.store.journal import Record
+from evaluation.store.journal import Record, RunKey, question_digest
 from tests.fakes.fake_models import reply, verdict
 
 
@@ -35,3 +38,30 @@ def failed(index: int) -> Record:
         error={"type": "ValueError", "message": "no"},
         metrics={},
     )
+
+
+def digests_of(records: Sequence[Record], count: int | None = None) -> list[str]:
+    """Return the digests of the questions of records, and of unknown ones up to a number."""
+    digests = {
+        record["index"]: question_digest(
+            record["eval_id"],
+            record["question"],
+            record["reference"],
+            record["relevant_question_ids"],
+        )
+        for record in records
+        if isinstance(record["index"], int)
+    }
+    if count is None:
+        count = max([len(records) - 1, *digests]) + 1
+    return [digests.get(index, f"unknown {index}") for index in range(count)]
+
+
+def key_of(records: Sequence[Record], count: int | None = None) -> RunKey:
+    """Return the key of a run with the questions of these records."""
+    return RunKey("0123456789ab" + "0" * 52, digests_of(records, count), 8)
+
+
+def key_of_items(items: Sequence[Item], batch_size: int = 8) -> RunKey:
+    """Return the key of a run over these questions."""
+    return RunKey("0123456789ab" + "0" * 52, question_digests(items), batch_size)

@@ -5,13 +5,15 @@ from pathlib import Path
 
 from evaluation.analysis.run_results import results_of
 from evaluation.metrics.registry import METRIC_NAMES
+from evaluation.store.checked_lines import encode
 from evaluation.store.identity import SCHEMA, digest, versions
-from evaluation.store.journal import Journal, Record
+from evaluation.store.journal import Record, RunKey
+from evaluation.store.manifest import read_manifest, run_key
 from evaluation.store.run_folder import write_manifest
 from evaluation.tables.results_tables import write_results
 from graph.config import config_names, load_settings
 from graph.schema import Config
-from tests.fakes.records import record
+from tests.fakes.records import digests_of, record
 
 
 def identity(**changes) -> dict[str, object]:
@@ -45,7 +47,7 @@ def make_run(
     results: bool = True,
     **changes,
 ) -> Path:
-    """Write a run; `changes` are of its identity."""
+    """Write a run; `changes` are of its identity. Records that no run writes are written too."""
     folder.mkdir(parents=True)
     settings = load_settings(config if config in config_names() else "baseline", "embedded", [])
     # Another config is another identity, also for a name made up by a test.
@@ -54,12 +56,14 @@ def make_run(
         {**settings.config.model_dump(mode="json"), "generation": generation}
     )
     fields = identity(**{"config": changed_config.model_dump(mode="json"), **changes})
+    digests = digests_of(records, questions)
     manifest = {
         "digest": digest(fields),
         "identity": fields,
         "config": config,
         "profile": "embedded",
-        "questions": len(records) if questions is None else questions,
+        "questions": len(digests),
+        "question_digests": digests,
         "corpus": None,
         "dataset": "questions.csv",
         "leaks": None,
@@ -70,13 +74,17 @@ def make_run(
         "versions": versions(),
     }
     write_manifest(folder, manifest)
-    journal = Journal(folder / "journal.jsonl")
-    journal.append(list(records))
-    journal.close()
+    lines = [encode(record, manifest["digest"]) for record in records]
+    (folder / "journal.jsonl").write_bytes(b"".join(lines))
     if results:
         named = settings.model_copy(update={"config_name": config, "config": changed_config})
         write_results(folder, results_of(named, records))
     return folder
+
+
+def key_of_run(folder: Path) -> RunKey:
+    """Return the key of a run by its manifest."""
+    return run_key(read_manifest(folder))
 
 
 def scored(values: Sequence[float | None], **changes) -> list[Record]:

@@ -13,9 +13,10 @@ from typing import Any
 from evaluation.analysis.run_results import results_of
 from evaluation.answering.answering_setup import AnsweringSetup
 from evaluation.answering.loop import run_loop
-from evaluation.answering.questions import Item, load_items
+from evaluation.answering.questions import Item, load_items, question_digests
 from evaluation.store.identity import SCHEMA, digest, versions
 from evaluation.store.journal import Journal, journal_path
+from evaluation.store.manifest import read_manifest, run_key
 from evaluation.store.run_folder import write_manifest
 from evaluation.tables.results_tables import write_results
 from graph.build import answering_graph, judged_graph
@@ -75,6 +76,7 @@ def _make_run(folder: Path, name: str, items: Sequence[Item], posts: Sequence[Po
         "config": name,
         "profile": "embedded",
         "questions": len(items),
+        "question_digests": question_digests(items),
         "corpus": "question_answer.csv",
         "dataset": "coderepoqa_python.csv",
         "leaks": None,
@@ -83,7 +85,7 @@ def _make_run(folder: Path, name: str, items: Sequence[Item], posts: Sequence[Po
         "versions": versions(),
     }
     write_manifest(target, manifest)
-    journal = Journal(journal_path(target))
+    journal = Journal(journal_path(target), run_key(read_manifest(target)))
     run_loop(_setup(settings.config, items, posts), items, 25, journal)
     journal.close()
     write_results(target, results_of(settings, list(journal.entries.values())))

@@ -28,6 +28,7 @@ from nodes.model import Prompt, Quote
 from nodes.state import State
 from tests.fakes.processes import run_python
 from tests.fakes.project_files import ROOT, SAMPLE_CORPUS, SAMPLE_DATASET
+from tests.fakes.records import key_of_items
 from tests.fakes.waiting import FAR, wait_until
 
 pytestmark = pytest.mark.usefixtures("embedded_models")
@@ -50,7 +51,7 @@ def test_all_configs_answer_and_are_judged(tmp_path):
     shared: dict[str, int] = {}
     for name in names:
         setup, _ = setup_of(name, 2, models, items)
-        journal = Journal(tmp_path / f"{name}.jsonl")
+        journal = Journal(tmp_path / f"{name}.jsonl", key_of_items(items))
         # After `retrieve` all kinds of retrieval are alike: a batch of two is tested for one kind.
         batch = items if name.startswith("semantic") else items[:1]
         run_loop(setup, batch, 2, journal)
@@ -89,8 +90,9 @@ def test_eight_questions_through_semantic_are_three_generate_calls(tmp_path, mon
     # Without a critique point a question ends early, and the third call has a row less.
     pointed = (["a point"], "free", [])
     monkeypatch.setattr("nodes.critique.parse_points", lambda *_: pointed)
-    journal = Journal(tmp_path / "journal.jsonl")
-    run_loop(setup, load_items(SAMPLE_DATASET, 8), 8, journal)
+    items = load_items(SAMPLE_DATASET, 8)
+    journal = Journal(tmp_path / "journal.jsonl", key_of_items(items))
+    run_loop(setup, items, 8, journal)
     assert rows == [8, 8, 8]
     assert len(journal.entries) == 8
 

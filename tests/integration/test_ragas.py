@@ -10,6 +10,7 @@ pytest.importorskip("ragas", reason="needs the extra: pip install 'opencoder[rag
 from evaluation.rescoring.ragas.ragas_metrics import MODEL_BASED, REFERENCE_BASED
 from evaluation.rescoring.ragas.ragas_pass import score_with_ragas
 from evaluation.rescoring.score_files import read_scores
+from evaluation.store.recorded_run import read_run
 from graph.config import load_profile
 from graph.models.engines.huggingface_engine import HuggingFaceEngine
 from graph.models.lockstep import Lockstep
@@ -109,7 +110,7 @@ def test_every_metric_has_a_value_or_a_counted_reason_and_nothing_is_sent(tmp_pa
     for metric, counts in summary["metrics"].items():
         assert counts["n"] + counts["unscored"] == 2, metric
         assert sum(counts["reasons"].values()) == counts["unscored"], metric
-    [scoring] = read_scores(folder)
+    [scoring] = read_scores(read_run(folder))
     replies = [r for line in scoring.scores[0]["evidence"] for r in line["replies"]]
     assert len(replies) >= len(MODEL_BASED)
     # Complete replies follow their schema; a reply of digits takes a token for each and is cut off.

@@ -13,6 +13,7 @@ from evaluation.store.journal import Journal
 from graph.support import terminal
 from tests.fakes.crashing import dying_at, dying_in_write
 from tests.fakes.processes import in_child, kill_self
+from tests.fakes.run_folders import key_of_run
 from tests.fakes.scripted_runs import answer_for, command, number_of, without_weights, write_dataset
 
 QUESTIONS, BATCH = 24, 4
@@ -274,7 +275,7 @@ def test_a_damaged_journal_stops_a_run_before_any_model_is_asked(runs, golden, t
 
 def test_a_finished_journal_holds_every_question_once(golden, tmp_path):
     (run,) = (tmp_path / "golden").iterdir()
-    journal = Journal(run / "journal.jsonl")
+    journal = Journal(run / "journal.jsonl", key_of_run(run))
     journal.close()
     assert list(journal.entries) == list(range(QUESTIONS))
     assert all(record["error"] is None for record in journal.entries.values())

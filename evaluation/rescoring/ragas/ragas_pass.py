@@ -15,7 +15,8 @@ from evaluation.rescoring.ragas.ragas_metrics import (
     open_ragas,
 )
 from evaluation.rescoring.score_files import PassSpec
-from evaluation.rescoring.score_pass import PreparedPass, batch_size_of, complete_pass
+from evaluation.rescoring.score_pass import PreparedPass, complete_pass
+from evaluation.store.manifest import batch_size
 from evaluation.store.recorded_run import RecordedRun
 from graph.models.batching import Engine
 from graph.models.lockstep import Lockstep
@@ -67,7 +68,7 @@ def score_with_ragas(
 
 
 def _prepare(profile: Profile | None, engine: Engine | None, run: RecordedRun) -> PreparedPass:
-    size = batch_size_of(run)
+    size = batch_size(run.identity)
     spec = _pass_spec(profile, open_ragas(), size)
     return PreparedPass(spec, lambda: _scorer(profile, engine, size))
 

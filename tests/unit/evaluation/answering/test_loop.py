@@ -12,6 +12,7 @@ from evaluation.metrics.registry import METRIC_NAMES, STAGE_METRICS, score_answe
 from evaluation.store.checked_lines import encode
 from evaluation.store.journal import Journal
 from graph.config import load_settings
+from tests.fakes.records import key_of_items
 from tests.fakes.scripted_runs import Scripted, answer_for, items, number_of, question
 from tests.fakes.waiting import at_most_cpu_seconds
 
@@ -26,6 +27,7 @@ OUTPUTS = [
     *("```python\nunclosed", "<|im_end|></s>[INST]", '{"crc32": "0", "record": {}}', "NaN"),
     *("1. one\n2. two", "No problems.", "=====00000000 end\n4", "\r\r\n\r", "<script>x</script>"),
 ]
+KEY = key_of_items(items(COUNT), BATCH)
 NO_TEXT = [None, 7, b"bytes", ["a"], float("nan"), object()]
 
 
@@ -37,9 +39,13 @@ def _no_clock(monkeypatch):
 
 @pytest.fixture
 def journal(tmp_path):
-    opened = Journal(tmp_path / "journal.jsonl")
+    opened = Journal(tmp_path / "journal.jsonl", KEY)
     yield opened
     opened.close()
+
+
+def line_of(record):
+    return encode(record, KEY.digest)
 
 
 def records_of(answer, config="semantic"):
@@ -54,7 +60,7 @@ def clean():
     """The bytes of the eight records where nothing goes wrong."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("nodes.retrieve.perf_counter", lambda: 0.0)
-        return [encode(record) for record in records_of(answer_for)]
+        return [line_of(record) for record in records_of(answer_for)]
 
 
 def only_question(number, output):
@@ -74,7 +80,7 @@ def assert_others_are_untouched(records, clean, bad):
     assert [record["index"] for record in records] == list(range(COUNT))
     for record, line in zip(records, clean, strict=True):
         if record["index"] not in bad:
-            assert encode(record) == line
+            assert line_of(record) == line
 
 
 def test_the_plan_follows_from_the_questions_and_the_size_alone():
@@ -100,8 +106,9 @@ def test_a_batch_is_asked_in_one_call_a_step(journal):
     assert session.seconds > 0
 
 
-def test_a_record_holds_everything_about_its_question(journal):
+def test_a_record_holds_everything_about_its_question(tmp_path):
     item = Item(0, "id-7", question(0), "because", ("8", "9"))
+    journal = Journal(tmp_path / "journal.jsonl", key_of_items([item]))
     run_loop(Scripted(config="semantic").setup, [item], 1, journal)
     (record,) = journal.entries.values()
     assert record["index"] == 0
@@ -158,7 +165,7 @@ def test_without_a_reference_the_question_is_answered_and_unscored():
 
 
 def test_a_run_of_the_same_questions_gives_the_same_bytes(clean):
-    assert [encode(record) for record in records_of(answer_for)] == clean
+    assert [line_of(record) for record in records_of(answer_for)] == clean
 
 
 def test_a_question_that_raises_is_a_record_with_its_error(clean):
@@ -212,7 +219,7 @@ def test_there_are_twenty_five_bad_outputs():
 def test_a_bad_output_costs_at_most_its_own_question(clean, output):
     records = records_of(only_question(BAD, output))
     assert_others_are_untouched(records, clean, {BAD})
-    record = json.loads(encode(records[BAD]))["record"]
+    record = json.loads(line_of(records[BAD]))["record"]
     assert record["error"] is None
     assert len(record["answer"]) <= 20_000
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]", record["answer"])
@@ -233,7 +240,7 @@ def test_what_is_no_text_costs_its_own_question(clean, output):
     records = records_of(only_question(BAD, output))
     assert_others_are_untouched(records, clean, {BAD})
     assert records[BAD]["error"] is not None
-    encode(records[BAD])
+    line_of(records[BAD])
 
 
 def test_an_engine_that_loses_an_answer_fails_its_batch_and_mixes_nothing_up(clean):

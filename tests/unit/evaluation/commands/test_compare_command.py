@@ -371,7 +371,10 @@ def test_a_damaged_line_is_named(run, two):
     [
         (lambda f: (f / "manifest.json").unlink(), "is no run folder"),
         (lambda f: (f / "manifest.json").write_text("{"), "manifest.json is not JSON"),
-        (lambda f: (f / "manifest.json").write_text("[1]"), "config is missing or damaged"),
+        (
+            lambda f: (f / "manifest.json").write_text("[1]"),
+            "manifest.json: it is missing or damaged",
+        ),
         (lambda f: (f / "manifest.json").write_bytes(b"\xff"), "manifest.json is not JSON"),
         (lambda f: rename(f, "\ud800"), "config is missing or damaged"),
         (lambda f: (f / "journal.jsonl").unlink(), "journal.jsonl: there is no such file"),
@@ -397,7 +400,9 @@ def test_each_missing_field_of_the_manifest_is_named(two, field):
 
 def test_records_of_another_schema_are_not_read(tmp_path):
     folder = make_run(tmp_path / "a", scored(A), schema=SCHEMA + 1)
-    with pytest.raises(DatasetError, match=f"schema {SCHEMA + 1}, this version reads {SCHEMA}"):
+    with pytest.raises(
+        DatasetError, match=f"schema {SCHEMA + 1}; this version reads schema {SCHEMA}"
+    ):
         read_run(folder)
 
 

@@ -14,7 +14,7 @@ import yaml
 from evaluation.answering.loop import answer_batch
 from evaluation.calibration import known_judges
 from evaluation.commands import eval_command as cli
-from evaluation.store.journal import Journal
+from evaluation.store.recorded_run import read_run
 from graph.config import config_names, load_settings
 from graph.stages import texts_per_question
 from graph.support import terminal
@@ -205,7 +205,7 @@ def test_posts_that_are_questions_of_the_dataset_are_left_out_and_counted(evalua
         assert code == 0
         folder = Path(text.rsplit("run: ", 1)[1].strip())
         leaks = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["leaks"]
-        (record,) = Journal(folder / "journal.jsonl").entries.values()
+        (record,) = read_run(folder).records
         results[flags] = (leaks, [passage["question_id"] for passage in record["passages"]])
     leaks, passages = results[()]
     assert (leaks["corpus_questions"], leaks["by_reason"]["title"]) == (1, 1)

@@ -20,7 +20,7 @@ from graph.support.errors import ConfigError, PromptTooLongError
 from tests.fakes.command_lines import evaluation_document, run_evaluation
 from tests.fakes.fake_models import ScriptedEngine, render, section, verdict
 from tests.fakes.records import failed, record
-from tests.fakes.run_folders import make_run
+from tests.fakes.run_folders import key_of_run, make_run
 
 
 class GradingEngine(ScriptedEngine):
@@ -214,7 +214,7 @@ def test_an_unfinished_run_is_scored_on_what_is_there_and_said(engine, run, tmp_
         lambda f: (f / "manifest.json").unlink(),
         lambda f: (f / "journal.jsonl").unlink(),
         lambda f: (f / "journal.jsonl").write_bytes(b"x\n" + (f / "journal.jsonl").read_bytes()),
-        lambda f: (f / "journal.jsonl").write_bytes(encode(failed(0))),
+        lambda f: (f / "journal.jsonl").write_bytes(encode(failed(0), key_of_run(f).digest)),
     ],
 )
 def test_a_damaged_run_is_one_line_and_code_2_and_nothing_is_written(engine, run, folder, spoil):

@@ -15,7 +15,7 @@ from tests.fakes.encoders import StubModel
 from tests.fakes.fake_models import verdict
 from tests.fakes.json_files import edited_json
 from tests.fakes.records import failed, record
-from tests.fakes.run_folders import contents, make_run
+from tests.fakes.run_folders import contents, key_of_run, make_run
 
 REFERENCE = "Sort it with a key."
 
@@ -205,9 +205,10 @@ def test_an_identity_that_is_not_its_digest_is_named(verified, folder):
     assert ended.out == f"manifest.json: digest: stored {old}, recomputed {new}\n"
 
 
-def test_more_records_than_questions_are_named(verified, tmp_path):
-    folder = make_run(tmp_path / "run", [sound(0), sound(1)], questions=1)
-    assert verified(folder).out == "manifest.json: questions: stored 1, recomputed 2\n"
+def test_a_record_more_than_the_run_has_questions_is_refused(verified, tmp_path):
+    ended = verified(make_run(tmp_path / "run", [sound(0), sound(1)], questions=1))
+    assert (ended.code, ended.out) == (2, "")
+    assert "line 2 is of question 1, and the run has the questions 0 to 0" in ended.err
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
@@ -229,7 +230,7 @@ def test_a_line_whose_check_fails_is_refused_with_its_number(verified, tmp_path,
 def test_a_torn_end_is_said_and_left(verified, tmp_path):
     folder = make_run(tmp_path / "run", [sound(0)], questions=2, results=False)
     with (folder / "journal.jsonl").open("ab") as file:
-        file.write(encode(sound(1))[:-9])
+        file.write(encode(sound(1), key_of_run(folder).digest)[:-9])
     before = contents(folder)
     ended = verified(folder)
     assert (ended.code, ended.out) == (0, "")
@@ -402,4 +403,4 @@ def test_records_of_another_shape_are_one_line(verified, tmp_path, changes):
     ended = verified(make_run(tmp_path / "run", [sound(0, **changes)], results=False))
     assert ended.code in (1, 2)
     assert "Traceback" not in ended.err
-    assert (ended.code == 2) == ("not as this version writes them" in ended.err)
+    assert (ended.code == 2) == ("line 1 holds no record of a question (" in ended.err)

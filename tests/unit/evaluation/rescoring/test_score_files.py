@@ -14,6 +14,7 @@ from evaluation.rescoring.score_files import (
     score_of,
 )
 from evaluation.statistics.agreement import rank_correlation
+from evaluation.store.checked_lines import encode
 from evaluation.store.recorded_run import read_run
 from graph.support.errors import DatasetError
 from tests.fakes.records import failed, record
@@ -38,7 +39,7 @@ def run(tmp_path):
 
 
 def write(folder, *scores, spec=SPEC):
-    file = ScoreFile(folder, spec)
+    file = ScoreFile(read_run(folder), spec)
     file.append(list(scores))
     file.close()
     return folder / FOLDER / f"{spec.name}.jsonl"
@@ -47,7 +48,7 @@ def write(folder, *scores, spec=SPEC):
 def test_what_is_written_is_read_again_and_the_journal_stays(run):
     before = (run / "journal.jsonl").read_bytes()
     write(run, score(record(0), 0.5), score(record(1), None, "no"))
-    [recorded] = read_scores(run)
+    [recorded] = read_scores(read_run(run))
     assert (recorded.spec, recorded.name) == (SPEC, SPEC.name)
     assert recorded.scores[0]["scores"] == {"LLM_judge": 0.5}
     assert recorded.scores[1]["reasons"] == {"LLM_judge": "no"}
@@ -55,14 +56,14 @@ def test_what_is_written_is_read_again_and_the_journal_stays(run):
 
 
 def test_a_run_without_scores_has_none(run):
-    assert read_scores(run) == []
+    assert read_scores(read_run(run)) == []
 
 
 def test_scores_of_a_metric_that_is_no_longer_computed_are_read_and_shown(run):
     spec = PassSpec("ragas", "no_model", ("ragas_rouge", "ragas_chrf"), {"kind": "ragas"})
     values = {"ragas_rouge": 0.5, "ragas_chrf": 0.25}
     write(run, {**score(record(0), 0.0), "scores": values}, spec=spec)
-    [recorded] = read_scores(run)
+    [recorded] = read_scores(read_run(run))
     metrics = with_scores(read_run(run), [recorded]).records[0]["metrics"]
     assert {name: metrics[metric_in_pass(recorded, name)] for name in values} == values
 
@@ -71,7 +72,7 @@ def test_another_identity_is_another_file(run):
     other = SPEC._replace(identity={**SPEC.identity, "dtype": "float16"})
     write(run, score(record(0), 0.5))
     write(run, score(record(0), 0.75), spec=other)
-    values = {p.name: p.scores[0]["scores"]["LLM_judge"] for p in read_scores(run)}
+    values = {p.name: p.scores[0]["scores"]["LLM_judge"] for p in read_scores(read_run(run))}
     assert values == {SPEC.name: 0.5, other.name: 0.75}
 
 
@@ -85,27 +86,27 @@ def test_no_name_of_a_model_leads_out_of_the_folder(run, label):
     assert path.exists()
     assert path.name.isascii()
     assert len(path.name) < 100
-    assert [recorded.spec.label for recorded in read_scores(run)] == [label]
+    assert [recorded.spec.label for recorded in read_scores(read_run(run))] == [label]
 
 
 def test_a_torn_end_is_cut_off_kept_and_scored_again(run):
     path = write(run, score(record(0), 0.5), score(record(1), 0.25))
     path.write_bytes(path.read_bytes()[:-9])
-    [recorded] = read_scores(run)
+    [recorded] = read_scores(read_run(run))
     assert list(recorded.scores) == [0]
-    file = ScoreFile(run, SPEC)
+    file = ScoreFile(read_run(run), SPEC)
     assert list(file.scores) == [0]
     file.append([score(record(1), 0.75)])
     file.close()
     assert path.with_suffix(".torn").exists()
-    assert read_scores(run)[0].scores[1]["scores"] == {"LLM_judge": 0.75}
+    assert read_scores(read_run(run))[0].scores[1]["scores"] == {"LLM_judge": 0.75}
 
 
 def test_reading_changes_nothing(run):
     path = write(run, score(record(0), 0.5), score(record(1), 0.25))
     path.write_bytes(path.read_bytes()[:-9])
     before = contents(run / FOLDER)
-    read_scores(run)
+    read_scores(read_run(run))
     assert contents(run / FOLDER) == before
 
 
@@ -113,9 +114,9 @@ def test_a_flipped_byte_before_good_lines_is_refused_with_a_way_out(run):
     path = write(run, score(record(0), 0.5), score(record(1), 0.25))
     path.write_bytes(path.read_bytes().replace(b"0.5", b"0.6", 1))
     with pytest.raises(DatasetError, match=r"line 1 is damaged.*remove it"):
-        ScoreFile(run, SPEC)
+        ScoreFile(read_run(run), SPEC)
     with pytest.raises(DatasetError, match="line 1 is damaged"):
-        read_scores(run)
+        read_scores(read_run(run))
 
 
 @pytest.mark.parametrize(
@@ -134,22 +135,62 @@ def test_a_header_that_is_not_of_its_file_is_refused(run, edit):
     path = write(run, score(record(0), 0.5)).with_suffix(".json")
     path.write_text(json.dumps(edit(json.loads(path.read_text()))))
     with pytest.raises(DatasetError, match="is damaged"):
-        read_scores(run)
+        read_scores(read_run(run))
 
 
 @pytest.mark.parametrize(
-    "changes",
-    [{"scores": {"LLM_judge": "1"}}, {"scores": {"LLM_judge": True}}, {"of": 1}, {"reasons": []}],
+    ("changes", "message"),
+    [
+        ({"scores": {"LLM_judge": "1"}}, "holds no scores of a question (scores.LLM_judge: "),
+        ({"scores": {"LLM_judge": True}}, "holds no scores of a question (scores.LLM_judge: "),
+        ({"of": 1}, "holds no scores of a question (of: "),
+        ({"reasons": []}, "holds no scores of a question (reasons: "),
+        ({"reasons": {"LLM_judge": None}}, "holds no scores of a question (reasons.LLM_judge: "),
+        ({"evidence": {}}, "holds no scores of a question (evidence: "),
+        ({"index": True}, "holds no scores of a question (index: "),
+        ({"index": 0.0}, "holds no scores of a question (index: "),
+        ({"index": 4}, "is of question 4, and the run has the questions 0 to 3"),
+        ({"index": -1}, "is of question -1, and the run has the questions 0 to 3"),
+        ({"index": 10**40}, "is of question 10000000000000000000, and the run has the"),
+    ],
 )
-def test_a_sound_line_that_holds_no_scores_is_refused(run, changes):
-    write(run, {**score(record(0), 0.5), **changes})
-    with pytest.raises(DatasetError, match="line 1 holds no scores of a question"):
-        read_scores(run)
+def test_a_sound_line_that_holds_no_scores_of_the_run_is_refused(run, changes, message):
+    path = write(run, score(record(0), 0.5))
+    owner = f"{read_run(run).digest} {SPEC.name}"
+    path.write_bytes(encode({**score(record(0), 0.5), **changes}, owner))
+    for read in (read_scores, lambda recorded: ScoreFile(recorded, SPEC)):
+        with pytest.raises(DatasetError) as caught:
+            read(read_run(run))
+        assert f"{path}: line 1 {message}" in str(caught.value)
+
+
+def test_scores_that_could_not_be_read_again_are_not_written(run):
+    path = write(run, score(record(0), 0.5))
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="holds no scores of a question"):
+        write(run, {**score(record(1), 0.5), "of": None})
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("other", ["another run", "another pass", "no owner"])
+def test_scores_from_elsewhere_are_refused(run, tmp_path, other):
+    path = write(run, score(record(0), 0.5))
+    owner = {
+        "another run": f"{'f' * 64} {SPEC.name}",
+        "another pass": f"{read_run(run).digest} {SPEC._replace(label='x').name}",
+        "no owner": "",
+    }[other]
+    path.write_bytes(path.read_bytes() + encode(score(record(1), 0.9), owner))
+    before = path.read_bytes()
+    for read in (read_scores, lambda recorded: ScoreFile(recorded, SPEC)):
+        with pytest.raises(DatasetError, match="line 2 belongs to another run "):
+            read(read_run(run))
+    assert path.read_bytes() == before
 
 
 def test_scores_of_another_answer_are_refused(run):
     write(run, score(record(0), 0.5))
-    [recorded] = read_scores(run)
+    [recorded] = read_scores(read_run(run))
     assert score_of(record(0), recorded.scores) is not None
     with pytest.raises(DatasetError, match="another answer"):
         score_of(record(0, answer="another"), recorded.scores)
@@ -158,7 +199,7 @@ def test_scores_of_another_answer_are_refused(run):
 
 def test_a_summary_counts_all_that_is_not_in_the_mean(run):
     write(run, score(record(0), 0.5), score(record(1), None, "no window"))
-    summary = summarise_pass(read_run(run), read_scores(run)[0].scores, "LLM_judge")
+    summary = summarise_pass(read_run(run), read_scores(read_run(run))[0].scores, "LLM_judge")
     assert (summary["mean"], summary["n"], summary["unscored"]) == (0.5, 1, 1)
     assert (summary["failed"], summary["waiting"]) == (1, 1)
     assert summary["reasons"] == {"no window": 1}
@@ -166,7 +207,7 @@ def test_a_summary_counts_all_that_is_not_in_the_mean(run):
 
 def test_scores_stand_beside_the_runs_own_under_a_name_of_what_scored(run):
     write(run, score(record(0), 0.9))
-    [recorded] = read_scores(run)
+    [recorded] = read_scores(read_run(run))
     name = metric_in_pass(recorded, "LLM_judge")
     records = with_scores(read_run(run), [recorded]).records
     assert records[0]["metrics"]["LLM_judge"] == 0.0

@@ -11,13 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluation.store import checked_lines as module
-from evaluation.store.checked_lines import decode, encode
+from evaluation.store.checked_lines import decode
+from evaluation.store.checked_lines import encode as encode_line
 from evaluation.store.journal import Journal
 from graph.support.errors import DatasetError, FileLostError
 from tests.fakes.properties import any_text, examples
-from tests.fakes.records import failed, record
+from tests.fakes.records import failed, key_of, record
 
 COUNT = 50
+KEY = key_of([record(index) for index in range(COUNT)])
+
+
+def encode(entry):
+    return encode_line(entry, KEY.digest)
 
 
 @pytest.fixture
@@ -26,13 +32,13 @@ def path(tmp_path):
 
 
 def write(path, records):
-    journal = Journal(path)
+    journal = Journal(path, KEY)
     journal.append(records)
     journal.close()
 
 
 def read(path):
-    journal = Journal(path)
+    journal = Journal(path, KEY)
     journal.close()
     return list(journal.entries.values())
 
@@ -72,7 +78,7 @@ def test_every_text_and_number_survives_as_one_line(text, number, index):
     assert line.isascii()
     assert line.count(b"\n") == 1
     assert line.endswith(b"\n")
-    back = decode(line[:-1])
+    back = decode(line[:-1]).entry
     assert encode(back) == line
     # JSON itself joins two halves of a surrogate pair that stand side by side.
     if text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") == text:
@@ -82,7 +88,8 @@ def test_every_text_and_number_survives_as_one_line(text, number, index):
 def test_a_line_says_its_own_checksum(path):
     write(path, [record(0)])
     line = json.loads(path.read_text(encoding="utf-8"))
-    assert list(line) == ["crc32", "record"]
+    assert list(line) == ["crc32", "owner", "record"]
+    assert line["owner"] == KEY.digest
     assert line["record"]["eval_id"] == "q0"
     assert len(line["crc32"]) == 8
 
@@ -93,7 +100,7 @@ def test_equal_records_give_equal_bytes_whatever_the_order_of_their_keys():
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
 def test_a_number_that_json_has_not_is_refused_before_it_is_written(path, number):
-    journal = Journal(path)
+    journal = Journal(path, KEY)
     with pytest.raises(ValueError, match="not JSON compliant"):
         journal.append([record(0), record(1, metrics={"BLEU": number})])
     journal.close()
@@ -103,7 +110,7 @@ def test_a_number_that_json_has_not_is_refused_before_it_is_written(path, number
 
 def test_records_are_appended_and_known_at_once(path):
     write(path, [record(0)])
-    journal = Journal(path)
+    journal = Journal(path, KEY)
     journal.append([record(2), record(1)])
     assert list(journal.entries) == [0, 2, 1]
     journal.close()
@@ -117,7 +124,7 @@ def test_a_batch_is_on_disk_before_append_returns(path, monkeypatch):
         monkeypatch.setattr(
             module.os, name, lambda *args, n=name, f=real: done.append(n) or f(*args)
         )
-    journal = Journal(path)
+    journal = Journal(path, KEY)
     done.clear()
     journal.append([record(0), record(1)])
     journal.append([record(2)])
@@ -140,7 +147,7 @@ def test_a_failed_write_is_not_tried_again(path, monkeypatch, broken):
         calls.append(broken)
         raise OSError(28, "No space left on device")
 
-    journal = Journal(path)
+    journal = Journal(path, KEY)
     with monkeypatch.context() as patch:
         patch.setattr(module.os, broken, fail)
         with pytest.raises(OSError, match="No space left"):
@@ -183,11 +190,12 @@ def test_a_torn_end_is_cut_away_and_kept(path, fifty, monkeypatch):
 
 
 def test_torn_ends_of_several_crashes_are_all_kept(path):
-    for number in range(3):
+    for size in (3, 9, 12):
         with path.open("ab") as file:
-            file.write(b"torn %d" % number)
+            file.write(b'{"crc32": "0123'[:size])
         assert read(path) == []
-    assert (path.parent / "journal.torn").read_bytes() == b"torn 0\ntorn 1\ntorn 2\n"
+    torn = (path.parent / "journal.torn").read_bytes()
+    assert torn == b'{"c\n{"crc32":\n{"crc32": "0\n'
 
 
 def test_a_cut_journal_can_be_written_on(path, fifty):
@@ -241,7 +249,7 @@ def test_a_damaged_line_in_the_middle_stops_everything_and_is_named(path, fifty,
     with pytest.raises(
         DatasetError, match=r"line 3 is damaged, and sound lines follow it; .*--fresh"
     ):
-        Journal(path)
+        Journal(path, KEY)
     assert path.read_bytes() == content
 
 
@@ -251,7 +259,7 @@ def test_a_line_of_another_checksum_is_refused_whatever_it_says(path, fifty):
     assert forged != lines[1]
     path.write_bytes(lines[0] + forged + lines[2])
     with pytest.raises(DatasetError, match="line 2 is damaged"):
-        Journal(path)
+        Journal(path, KEY)
 
 
 def test_white_space_is_not_as_it_was_written_either(fifty):
@@ -265,14 +273,14 @@ def test_a_question_that_stands_there_twice_is_refused(path, fifty):
     _, lines = fifty
     path.write_bytes(lines[0] + lines[1] + encode(record(0, answer="another")))
     with pytest.raises(DatasetError, match="line 3 is a duplicate of question 0"):
-        Journal(path)
+        Journal(path, KEY)
 
 
 # Records that are replaced
 
 
 def test_a_replaced_record_stands_where_the_old_one_stood(path):
-    journal = Journal(path)
+    journal = Journal(path, KEY)
     journal.append([record(0), failed(1), record(2)])
     journal.replace([record(1)])
     assert path.read_bytes() == b"".join(encode(record(index)) for index in range(3))
@@ -284,7 +292,7 @@ def test_a_replaced_record_stands_where_the_old_one_stood(path):
 
 
 def test_a_replacement_that_fails_leaves_the_old_file(path, monkeypatch):
-    journal = Journal(path)
+    journal = Journal(path, KEY)
     journal.append([failed(0)])
     before = path.read_bytes()
 
@@ -358,7 +366,7 @@ def test_a_file_that_is_no_longer_in_place_is_an_error_and_nothing_is_written(
 ):
     path = tmp_path / "run" / "journal.jsonl"
     path.parent.mkdir()
-    journal = Journal(path)
+    journal = Journal(path, KEY)
     journal.append([record(0), failed(1)])
     journal.check_in_place()
     change(path)

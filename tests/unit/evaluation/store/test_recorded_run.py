@@ -1,112 +1,44 @@
-"""Recorded runs: folders of older versions are read as the runs they are."""
+"""Recorded runs: a run of another version, or with an odd manifest, is one line."""
 
 import json
-from pathlib import Path
 
 import pytest
 
 from evaluation import __main__ as cli
-from evaluation.analysis.comparison import unlike_fields, unlike_metrics
 from evaluation.metrics.record_scores import score_texts
-from evaluation.store.identity import digest
+from evaluation.store import manifest as manifest_module
+from evaluation.store.identity import SCHEMA
 from evaluation.store.recorded_run import read_run
+from evaluation.store.run_folder import write_manifest
 from graph.support.errors import DatasetError
+from tests.fakes.command_lines import run_evaluation
 from tests.fakes.fake_models import reply, verdict
 from tests.fakes.json_files import edited_json
 from tests.fakes.records import failed, record
-from tests.fakes.run_folders import contents, identity, make_run
-
-OLD_MODEL = {
-    "model": "m",
-    "revision": "r1",
-    "engine": "huggingface",
-    "dtype": "float32",
-    "chat_format": "template",
-    "stop": [],
-    "repetition_penalty": 1.0,
-    "window": None,
-}
-OLD_ENCODER = {"model": "e", "revision": "x==1", "engine": "embedded", "dtype": "float32"}
-NEW_MODEL = {**OLD_MODEL, "weights": "hub"}
-NEW_ENCODER = {"model": "e", "revision": "x==1", "weights": "package", "dtype": "float32"}
-FORMULA = {"intercept": -1.0, "weights": {"ROUGE-1": 2.0}}
+from tests.fakes.run_folders import contents, make_run
 
 
 def records():
-    """Return records with a step of the node that added controls to the candidates."""
-    draft, control = ({"text": text, "reasoning": ""} for text in ("Sort it.", "Sort by key."))
+    """Return an answered record and a failed one."""
+    draft = {"text": "Sort it.", "reasoning": ""}
     answered = record(
         0,
         question="How to sort?",
         reference="Sort by key.",
         answer="Sort by key.",
         steps=[
-            {"node": "controls", "seconds": 0.1, "replies": [reply("x")], "candidates": [control]},
-            {"node": "generate", "candidates": [draft], "answer": "Sort it."},
+            {
+                "node": "generate",
+                "replies": [reply("x")],
+                "candidates": [draft],
+                "answer": "Sort it.",
+            },
             {"node": "judge", "verdicts": [verdict({"4": 1.0})], "score": 1.0},
         ],
         metrics={"LLM_judge": 1.0},
     )
     score_texts(None, [answered])
     return [answered, failed(1)]
-
-
-def make_old_run(folder: Path, **changes) -> Path:
-    """Write a run whose manifest names engines instead of weights, and no metrics."""
-    specs = {"generator": OLD_MODEL, "judge": OLD_MODEL, "embedder": OLD_ENCODER}
-    make_run(folder, records(), config="baseline", **{**specs, **changes})
-    with edited_json(folder / "manifest.json") as manifest:
-        del manifest["identity"]["metrics"]
-        manifest["digest"] = digest(manifest["identity"])
-    return folder
-
-
-def make_new_run(folder: Path, **changes) -> Path:
-    specs = {"generator": NEW_MODEL, "judge": NEW_MODEL, "embedder": NEW_ENCODER}
-    return make_run(folder, records(), config="baseline", **{**specs, **changes})
-
-
-def test_the_models_of_an_old_run_are_those_of_a_new_one(tmp_path):
-    old = read_run(make_old_run(tmp_path / "old"))
-    new = read_run(make_new_run(tmp_path / "new"))
-    for role in ("generator", "judge", "embedder"):
-        assert old.identity[role] == new.identity[role]
-    assert unlike_metrics(old, new) == {}
-    assert unlike_fields(old, new) == ["metrics"]
-    assert old.records == new.records
-
-
-def test_the_encoder_of_an_old_calibrated_judge_is_that_of_a_new_one(tmp_path):
-    old = make_old_run(tmp_path / "old", calibrated_judge={**FORMULA, "encoder": OLD_ENCODER})
-    new = make_new_run(tmp_path / "new", calibrated_judge={**FORMULA, "encoder": NEW_ENCODER})
-    assert unlike_metrics(read_run(old), read_run(new)) == {}
-    assert read_run(old).identity_digest == read_run(old).digest
-
-
-@pytest.mark.parametrize("changes", [{}, {"judge": None}])
-def test_an_old_run_is_verified_against_its_own_digest(tmp_path, monkeypatch, capsys, changes):
-    folder = make_old_run(tmp_path / "run", **changes)
-    before = contents(folder)
-    monkeypatch.setattr("sys.argv", ["evaluation", "verify", str(folder), "--no-encoder"])
-    assert cli.main() == 0, capsys.readouterr()
-    assert contents(folder) == before
-    with edited_json(folder / "manifest.json") as manifest:
-        manifest["identity"]["generator"]["engine"] = "embedded"
-    assert cli.main() == 1
-    assert capsys.readouterr().out.startswith("manifest.json: digest: stored ")
-
-
-def test_old_runs_are_compared_with_new_ones_and_reported(tmp_path, monkeypatch, capsys):
-    folders = [make_old_run(tmp_path / "old"), make_new_run(tmp_path / "new", batch_size=4)]
-    monkeypatch.setattr("sys.argv", ["evaluation", "compare", *map(str, folders), "--json"])
-    assert cli.main() == 0
-    document = json.loads(capsys.readouterr().out)
-    assert not [note for note in document["notes"] if "left out: another" in note]
-    page = tmp_path / "report.html"
-    monkeypatch.setattr("sys.argv", ["evaluation", "report", str(folders[0]), "--out", str(page)])
-    assert cli.main() == 0
-    assert capsys.readouterr().out == f"report: {page}\n"
-    assert "1 questions failed" in page.read_text(encoding="utf-8")
 
 
 def test_records_without_a_newer_metric_count_as_unscored(tmp_path, monkeypatch, capsys):
@@ -126,11 +58,117 @@ def test_records_without_a_newer_metric_count_as_unscored(tmp_path, monkeypatch,
     assert cli.main() == 0, capsys.readouterr()
 
 
-def test_another_schema_is_refused_in_one_line(tmp_path):
-    folder = make_run(tmp_path / "run", records(), schema=1)
+@pytest.fixture
+def old(tmp_path):
+    """A run as the version before this one wrote it: other lines, and no question digests."""
+    folder = make_run(tmp_path / "old", records(), schema=2)
+    with edited_json(folder / "manifest.json") as manifest:
+        del manifest["question_digests"]
+        manifest["created"] = "2026-11-20T10:00:00+00:00"
+        manifest["versions"] = {"numpy": "2.0"}
+    return folder
+
+
+COMMANDS = [
+    ["verify"],
+    ["verify", "--no-encoder"],
+    ["headroom"],
+    ["judge", "--judge", "calibrated"],
+    ["ragas"],
+    ["report", "--out", "page.html"],
+    ["compare"],
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_refuses_a_run_of_an_older_version_in_one_line(
+    monkeypatch, old, tmp_path, command
+):
+    before = contents(old)
+    name, *flags = command
+    runs = [str(old), str(make_run(tmp_path / "new", records()))][: 1 + (name == "compare")]
+    flags = [str(tmp_path / flag) if flag == "page.html" else flag for flag in flags]
+    ended = run_evaluation(monkeypatch, name, *runs, *flags)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.splitlines() == [
+        f"opencoder: error: {old}: was written by another version of opencoder on 2026-11-20, with "
+        f"records of schema 2; this version reads schema {SCHEMA}: use the version that wrote it, or "
+        "run eval.py again"
+    ]
+    assert contents(old) == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "writer"),
+    [
+        ({}, "another version of opencoder on 2026-11-20"),
+        ({"versions": {"opencoder": "0.0.9"}}, "opencoder 0.0.9 on 2026-11-20"),
+        ({"created": 7}, "another version of opencoder"),
+        ({"versions": ["opencoder"], "created": None}, "another version of opencoder"),
+    ],
+)
+def test_the_version_that_wrote_a_run_is_named(old, changes, writer):
+    with edited_json(old / "manifest.json") as manifest:
+        manifest.update(changes)
+    with pytest.raises(
+        DatasetError, match=f": was written by {writer}, with records of schema 2; "
+    ):
+        read_run(old)
+
+
+@pytest.mark.parametrize("schema", [None, 0, "3", 3.5, [3], 10**30, {"a": "b" * 10_000}])
+def test_another_schema_of_any_kind_is_one_short_line(tmp_path, schema):
+    folder = make_run(tmp_path / "run", records(), schema=schema)
+    with pytest.raises(DatasetError, match="with records of schema ") as caught:
+        read_run(folder)
+    assert len(str(caught.value)) < len(str(folder)) + 250
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "{", "null", "[]", "{}", "3", '"text"', "\x00", "\ufeff{}", "NaN", '{"identity": 3}'),
+        *("[" * 200_000, '{"a":' * 200_000, "9" * 5_000, '{"identity": {}}', '{"identity": null}'),
+    ],
+    ids=lambda text: repr(text[:20]),
+)
+def test_a_manifest_that_cannot_be_read_is_one_line(tmp_path, text):
+    folder = make_run(tmp_path / "run", records())
+    (folder / "manifest.json").write_text(text, encoding="utf-8")
+    for read in (read_run, lambda path: write_manifest(path, {"identity": {}, "versions": {}})):
+        with pytest.raises(DatasetError) as caught:
+            read(folder)
+        assert len(str(caught.value).splitlines()) == 1
+    assert (folder / "manifest.json").read_text(encoding="utf-8") == text
+
+
+def test_an_endless_manifest_is_not_read(tmp_path, monkeypatch):
+    folder = make_run(tmp_path / "run", records())
+    monkeypatch.setattr(manifest_module, "MAX_BYTES", 1 << 20)
+    with (folder / "manifest.json").open("r+b") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(DatasetError, match="is larger than 1 MiB"):
+        read_run(folder)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("questions", value) for value in (-1, 1, 3, True, 2.0, "2", None, 10**30)),
+        *(("question_digests", value) for value in ([], ["a"], ["a", 1], "ab", None, {"0": "a"})),
+        *(("digest", value) for value in (7, None, "\ud800")),
+        *(("versions", value) for value in ([], {"numpy": 2}, None)),
+        *(("config", value) for value in ("\ud800", None, ["semantic"])),
+        *(("profile", value) for value in ("\udfff", 0)),
+    ],
+)
+def test_a_field_of_a_manifest_that_is_odd_is_named(tmp_path, field, value):
+    folder = make_run(tmp_path / "run", records())
+    with edited_json(folder / "manifest.json") as manifest:
+        manifest[field] = value
     with pytest.raises(DatasetError) as caught:
         read_run(folder)
-    assert str(caught.value) == (
-        f"{folder}: its records are of schema 1, this version reads {identity()['schema']}: use "
-        "the version that wrote it"
-    )
+    start, _, message = str(caught.value).partition("manifest.json: ")
+    assert start == f"{folder}/"
+    assert field in message.partition(":")[0]
+    assert len(str(caught.value).splitlines()) == 1

@@ -1,0 +1,104 @@
+"""The manifest of a run folder: the identity of the run, and what it was made with."""
+
+import json
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
+from evaluation.store.identity import SCHEMA
+from evaluation.store.journal import RunKey
+from graph.support.errors import DatasetError
+from graph.support.storage import read_regular
+from graph.support.text import without_surrogates
+
+MAX_BYTES = 64 << 20
+"""A manifest of 100,000 questions has 2 MB."""
+_DEFAULT_BATCH_SIZE = 8
+
+
+class Manifest(TypedDict):
+    """The fields of a manifest that readers use; it holds more for people."""
+
+    digest: str
+    """Of the identity."""
+    identity: dict[str, Any]
+    config: str
+    profile: str
+    questions: int
+    """Number of questions that the run has to answer."""
+    question_digests: list[str]
+    """See `question_digest`; by index."""
+    versions: dict[str, str]
+    """Of the packages that can change a number, at the run's start."""
+
+
+_MANIFEST = TypeAdapter(Manifest)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read and check the manifest of a run folder.
+
+    Raises:
+        DatasetError: The folder is no run folder, or its manifest is damaged or of another schema.
+    """
+    path = folder / "manifest.json"
+    try:
+        manifest = json.loads(read_regular(path, MAX_BYTES).decode("utf-8"))
+    except OSError as error:
+        raise DatasetError(
+            f"{folder} is no run folder: manifest.json cannot be read ({error.strerror}); name a "
+            "folder that eval.py has written, as in runs/semantic-..."
+        ) from None
+    except (ValueError, RecursionError):
+        raise _damaged(f"{path} is not JSON") from None
+    identity = manifest.get("identity") if isinstance(manifest, dict) else None
+    # Before the fields: those of another version are others.
+    if isinstance(identity, dict) and identity.get("schema") != SCHEMA:
+        raise DatasetError(_other_schema(folder, manifest, identity.get("schema")))
+    try:
+        _MANIFEST.validate_python(manifest, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = ".".join(map(str, first["loc"])) or "it"
+        raise _damaged(f"{path}: {field} is missing or damaged ({first['msg']})") from None
+    for field, value in manifest.items():
+        # A text with a lone surrogate, which JSON can hold, could not be printed or written.
+        if isinstance(value, str) and value != without_surrogates(value):
+            raise _damaged(f"{path}: {field} is missing or damaged (it holds a lone surrogate)")
+    if manifest["questions"] != len(manifest["question_digests"]):
+        raise _damaged(f"{path}: questions and question_digests do not have the same number")
+    return cast(Manifest, manifest)
+
+
+def run_key(manifest: Manifest) -> RunKey:
+    """Return the values that bind the records of a run to it."""
+    size = batch_size(manifest["identity"])
+    return RunKey(manifest["digest"], manifest["question_digests"], size)
+
+
+def batch_size(identity: dict[str, Any]) -> int:
+    """Return the batch size of a run's identity."""
+    size = identity.get("batch_size")
+    return size if type(size) is int and size > 0 else _DEFAULT_BATCH_SIZE
+
+
+def _damaged(reason: str) -> DatasetError:
+    return DatasetError(
+        f"{reason}: restore the file from a copy, or run eval.py again with --fresh"
+    )
+
+
+def _other_schema(folder: Path, manifest: dict[str, Any], schema: object) -> str:
+    versions = manifest.get("versions")
+    writer = versions.get("opencoder") if isinstance(versions, dict) else None
+    facts = [
+        f"opencoder {writer[:40]}" if isinstance(writer, str) else "another version of opencoder"
+    ]
+    if isinstance(created := manifest.get("created"), str):
+        facts.append(f"on {created[:10]}")
+    return (
+        f"{folder}: was written by {' '.join(facts)}, with records of schema {str(schema)[:20]}; this "
+        f"version reads schema {SCHEMA}: use the version that wrote it, or run eval.py again"
+    )
