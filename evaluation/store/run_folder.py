@@ -15,6 +15,9 @@ from graph.support.errors import DatasetError, RunLockedError
 from graph.support.logger import log
 from graph.support.storage import open_regular, write_atomically
 
+_DERIVED = ("profile", "questions", "digest", "question_digests")
+"""Fields that follow from the identity and the dataset, so that another value is damage."""
+
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
@@ -68,8 +71,9 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
         write_atomically(path, json.dumps(manifest, indent=1, allow_nan=False) + "\n")
         return
     existing = read_manifest(folder)
-    for field, value in manifest["identity"].items():
-        if existing["identity"].get(field) != value:
+    stored = {**{name: existing.get(name) for name in _DERIVED}, **existing["identity"]}
+    for field, value in [*manifest["identity"].items(), *((n, manifest[n]) for n in _DERIVED)]:
+        if stored.get(field) != value:
             raise DatasetError(
                 f"{folder} belongs to another run: its {field} differs; start over with --fresh"
             )

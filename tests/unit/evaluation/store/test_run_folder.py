@@ -198,6 +198,26 @@ def test_a_manifest_of_another_run_is_refused_by_field(tmp_path, field, value):
     )
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("digest", "e"),
+        ("profile", "gpu"),
+        ("question_digests", ["r"]),
+        ("question_digests", ["q", "q"]),
+    ],
+)
+def test_a_damaged_field_that_follows_from_the_run_is_refused(tmp_path, field, value):
+    damaged = {**manifest(), field: value}
+    damaged["questions"] = len(damaged["question_digests"])
+    write_manifest(tmp_path, damaged)
+    before = (tmp_path / "manifest.json").read_bytes()
+    named = "questions" if damaged["questions"] != 1 else field
+    with pytest.raises(DatasetError, match=f"belongs to another run: its {named} differs"):
+        write_manifest(tmp_path, manifest())
+    assert (tmp_path / "manifest.json").read_bytes() == before
+
+
 def test_other_versions_than_at_the_start_are_said_and_the_run_goes_on(tmp_path, caplog):
     write_manifest(tmp_path, manifest())
     write_manifest(tmp_path, {**manifest(), "versions": {"numpy": "2.1", "torch": "2.13"}})
