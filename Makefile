@@ -21,7 +21,8 @@ eval: install  ## Run the main job: embedded models, sample data
 	$(BIN)/python eval.py --config semantic_cot --profile embedded --limit 12 --batch_size 12
 
 test: test-unit  ## Run all tests
-	$(BIN)/python -m pytest tests/faults tests/integration tests/packaging tests/browser --durations=10
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/faults tests/integration tests/packaging tests/browser \
+		-n 2 --dist loadfile --durations=10
 
 test-unit: install  ## Run the unit tests alone: no network, no weights
 	$(BIN)/python -m pytest tests/unit -n 2 --dist worksteal --durations=10

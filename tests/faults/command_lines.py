@@ -12,29 +12,51 @@ import dataset.__main__ as dataset_main
 import evaluation.__main__ as evaluation_main
 import graph.__main__ as graph_main
 from evaluation.answering import flags
-from graph.config import config_names
+from tests.fakes.dumps import answer, question, xml
 from tests.faults.commands import run_command
 from tests.faults.harness import Case, Kind, Outcome, detail_of, faults_of
 from tests.faults.odd_values import odd_text
 from tests.faults.runs import CONFIGS, data, run_folder, undisturbed
+from tests.faults.tables import write_sound_tables
 
+_FITTING = {
+    "config": ("baseline", "keyword", "extract,hybrid", "semantic_cot", "oracle"),
+    "config_file": ("own.yaml",),
+    "profile": ("embedded",),
+    "set": ("retrieval.top_k=2", "refine.max_rounds=0", "generation.max_new_tokens=9"),
+    "judge": ("model", "calibrated", "none"),
+    "question": ("how to sort?",),
+    **dict.fromkeys(("limit", "limit_questions", "batch_size", "sample", "examples"), ("1", "2")),
+    **dict.fromkeys(("seed", "min_question_score", "min_answer_score"), ("0", "3", "-1")),
+    "since": ("2020-01-31",),
+    "tags": ("python", "python,list"),
+    "site": ("math.stackexchange.com",),
+    "repositories": ("python", "a/b"),
+    **dict.fromkeys(("corpus", "against", "file"), ("corpus.csv",)),
+    "dataset": ("questions.csv",),
+    "queries": ("queries.csv",),
+    "qrels": ("qrels.csv",),
+    "grades": ("grades.csv",),
+    "folder": ("run", "second"),
+    "input": ("folder", "corpus.csv", "Posts.xml"),
+    **dict.fromkeys(("out", "svg", "png", "fit"), ("new.csv", "new.json", "new.html")),
+    "index": ("new",),
+}
+"""Values that fit, by the name of the argument. `runs` is a folder to write, or the runs to read."""
 _WRITTEN = ("out", "svg", "png", "runs", "index", "fit")
-"""Options whose path is written; they get no path outside the folder of the case."""
+"""Arguments whose path is written; they get no path outside the folder of the case."""
+_PATHS_WRITTEN = (
+    *("new", "new/deep", "corpus.csv", "new.csv.gz", "folder", "run", "pipe.csv", "loop.csv"),
+    *("a\nb.csv", "\x1b[31m"),
+)
+_PATHS = (
+    *("corpus.csv", "questions.csv", "run", "second", "missing.csv", "folder", "pipe.csv"),
+    *("zero.csv", "loop.csv", "noise.csv", "empty.csv", "~/x", "a\nb.csv", "\u202ex.csv"),
+    *("\x1b]0;x\x07.jsonl", "", "."),
+)
 _WORDS = (
-    "0",
-    "1",
-    "2",
-    "-1",
-    "8",
-    "1e9",
-    "nan",
-    "all",
-    "none",
-    "model",
-    "calibrated",
-    "embedded",
-    "gpu",
-    "python",
+    *("0", "1", "2", "-1", "8", "1e9", "nan", "all", "none", "model", "calibrated", "embedded"),
+    *("gpu", "python", "2024-99-99"),
 )
 
 
@@ -82,39 +104,20 @@ def _arity(action: argparse.Action, random: Random) -> int:
 
 
 def _value(action: argparse.Action, random: Random) -> str:
-    if random.random() < 0.1:
-        return odd_text(random)
+    """Return a value that fits in four of five cases, else another one."""
     name = action.dest
+    fitting = (
+        ("run", "second") if name == "runs" and not action.option_strings else _FITTING.get(name)
+    )
+    if fitting and random.random() < 0.8:
+        return random.choice(fitting)
     if action.choices:
         return str(random.choice(list(action.choices)))
-    if name in ("config", "configs"):
-        names = random.sample(config_names(), random.randrange(1, 3))
-        return ",".join(names)
-    if name == "set":
-        return random.choice(
-            ("retrieval.top_k=2", "refine.max_rounds=0", "rerank.drafts=2", "x=1", "a")
-        )
-    if action.type is Path or name in ("input", "file", "folder", "runs", "corpus"):
+    if random.random() < 0.3:
+        return odd_text(random)
+    if action.type is Path or name in ("input", "runs"):
         return random.choice(_PATHS_WRITTEN if name in _WRITTEN else _PATHS)
     return random.choice(_WORDS)
-
-
-_PATHS_WRITTEN = (
-    "new",
-    "new/deep",
-    "table.csv",
-    "new.csv",
-    "new.csv.gz",
-    "folder",
-    "run",
-    "a\nb.csv",
-    "\x1b[31m",
-)
-_PATHS = (
-    *("corpus.csv", "corpus.csv", "questions.csv", "questions.csv", "run", "run", "second"),
-    *("missing.csv", "folder", "pipe.csv", "zero.csv", "loop.csv", "noise.csv", "empty.csv", "~/x"),
-    *("a\nb.csv", "\u202ex.csv", "\x1b]0;x\x07.jsonl", "", "."),
-)
 
 
 def _furnish(folder: Path, random: Random) -> None:
@@ -124,6 +127,10 @@ def _furnish(folder: Path, random: Random) -> None:
     for name, config in zip(("run", "second"), CONFIGS, strict=True):
         shutil.copytree(run_folder(undisturbed(config).folder), folder / name)
     (folder / "folder").mkdir()
+    (folder / "own.yaml").write_text("retrieval:\n  kind: keyword\n", encoding="utf-8")
+    (folder / "Posts.xml").write_text(xml([question(1), answer(2, 1)]), encoding="utf-8")
+    for name in ("queries.csv", "qrels.csv", "grades.csv"):
+        shutil.copyfile(data() / name, folder / name)
     (folder / "empty.csv").touch()
     (folder / "noise.csv").write_bytes(random.randbytes(3_000))
     (folder / "zero.csv").symlink_to("/dev/zero")
@@ -148,6 +155,7 @@ def _check(case: Case) -> Outcome:
 
 
 def _prepare() -> None:
+    write_sound_tables()
     for config in CONFIGS:
         undisturbed(config)
 

@@ -6,11 +6,9 @@ import resource
 from collections.abc import Callable
 
 from tests.faults import file_operations
-from tests.faults.commands import run_command
 from tests.faults.harness import Case, Kind, Outcome, detail_of, faults_of
 from tests.faults.runs import (
     CONFIGS,
-    QUESTIONS,
     copy_of_run,
     differences,
     evaluate,
@@ -75,17 +73,13 @@ def _check(case: Case) -> Outcome:
 
 
 def _check_finished(case: Case) -> Outcome:
-    """Show a finished run whose disk is read-only, with each command that only reads it."""
+    """Show a finished run whose disk is read-only."""
     config = CONFIGS[case.number % len(CONFIGS)]
-    run = copy_of_run(case, config)
+    copy_of_run(case, config)
     before = results(case.folder)
-    arm = _error(1, errno.EROFS, lasting=True)
-    if case.number < len(CONFIGS):
-        ended, text = evaluate(case, config, before=arm), f"{QUESTIONS} questions, 0 failed"
-    else:
-        ended, text = run_command(case, "evaluation", "verify", run, before=arm), ""
+    ended = evaluate(case, config, before=_error(1, errno.EROFS, lasting=True))
     faults = faults_of(ended, [0])
-    if not faults and (results(case.folder) != before or text not in ended.out):
+    if not faults and (results(case.folder) != before or "8 questions, 0 failed" not in ended.out):
         faults = ("wrong",)
     return Outcome("unchanged", faults, detail_of(ended))
 
@@ -97,5 +91,5 @@ def _prepare() -> None:
 
 KINDS = [
     Kind("disk faults", 400, 24, _check, _prepare),
-    Kind("finished run, read-only disk", 2 * len(CONFIGS), 4, _check_finished, _prepare),
+    Kind("finished run, read-only disk", len(CONFIGS), len(CONFIGS), _check_finished, _prepare),
 ]

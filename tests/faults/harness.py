@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -12,9 +13,7 @@ from random import Random
 from time import perf_counter
 from typing import NamedTuple
 
-from rich.console import Console
-from rich.table import Table
-
+from graph.support.terminal import safe_text
 from tests.fakes.processes import Ended
 
 ENDS = ("unchanged", "refused", "resumed")
@@ -91,26 +90,33 @@ def detail_of(ended: Ended) -> str:
 def run_kinds(
     kinds: Sequence[Kind], seed: int, *, full: bool, limit: float, processes: int
 ) -> bool:
-    """Run kinds of faults, print the failing cases and the table; return whether all went right."""
-    screen, table = Console(width=130, highlight=False), _table()
+    """Run kinds of faults; print the failing cases and a Markdown table of counts.
+
+    Returns:
+        Whether no case has a fault.
+    """
+    rows = [("kind", "inputs", *ENDS, *FAULTS, "seconds")]
     sound = True
     for kind in kinds:
         start, counts = perf_counter(), Counter[str]()
         for number, outcome in _outcomes(kind, kind.numbers(full=full), seed, limit, processes):
-            counts["inputs"] += 1
-            counts[outcome.end] += not outcome.faults
-            counts.update(outcome.faults)
+            counts.update(["inputs", *(outcome.faults or [outcome.end])])
             if outcome.faults:
                 sound = False
-                repeat = f"python -m tests.faults --seed {seed} --case '{kind.name}:{number}'"
-                screen.print(f"{', '.join(outcome.faults)}: {repeat}", markup=False)
-                screen.print(f"    {outcome.detail}", markup=False)
-        columns = ("inputs", *ENDS, *FAULTS)
-        cells = [f"{counts[name]:,}" for name in columns]
-        table.add_row(kind.name, *cells, f"{perf_counter() - start:.0f}")
-        screen.print(f"{kind.name}: {dict(counts)}", markup=False)
-    screen.print(table)
+                case = f"python -m tests.faults --seed {seed} --case '{kind.name}:{number}'"
+                _print(f"{', '.join(outcome.faults)}: {case}\n    {outcome.detail}")
+        cells = [f"{counts[name]:,}" for name in rows[0][1:-1]]
+        rows.append((kind.name, *cells, f"{perf_counter() - start:.0f}"))
+        _print(f"{kind.name}: {', '.join(f'{count} {name}' for name, count in counts.items())}")
+    alignment = "|---" + "|--:" * (len(rows[0]) - 1) + "|"
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    _print("\n".join([lines[0], alignment, *lines[1:]]))
     return sound
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(f"{safe_text(text)}\n")
+    sys.stdout.flush()
 
 
 def check_case(kind: Kind, number: int, seed: int, limit: float) -> Outcome:
@@ -139,15 +145,6 @@ _work: tuple[Kind, int, float] | None = None
 def _check_work(number: int) -> tuple[int, Outcome]:
     kind, seed, limit = _work
     return number, check_case(kind, number, seed, limit)
-
-
-def _table() -> Table:
-    table = Table()
-    table.add_column("kind")
-    plural = {"traceback": "tracebacks", "hang": "hangs", "false exit code": "false exit codes"}
-    for name in ("inputs", *ENDS, *FAULTS, "seconds"):
-        table.add_column(plural.get(name, name), justify="right")
-    return table
 
 
 def cpu_count() -> int:

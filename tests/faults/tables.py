@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -256,12 +257,14 @@ def _sound_text(random: Random) -> str:
     return odd_text(random).replace("\x00", "").lstrip("\ufeff") or "x"
 
 
-def _prepare() -> None:
-    write_table(data() / "queries.csv", _QUERIES, Random(0))
-    write_table(data() / "qrels.csv", _QRELS, Random(0))
+@cache
+def write_sound_tables() -> None:
+    """Write queries, judgements and grades beside the other data."""
+    for name, rows in (("queries", _QUERIES), ("qrels", _QRELS), ("grades", _GRADES)):
+        write_table(data() / f"{name}.csv", rows, Random(0))
 
 
 KINDS = [
-    Kind("generated tables", 4_000, 64, _check, _prepare),
+    Kind("generated tables", 4_000, 64, _check, write_sound_tables),
     Kind("forms of tables", 500, 10, _check_forms),
 ]

@@ -1,8 +1,10 @@
 """Generated YAML: values of --set, and config files."""
 
+import json
+from functools import cache
 from random import Random
 
-from graph.config import config_names
+from graph.config import config_names, load_settings
 from graph.schema import Config
 from tests.faults.commands import FAST, run_command
 from tests.faults.harness import Case, Kind, Outcome, detail_of, faults_of
@@ -43,41 +45,48 @@ _SCALARS = (
 )
 
 
-def _fields() -> list[str]:
-    sections = {name: field.annotation for name, field in Config.model_fields.items()}
-    return [
-        f"{section}.{name}"
-        for section, model in sections.items()
-        for name in getattr(model, "model_fields", {})
-    ] + [
-        "generator.model",
-        "judge.dtype",
-        "embedder.weights",
-        "embedder.engine",
-        "embedder.query_prompt",
-    ]
+@cache
+def _fields() -> dict[str, object]:
+    """Return the fields of a config and a profile with their values."""
+    settings = load_settings("semantic_cot", "embedded", [])
+    sections = {
+        **settings.config.model_dump(mode="json"),
+        **settings.profile.model_dump(mode="json"),
+    }
+    return {
+        f"{section}.{name}": value
+        for section, fields in sections.items()
+        for name, value in fields.items()
+    }
 
 
-def _scalar(random: Random) -> str:
+def _scalar(field: str, random: Random) -> str:
+    """Return the field's own value, as in a config that works, or an odd one."""
+    if random.random() < 0.6:
+        return json.dumps(_fields()[field])
     return random.choice(_SCALARS) if random.random() < 0.7 else odd_text(random)
 
 
 def _override(random: Random) -> str:
-    field = random.choice(_fields())
-    if random.random() < 0.1:
-        field = random.choice((odd_text(random), field.upper(), field + ".x", "", ".", "a.b"))
+    field = random.choice(list(_fields()))
+    name, value = field, _scalar(field, random)
+    if random.random() < 0.05:
+        name = random.choice((odd_text(random), field.upper(), field + ".x", "", ".", "a.b"))
     # The system takes no NUL in an argument.
-    return f"{field}{random.choice(('=', '=', '=', '', ': '))}{_scalar(random)}".replace("\0", "")
+    return f"{name}{random.choice(('=', '=', '=', '=', '', ': '))}{value}".replace("\0", "")
 
 
 def _document(random: Random) -> str:
     """Return a config file: sections and fields, some with odd values, some twice."""
     lines = []
     for _ in range(random.randrange(0, 6)):
-        section, _, name = random.choice(_fields()).partition(".")
-        lines.append(f"{section}:\n  {name}: {_scalar(random)}")
-    if random.random() < 0.2:
-        lines.append(_scalar(random))
+        field = random.choice(
+            [name for name in _fields() if name.split(".")[0] in Config.model_fields]
+        )
+        section, _, name = field.partition(".")
+        lines.append(f"{section}:\n  {name}: {_scalar(field, random)}")
+    if random.random() < 0.1:
+        lines.append(random.choice(_SCALARS))
     return "\n".join(lines) + "\n"
 
 
