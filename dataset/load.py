@@ -7,6 +7,7 @@ from pathlib import Path
 from graph.support.errors import DatasetError
 from graph.support.progress import progress
 from graph.support.table_files import Row, read_rows
+from graph.support.table_values import TableValues
 
 MARKDOWN_COLUMNS = ("question", "answer")
 HTML_COLUMNS = ("question_title", "question_body", "answer_body")
@@ -42,16 +43,17 @@ def read_questions(path: Path) -> list[Question]:
 
     A row has `question` and `answer` (Markdown), or `question_title`, `question_body` and
     `answer_body` (HTML). The columns `eval_id` and `relevant_question_ids` (`|`-separated) are
-    optional.
+    optional. `TableValues` reads the texts and ids.
 
     Raises:
-        DatasetError: the file cannot be read, columns are missing, a question is empty, or an
-            `eval_id` is repeated.
+        DatasetError: the file cannot be read, columns are missing, a question is empty, an
+            `eval_id` is repeated, or an id cannot be read for sure.
     """
     questions: list[Question] = []
     rows_by_id: dict[str, int] = {}
+    values = TableValues(path)
     for number, row in read_rows(path):
-        question = _parse_question(path, number, row)
+        question = _parse_question(path, number, row, values)
         if not (question.title or question.body.strip()):
             raise DatasetError(f"{path}: row {number}: the question is empty")
         earlier = rows_by_id.setdefault(question.eval_id, number)
@@ -60,10 +62,11 @@ def read_questions(path: Path) -> list[Question]:
                 f"{path}: row {number}: eval_id {question.eval_id!r} is already in row {earlier}"
             )
         questions.append(question)
+    values.log_changes()
     return questions
 
 
-def _parse_question(path: Path, number: int, row: Row) -> Question:
+def _parse_question(path: Path, number: int, row: Row, values: TableValues) -> Question:
     if all(name in row for name in MARKDOWN_COLUMNS):
         title, body, reference, is_html = "", row["question"], row["answer"], False
     elif all(name in row for name in HTML_COLUMNS):
@@ -74,14 +77,13 @@ def _parse_question(path: Path, number: int, row: Row) -> Question:
             f"{path}: needs the columns {', '.join(MARKDOWN_COLUMNS)}, or "
             f"{', '.join(HTML_COLUMNS)}; it has {', '.join(row)}"
         )
-    relevant_ids = row.get("relevant_question_ids", "").split("|")
     return Question(
-        eval_id=row.get("eval_id", "").strip() or str(number),
-        title=title.strip(),
-        body=body,
-        reference=reference,
+        eval_id=values.id(number, row, "eval_id") or str(number),
+        title=values.text(title.strip()),
+        body=values.text(body),
+        reference=values.text(reference),
         is_html=is_html,
-        relevant_question_ids=tuple(name.strip() for name in relevant_ids if name.strip()),
+        relevant_question_ids=values.ids(number, row, "relevant_question_ids"),
     )
 
 

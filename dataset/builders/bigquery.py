@@ -17,6 +17,8 @@ from dataset.builders.table_output import work_folder, write_table
 from graph.support.errors import DatasetError
 from graph.support.progress import progress
 from graph.support.table_files import CORPUS_COLUMNS, Row, read_rows
+from graph.support.table_values import id_or_text
+from graph.support.text import is_unicode
 
 _SQL = Path(__file__).with_name("question_answer.sql")
 
@@ -35,8 +37,10 @@ def build(export: Path, target: Path, *, site: str) -> RowCounts:
         MissingExtraError: pyarrow is missing.
     """
     counts = RowCounts()
+    _, first_row = next(read_rows(export))
+    _check_columns(export, first_row)
     with work_folder(target) as work, progress("reading rows", 1) as bar:
-        rows = _table_rows(export, read_rows(export), counts, site)
+        rows = _table_rows(export, read_rows(export, CORPUS_COLUMNS), counts, site)
         write_table(target, work, TABLE_COLUMNS, rows)
         bar.advance(1)
     return counts
@@ -47,10 +51,10 @@ def _table_rows(
 ) -> Iterator[list[str]]:
     pairs: set[tuple[int, int]] = set()
     for _, row in rows:
-        if not counts.rows_in:
-            _check_columns(export, row)
         counts.rows_in += 1
-        question_id, answer_id = parse_id(row["question_id"]), parse_id(row["answer_id"])
+        question_id, answer_id = (
+            parse_id(id_or_text(row[name])) for name in ("question_id", "answer_id")
+        )
         if question_id is None or answer_id is None:
             counts.reject("bad id")
         elif (question_id, answer_id) in pairs:
@@ -86,6 +90,8 @@ def _fault(row: Mapping[str, str]) -> str:
         return "empty title"
     if not (row["question_body"].strip() and row["answer_body"].strip()):
         return "empty body"
+    if not is_unicode("".join(row.get(name, "") for name in TABLE_COLUMNS)):
+        return "text that is no Unicode"
     return ""
 
 

@@ -30,7 +30,11 @@ def _add_post_sources(sources: _Sources) -> None:
     dump = sources.add_parser(
         "stackexchange", help="a Stack Exchange dump -> questions with answers"
     )
-    dump.add_argument("input", metavar="DUMP", help="Posts.xml, or the .7z that holds it")
+    dump.add_argument(
+        "input",
+        metavar="DUMP",
+        help="Posts.xml, its .gz, .bz2 or .xz, the .7z or .zip that holds it, or the folder of one",
+    )
     _add_selection(dump)
 
     posts = sources.add_parser("huggingface", help="posts as parquet -> questions with answers")

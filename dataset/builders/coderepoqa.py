@@ -15,6 +15,7 @@ from dataset.builders.json_values import json_files, read_values
 from dataset.builders.row_counts import RowCounts
 from dataset.builders.table_output import work_folder, write_table
 from graph.support.errors import DatasetError
+from graph.support.table_values import TableValues
 
 PYTHON_REPOSITORIES = [
     "plotly/plotly.py",
@@ -67,10 +68,12 @@ def build(
     size = sum(file.stat().st_size for file in files)
     with work_folder(target) as work, byte_progress(f"reading {folder.name}", size) as advance:
         values = (value for file in files for value in read_values(file, advance))
-        issues = _issues(values, counts, frozenset(repositories))
+        texts = TableValues(folder)
+        issues = _issues(values, counts, frozenset(repositories), texts)
         if sample is not None:
             issues = _sample(issues, sample, seed, counts)
         write_table(target, work, Issue._fields, _count_kept(folder, issues, counts))
+    texts.log_changes()
     return counts
 
 
@@ -106,7 +109,10 @@ def _sample(issues: Iterator[Issue], size: int, seed: int, counts: RowCounts) ->
 
 
 def _issues(
-    values: Iterator[object], counts: RowCounts, repositories: Collection[str]
+    values: Iterator[object],
+    counts: RowCounts,
+    repositories: Collection[str],
+    texts: TableValues,
 ) -> Iterator[Issue]:
     eval_ids: set[str] = set()
     for value in values:
@@ -118,4 +124,5 @@ def _issues(
             counts.reject("duplicate issue")
         else:
             eval_ids.add(issue.eval_id)
-            yield issue
+            question, answer = texts.text(issue.question), texts.text(issue.answer)
+            yield issue._replace(question=question, answer=answer)

@@ -2,7 +2,8 @@
 
 A file with a DOCTYPE is refused before the parser gets a byte, so no entity is expanded or fetched.
 Characters that XML forbids (NUL, other control characters, bytes that do not decode, undeclared
-entities) are replaced by a mark, so that only their row is lost and not the dump.
+entities, references to numbers that are no character) are replaced by a mark, so that only their row
+is lost and not the dump. Two references to the halves of a surrogate pair become its character.
 """
 
 import codecs
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from dataset.builders.dump_files import open_dump
 from dataset.builders.post_parsing import DAMAGED, POST_COLUMNS
 from graph.support.errors import DatasetError
 from graph.support.table_files import MAX_FIELD
@@ -22,12 +24,18 @@ _CHUNK = 1 << 18
 _MAX_MARKUP = 4 * MAX_FIELD
 """The most characters from one `<` to the next; a longer run is usually an unclosed quote."""
 _FORBIDDEN = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\ud800-\\udfff\\ufffe\\uffff]")
-_FORBIDDEN_REFERENCE = re.compile(
-    "&(?:#(?:0*(?:[0-8]|1[124-9]|2[0-9]|3[01])"
-    "|x0*(?:[0-8bcefBCEF]|1[0-9a-fA-F]|[dD][89a-fA-F][0-9a-fA-F]{2}|[fF]{3}[eEfF]));"
-    "|(?!#|lt;|gt;|amp;|quot;|apos;))"
+_HIGH = "0*5(?:5[2-9]|6[0-3])[0-9]{2}|x0*[dD][89abAB][0-9a-fA-F]{2}"
+_LOW = "0*5[67][0-9]{3}|x0*[dD][c-fC-F][0-9a-fA-F]{2}"
+# All but the references that XML surely allows; few of a dump's references match.
+_DOUBTFUL_REFERENCE = re.compile(
+    "&(?!lt;|gt;|amp;|quot;|apos;"
+    "|#(?:9|10|13|3[2-9]|[4-9][0-9]|[1-9][0-9]{2,3}|[1-4][0-9]{4});"
+    "|#x(?:[9aAdD]|[2-9a-fA-F][0-9a-fA-F]|[1-9a-fA-F][0-9a-fA-F]{2}|[1-9a-cA-C][0-9a-fA-F]{3});)"
+    f"(?:#(x?[0-9a-fA-F]+);(?:&#({_LOW});)?)?"
 )
-_LONGEST_REFERENCE = 16
+_CUT_REFERENCE = re.compile(f"(?:&#(?:{_HIGH});)?(?:&[#0-9a-zA-Z]*)?\\Z")
+_LONGEST_CUT = 64
+"""Characters at a chunk's end in which a reference that the chunk cuts is looked for."""
 _DECLARED_ENCODING = re.compile(rb"""^<\?xml[^>]*?\bencoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
 _ENCODINGS = {"utf-8", "utf-16", "iso8859-1", "cp1252"}
 
@@ -43,6 +51,8 @@ codecs.register_error("opencoder-mark", _mark_damage)
 
 def read_dump(path: Path, advance: Callable[[int], None]) -> Iterator[dict[str, str]]:
     """Yield the attributes of each row of a Posts.xml in UTF-8, UTF-16, Latin-1 or Windows-1252.
+
+    The file may be compressed, see `open_dump`.
 
     An element that is not a row yields an empty dictionary, so that it is counted.
 
@@ -67,8 +77,8 @@ def read_dump(path: Path, advance: Callable[[int], None]) -> Iterator[dict[str, 
         remove_pis=True,
     )
     try:
-        with path.open("rb") as file:
-            for text in _check_markup(path, _texts(path, file, advance)):
+        with open_dump(path, advance) as file:
+            for text in _check_markup(path, _texts(path, file)):
                 parser.feed(text.encode("utf-8"))
                 yield from _rows(parser)
             parser.close()
@@ -93,7 +103,7 @@ def _rows(parser: "XMLPullParser") -> Iterator[dict[str, str]]:
             del parent[0]
 
 
-def _texts(path: Path, file: IO[bytes], advance: Callable[[int], None]) -> Iterator[str]:
+def _texts(path: Path, file: IO[bytes]) -> Iterator[str]:
     """Yield the dump in chunks of text that XML allows, without its declaration."""
     chunk = file.read(_CHUNK)
     decode = codecs.getincrementaldecoder(_encoding(path, chunk))("opencoder-mark").decode
@@ -101,19 +111,39 @@ def _texts(path: Path, file: IO[bytes], advance: Callable[[int], None]) -> Itera
     is_first = True
     while True:
         text = carry + decode(chunk, final=not chunk)
-        advance(len(chunk))
-        # A reference such as &#10; that the chunk cuts in two is carried over to the next one.
-        carry = ""
-        tail = text.rfind("&", max(0, len(text) - _LONGEST_REFERENCE))
-        if chunk and tail >= 0 and ";" not in text[tail:]:
-            text, carry = text[:tail], text[tail:]
-        text = _FORBIDDEN_REFERENCE.sub(DAMAGED, _FORBIDDEN.sub(DAMAGED, text))
+        # A reference such as &#10;, or the first of a pair, that the chunk cuts off is carried over.
+        cut = _CUT_REFERENCE.search(text, max(0, len(text) - _LONGEST_CUT))
+        carry = cut[0] if cut and chunk else ""
+        text = text[: len(text) - len(carry)]
+        text = _DOUBTFUL_REFERENCE.sub(_settle_reference, _FORBIDDEN.sub(DAMAGED, text))
         if is_first:
             text, is_first = _without_prolog(path, text), False
         yield text
         if not chunk:
             return
         chunk = file.read(_CHUNK)
+
+
+def _settle_reference(match: re.Match[str]) -> str:
+    """Return a reference that XML allows, the character of a surrogate pair, or the mark."""
+    first, second = _code_point(match[1]), _code_point(match[2])
+    if 0xD800 <= first < 0xDC00 <= second:
+        return chr(0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00))
+    is_allowed = (
+        first in {9, 10, 13}
+        or 0x20 <= first < 0xD800
+        or 0xE000 <= first < 0xFFFE
+        or 0x10000 <= first < 0x110000
+    )
+    return (f"&#{first};" if is_allowed else DAMAGED) + (DAMAGED if match[2] else "")
+
+
+def _code_point(digits: str | None) -> int:
+    """Return the number of a reference such as `65` or `x41`; -1 if it is none."""
+    try:
+        return int(digits[1:], 16) if digits and digits[0] == "x" else int(digits or "-1")
+    except ValueError:
+        return -1
 
 
 def _encoding(path: Path, start: bytes) -> str:

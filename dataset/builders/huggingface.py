@@ -12,6 +12,7 @@ from dataset.builders.post_selection import Selection
 from dataset.builders.row_counts import RowCounts
 from dataset.builders.table_output import work_folder
 from graph.support.errors import DatasetError, MissingExtraError
+from graph.support.regular_files import check_regular_file
 from graph.support.text import one_line
 
 _DATASET_ID = re.compile(r"[\w.-]+(/[\w.-]+)?", re.ASCII)
@@ -42,6 +43,8 @@ def build(
         files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
         if not files:
             raise DatasetError(f"{path}: the folder holds no .parquet file")
+        for file in files:
+            check_regular_file(file)
         size = sum(file.stat().st_size for file in files)
         with byte_progress(f"reading {path.name}", size) as advance:
             rows = _parquet_rows(files, advance)

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from dataset.builders.json_values import Damage
+from graph.support.text import is_unicode
 
 POSITIVE_REACTIONS = ("+1", "heart", "hooray")
 _PULL_REQUESTS = {"pr", "pull", "pull_request", "pull request", "pulls"}
@@ -34,6 +35,9 @@ _GHOST = "ghost"
 """GitHub's name for the author of a post whose account is deleted."""
 _REPOSITORY = re.compile(r"(?:github\.com/(?:repos/)?)?([\w.-]+/[\w.-]+?)(?:/.*|\.git)?", re.ASCII)
 _NUMBER = re.compile(r"/issues/([0-9]{1,12})(?:[/#?].*)?$")
+_PULL_REQUEST_URL = re.compile(
+    r"(?:https?://)?[^/]+(?:/api/v3)?(?:/repos)?/[^/]+/[^/]+/pulls?/[0-9]+(?:[/#?].*)?"
+)
 
 
 class Issue(NamedTuple):
@@ -58,13 +62,13 @@ def parse_issue(value: object, repositories: Collection[str] = ()) -> Issue | st
         return value.reason
     if not isinstance(value, dict):
         return "not an issue"
+    if _is_pull_request(value):
+        return "pull request"
     repository, number = _repository(value), _issue_number(value)
     if not (repository and number):
         return "no repository or number"
     if repositories and repository.lower() not in repositories:
         return "repository not wanted"
-    if value.get("pull_request") or _text(value, "issue_or_pr").lower() in _PULL_REQUESTS:
-        return "pull request"
     texts = _texts(value)
     if isinstance(texts, str):
         return texts
@@ -79,7 +83,7 @@ def _texts(issue: Mapping[str, object]) -> tuple[str, str] | str:
     answer = best_answer(issue)
     if not answer:
         return "no answer by another person"
-    return (question, answer) if _is_unicode(question + answer) else "text that is no Unicode"
+    return (question, answer) if is_unicode(question + answer) else "text that is no Unicode"
 
 
 def best_answer(issue: Mapping[str, object]) -> str:
@@ -145,6 +149,16 @@ def _repository(issue: Mapping[str, object]) -> str:
     return ""
 
 
+def _is_pull_request(issue: Mapping[str, object]) -> bool:
+    kind = _text(issue, "issue_or_pr").strip().lower()
+    urls = (_text(issue, name) for name in ("html_url", "url"))
+    return (
+        bool(issue.get("pull_request"))
+        or kind in _PULL_REQUESTS
+        or any(map(_PULL_REQUEST_URL.fullmatch, urls))
+    )
+
+
 def _issue_number(issue: Mapping[str, object]) -> int:
     number = issue.get("number", issue.get("issue_number"))
     if isinstance(number, int) and not isinstance(number, bool) and 0 < number < 10**12:
@@ -158,11 +172,3 @@ def _issue_number(issue: Mapping[str, object]) -> int:
 def _text(entry: Mapping[str, object], name: str) -> str:
     value = entry.get(name)
     return value if isinstance(value, str) else ""
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -1,15 +1,15 @@
-"""The builder for Stack Exchange dumps: `Posts.xml`, or the `.7z` that holds it."""
+"""The builder for Stack Exchange dumps: `Posts.xml`, packed or not, or a folder that holds it."""
 
 from pathlib import Path
 
 from dataset.builders.archive import extract_posts
 from dataset.builders.byte_progress import byte_progress
 from dataset.builders.dump import read_dump
+from dataset.builders.dump_files import find_dump
 from dataset.builders.join import build_from_posts
 from dataset.builders.post_selection import Selection
 from dataset.builders.row_counts import RowCounts
 from dataset.builders.table_output import work_folder
-from graph.support.errors import DatasetError
 
 
 def build(dump: Path, target: Path, *, selection: Selection, site: str) -> RowCounts:
@@ -20,8 +20,7 @@ def build(dump: Path, target: Path, *, selection: Selection, site: str) -> RowCo
             unchanged.
         MissingExtraError: a package for building is missing.
     """
-    if not dump.is_file():
-        raise DatasetError(f"{dump}: there is no such file; give Posts.xml or a .7z that holds it")
+    dump = find_dump(dump)
     with work_folder(target) as work:
         posts = extract_posts(dump, work) if dump.suffix.lower() == ".7z" else dump
         with byte_progress(f"reading {posts.name}", posts.stat().st_size) as advance:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from dataset.leaks.overlap import Overlap
 from dataset.leaks.words import html_words, markdown_words, title_key
+from graph.support.table_values import id_or_text
 
 Row = Mapping[str, str]
 REASONS = ("id", "title", "question", "answer")
@@ -18,7 +19,6 @@ REASONS = ("id", "title", "question", "answer")
 SHORTEST_TITLE = 9
 """Bytes (UTF-8) that the letters and digits of a title need to count; "No log file?" has 9."""
 _POST_ID = re.compile(r"/(?:questions|q)/(\d+)")
-_WHOLE_NUMBER = re.compile(r"(\d+)\.0+")
 _SCHEME = re.compile(r"^https?://(?:www\.)?")
 
 
@@ -100,7 +100,7 @@ class LeakReport:
 
 def probe_of_row(number: int, row: Row) -> Probe:
     """Return the probe of a row of a dataset with Markdown or HTML columns."""
-    eval_id = row.get("eval_id", "").strip() or str(number)
+    eval_id = id_or_text(row.get("eval_id", "")) or str(number)
     ids = ids_of(row)
     if "question" in row and "answer" in row:
         title = row.get("question_title", "")
@@ -138,8 +138,7 @@ def ids_of(row: Row) -> frozenset[str]:
 
 def _spellings(value: str) -> Iterator[str]:
     """Yield the equal forms of an id: 7.0 is 7, and the address of a post contains its id."""
-    whole_number = _WHOLE_NUMBER.fullmatch(value)
-    yield whole_number[1] if whole_number else value
+    yield id_or_text(value)
     if "/" in value:
         yield _SCHEME.sub("", value.lower()).rstrip("/")
         if post_id := _POST_ID.search(value):
@@ -157,7 +156,7 @@ def search(probes: Sequence[Probe], rows: Iterable[tuple[int, Row]]) -> LeakRepo
     # A question of the corpus has a row per answer, so the reasons of its rows are merged.
     shares_of_pairs: dict[str, dict[int, dict[str, float]]] = {}
     for number, row in rows:
-        question_id = row["question_id"].strip() or f"row {number}"
+        question_id = id_or_text(row["question_id"]) or f"row {number}"
         for index, shares in finder.find(row).items():
             pair = shares_of_pairs.setdefault(question_id, {}).setdefault(index, {})
             for reason, share in shares.items():

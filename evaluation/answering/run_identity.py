@@ -16,6 +16,7 @@ from graph.retrieval.encoder import resolve_encoder_dtype
 from graph.retrieval.index import identity as index_identity
 from graph.schema import EmbedderSpec, ModelSpec, Settings
 from graph.support.errors import DatasetError
+from graph.support.regular_files import check_regular_file
 from graph.support.storage import file_sha256
 
 
@@ -50,6 +51,7 @@ def identity_of(choices: Choices) -> dict[str, object]:
     index = None
     if retrieval.kind != "none" and choices.corpus:
         index = index_identity(retrieval, choices.corpus, profile.embedder)
+    check_regular_file(choices.dataset)
     try:
         dataset = file_sha256(choices.dataset)
     except OSError as error:

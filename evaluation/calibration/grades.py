@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from graph.support.errors import DatasetError
 from graph.support.table_files import Row, read_rows
+from graph.support.table_values import TableValues
 
 COLUMNS = ("item_id", "question", "reference", "candidate", "human_mean", "grades")
 HIGHEST = 4
@@ -55,14 +56,16 @@ def load_grades(path: Path, questions: int | None = None) -> list[GradedAnswer]:
     """
     answers: list[GradedAnswer] = []
     row_of_item: dict[str, int] = {}
+    values = TableValues(path)
     for number, row in read_rows(path, COLUMNS):
-        answer = _parse_row(path, number, row)
+        answer = _parse_row(path, number, row, values)
         first = row_of_item.setdefault(answer.item_id, number)
         if first != number:
             raise DatasetError(
                 f"{path}: row {number}: item_id {answer.item_id[:80]!r} is already in row {first}"
             )
         answers.append(answer)
+    values.log_changes()
     selected = {*list(dict.fromkeys(answer.question for answer in answers))[:questions]}
     return [answer for answer in answers if answer.question in selected]
 
@@ -87,10 +90,13 @@ def count_unlike_means(answers: Sequence[GradedAnswer]) -> int:
     )
 
 
-def _parse_row(path: Path, number: int, row: Row) -> GradedAnswer:
+def _parse_row(path: Path, number: int, row: Row, values: TableValues) -> GradedAnswer:
     where = f"{path}: row {number}"
-    for name in ("item_id", "question"):
-        if not row[name].strip():
+    for name, value in (
+        ("item_id", values.id(number, row, "item_id")),
+        ("question", row["question"]),
+    ):
+        if not value.strip():
             raise DatasetError(f"{where}: {name} is empty")
     try:
         mean = float(row["human_mean"])
@@ -102,10 +108,10 @@ def _parse_row(path: Path, number: int, row: Row) -> GradedAnswer:
             f"{where}: human_mean {row['human_mean'][:40]!r} is not a number from 0 to {HIGHEST}"
         )
     return GradedAnswer(
-        row["item_id"],
-        row["question"],
-        row["reference"],
-        row["candidate"],
+        values.id(number, row, "item_id"),
+        values.text(row["question"]),
+        values.text(row["reference"]),
+        values.text(row["candidate"]),
         mean,
         _parse_grades(where, row["grades"]),
     )

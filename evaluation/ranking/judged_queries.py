@@ -9,6 +9,7 @@ import numpy as np
 from graph.markdown import to_markdown
 from graph.support.errors import DatasetError
 from graph.support.table_files import Row, read_rows
+from graph.support.table_values import TableValues
 
 ALL = "all"
 """The name of all kinds of queries together; no kind may have it."""
@@ -124,17 +125,20 @@ def read_queries(path: Path) -> dict[str, tuple[str, str]]:
     """
     queries: dict[str, tuple[str, str]] = {}
     row_of_id: dict[str, int] = {}
+    values = TableValues(path)
     for number, row in read_rows(path, QUERY_COLUMNS):
-        query_id = _identifier(path, number, row, "query_id")
+        query_id = _identifier(path, number, row, "query_id", values)
         first = row_of_id.setdefault(query_id, number)
         if first != number:
             raise _error(path, number, f"query_id {_quote(query_id)} is already in row {first}")
         # As evaluation/answering/questions.py builds the text of a question.
-        title, body = row["query_title"].strip(), to_markdown(row["query_body"])
+        title = values.text(row["query_title"].strip())
+        body = to_markdown(values.text(row["query_body"]))
         text = f"{title}\n\n{body}".strip()
         if not text:
             raise _error(path, number, f"the query {_quote(query_id)} is empty")
         queries[query_id] = (text, _kind(path, number, row))
+    values.log_changes()
     kinds = {kind for _, kind in queries.values()}
     if len(kinds) > MAX_KINDS:
         raise DatasetError(
@@ -152,8 +156,11 @@ def read_qrels(path: Path) -> tuple[dict[str, Relevance], int]:
     """
     judgments: dict[str, Relevance] = {}
     repeated = 0
+    values = TableValues(path)
     for number, row in read_rows(path, QREL_COLUMNS):
-        query_id, question = (_identifier(path, number, row, key) for key in QREL_COLUMNS[:2])
+        query_id, question = (
+            _identifier(path, number, row, column, values) for column in QREL_COLUMNS[:2]
+        )
         judged, relevance = judgments.setdefault(query_id, {}), _relevance(path, number, row)
         if judged.get(question, relevance) != relevance:
             raise _error(
@@ -164,6 +171,7 @@ def read_qrels(path: Path) -> tuple[dict[str, Relevance], int]:
             )
         repeated += question in judged
         judged[question] = relevance
+    values.log_changes()
     return judgments, repeated
 
 
@@ -174,7 +182,10 @@ def read_ids(corpus: Path) -> set[str]:
         DatasetError: The file cannot be read, or a row has no id.
     """
     rows = read_rows(corpus, ("question_id",))
-    return {_identifier(corpus, number, row, "question_id") for number, row in rows}
+    values = TableValues(corpus)
+    ids = {_identifier(corpus, number, row, "question_id", values) for number, row in rows}
+    values.log_changes()
+    return ids
 
 
 def group_by_relevant(relevant: Sequence[Mapping[str, int]]) -> list[int]:
@@ -232,8 +243,8 @@ def _relevance(path: Path, number: int, row: Row) -> int:
     return int(value)
 
 
-def _identifier(path: Path, number: int, row: Row, column: str) -> str:
-    identifier = row[column].strip()
+def _identifier(path: Path, number: int, row: Row, column: str, values: TableValues) -> str:
+    identifier = values.id(number, row, column)
     if not identifier:
         raise _error(path, number, f"{column} is empty")
     # ir_measures passes ids to trec_eval as C strings: no NUL, no lone surrogate.

@@ -7,6 +7,7 @@ from graph.markdown import to_markdown
 from graph.retrieval.posts import Post
 from graph.support.errors import DatasetError
 from graph.support.table_files import CORPUS_COLUMNS, read_rows
+from graph.support.table_values import TableValues
 
 _TRUE = ("true", "1", "1.0", "yes", "t")
 
@@ -30,20 +31,23 @@ def read_corpus(path: Path) -> Iterator[Post]:
     """Yield the posts of a corpus file (columns: see `CORPUS_COLUMNS`; bodies are HTML).
 
     Raises:
-        DatasetError: see `read_rows`; or a row has no question_id.
+        DatasetError: see `read_rows`; or a row has no question_id, or an id that cannot be read.
     """
+    values = TableValues(path)
     for number, row in read_rows(path, CORPUS_COLUMNS):
-        if not row["question_id"].strip():
+        question_id = values.id(number, row, "question_id")
+        if not question_id:
             raise DatasetError(f"{path}: row {number}: question_id is empty")
         yield Post(
-            question_id=row["question_id"].strip(),
+            question_id=question_id,
             title=" ".join(row["question_title"].split()),
             tags=tuple(tag.strip() for tag in row["question_tags"].split("|") if tag.strip()),
-            question=to_markdown(row["question_body"]),
-            answer_id=row["answer_id"].strip(),
-            answer=to_markdown(row["answer_body"]),
+            question=to_markdown(values.text(row["question_body"])),
+            answer_id=values.id(number, row, "answer_id"),
+            answer=to_markdown(values.text(row["answer_body"])),
             answer_score=row["answer_score"].strip(),
             accepted=row.get("is_accepted", "").strip().lower() in _TRUE,
             url=row.get("question_url", ""),
             licence=row.get("licence", ""),
         )
+    values.log_changes()

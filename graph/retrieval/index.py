@@ -19,6 +19,7 @@ from graph.schema import EmbedderSpec, Retrieval
 from graph.support.errors import DatasetError, IndexMismatchError
 from graph.support.logger import log
 from graph.support.progress import progress
+from graph.support.regular_files import check_regular_file
 from graph.support.storage import cache_folder, file_sha256, folder_atomically
 from graph.support.table_files import read_rows
 
@@ -122,6 +123,7 @@ def _refused(folder: Path, why: str) -> IndexMismatchError:
 
 
 def _corpus_sha256(corpus: Path) -> str:
+    check_regular_file(corpus)
     try:
         return file_sha256(corpus)
     except OSError as error:

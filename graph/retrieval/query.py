@@ -4,6 +4,7 @@ import re
 from typing import NamedTuple
 
 from graph.retrieval.plain import plain_text
+from graph.support.text import unix_lines
 
 _MAX_TITLE_CHARS = 300
 _BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
@@ -18,7 +19,7 @@ class Query(NamedTuple):
     @classmethod
     def of(cls, text: str) -> "Query":
         """Split a text at its first blank line; a long first paragraph belongs to the body."""
-        text = text.strip()
+        text = unix_lines(text).strip()
         first, *rest = _BLANK_LINE.split(text, maxsplit=1)
         if len(first) > _MAX_TITLE_CHARS:
             return cls("", text)

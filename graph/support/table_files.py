@@ -14,7 +14,9 @@ from itertools import chain
 from pathlib import Path
 from typing import IO
 
+from graph.support.csv_dialects import Dialect, dialect_of
 from graph.support.errors import DatasetError, MissingExtraError
+from graph.support.regular_files import check_regular_file
 from graph.support.text import one_line
 
 CORPUS_COLUMNS = (
@@ -37,8 +39,8 @@ def read_rows(path: Path, required: Sequence[str] = ()) -> Iterator[tuple[int, R
     """Yield (row number from 1, row) of a table; a missing value is the empty text.
 
     Raises:
-        DatasetError: the file does not exist, has an unknown ending, is not UTF-8, is damaged or has
-            no rows; or a column is missing or a duplicate.
+        DatasetError: the path is no regular file, has an unknown ending, is not UTF-8, is damaged or
+            has no rows; or a column is missing or a duplicate.
         MissingExtraError: a parquet file, and pyarrow is not installed.
     """
     reader = {
@@ -52,8 +54,7 @@ def read_rows(path: Path, required: Sequence[str] = ()) -> Iterator[tuple[int, R
         raise DatasetError(
             f"{path}: unknown kind of file; give .csv, .csv.gz, .jsonl, .jsonl.gz or .parquet"
         )
-    if not path.is_file():
-        raise DatasetError(f"{path}: there is no such file")
+    check_regular_file(path)
     with _one_line_errors(path):
         columns, rows = reader(path)
         _check_columns(path, columns, required)
@@ -91,7 +92,11 @@ def _one_line_errors(path: Path) -> Iterator[None]:
 
 def _reason(error: csv.Error) -> str:
     reason = str(error)
-    return "the file ends inside quotes: one is not closed" if "end of data" in reason else reason
+    if "end of data" in reason:
+        return "the file ends inside quotes: one is not closed"
+    if "expected after" in reason:
+        return f"{reason}; double each quote inside quotes, or convert the file to .jsonl"
+    return reason
 
 
 def _check_columns(path: Path, columns: Sequence[str], required: Sequence[str]) -> None:
@@ -116,27 +121,38 @@ def _open_text(path: Path) -> IO[str]:
 
 def _read_csv(path: Path) -> tuple[list[str], Iterator[Row]]:
     csv.field_size_limit(MAX_FIELD)  # Python's own limit is 128 KiB
+    dialect = dialect_of(path, _open_text)
     with _open_text(path) as file:
-        header = next(csv.reader(file, strict=True), [])
-    return header, _csv_rows(path, header)
+        header = next(dialect.rows(file), [])
+    return header, _csv_rows(path, header, dialect)
 
 
-def _csv_rows(path: Path, header: list[str]) -> Iterator[Row]:
+def _csv_rows(path: Path, header: list[str], dialect: Dialect) -> Iterator[Row]:
     with _open_text(path) as file:
-        reader = csv.reader(file, strict=True)
+        reader = dialect.rows(file)
         try:
             next(reader, None)
             for values in reader:
                 if not values:  # a blank line
                     continue
-                if len(values) != len(header):
-                    raise DatasetError(
-                        f"{path}: line {reader.line_num}: {len(values)} fields where the header "
-                        f"has {len(header)}"
-                    )
+                if reason := _row_fault(values, len(header)):
+                    raise DatasetError(f"{path}: line {reader.line_num}: {reason}")
                 yield dict(zip(header, values, strict=True))
         except csv.Error as error:
             raise DatasetError(f"{path}: line {reader.line_num}: {_reason(error)}") from None
+
+
+def _row_fault(values: list[str], width: int) -> str:
+    if len(values) != width:
+        hint = "; texts in single quotes? convert the file to .jsonl"
+        single_quoted = any(value.lstrip().startswith("'") for value in values)
+        return f"{len(values)} fields where the header has {width}{hint if single_quoted else ''}"
+    if "\\N" in values:
+        return (
+            "\\N is MySQL's mark of a missing value in a file that doubles backslashes; "
+            "export it as standard CSV or .jsonl"
+        )
+    return ""
 
 
 def _read_jsonl(path: Path) -> tuple[list[str], Iterator[Row]]:
@@ -185,8 +201,13 @@ def _read_parquet(path: Path) -> tuple[list[str], Iterator[Row]]:
 
 
 def _as_text(value: object) -> str:
-    if value is None:
+    """Return a value of JSON or parquet as the text that a CSV file would hold.
+
+    Raises:
+        UnicodeDecodeError: bytes, as some programs store text in parquet, are not UTF-8.
+    """
+    if value is None or value != value:  # NaN, pandas' mark of a missing value
         return ""
     if isinstance(value, list):
-        return "|".join(map(str, value))
-    return str(value)
+        return "|".join(map(_as_text, value))
+    return value.decode("utf-8") if isinstance(value, bytes) else str(value)

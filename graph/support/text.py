@@ -9,3 +9,17 @@ def one_line(message: object, limit: int = 300) -> str:
 def without_surrogates(text: str) -> str:
     """Replace lone surrogates, which no tokenizer takes and no UTF-8 file can hold, by "?"."""
     return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def unix_lines(text: str) -> str:
+    """Return a text whose lines end with LF, as Markdown needs them, instead of CRLF or CR."""
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def is_unicode(text: str) -> bool:
+    """Tell whether a UTF-8 file can hold a text: it has no lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

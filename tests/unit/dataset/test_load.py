@@ -115,3 +115,26 @@ def test_your_own_dataset_comes_before_the_sample(tmp_path, monkeypatch):
     Path("dataset").mkdir()
     Path("dataset/coderepoqa_python.csv").touch()
     assert default_dataset() == Path("dataset/coderepoqa_python.csv")
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+def test_every_line_of_a_question_ends_with_lf(questions, caplog, end):
+    markdown = {"question": "a\n\n```\nx\n```\nb", "answer": "c\nd"}
+    html = {"question_title": "t", "question_body": "<p>a\nb</p>", "answer_body": "<p>c\nd</p>"}
+    for row in (markdown, html):
+        changed = {name: text.replace("\n", end) for name, text in row.items()}
+        assert questions(changed) == questions(row)
+    assert "2 texts had CRLF or CR line ends, read as LF" in caplog.text
+
+
+@pytest.mark.parametrize("cell", ["11.0|12.0", "11,12", [11, 12.0], "[11, 12]", '["11", "12"]'])
+def test_relevant_ids_are_read_in_each_notation(questions, cell):
+    row = {"question": "q", "answer": "a", "eval_id": 7.0, "relevant_question_ids": cell}
+    (question,) = questions(row)
+    assert (question.eval_id, question.relevant_question_ids) == ("7", ("11", "12"))
+
+
+def test_an_id_that_cannot_be_read_is_refused_with_its_row(questions):
+    rows = [{"question": "q", "answer": "a", "relevant_question_ids": ids} for ids in ("1", "1.5")]
+    with pytest.raises(DatasetError, match=r"row 2: relevant_question_ids '1\.5' is a number with"):
+        questions(*rows)

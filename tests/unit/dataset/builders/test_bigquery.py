@@ -1,6 +1,8 @@
 """The export of the BigQuery selection: columns checked, ids exact, rows kept or counted."""
 
+import json
 import re
+from contextlib import suppress
 
 import pytest
 
@@ -118,3 +120,32 @@ def test_an_export_that_leaves_nothing_or_is_damaged_is_refused(tmp_path):
         build(path)
     assert target.read_text(encoding="utf-8") == "old"
     assert {entry.name for entry in tmp_path.iterdir()} == {"out.csv", "export.csv"}
+
+
+@pytest.mark.parametrize("missing", ["question_id", "answer_id", "answer_score", "question_body"])
+def test_a_column_that_a_later_row_lacks_is_one_line(tmp_path, missing):
+    later = {name: text for name, text in ROW.items() if name != missing}
+    path = tmp_path / "export.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in (ROW, later)), encoding="utf-8")
+    with pytest.raises(DatasetError, match=f"export.jsonl: row 2: '{missing}' is missing"):
+        build(path)
+
+
+@pytest.mark.parametrize(
+    "value", [None, True, [], {}, [[1]], {"a": [1]}, 10**400, -1, 1.5, "x", "\r\n", "\ud800"]
+)
+@pytest.mark.parametrize("column", ROW)
+def test_values_of_any_type_are_kept_counted_or_refused(tmp_path, column, value):
+    path = tmp_path / "export.jsonl"
+    rows = [ROW, {**ROW, "answer_id": 7, column: value}]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    with suppress(DatasetError):
+        _, counts = build(path)
+        assert counts.rows_in == 2
+        counts.summary()
+
+
+@pytest.mark.parametrize("cell", ["5.0", "[5]", "5.00", '["5"]'])
+def test_ids_are_read_in_each_notation(tmp_path, cell):
+    rows, _ = build(export(tmp_path, [{**ROW, "question_id": cell}]))
+    assert rows[0]["question_id"] == "5"

@@ -233,3 +233,35 @@ def test_a_folder_that_leaves_nothing_is_refused(folder):
         build(folder / "none")
     assert (folder.parent / "out.csv").read_text(encoding="utf-8") == "old"
     assert {entry.name for entry in folder.parent.iterdir()} == {"issues", "out.csv"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"html_url": "https://github.com/numpy/numpy/pull/7", "issue_or_pr": None},
+        {"html_url": "https://github.com/numpy/numpy/pull/7/files#diff-1"},
+        {"html_url": None, "url": "https://api.github.com/repos/numpy/numpy/pulls/7"},
+        {"html_url": "https://github.com/numpy/numpy/pull/7", "number": None},
+        {"issue_or_pr": " PR "},
+        {"pull_request": {"url": "x"}},
+    ],
+)
+def test_a_pull_request_is_left_out_by_any_of_its_marks(changes):
+    assert parse_issue(issue(7) | changes) == "pull request"
+
+
+@pytest.mark.parametrize("name", ["pull/request", "issues/pull", "pulls/7"])
+def test_a_repository_named_like_a_pull_request_is_none(name):
+    assert isinstance(parse_issue(issue(7, repository=name)), Issue)
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+def test_the_line_ends_of_githubs_web_form_become_lf(tmp_path, caplog, end):
+    text = "I run\n\n```\nx = 1\n```\n\nWhy?"
+    texts = {"body": text.replace("\n", end), "comments": [comment(text.replace("\n", end))]}
+    (tmp_path / "i.json").write_text(json.dumps([issue(1, **texts)]), encoding="utf-8")
+    target = tmp_path / "out.csv"
+    coderepoqa.build(tmp_path, target, repositories=(), sample=None, seed=0)
+    (question,) = read_questions(target)
+    assert (question.body, question.reference) == (f"title 1\n\n{text}", text)
+    assert "2 texts had CRLF or CR line ends, read as LF" in caplog.text

@@ -158,3 +158,57 @@ def test_elements_that_are_no_rows_are_not_lost(tmp_path):
 def test_a_missing_dump_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         list(read_dump(tmp_path / "none.xml", lambda count: None))
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        "&#55357;&#56832;",
+        "&#xD83D;&#xDE00;",
+        "&#xd83d;&#xde00;",
+        "&#55357;&#xDE00;",
+        "&#055357;&#x0DE00;",
+        "&#128512;",
+        "&#x1F600;",
+    ],
+)
+def test_an_emoji_as_two_references_is_the_emoji(tmp_path, pair):
+    rows = read(tmp_path, f'{HEAD}<row Id="1" Body="a {pair}{pair} b"/>{TAIL}')
+    assert rows == [{"Id": "1", "Body": "a \U0001f600\U0001f600 b"}]
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        *(
+            "&#65534;",
+            "&#65535;",
+            "&#xFFFE;",
+            "&#1114112;",
+            "&#x110000;",
+            "&#99999999999999999999;",
+        ),
+        *("&#55357;", "&#56832;", "&#xD83D;", "&#xDE00;", "&#56832;&#55357;", "&#55357;&#128512;"),
+        *("&#55357; &#56832;", "&#0;", "&#11;", "&#x1F;", "&#;", "&#x;", "&#12a;", "&#X41;"),
+        *("&#65 ;", "&#-1;", "&#65", "&#" + "9" * 5000 + ";"),
+    ],
+)
+def test_a_reference_to_no_character_costs_its_row_alone(tmp_path, reference):
+    body = '<row Id="2" Body="good"/>'
+    rows = read(tmp_path, f'{HEAD}<row Id="1" Body="a{reference}b"/>{body}{TAIL}')
+    assert [row["Id"] for row in rows] == ["1", "2"]
+    assert [DAMAGED in row["Body"] for row in rows] == [True, False]
+
+
+@pytest.mark.parametrize("number", [9, 10, 13, 32, 65, 0xD7FF, 0xE000, 0xFFFD, 0x10000, 0x10FFFF])
+@pytest.mark.parametrize("form", ["&#{};", "&#x{:x};", "&#x{:X};", "&#00{};", "&#x00{:x};"])
+def test_every_reference_that_xml_allows_is_read(tmp_path, number, form):
+    rows = read(tmp_path, f'{HEAD}<row Id="1" Body="a{form.format(number)}b"/>{TAIL}')
+    assert rows == [{"Id": "1", "Body": f"a{chr(number)}b"}]
+
+
+def test_a_pair_that_a_chunk_cuts_anywhere_is_the_emoji(tmp_path, monkeypatch):
+    content = f'{HEAD}<row Id="1" Body="{"&#55357;&#56832;&#10;&lt;" * 20}"/>{TAIL}'
+    for size in range(len(HEAD) + 20, len(HEAD) + 45):
+        monkeypatch.setattr(dump, "_CHUNK", size)
+        assert read(tmp_path, content) == [{"Id": "1", "Body": "\U0001f600\n<" * 20}]

@@ -1,7 +1,10 @@
 """A dump becomes the question/answer table: the right rows, whole, and every other row counted."""
 
+import bz2
 import errno
 import gzip
+import lzma
+import zipfile
 from collections import Counter
 from datetime import date
 
@@ -348,3 +351,99 @@ def test_counts_that_do_not_add_up_are_a_defect():
     assert counts.rejected_by_reason == Counter({"bad id": 1})
     with pytest.raises(AssertionError, match="3 rows in, 0 kept, 1 rejected"):
         counts.summary()
+
+
+def packed(folder, posts, name):
+    """Write the dump of posts as one packed file."""
+    dump = write_dump(folder, posts, "utf-8")
+    content = dump.read_bytes()
+    dump.unlink()
+    path = folder / name
+    match path.suffix:
+        case ".zip":
+            with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+                archive.writestr("site/Posts.xml", content)
+                archive.writestr("site/Users.xml", "<users/>")
+        case ending:
+            pack = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}[ending]
+            path.write_bytes(pack(content))
+    return path
+
+
+PACKED = ["Posts.xml.gz", "Posts.xml.bz2", "Posts.xml.xz", "Posts.xml.zip"]
+
+
+@pytest.mark.parametrize("name", PACKED)
+@pytest.mark.parametrize("give_folder", [False, True])
+def test_a_packed_dump_and_its_folder_give_the_rows_of_the_dump(tmp_path, name, give_folder):
+    folder = tmp_path / "dump"
+    folder.mkdir()
+    path = packed(folder, [question(4), answer(9, 4)], name)
+    target = tmp_path / "out.csv"
+    stackexchange.build(
+        folder if give_folder else path, target, selection=Selection(), site="stackoverflow.com"
+    )
+    assert pairs(read_csv(target)) == [(4, 9)]
+
+
+@pytest.mark.parametrize("name", PACKED)
+@pytest.mark.parametrize("cut", [1, 20, 60])
+def test_a_packed_dump_with_its_end_torn_off_is_refused(tmp_path, name, cut):
+    path = packed(tmp_path, [question(4), answer(9, 4)], name)
+    path.write_bytes(path.read_bytes()[:-cut])
+    with pytest.raises(DatasetError, match=r"damaged, truncated or encrypted") as caught:
+        stackexchange.build(path, tmp_path / "o.csv", selection=Selection(), site="x.org")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "o.csv").exists()
+
+
+def test_a_folder_with_posts_xml_is_read_whatever_lies_beside_it(tmp_path):
+    folder = tmp_path / "dump"
+    folder.mkdir()
+    packed(folder, [question(1), answer(2, 1)], "Posts.xml.gz")
+    write_dump(folder, [question(4), answer(9, 4)], "utf-8")
+    target = tmp_path / "out.csv"
+    stackexchange.build(folder, target, selection=Selection(), site="x.org")
+    assert pairs(read_csv(target)) == [(4, 9)]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ([], "the folder holds no dump; give Posts.xml"),
+        (["Users.xml"], "the folder holds no dump"),
+        (["Posts.xml.gz", "a.7z"], "the folder holds Posts.xml.gz, a.7z; give"),
+    ],
+)
+def test_a_folder_without_one_dump_is_refused_with_what_it_holds(tmp_path, names, message):
+    for name in names:
+        (tmp_path / name).touch()
+    with pytest.raises(DatasetError, match=message):
+        stackexchange.build(tmp_path, tmp_path / "o.csv", selection=Selection(), site="x.org")
+
+
+def test_a_zip_without_posts_xml_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("Users.xml", "<users/>")
+    with pytest.raises(DatasetError, match=r"needs exactly one Posts\.xml, has 0"):
+        stackexchange.build(
+            tmp_path / "a.zip", tmp_path / "o.csv", selection=Selection(), site="x.org"
+        )
+
+
+def test_rows_with_bad_references_are_counted_and_the_dump_goes_on(tmp_path):
+    posts = [question(4), answer(9, 4), answer(10, 4), answer(11, 4)]
+    dump = write_dump(tmp_path, posts, "utf-8")
+    lines = dump.read_text(encoding="utf-8").splitlines(keepends=True)
+    for reference, row_id in (("&#65534;", 9), ("&#55357;&#56832;", 10), ("&#x110000;", 11)):
+        lines = [
+            line.replace('Body="', f'Body="{reference}') if f'Id="{row_id}"' in line else line
+            for line in lines
+        ]
+    dump.write_text("".join(lines), encoding="utf-8")
+    target = tmp_path / "out.csv"
+    counts = stackexchange.build(dump, target, selection=Selection(), site="x.org")
+    assert counts.rejected_by_reason == {"bytes that are no text": 2}
+    (row,) = read_csv(target)
+    assert row["answer_id"] == "10"
+    assert row["answer_body"].startswith("\U0001f600")

@@ -166,3 +166,13 @@ def test_nothing_to_compare_gives_nothing():
 
     assert semantic_similarity([], [], Empty()) == []
     assert score_answers([], []) == []
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+@pytest.mark.parametrize(
+    "answer", ["Use this:\n\n```python\nprint(i)\n```\n\n1. One\n2. Two", "a\nb", "a\n\n\nb\n"]
+)
+def test_windows_line_ends_are_no_difference(answer, end):
+    changed = answer.replace("\n", end)
+    assert lexical(answer, changed) == lexical(changed, answer) == lexical(answer, answer)
+    assert lexical(answer, changed)["edit_similarity"] == 1.0

@@ -93,3 +93,17 @@ def test_your_own_corpus_comes_before_the_sample(tmp_path, monkeypatch):
         Path(folder).mkdir(parents=True, exist_ok=True)
         Path(folder, "question_answer.csv").touch()
         assert default_corpus() == Path(folder, "question_answer.csv")
+
+
+@pytest.mark.parametrize("cell", ["11.0", "[11]", '["11"]', "1.1e1", " 11 "])
+def test_the_ids_of_a_corpus_are_read_in_each_notation(tmp_path, cell):
+    corpus = write_corpus(tmp_path / "c.csv", [row(1, "t", question_id=cell, answer_id=cell)])
+    (read,) = read_corpus(corpus)
+    assert (read.question_id, read.answer_id) == ("11", "11")
+
+
+@pytest.mark.parametrize("cell", ["1.5", "11,12", "1.23457E+08"])
+def test_an_id_that_cannot_be_read_is_refused_with_its_number(tmp_path, cell):
+    corpus = write_corpus(tmp_path / "c.csv", [row(1, "t"), row(2, "t", question_id=cell)])
+    with pytest.raises(DatasetError, match=f"row 2: question_id '{cell[:3]}"):
+        list(read_corpus(corpus))

@@ -50,3 +50,19 @@ def test_nothing_but_white_space_is_lost(text):
     question = Query.of(text)
     assert "".join(f"{question.title}{question.body}".split()) == "".join(text.split())
     assert Query.of(f"{question.title}\n\n{question.body}") == question or not question.title
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Loop prints twice\n\nI run:\n\n```python\nfor i in x:\n    print(i)\n```\n\nI expected **one**.",
+        "Title\n\n> quoted\n\n~~~\ncode\n~~~\n\nend",
+        "Title\n\n- a\n- b\n\n```\n0\n0\n```\n\nWhy?",
+        "one line\nand another",
+    ],
+)
+def test_windows_line_ends_change_nothing(text, end):
+    changed = Query.of(text.replace("\n", end))
+    assert changed == Query.of(text)
+    assert changed.plain_text == Query.of(text).plain_text

@@ -242,7 +242,7 @@ def test_the_last_ending_counts_whatever_its_case(tmp_path, name):
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
     (tmp_path / "folder.csv").mkdir()
     assert refusal(tmp_path / "none.csv") == "there is no such file"
-    assert refusal(tmp_path / "folder.csv") == "there is no such file"
+    assert refusal(tmp_path / "folder.csv") == "is a folder; give a regular file"
 
 
 def test_words_that_other_readers_take_for_missing_stay_text(tmp_path):

@@ -1,0 +1,106 @@
+"""The file of a dump: found in a folder, and opened as a stream of bytes, unpacked on the way.
+
+A packed file is never written to the disk, so what it unpacks to takes time and no space.
+"""
+
+import bz2
+import gzip
+import lzma
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, cast
+
+from graph.support.errors import DatasetError
+from graph.support.regular_files import check_regular_file
+from graph.support.text import one_line
+
+MEMBER = "Posts.xml"
+_PACKED = (f"{MEMBER}.gz", f"{MEMBER}.bz2", f"{MEMBER}.xz", "*.zip", "*.7z")
+"""The names of packed dumps."""
+_HINT = f"give {MEMBER}, its .gz, .bz2 or .xz, or the .7z or .zip that holds it"
+_DAMAGE = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError)
+"""Errors of unpacking; a `RuntimeError` is an encrypted .zip, or a method that Python lacks."""
+
+
+def find_dump(path: Path) -> Path:
+    """Return the file of a dump: the path itself, or the one dump in a folder.
+
+    Raises:
+        DatasetError: there is no such file, or the folder has none or several.
+    """
+    if not path.is_dir():
+        check_regular_file(path, _HINT)
+        return path
+    if (path / MEMBER).exists():
+        return find_dump(path / MEMBER)
+    files = sorted(file for name in _PACKED for file in path.glob(name))
+    if len(files) != 1:
+        several = ", ".join(file.name for file in files[:5]) or "no dump"
+        raise DatasetError(f"{path}: the folder holds {several}; {_HINT}")
+    check_regular_file(files[0], _HINT)
+    return files[0]
+
+
+@contextmanager
+def open_dump(path: Path, advance: Callable[[int], None]) -> Iterator[IO[bytes]]:
+    """Open a Posts.xml, plain, or packed as .gz, .bz2, .xz or .zip.
+
+    Args:
+        path: The file.
+        advance: A function that gets the number of bytes of the file by which reading went on.
+
+    Raises:
+        DatasetError: the file is damaged, encrypted, or a .zip without one Posts.xml.
+        OSError: the file cannot be read.
+    """
+    with ExitStack() as stack:
+        try:
+            packed = stack.enter_context(path.open("rb"))
+            unpacked = _unpacked(path, packed, stack)
+            yield cast("IO[bytes]", _Advancing(unpacked, packed, advance))
+        except _DAMAGE as error:
+            raise _damaged(path, error) from None
+        except OSError as error:
+            # gzip and bz2 raise OSError for damaged files, without an errno.
+            if error.errno:
+                raise
+            raise _damaged(path, error) from None
+
+
+def _damaged(path: Path, error: Exception) -> DatasetError:
+    return DatasetError(f"{path}: damaged, truncated or encrypted: {one_line(error, 200)}")
+
+
+def _unpacked(path: Path, packed: IO[bytes], stack: ExitStack) -> IO[bytes]:
+    match path.suffix.lower():
+        case ".gz":
+            return cast("IO[bytes]", gzip.GzipFile(fileobj=packed))
+        case ".bz2":
+            return cast("IO[bytes]", bz2.BZ2File(packed))
+        case ".xz":
+            return cast("IO[bytes]", lzma.LZMAFile(packed))
+        case ".zip":
+            archive = stack.enter_context(zipfile.ZipFile(packed))
+            names = [name for name in archive.namelist() if name.rpartition("/")[2] == MEMBER]
+            if len(names) != 1:
+                raise DatasetError(f"{path}: needs exactly one {MEMBER}, has {len(names)}")
+            return stack.enter_context(archive.open(names[0]))
+    return packed
+
+
+class _Advancing:
+    """A stream that reports how far the file under it was read."""
+
+    def __init__(self, stream: IO[bytes], file: IO[bytes], advance: Callable[[int], None]) -> None:
+        self._stream, self._file, self._advance = stream, file, advance
+        self._position = 0
+
+    def read(self, size: int) -> bytes:
+        chunk = self._stream.read(size)
+        position = self._file.tell()
+        self._advance(max(0, position - self._position))
+        self._position = position
+        return chunk

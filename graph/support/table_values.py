@@ -1,0 +1,180 @@
+"""Texts and ids in the cells of a table that another program wrote, and counts of the changes.
+
+Windows and web forms end a line with CR and LF. A column of whole numbers with gaps becomes one of
+floats in pandas. Ids come in lists of several notations. Every reader of a table reads its texts and
+ids here, so that an id of one file equals the id of another.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+
+from graph.support.errors import DatasetError
+from graph.support.logger import log_once
+from graph.support.text import unix_lines
+
+MAX_EXACT_FLOAT = 2**53
+"""A float beyond it may be that of a neighbouring whole number."""
+_MISSING = frozenset(["", "nan", "NaN", "None", "null", "<NA>"])
+"""Words that programs write where there is no value."""
+_WHOLE = re.compile(r"[0-9]+")
+# A whole number with an exponent needs its sign: 12e5 may be text, and programs write 1e+05.
+_FLOAT = re.compile(
+    r"-?(?:0|[1-9][0-9]*)(?:\.([0-9]*)(?:[eE]([+-]?[0-9]{1,3}))?|[eE]([+-][0-9]{1,3}))"
+)
+_SEVERAL = re.compile(r"[0-9][0-9.]*(?:(?:\s*[,;|]\s*|\s+)[0-9][0-9.]*)+")
+_DECIMAL_COMMA = re.compile(r"[0-9]+,0+")
+_LIST = re.compile(r"\[.*\]|\{.*\}|\(.*\)", re.DOTALL)
+_UNQUOTED = re.compile(r"""[^'"\[\]{}():]*""")
+_QUOTED = re.compile(r"""(["'])(.*)\1""", re.DOTALL)
+_SEPARATOR = re.compile(r"\s*[,;]\s*|\s+")
+
+
+class TableValues:
+    """The reader of the texts and ids of one file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._counts: dict[str, int] = {}
+        self._examples: dict[str, str] = {}
+
+    def text(self, cell: str) -> str:
+        """Return a text whose lines end with LF."""
+        if "\r" not in cell:
+            return cell
+        self._count("texts had CRLF or CR line ends, read as LF")
+        return unix_lines(cell)
+
+    def id(self, number: int, row: Mapping[str, str], column: str) -> str:
+        """Return the id in a column of a row; the empty text if it has none.
+
+        Raises:
+            DatasetError: the cell cannot be read as one id for sure.
+        """
+        cell = row.get(column, "").strip()
+        return cell if _WHOLE.fullmatch(cell) else "".join(self._read(number, column, cell, True))
+
+    def ids(self, number: int, row: Mapping[str, str], column: str) -> tuple[str, ...]:
+        """Return all ids in a column of a row (see `read_ids`).
+
+        Raises:
+            DatasetError: the cell cannot be read for sure.
+        """
+        return self._read(number, column, row.get(column, "").strip(), False)
+
+    def log_changes(self) -> None:
+        """Log all changes in one line; the same line is logged once in a process."""
+        parts = (
+            f"{count} {change}{self._examples.get(change, '')}"
+            for change, count in self._counts.items()
+        )
+        if line := "; ".join(parts):
+            log_once(f"{self._path}: {line}")
+
+    def _read(self, number: int, column: str, cell: str, single: bool) -> tuple[str, ...]:
+        try:
+            items = _split(cell, single=single)
+            ids = tuple(read_id(item) for item in items)
+        except ValueError as error:
+            shown = cell if len(cell) <= 40 else f"{cell[:40]}..."
+            raise DatasetError(f"{self._path}: row {number}: {column} {shown!r} {error}") from None
+        for item, name in zip(items, ids, strict=True):
+            if item and not name:
+                self._count("ids were words for a missing value, read as none", f" ({item})")
+            elif _FLOAT.fullmatch(item):
+                self._count("ids were floats", f" ({item}), read as whole numbers ({name})")
+        if _LIST.fullmatch(cell) or (len(items) > 1 and "|" not in cell):
+            self._count("cells were lists of ids in another form than 11|12", f" ({cell[:20]})")
+        return tuple(name for name in ids if name)
+
+    def _count(self, change: str, example: str = "") -> None:
+        self._counts[change] = self._counts.get(change, 0) + 1
+        self._examples.setdefault(change, example)
+
+
+def read_id(text: str) -> str:
+    """Return one id: a float of a whole number is that number, other text stays as it is.
+
+    A word for a missing value gives the empty text.
+
+    Raises:
+        ValueError: the text may be several ids, or a number that has lost digits; the message
+            continues "question_id '1.5' ...".
+    """
+    text = text.strip()
+    if _WHOLE.fullmatch(text):
+        return text
+    if quoted := _QUOTED.fullmatch(text):
+        text = quoted[2].strip()
+    if text in _MISSING:
+        return ""
+    if _LIST.fullmatch(text) or _SEVERAL.fullmatch(text):
+        raise ValueError("is not one id: write one, as in 11")
+    number = _FLOAT.fullmatch(text)
+    return str(_whole_number(text, number)) if number else text
+
+
+def _whole_number(text: str, number: re.Match[str]) -> int:
+    decimals, exponent = number[1] or "", int(number[2] or number[3] or 0)
+    if exponent > len(decimals):
+        raise ValueError("may have lost its last digits: write the id itself")
+    value = Decimal(text)
+    if abs(value) >= MAX_EXACT_FLOAT:
+        raise ValueError("is a float beyond 2^53, whose last digits are lost: write the id itself")
+    if value != value.to_integral_value():
+        raise ValueError("is a number with a fraction: write the id itself")
+    return int(value)
+
+
+def id_or_text(text: str) -> str:
+    """Return the id of a cell as `read_id` does; a cell that is none for sure stays as it is."""
+    try:
+        return "".join(map(read_id, _split(text.strip(), single=True)))
+    except ValueError:
+        return text.strip()
+
+
+def _split(cell: str, *, single: bool) -> list[str]:
+    """Return the items of a cell: `11|12`, `11,12`, `[11, 12]`, `["11"]`, `{11,12}` or `11 12`.
+
+    Args:
+        cell: The text without white space around it.
+        single: Whether the cell should have one id, which may be text with a separator.
+
+    Raises:
+        ValueError: the items cannot be told apart for sure, or a single id has several.
+    """
+    if _LIST.fullmatch(cell):
+        items = _list_items(cell)
+    elif single:
+        return [cell]
+    elif "|" in cell:
+        items = cell.split("|")
+    else:
+        items = _SEPARATOR.split(cell)
+        if not all(_WHOLE.fullmatch(item) or _FLOAT.fullmatch(item) for item in items):
+            if "," in cell or ";" in cell:
+                raise ValueError("may be one id or several: separate ids by |")
+            items = [cell]
+        if _DECIMAL_COMMA.fullmatch(cell):
+            raise ValueError("may have a decimal comma: write whole numbers, separated by |")
+    items = [stripped for item in items if (stripped := item.strip())]
+    if single and len(items) > 1:
+        raise ValueError("is not one id: write one, as in 11")
+    return items
+
+
+def _list_items(cell: str) -> list[str]:
+    """Return the items of a list in brackets, as JSON, Python, numpy or PostgreSQL write it."""
+    try:
+        # Numbers stay text: a number beyond 2^53 would change as a float.
+        values = json.loads(cell, parse_int=str, parse_float=str, parse_constant=str)
+    except (ValueError, RecursionError):
+        values = _SEPARATOR.split(cell[1:-1].strip())
+        if not all(_UNQUOTED.fullmatch(item) or _QUOTED.fullmatch(item) for item in values):
+            values = None
+    if not isinstance(values, list) or not all(isinstance(item, str | None) for item in values):
+        raise ValueError("is not a list of ids: separate ids by |")
+    return [item or "" for item in values]
