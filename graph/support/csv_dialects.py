@@ -8,13 +8,16 @@ that stands alone (code such as `\n`).
 
 import csv
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, TypeAlias
+from typing import IO, TYPE_CHECKING, TypeAlias
 
 from graph.support.errors import DatasetError
 from graph.support.logger import log_once
+
+if TYPE_CHECKING:
+    from _csv import Reader
 
 OpenText: TypeAlias = Callable[[Path], IO[str]]
 
@@ -38,7 +41,7 @@ class Dialect:
     escapechar: str | None = None
     doublequote: bool = True
 
-    def rows(self, file: IO[str]) -> Iterator[list[str]]:
+    def rows(self, file: IO[str]) -> "Reader":
         """Return the rows of an open file.
 
         Raises:

@@ -370,7 +370,7 @@ def test_an_index_cannot_be_where_a_file_is(corpus, tmp_path, name):
 
 
 def test_an_unreadable_corpus_leaves_no_index_behind(tmp_path):
-    with pytest.raises(DatasetError, match=r"none.csv: cannot be read: No such file"):
+    with pytest.raises(DatasetError, match=r"none.csv: there is no such file"):
         built("keyword", tmp_path / "none.csv")
     bad = write_corpus(tmp_path / "bad.csv", [row(1, "t"), row(2, "t", question_id="")])
     with pytest.raises(DatasetError, match="row 2"):
