@@ -22,10 +22,11 @@ from graph.models import adapt_chooser, adapt_writer, open_models
 from graph.models.batching import BatchedModel
 from graph.models.lockstep import Lockstep
 from graph.schema import Config
-from graph.stages import stages
+from graph.stages import Stage, stages
+from graph.support.errors import ConfigError
 from nodes.judge import judge
 from nodes.model import Chooser, TextModel
-from nodes.state import AnswerOutput, JudgedState, QuestionInput, State
+from nodes.state import AnswerOutput, JudgedState, NodeUpdate, QuestionInput, State
 
 AnsweringGraph = CompiledStateGraph[State, None, QuestionInput, State]
 JudgedGraph = CompiledStateGraph[JudgedState, None, JudgedState, JudgedState]
@@ -50,8 +51,9 @@ def answering_graph(
     """
     nodes = stages(config, model, chooser, retriever)
     builder = StateGraph(State, input_schema=QuestionInput, output_schema=output)
-    for name, node in nodes.items():
-        builder.add_node(name, node)
+    for number, (name, node) in enumerate(nodes.items()):
+        # The nodes are in the order of the graph, so the first of them is the entry.
+        builder.add_node(name, node if number else partial(start_question, node=node))
 
     def connect(*names: str) -> str:
         """Connect the nodes that the config has, in this order; return the last of them."""
@@ -79,6 +81,27 @@ def answering_graph(
     # nodes run before the rounds and four in each round; three steps are to spare.
     limit = 7 + 4 * max_rounds
     return builder.compile(name="opencoder").with_config(recursion_limit=limit)
+
+
+def start_question(state: State, *, node: Stage) -> State:
+    """Run the first node of the graph on the question alone.
+
+    With a checkpointer the state still holds the question before it in the thread, which this drops.
+    """
+    update: NodeUpdate = node({"question": state["question"]})
+    first, *others = update["steps"]
+    fresh: State = {
+        "question": state["question"],
+        "passages": [],
+        "answer": "",
+        "reviewed": "",
+        "reasoning": "",
+        "candidates": [],
+        "extra_candidates": [],
+        "points": [],
+        "rounds": 0,
+    }
+    return {**fresh, **update, "steps": [{**first, "is_first": True}, *others]}
 
 
 def has_points(state: State) -> Literal["points", "no points"]:
@@ -115,6 +138,7 @@ def build_graph(
     model: BaseLanguageModel[Any] | TextModel | None = None,
     chooser: BaseLanguageModel[Any] | Chooser | None = None,
     retriever: BaseRetriever | None = None,
+    window: int | None = None,
 ) -> AnsweringGraph:
     """Build the answering graph: a LangChain runnable from `{"question"}` to `{"answer", "passages"}`.
 
@@ -126,12 +150,15 @@ def build_graph(
         model: Your own LangChain model, or any object with `write`.
         chooser: Compares candidates. Default: `model` if it can choose, else the profile's model.
         retriever: Your own LangChain retriever. Default: an index of the default corpus.
+        window: Tokens of prompt and reply together that your LangChain models take. Default: the
+            largest input of a model's profile, or else 4,096.
 
     Raises:
-        ConfigError: an unknown name; `model` cannot write; `chooser` cannot choose.
+        ConfigError: an unknown name; `model` cannot write; `chooser` cannot choose; `window` is given
+            and there is no LangChain model.
     """
     loaded = load_config(config)
-    text_model, comparer = _models(profile, model, chooser)
+    text_model, comparer = _models(profile, model, chooser, window)
     if retriever is None and loaded.retrieval.kind != "none":
         from graph.retrieval import open_retriever
 
@@ -143,15 +170,21 @@ def _models(
     profile: str,
     model: BaseLanguageModel[Any] | TextModel | None,
     chooser: BaseLanguageModel[Any] | Chooser | None,
+    window: int | None,
 ) -> tuple[TextModel, Chooser]:
     """Return the model that writes and the model that compares: the user's, else the profile's."""
+    if window is not None and not any(isinstance(m, BaseLanguageModel) for m in (model, chooser)):
+        raise ConfigError(
+            "window belongs to a LangChain model of your own; the window of a profile's model is its "
+            "field `window`"
+        )
     lockstep = Lockstep()
-    text_model = None if model is None else adapt_writer(model, lockstep)
-    comparer = None if chooser is None else adapt_chooser(chooser, lockstep)
+    text_model = None if model is None else adapt_writer(model, lockstep, window)
+    comparer = None if chooser is None else adapt_chooser(chooser, lockstep, window)
     if comparer is None and isinstance(text_model, BatchedModel):
         comparer = text_model
     elif comparer is None and hasattr(model, "choose"):
-        comparer = adapt_chooser(model, lockstep)
+        comparer = adapt_chooser(model, lockstep, window)
     if text_model is None or comparer is None:
         generator = open_models(load_profile(profile)).generator
         text_model, comparer = text_model or generator, comparer or generator

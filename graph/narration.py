@@ -98,13 +98,15 @@ def _headline(step: Step) -> str:
     if "seconds" in step:
         parts.append(f"{step['seconds']:.1f} s")
     calls = calls_of(step)
+    # The model reported no counts for some of the calls.
+    mark = "~" if any(call["tokens_estimated"] for call in calls) else ""
     if calls:
-        parts.append(f"{sum(call['prompt_tokens'] for call in calls)} prompt tokens")
+        parts.append(f"{mark}{sum(call['prompt_tokens'] for call in calls)} prompt tokens")
     if step.get("replies"):
-        parts.append(f"{sum(reply['new_tokens'] for reply in step['replies'])} new tokens")
+        parts.append(f"{mark}{sum(reply['new_tokens'] for reply in step['replies'])} new tokens")
     cut_tokens = sum(call["cut_tokens"] for call in calls)
     if cut_tokens:
-        parts.append(f"{cut_tokens} tokens cut to fit")
+        parts.append(f"{mark}{cut_tokens} tokens cut to fit")
     return "  |  ".join(parts)
 
 

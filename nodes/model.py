@@ -43,6 +43,8 @@ class Reply(TypedDict):
     """The text that the model was sent, after cutting, in the model's own chat format."""
     prompt_tokens: int
     new_tokens: int
+    tokens_estimated: bool
+    """Whether the counts of tokens are estimates from the length of the texts: the model reported none."""
     cut_tokens: int
     """Tokens of passages and drafts that were left out so that the prompt fits the window."""
     seconds: float
@@ -65,6 +67,8 @@ class Verdict(TypedDict):
     """Total probability of the options before normalising, in [0, 1]; None without logits."""
     prompt: str
     prompt_tokens: int
+    tokens_estimated: bool
+    """As in `Reply`."""
     cut_tokens: int
     reply: str | None
     """The raw reply of a model that gives no logits and so answers in text."""
@@ -82,6 +86,8 @@ class Likelihood(TypedDict):
     """Tokens that the mean is taken over: of a long text, only its start."""
     prompt: str
     prompt_tokens: int
+    tokens_estimated: bool
+    """As in `Reply`."""
     cut_tokens: int
     seconds: float
     cached: bool

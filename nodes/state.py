@@ -4,7 +4,6 @@ Everything here is a plain TypedDict, so that a state can be written to a journa
 back unchanged. Each field of `State` names the nodes that write it.
 """
 
-import operator
 from typing import Annotated, Required
 
 from typing_extensions import TypedDict
@@ -73,11 +72,21 @@ class Step(TypedDict, total=False):
     score: float | None
     error: str
     """The reason why there is no score."""
+    is_first: bool
+    """Present, and True, in the first step of a question."""
 
 
 def calls_of(step: Step) -> list[Reply | Verdict | Likelihood]:
     """Return all model calls of a step."""
     return [*step.get("replies", []), *step.get("verdicts", []), *step.get("likelihoods", [])]
+
+
+def add_steps(steps: list[Step], new_steps: list[Step]) -> list[Step]:
+    """Append new steps. The first step of a question drops those of the question before it.
+
+    With a checkpointer the questions of a thread share a state.
+    """
+    return new_steps if new_steps and new_steps[0].get("is_first") else steps + new_steps
 
 
 class QuestionInput(TypedDict):
@@ -115,8 +124,8 @@ class State(QuestionInput, total=False):
     """Problems of the current answer. Written by critique."""
     rounds: int
     """Number of refinements. Written by refine."""
-    steps: Annotated[list[Step], operator.add]
-    """The steps so far; every node appends one."""
+    steps: Annotated[list[Step], add_steps]
+    """The steps of this question so far; every node appends one."""
 
 
 class JudgedState(State, total=False):

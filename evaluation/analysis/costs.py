@@ -20,6 +20,8 @@ class Cost:
     calls: int
     cached: int
     """Calls whose result came from a cache."""
+    estimated: int = 0
+    """Calls whose token counts are estimates."""
 
 
 def cost_of(records: Sequence[Record]) -> Cost:
@@ -35,6 +37,7 @@ def cost_of(records: Sequence[Record]) -> Cost:
         ),
         calls=calls.fresh + calls.cached,
         cached=calls.cached,
+        estimated=calls.estimated,
     )
 
 

@@ -15,6 +15,8 @@ class Calls(NamedTuple):
     cached: int
     new_tokens: int
     """Tokens that fresh replies generated."""
+    estimated: int = 0
+    """Calls whose token counts are estimates."""
 
     def plus(self, calls: "Calls") -> "Calls":
         """Return the sums of both counts."""
@@ -29,7 +31,7 @@ def count_calls(records: Sequence[Record]) -> Calls:
     calls = _calls(records)
     cached = sum(call["cached"] for call in calls)
     fresh_tokens = sum(reply["new_tokens"] for reply in _replies(records) if not reply["cached"])
-    return Calls(len(calls) - cached, cached, fresh_tokens)
+    return Calls(len(calls) - cached, cached, fresh_tokens, _count_estimated(calls))
 
 
 def without_judging(records: Sequence[Record]) -> list[Record]:
@@ -47,6 +49,8 @@ class Tokens(TypedDict):
     new: int
     cut: int
     """Tokens of passages and drafts that were cut so that prompts fit the window."""
+    estimated: int
+    """Calls whose token counts are estimates, since the model reported none."""
 
 
 def tokens_of(records: Sequence[Record]) -> Tokens:
@@ -56,6 +60,7 @@ def tokens_of(records: Sequence[Record]) -> Tokens:
         "prompt": sum(call["prompt_tokens"] for call in calls),
         "new": sum(reply["new_tokens"] for reply in _replies(records)),
         "cut": sum(call["cut_tokens"] for call in calls),
+        "estimated": _count_estimated(calls),
     }
 
 
@@ -65,6 +70,10 @@ def _steps(records: Sequence[Record]) -> list[Step]:
 
 def _calls(records: Sequence[Record]) -> list[Reply | Verdict | Likelihood]:
     return [call for step in _steps(records) for call in calls_of(step)]
+
+
+def _count_estimated(calls: Sequence[Reply | Verdict | Likelihood]) -> int:
+    return sum(call["tokens_estimated"] for call in calls)
 
 
 def _replies(records: Sequence[Record]) -> list[Reply]:

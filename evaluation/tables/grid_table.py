@@ -10,6 +10,7 @@ from evaluation.analysis.run_results import Results
 from evaluation.metrics.registry import metric_names, short_name
 from evaluation.statistics.summaries import summarise
 from evaluation.tables.layout import add_number_columns, new_table
+from evaluation.tables.numbers import estimate_mark
 from evaluation.tables.summary_columns import narrow_cell
 
 
@@ -33,7 +34,8 @@ def grid_table(results: Sequence[Results], tokens: Mapping[str, int]) -> Table:
                 narrow_cell(result["metrics"].get(name) or summarise([]), joint="-")
                 for name in names
             ),
-            f"{tokens[result['config']] / max(1, result['n']):,.0f}",
+            estimate_mark(result["tokens"]["estimated"])
+            + f"{tokens[result['config']] / max(1, result['n']):,.0f}",
         )
     return table
 

@@ -78,3 +78,8 @@ def mean_over_interval(
 ) -> str:
     """Format a mean and, on a second line, its interval; `NONE` alone where there is no mean."""
     return NONE if mean is None else f"{style(mean)}\n{interval_text(ends, style, joint)}"
+
+
+def estimate_mark(estimated_calls: int) -> str:
+    """Return the mark before a number of tokens that contains estimates: empty without any."""
+    return "~" if estimated_calls else ""

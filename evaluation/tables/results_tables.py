@@ -13,7 +13,7 @@ from evaluation.calibration.known_judges import note_of
 from evaluation.metrics.registry import STAGE_METRICS, short_name
 from evaluation.statistics.summaries import Summary, is_constant
 from evaluation.tables.layout import add_number_columns, new_table
-from evaluation.tables.numbers import decimal, signed, signed_decimal
+from evaluation.tables.numbers import decimal, estimate_mark, signed, signed_decimal
 from evaluation.tables.summary_columns import SUMMARY_COLUMNS, narrow_cell, summary_cells
 from graph.support.storage import write_atomically
 
@@ -94,6 +94,17 @@ def notes(results: Results) -> list[str]:
         *_judge_notes(results),
         *_refinement_notes(results),
         *_memory_notes(results),
+        *_token_notes(results),
+    ]
+
+
+def _token_notes(results: Results) -> list[str]:
+    estimated = results["tokens"]["estimated"]
+    if not estimated:
+        return []
+    return [
+        f"Numbers of tokens marked ~ are estimates: the model reported no counts for {estimated} of "
+        "its calls, so that their tokens were estimated from the length of the texts."
     ]
 
 
@@ -161,6 +172,7 @@ def _memory_notes(results: Results) -> list[str]:
 
 def _summary_markdown(results: Results) -> str:
     tokens = results["tokens"]
+    mark = estimate_mark(tokens["estimated"])
     lines = [
         f"# {results['config']} with profile {results['profile']}",
         "",
@@ -174,7 +186,8 @@ def _summary_markdown(results: Results) -> str:
         *_retrieval_markdown(results["retrieval"]),
         *_stages_markdown(results["added"]),
         "",
-        f"Tokens: {tokens['prompt']} in prompts, {tokens['new']} generated, {tokens['cut']} of "
+        f"Tokens: {mark}{tokens['prompt']} in prompts, {mark}{tokens['new']} generated, "
+        f"{mark}{tokens['cut']} of "
         "passages and drafts cut to fit the window.",
         "",
         *(f"- {note}" for note in notes(results)),

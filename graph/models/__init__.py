@@ -45,36 +45,38 @@ def open_models(
     return Models(generator, generator if same else open_model(profile.judge), lockstep)
 
 
-def adapt_writer(model: object, lockstep: Lockstep) -> TextModel:
+def adapt_writer(model: object, lockstep: Lockstep, window: int | None = None) -> TextModel:
     """Adapt a user's own model for writing: a LangChain model, or an object with `write`.
 
     Raises:
         ConfigError: The model is neither.
     """
     if isinstance(model, BaseLanguageModel):
-        return _adapt_langchain(model, lockstep)
+        return _adapt_langchain(model, lockstep, window)
     if not hasattr(model, "write"):
         raise _unfit("model", model, "write")
     return cast(TextModel, model)
 
 
-def adapt_chooser(model: object, lockstep: Lockstep) -> Chooser:
+def adapt_chooser(model: object, lockstep: Lockstep, window: int | None = None) -> Chooser:
     """Adapt a user's own model for choosing: a LangChain model, or an object with `choose`.
 
     Raises:
         ConfigError: The model is neither.
     """
     if isinstance(model, BaseLanguageModel):
-        return _adapt_langchain(model, lockstep)
+        return _adapt_langchain(model, lockstep, window)
     if not hasattr(model, "choose"):
         raise _unfit("chooser", model, "choose")
     return cast(Chooser, model)
 
 
-def _adapt_langchain(model: BaseLanguageModel[Any], lockstep: Lockstep) -> BatchedModel:
+def _adapt_langchain(
+    model: BaseLanguageModel[Any], lockstep: Lockstep, window: int | None
+) -> BatchedModel:
     from graph.models.engines.langchain_engine import LangChainEngine
 
-    return BatchedModel(LangChainEngine(model), lockstep)
+    return BatchedModel(LangChainEngine(model, window=window), lockstep)
 
 
 def _unfit(argument: str, model: object, method: str) -> ConfigError:

@@ -8,6 +8,7 @@ and it does not count new tokens.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from langchain_core.caches import BaseCache
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.outputs import Generation, LLMResult
 from langchain_huggingface import HuggingFacePipeline
@@ -21,6 +22,9 @@ class BatchedPipeline(HuggingFacePipeline):
 
     eos: frozenset[int]
     adds_special: bool
+    cache: BaseCache | bool | None = False
+    """LangChain's global cache never answers for this model: it would take two calls for the same that
+    differ in temperature, length or seed, which are arguments of a call here."""
 
     @classmethod
     def of(

@@ -102,6 +102,7 @@ class SchemaWriter:
                 "prompt_tokens": row.fitted.tokens,
                 "new_tokens": new_tokens,
                 "cut_tokens": row.fitted.cut_tokens,
+                "tokens_estimated": False,
                 "seconds": seconds,
                 "halvings": halvings,
                 "cached": False,

@@ -43,6 +43,7 @@ def _likelihood(
         "scored_tokens": len(logprobs),
         "prompt_tokens": row.tokens,
         "cut_tokens": row.cut_tokens,
+        "tokens_estimated": False,
         "prompt": row.text,
         "seconds": seconds,
         "cached": False,

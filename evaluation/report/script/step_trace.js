@@ -57,12 +57,14 @@ function stepCost(step) {
   const sumOf = (items, name) =>
     items.reduce((sum, item) => sum + (isNumber(item[name]) ? item[name] : 0), 0);
   const parts = [];
-  if (calls.length) parts.push(`${formatCount(sumOf(calls, "prompt_tokens"))} tokens read`);
+  // The model reported no counts for some of the calls.
+  const mark = calls.some((call) => call.tokens_estimated) ? "~" : "";
+  if (calls.length) parts.push(`${mark}${formatCount(sumOf(calls, "prompt_tokens"))} tokens read`);
   if (replies.length) {
-    parts.push(`${formatCount(sumOf(replies.map(objectOf), "new_tokens"))} written`);
+    parts.push(`${mark}${formatCount(sumOf(replies.map(objectOf), "new_tokens"))} written`);
   }
   const cutTokens = sumOf(calls, "cut_tokens");
-  if (cutTokens) parts.push(`${formatCount(cutTokens)} cut to fit the window`);
+  if (cutTokens) parts.push(`${mark}${formatCount(cutTokens)} cut to fit the window`);
   const cachedCalls = calls.filter((call) => call.cached).length;
   // A call from the cache takes no time, so seconds would say too little.
   if (cachedCalls) parts.push(`${cachedCalls} of ${countOf(calls.length, "call")} from the cache`);

@@ -4,21 +4,30 @@ Such a model has its own settings (temperature, length). It gives no logits, so 
 text also where it chooses.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
+from langchain_core.globals import get_llm_cache
 from langchain_core.language_models import BaseLanguageModel
+from langchain_core.outputs import Generation
 from langchain_core.prompt_values import StringPromptValue
 from langchain_core.runnables.config import ensure_config
 
 from graph.models.budget import FittedPrompt, fit_prompt
 from graph.models.verdict import parse_choice
+from graph.support.logger import log
 from graph.support.text import without_surrogates
 from nodes.model import Prompt, Reply, Verdict
 
 WINDOW = 4096
-"""The assumed window of such a model, in tokens."""
+"""The assumed window of a model that does not state one, in tokens."""
+_USAGE_NAMES = (
+    ("input_tokens", "output_tokens"),
+    ("prompt_tokens", "completion_tokens"),
+    ("prompt_eval_count", "eval_count"),
+)
+"""Names under which models and servers report the tokens of a prompt and of its reply."""
 _BYTES_A_TOKEN = 3
 """The assumed length of a token; real ones are longer on average, so that no prompt is too long."""
 _T = TypeVar("_T")
@@ -27,18 +36,23 @@ _T = TypeVar("_T")
 class LangChainEngine:
     """Any LangChain language model or chat model."""
 
-    def __init__(self, model: BaseLanguageModel[Any], *, window: int = WINDOW) -> None:
+    def __init__(self, model: BaseLanguageModel[Any], *, window: int | None = None) -> None:
         self.name = f"{type(model).__name__}:{id(model)}"
         self.commit = None
         self._model = model
-        self._window = window
+        self._window = window or _stated_window(model)
 
     def write_all(
         self, prompts: Sequence[Prompt], max_new_tokens: int, temperature: float
     ) -> list[Reply | Exception]:
-        """Write a reply to each prompt, in order; length and temperature are the model's own."""
+        """Write a reply to each prompt, in order; length and temperature are the model's own.
+
+        Sampled replies never come from LangChain's cache: it has one reply for each prompt, so all
+        drafts would be the same.
+        """
         fitted = [self._fit(prompt, max_new_tokens, "") for prompt in prompts]
-        return self._run_fitted(fitted, self._write)
+        model = _uncached(self._model) if temperature else self._model
+        return self._run_fitted(fitted, lambda rows: _write(model, rows))
 
     def choose_all(
         self, prompts: Sequence[Prompt], options: Sequence[str]
@@ -47,7 +61,7 @@ class LangChainEngine:
         instruction = f"\n\nReply with exactly one of these and nothing else: {', '.join(options)}"
         fitted = [self._fit(prompt, 16, instruction) for prompt in prompts]
         return self._run_fitted(
-            fitted, lambda rows: [_verdict(reply, options) for reply in self._write(rows)]
+            fitted, lambda rows: [_verdict(reply, options) for reply in _write(self._model, rows)]
         )
 
     def _fit(self, prompt: Prompt, new_tokens: int, suffix: str) -> FittedPrompt | Exception:
@@ -71,30 +85,95 @@ class LangChainEngine:
         results = iter(run(rows) if rows else [])
         return [next(results) if isinstance(row, FittedPrompt) else row for row in fitted]
 
-    def _write(self, rows: list[FittedPrompt]) -> list[Reply]:
-        start = perf_counter()
-        # generate_prompt, not batch: with langchain-core 1.7.2, BaseLLM.batch recurses for ever
-        # inside a node whose run has max_concurrency set.
-        result = self._model.generate_prompt(
-            [StringPromptValue(text=row.text) for row in rows],
-            # With the callbacks of the run, its traces and events include the model's calls.
-            callbacks=ensure_config().get("callbacks"),
-        )
-        seconds = (perf_counter() - start) / len(rows)
-        texts = [generations[0].text for generations in result.generations]
-        return [
-            {
-                "text": text,
-                "prompt": row.text,
-                "prompt_tokens": row.tokens,
-                "new_tokens": _tokens(text),
-                "cut_tokens": row.cut_tokens,
-                "seconds": seconds,
-                "halvings": 0,
-                "cached": False,
-            }
-            for row, text in zip(rows, texts, strict=True)
-        ]
+
+def _stated_window(model: BaseLanguageModel[Any]) -> int:
+    """Return the largest input of a chat model's profile, in tokens, or else `WINDOW`."""
+    profile = getattr(model, "profile", None)
+    stated = profile.get("max_input_tokens") if isinstance(profile, Mapping) else None
+    if isinstance(stated, int) and stated > 0:
+        return stated
+    log.warning(
+        "%s does not state its window: %d tokens are assumed (build_graph(window=...) sets it)",
+        type(model).__name__,
+        WINDOW,
+    )
+    return WINDOW
+
+
+def _uncached(model: BaseLanguageModel[Any]) -> BaseLanguageModel[Any]:
+    """Return a model that LangChain's cache does not answer for: a copy, if it has a cache."""
+    cache = getattr(model, "cache", None)
+    if cache is False or (cache is None and get_llm_cache() is None):
+        return model
+    return model.model_copy(update={"cache": False})
+
+
+def _write(model: BaseLanguageModel[Any], rows: list[FittedPrompt]) -> list[Reply]:
+    start = perf_counter()
+    # generate_prompt, not batch: with langchain-core 1.7.2, BaseLLM.batch recurses for ever
+    # inside a node whose run has max_concurrency set.
+    result = model.generate_prompt(
+        [StringPromptValue(text=row.text) for row in rows],
+        # With the callbacks of the run, its traces and events include the model's calls.
+        callbacks=ensure_config().get("callbacks"),
+    )
+    seconds = (perf_counter() - start) / len(rows)
+    # The output of the whole call counts the tokens of all prompts together.
+    of_call = result.llm_output if len(rows) == 1 else None
+    return [
+        _reply(row, generations[0], seconds, of_call)
+        for row, generations in zip(rows, result.generations, strict=True)
+    ]
+
+
+def _reply(
+    row: FittedPrompt, generation: Generation, seconds: float, of_call: Mapping[str, Any] | None
+) -> Reply:
+    usage = _usage(generation, of_call)
+    prompt_tokens, new_tokens = usage or (row.tokens, _tokens(generation.text))
+    return {
+        "text": generation.text,
+        "prompt": row.text,
+        "prompt_tokens": prompt_tokens,
+        "new_tokens": new_tokens,
+        "cut_tokens": row.cut_tokens,
+        "tokens_estimated": usage is None,
+        "seconds": seconds,
+        "halvings": 0,
+        "cached": False,
+    }
+
+
+def _usage(generation: Generation, of_call: Mapping[str, Any] | None) -> tuple[int, int] | None:
+    """Return the tokens of prompt and reply as the model reports them; None if it does not."""
+    message = getattr(generation, "message", None)
+    for report in (
+        getattr(message, "usage_metadata", None),
+        getattr(message, "response_metadata", None),
+        generation.generation_info,
+        of_call,
+    ):
+        if isinstance(report, Mapping):
+            nested = (report.get(name) for name in ("usage_metadata", "token_usage", "usage"))
+            for counts in (report, *nested):
+                if (usage := _counts(counts)) is not None:
+                    return usage
+    return None
+
+
+def _counts(report: object) -> tuple[int, int] | None:
+    if not isinstance(report, Mapping):
+        return None
+    for prompt_name, reply_name in _USAGE_NAMES:
+        prompt_tokens, new_tokens = report.get(prompt_name), report.get(reply_name)
+        # A server that does not count may report 0: no prompt is empty.
+        if _is_count(prompt_tokens) and _is_count(new_tokens) and prompt_tokens > 0:
+            return prompt_tokens, new_tokens
+    return None
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _tokens(text: str) -> int:
@@ -110,6 +189,7 @@ def _verdict(reply: Reply, options: Sequence[str]) -> Verdict:
         "prompt": reply["prompt"],
         "prompt_tokens": reply["prompt_tokens"],
         "cut_tokens": reply["cut_tokens"],
+        "tokens_estimated": reply["tokens_estimated"],
         "reply": reply["text"],
         "seconds": reply["seconds"],
         "cached": False,

@@ -52,6 +52,7 @@ class FakeLikelihoodModel(FakeModel):
                 "scored_tokens": 1,
                 "prompt": "",
                 "prompt_tokens": 5,
+                "tokens_estimated": False,
                 "cut_tokens": 0,
                 "seconds": 0.5,
                 "cached": False,

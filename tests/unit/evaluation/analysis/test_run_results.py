@@ -9,12 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from evaluation.analysis.costs import cost_of
 from evaluation.analysis.run_results import results_of
 from evaluation.answering.loop import Session
-from evaluation.answering.model_calls import Calls, tokens_of
+from evaluation.answering.model_calls import Calls, count_calls, tokens_of
 from evaluation.answering.run_job import write_timings
 from evaluation.metrics.registry import METRIC_NAMES
 from evaluation.statistics.summaries import summarise
+from evaluation.tables.grid_table import grid_table
 from evaluation.tables.results_tables import headline, notes, results_table, write_results
 from graph.config import load_settings
 from tests.fakes.fake_models import reply, verdict
@@ -78,7 +80,25 @@ def test_tokens_of_all_steps_add_up():
         "prompt": 10 + 7 + 5 + 5,
         "new": 4 + 3,
         "cut": 2,
+        "estimated": 0,
     }
+
+
+@pytest.mark.parametrize("estimated", [0, 1, 2])
+def test_numbers_of_tokens_that_were_estimated_are_marked(estimated, tmp_path):
+    calls = [reply("a", tokens_estimated=number < estimated) for number in range(2)]
+    records = [record(0, steps=[{"node": "generate", "replies": calls}])]
+    results = of(*records)
+    assert results["tokens"]["estimated"] == estimated
+    assert count_calls(records).estimated == cost_of(records).estimated == estimated
+    write_results(tmp_path, results)
+    summary = (tmp_path / "summary.md").read_text(encoding="utf-8")
+    mark = "~" if estimated else ""
+    assert f"Tokens: {mark}14 in prompts, {mark}6 generated, {mark}0 of" in summary
+    assert (f"no counts for {estimated} of its calls" in summary) == bool(estimated)
+    console = Console(width=200, file=io.StringIO())
+    console.print(grid_table([results], {results["config"]: 20}))
+    assert ("~20" in console.file.getvalue()) == bool(estimated)
 
 
 def test_the_mass_is_that_of_the_judge_alone():
@@ -225,7 +245,7 @@ def test_timings_are_kept_apart_session_by_session(tmp_path):
         "recomputed": 1,
         "not_reproduced": 0,
         "seconds": 2.0,
-        "calls": {"fresh": 7, "cached": 3, "new_tokens": 60},
+        "calls": {"fresh": 7, "cached": 3, "new_tokens": 60, "estimated": 0},
         "commits": commits,
         "questions_per_second": 2.0,
         "new_tokens_per_second": 30.0,

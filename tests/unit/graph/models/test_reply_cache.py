@@ -154,6 +154,7 @@ def test_a_batch_with_an_error_runs_again(cache):
                 "scored_tokens": 3,
                 "prompt": "a",
                 "prompt_tokens": 1,
+                "tokens_estimated": False,
                 "cut_tokens": 1,
                 "seconds": 1.0,
                 "cached": False,
@@ -242,7 +243,7 @@ def test_the_file_holds_plain_json_and_no_prompt(cache):
     connection.close()
     text, info = json.loads(stored)[0]
     assert text == "a secret question 1"
-    assert set(info) == {"text", "new_tokens", "halvings"}
+    assert set(info) == {"text", "new_tokens", "tokens_estimated", "halvings"}
     assert len(key) == 64
 
 

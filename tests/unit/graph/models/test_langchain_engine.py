@@ -1,0 +1,253 @@
+"""A user's own LangChain model: its window, its token counts, and LangChain's cache."""
+
+import logging
+
+import pytest
+from langchain_core.caches import InMemoryCache
+from langchain_core.globals import set_llm_cache
+from langchain_core.language_models import FakeListChatModel, FakeListLLM, GenericFakeChatModel
+from langchain_core.language_models.chat_models import BaseChatModel
+from langchain_core.language_models.llms import LLM
+from langchain_core.messages import AIMessage
+from langchain_core.outputs import ChatGeneration, ChatResult, Generation, LLMResult
+from langchain_core.prompts import PromptTemplate
+from pydantic import Field
+
+from graph import build_graph
+from graph.models.engines.langchain_engine import WINDOW, LangChainEngine
+from graph.models.pipeline import BatchedPipeline
+from graph.narration import _headline
+from graph.support.errors import ConfigError, PromptTooLongError
+from nodes.model import Prompt
+from tests.fakes.fake_models import FakeModel, FakeRetriever, documents
+
+TEMPLATE = PromptTemplate.from_template("{question}")
+LONG = "word " * 2700
+"""4,500 tokens by the estimate of three bytes a token."""
+
+
+def asking(question: str) -> Prompt:
+    return Prompt(TEMPLATE, {"question": question})
+
+
+# --- window
+
+
+@pytest.mark.parametrize("tokens", [128_000, 8_192, 1_000_000])
+def test_the_window_of_a_chat_model_is_that_of_its_profile(tokens):
+    model = FakeListChatModel(responses=["x"], profile={"max_input_tokens": tokens})
+    built = build_graph("baseline", model=model)
+    assert built.invoke({"question": LONG})["answer"] == "x"
+
+
+@pytest.mark.parametrize("window", [8_192, 128_000])
+def test_a_window_that_is_passed_wins(window):
+    small = FakeListChatModel(responses=["x"], profile={"max_input_tokens": 1_000})
+    for model in (small, FakeListLLM(responses=["x"]), FakeListChatModel(responses=["x"])):
+        built = build_graph("baseline", model=model, window=window)
+        assert built.invoke({"question": LONG})["answer"] == "x"
+
+
+@pytest.mark.parametrize("profile", [None, {}, {"max_input_tokens": 0}, {"name": "m"}])
+def test_a_window_that_nobody_states_is_an_assumption_that_is_logged_once(profile, caplog):
+    with caplog.at_level(logging.WARNING):
+        model = FakeListChatModel(responses=["x"], profile=profile)
+        built = build_graph("semantic_rerank_initial", model=model, retriever=FakeRetriever())
+        with pytest.raises(PromptTooLongError, match="shorten the question"):
+            built.invoke({"question": LONG})
+    assert [f"{WINDOW} tokens are assumed" in record.message for record in caplog.records] == [True]
+
+
+def test_a_small_window_of_a_profile_cuts_passages():
+    model = FakeListChatModel(responses=["x", "No problems."], profile={"max_input_tokens": 600})
+    retriever = FakeRetriever(documents=documents("A sentence here. " * 400))
+    built = build_graph("semantic", model=model, retriever=retriever)
+    assert built.invoke({"question": "why?"})["answer"] == "x"
+
+
+@pytest.mark.parametrize("model", [None, FakeModel()])
+def test_a_window_without_a_langchain_model_is_refused(model):
+    with pytest.raises(ConfigError, match="window belongs to a LangChain model"):
+        build_graph("baseline", model=model, window=9_000)
+
+
+# --- token counts
+
+
+def chat_reply(text="hello", **fields) -> GenericFakeChatModel:
+    return GenericFakeChatModel(messages=iter([AIMessage(text, **fields)] * 3))
+
+
+def counts(model, prompts=1):
+    replies = LangChainEngine(model).write_all([asking("first?")] * prompts, 9, 0.0)
+    return [(r["prompt_tokens"], r["new_tokens"], r["tokens_estimated"]) for r in replies]
+
+
+def usage(tokens_in, tokens_out):
+    return {"input_tokens": tokens_in, "output_tokens": tokens_out, "total_tokens": 0}
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"usage_metadata": usage(31, 14)}, (31, 14, False)),
+        ({"usage_metadata": usage(7, 0)}, (7, 0, False)),
+        (
+            {"response_metadata": {"token_usage": {"prompt_tokens": 5, "completion_tokens": 6}}},
+            (5, 6, False),
+        ),
+        ({"response_metadata": {"prompt_eval_count": 8, "eval_count": 9}}, (8, 9, False)),
+        ({"usage_metadata": usage(0, 0)}, (2, 2, True)),
+        ({"response_metadata": {"token_usage": {"prompt_tokens": None}}}, (2, 2, True)),
+        ({"response_metadata": {"token_usage": "31"}}, (2, 2, True)),
+        ({}, (2, 2, True)),
+    ],
+)
+def test_the_counts_that_a_chat_model_reports_are_used_and_others_are_marked(fields, expected):
+    assert counts(chat_reply(**fields)) == [expected]
+
+
+class ReportingLLM(LLM):
+    info: dict | None = None
+    output: dict | None = None
+
+    def _call(self, prompt, stop=None, run_manager=None, **kwargs):
+        return "hello"
+
+    def _generate(self, prompts, stop=None, run_manager=None, **kwargs):
+        rows = [[Generation(text="hello", generation_info=self.info)] for _ in prompts]
+        return LLMResult(generations=rows, llm_output=self.output)
+
+    @property
+    def _llm_type(self):
+        return "reporting"
+
+
+TOTAL = {"token_usage": {"prompt_tokens": 40, "completion_tokens": 20}}
+
+
+@pytest.mark.parametrize(
+    ("model", "prompts", "expected"),
+    [
+        (ReportingLLM(info={"prompt_eval_count": 3, "eval_count": 4}), 2, [(3, 4, False)] * 2),
+        (ReportingLLM(info={"usage_metadata": usage(5, 6)}), 1, [(5, 6, False)]),
+        (ReportingLLM(output=TOTAL), 1, [(40, 20, False)]),
+        (ReportingLLM(output=TOTAL), 2, [(2, 2, True)] * 2),  # the sum of both
+        (ReportingLLM(), 1, [(2, 2, True)]),
+    ],
+)
+def test_the_counts_that_a_language_model_reports_are_used(model, prompts, expected):
+    assert counts(model, prompts) == expected
+
+
+def test_the_counts_of_a_verdict_are_the_models():
+    engine = LangChainEngine(chat_reply("A", usage_metadata=usage(31, 1)))
+    verdict = engine.choose_all([asking("which?")], ("A", "B"))[0]
+    assert (verdict["prompt_tokens"], verdict["tokens_estimated"]) == (31, False)
+
+
+def test_a_narrated_step_marks_estimates():
+    replies = LangChainEngine(chat_reply()).write_all([asking("first?")], 9, 0.0)
+    assert _headline({"node": "generate", "replies": replies}).endswith(
+        "~2 prompt tokens  |  ~2 new tokens"
+    )
+    exact = LangChainEngine(chat_reply(usage_metadata=usage(31, 14))).write_all(
+        [asking("first?")], 9, 0.0
+    )
+    assert "31 prompt tokens  |  14 new tokens" in _headline({"node": "generate", "replies": exact})
+    assert "~" not in _headline({"node": "generate", "replies": exact})
+
+
+# --- LangChain's cache
+
+
+@pytest.fixture
+def global_cache():
+    cache = InMemoryCache()
+    set_llm_cache(cache)
+    yield cache
+    set_llm_cache(None)
+
+
+class CountingPipeline(BatchedPipeline):
+    """The project's own model without weights: it writes the settings of each call."""
+
+    def _generate(self, prompts, stop=None, run_manager=None, **kwargs):
+        text = repr((stop, sorted(kwargs["pipeline_kwargs"].items())))
+        row = [Generation(text=text, generation_info={"new_tokens": 1})]
+        return LLMResult(generations=[row for _ in prompts])
+
+
+SETTINGS = {
+    "max_new_tokens": 9,
+    "temperature": 0.7,
+    "repetition_penalty": 1.0,
+    "stop": [],
+    "seed": 0,
+}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"temperature": 0.2},
+        {"seed": 1},
+        {"max_new_tokens": 99},
+        {"repetition_penalty": 1.3},
+        {"stop": ["\n"]},
+    ],
+)
+def test_the_global_cache_never_answers_for_a_model_of_the_project(change, global_cache):
+    model = CountingPipeline(pipeline=None, eos=frozenset(), adds_special=False)
+    first = model.write(["why?"], **SETTINGS)
+    second = model.write(["why?"], **{**SETTINGS, **change})
+    assert first != second
+    assert global_cache._cache == {}
+
+
+class NumberingChatModel(BaseChatModel):
+    """Numbers its replies."""
+
+    calls: list = Field(default_factory=list)
+
+    def _generate(self, messages, stop=None, run_manager=None, **kwargs):
+        self.calls.append(messages)
+        message = AIMessage(f"draft {len(self.calls)}")
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+    @property
+    def _llm_type(self):
+        return "numbering"
+
+
+class NumberingLLM(LLM):
+    calls: list = Field(default_factory=list)
+
+    def _call(self, prompt, stop=None, run_manager=None, **kwargs):
+        self.calls.append(prompt)
+        return f"draft {len(self.calls)}"
+
+    @property
+    def _llm_type(self):
+        return "numbering"
+
+
+@pytest.mark.parametrize("kind", [NumberingChatModel, NumberingLLM])
+@pytest.mark.parametrize("own_cache", [False, True])
+def test_sampled_drafts_never_come_from_the_cache(kind, own_cache, global_cache):
+    model = kind(cache=InMemoryCache()) if own_cache else kind()
+    engine = LangChainEngine(model, window=4_096)
+    drafts = [
+        [reply["text"] for reply in engine.write_all([asking("why?")] * 3, 9, 0.7)]
+        for _ in range(2)
+    ]
+    assert drafts == [[f"draft {n}" for n in (1, 2, 3)], [f"draft {n}" for n in (4, 5, 6)]]
+
+
+@pytest.mark.parametrize("kind", [NumberingChatModel, NumberingLLM])
+def test_greedy_replies_may_come_from_the_users_cache(kind, global_cache):
+    model = kind()
+    engine = LangChainEngine(model, window=4_096)
+    texts = [engine.write_all([asking("why?")], 9, 0.0)[0]["text"] for _ in range(3)]
+    assert texts == ["draft 1"] * 3
+    assert len(model.calls) == 1
