@@ -1,10 +1,12 @@
 """Evaluation questions read from a table, and the rows of long tables with a progress bar."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from graph.support.body_markup import markup_of
 from graph.support.errors import DatasetError
+from graph.support.logger import log_once
 from graph.support.progress import progress
 from graph.support.table_files import Row, read_rows
 from graph.support.table_values import TableValues
@@ -63,6 +65,10 @@ def read_questions(path: Path) -> list[Question]:
             )
         questions.append(question)
     values.log_changes()
+    bodies = [text for question in questions for text in (question.body, question.reference)]
+    if questions[0].is_html and markup_of(bodies) == "markdown":
+        log_once(f"{path}: its bodies are Markdown, and are read so")
+        return [replace(question, is_html=False) for question in questions]
     return questions
 
 

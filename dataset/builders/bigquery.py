@@ -1,9 +1,10 @@
 """The builder for exports of the BigQuery query in question_answer.sql."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
+from dataset.builders.bodies import Bodies, Row, open_bodies
 from dataset.builders.join import TABLE_COLUMNS
 from dataset.builders.post_parsing import (
     author_or_profile,
@@ -16,10 +17,11 @@ from dataset.builders.row_counts import RowCounts
 from dataset.builders.table_output import work_folder, write_table
 from graph.support.errors import DatasetError
 from graph.support.progress import progress
-from graph.support.table_files import CORPUS_COLUMNS, Row, read_rows
+from graph.support.table_files import CORPUS_COLUMNS, read_rows
 from graph.support.table_values import id_or_text
 from graph.support.text import is_unicode
 
+_BODIES = ("question_body", "answer_body")
 _SQL = Path(__file__).with_name("question_answer.sql")
 
 
@@ -28,7 +30,7 @@ def query() -> str:
     return _SQL.read_text(encoding="utf-8")
 
 
-def build(export: Path, target: Path, *, site: str) -> RowCounts:
+def build(export: Path, target: Path, *, site: str, bodies: Bodies = "auto") -> RowCounts:
     """Build the table from an export; the rows keep their order.
 
     Raises:
@@ -40,17 +42,23 @@ def build(export: Path, target: Path, *, site: str) -> RowCounts:
     _, first_row = next(read_rows(export))
     _check_columns(export, first_row)
     with work_folder(target) as work, progress("reading rows", 1) as bar:
-        rows = _table_rows(export, read_rows(export, CORPUS_COLUMNS), counts, site)
+        export_rows = (row for _, row in read_rows(export, CORPUS_COLUMNS))
+        sources, html_of = open_bodies(export_rows, _BODIES, bodies, str(export))
+        rows = _table_rows(export, sources, counts, site, html_of)
         write_table(target, work, TABLE_COLUMNS, rows)
         bar.advance(1)
     return counts
 
 
 def _table_rows(
-    export: Path, rows: Iterable[tuple[int, Row]], counts: RowCounts, site: str
+    export: Path,
+    rows: Iterable[Row],
+    counts: RowCounts,
+    site: str,
+    html_of: Callable[[str], str],
 ) -> Iterator[list[str]]:
     pairs: set[tuple[int, int]] = set()
-    for _, row in rows:
+    for row in rows:
         counts.rows_in += 1
         question_id, answer_id = (
             parse_id(id_or_text(row[name])) for name in ("question_id", "answer_id")
@@ -63,7 +71,8 @@ def _table_rows(
             counts.reject(reason)
         else:
             pairs.add((question_id, answer_id))
-            yield _table_row(row, question_id, answer_id, site)
+            bodies = {name: html_of(row[name]) for name in _BODIES}
+            yield _table_row({**row, **bodies}, question_id, answer_id, site)
     counts.kept_by_kind.update(rows=len(pairs))
     if not pairs:
         raise DatasetError(
@@ -83,7 +92,7 @@ def _check_columns(export: Path, row: Mapping[str, str]) -> None:
             )
 
 
-def _fault(row: Mapping[str, str]) -> str:
+def _fault(row: Row) -> str:
     if parse_score(row["answer_score"]) is None:
         return "bad score"
     if not row["question_title"].strip():
@@ -95,7 +104,7 @@ def _fault(row: Mapping[str, str]) -> str:
     return ""
 
 
-def _table_row(row: Mapping[str, str], question_id: int, answer_id: int, site: str) -> list[str]:
+def _table_row(row: Row, question_id: int, answer_id: int, site: str) -> list[str]:
     table_row = {name: row.get(name, "") for name in TABLE_COLUMNS}
     licences = {
         kind: licence_by_date(row.get(f"{kind}_creation_date", ""))

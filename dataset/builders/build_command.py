@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from dataset.builders import bigquery, coderepoqa, huggingface, stackexchange
+from dataset.builders.bodies import CHOICES
 from dataset.builders.post_selection import Selection
 from dataset.builders.row_counts import RowCounts
 from dataset.builders.table_output import check_target
@@ -78,6 +79,13 @@ def _add_issue_source(sources: _Sources) -> None:
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="FILE", help="the table: .csv or .csv.gz")
+    parser.add_argument(
+        "--bodies",
+        choices=CHOICES,
+        default="auto",
+        help="markup of the source's bodies; Markdown is converted to HTML, which a corpus has "
+        "(default auto: told by many of them)",
+    )
     parser.add_argument(
         "--site",
         type=_site,
@@ -163,7 +171,7 @@ def _build(arguments: argparse.Namespace) -> RowCounts:
         )
     site = arguments.site
     if arguments.source == "bigquery":
-        return bigquery.build(source, out, site=site)
+        return bigquery.build(source, out, site=site, bodies=arguments.bodies)
     selection = Selection(
         since=arguments.since,
         min_question_score=arguments.min_question_score,
@@ -173,9 +181,16 @@ def _build(arguments: argparse.Namespace) -> RowCounts:
         limit=arguments.limit,
     )
     if arguments.source == "stackexchange":
-        return stackexchange.build(source, out, selection=selection, site=site)
+        return stackexchange.build(
+            source, out, selection=selection, site=site, bodies=arguments.bodies
+        )
     return huggingface.build(
-        arguments.input, out, split=arguments.split, selection=selection, site=site
+        arguments.input,
+        out,
+        split=arguments.split,
+        selection=selection,
+        site=site,
+        bodies=arguments.bodies,
     )
 
 

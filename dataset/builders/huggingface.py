@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 
+from dataset.builders.bodies import Bodies
 from dataset.builders.byte_progress import byte_progress
 from dataset.builders.join import build_from_posts
 from dataset.builders.post_parsing import POST_COLUMNS, REQUIRED_COLUMNS
@@ -27,6 +28,7 @@ def build(
     split: str,
     selection: Selection,
     site: str,
+    bodies: Bodies = "auto",
 ) -> RowCounts:
     """Build the table from a local parquet file, a folder of them, or a dataset's id.
 
@@ -39,7 +41,9 @@ def build(
     with work_folder(target) as work:
         if not path.exists():
             rows = _hub_rows(source, split)
-            return build_from_posts(rows, target, work, selection=selection, site=site)
+            return build_from_posts(
+                rows, target, work, selection=selection, site=site, bodies=bodies
+            )
         files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
         if not files:
             raise DatasetError(f"{path}: the folder holds no .parquet file")
@@ -48,7 +52,9 @@ def build(
         size = sum(file.stat().st_size for file in files)
         with byte_progress(f"reading {path.name}", size) as advance:
             rows = _parquet_rows(files, advance)
-            return build_from_posts(rows, target, work, selection=selection, site=site)
+            return build_from_posts(
+                rows, target, work, selection=selection, site=site, bodies=bodies
+            )
 
 
 def _parquet_rows(

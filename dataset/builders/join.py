@@ -5,11 +5,12 @@ not more memory.
 """
 
 import signal
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dataset.builders.bodies import Bodies, open_bodies
 from dataset.builders.parquet_parts import Parts, write_parts
 from dataset.builders.partitions import distribute, range_starts, read_pairs
 from dataset.builders.post_parsing import DumpPost, PostParser
@@ -90,20 +91,22 @@ def build_from_posts(
     *,
     selection: Selection,
     site: str,
+    bodies: Bodies,
 ) -> RowCounts:
     """Write the question/answer table of a stream of posts with the attributes of a dump.
 
     A row is an answer with its question; the rows are ordered by question id, then answer id.
 
     Raises:
-        DatasetError: there are no questions or no answers, no row is kept, or the join fails; the
-            target is unchanged.
+        DatasetError: there are no questions or no answers, no row is kept, the bodies may be HTML or
+            Markdown, or the join fails; the target is unchanged.
         MissingExtraError: duckdb or pyarrow is missing.
         OSError: the disk is full.
     """
     counts = RowCounts()
     parser = PostParser(selection, site)
     with _duckdb(work) as connection:
+        rows, html_of = open_bodies(rows, ("Body",), bodies, "the source")
         parts = write_parts(rows, parser, work, counts)
         none = f"none of the {counts.rows_in} rows is"
         if not parser.questions:
@@ -113,7 +116,8 @@ def build_from_posts(
         _join(connection, parts, counts, selection.limit)
         if not counts.kept_by_kind.total():
             raise DatasetError(f"{none} kept, nothing was written: {counts.reasons()}")
-        write_table(target, work, TABLE_COLUMNS, _table_rows(connection, parts, work, site))
+        table_rows = _table_rows(connection, parts, work, site, html_of)
+        write_table(target, work, TABLE_COLUMNS, table_rows)
     return counts
 
 
@@ -141,7 +145,11 @@ def _join(
 
 
 def _table_rows(
-    connection: "DuckDBPyConnection", parts: Parts, work: Path, site: str
+    connection: "DuckDBPyConnection",
+    parts: Parts,
+    work: Path,
+    site: str,
+    html_of: Callable[[str], str],
 ) -> Iterator[Sequence[object]]:
     starts = range_starts(_fetch(connection.execute(_SIZES)))
     for kind, file, key in (
@@ -151,18 +159,22 @@ def _table_rows(
         query = _POSTS_OF.format(fields=", ".join(DumpPost._fields), kind=kind)
         posts = _fetch(connection.execute(query, {"file": str(file)}))
         distribute(posts, key, starts, work, kind)
-    return (_table_row(question, answer, site) for question, answer in read_pairs(starts, work))
+    return (
+        _table_row(question, answer, site, html_of) for question, answer in read_pairs(starts, work)
+    )
 
 
-def _table_row(question: DumpPost, answer: DumpPost, site: str) -> Sequence[object]:
+def _table_row(
+    question: DumpPost, answer: DumpPost, site: str, html_of: Callable[[str], str]
+) -> Sequence[object]:
     both_licences = f"question {question.licence}, answer {answer.licence}"
     return (
         question.id,
         question.title,
-        question.body,
+        html_of(question.body),
         question.tags,
         answer.id,
-        answer.body,
+        html_of(answer.body),
         answer.score,
         question.parent == answer.id,
         question.score,

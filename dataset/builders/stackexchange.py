@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from dataset.builders.archive import extract_posts
+from dataset.builders.bodies import Bodies
 from dataset.builders.byte_progress import byte_progress
 from dataset.builders.dump import read_dump
 from dataset.builders.dump_files import find_dump
@@ -12,7 +13,9 @@ from dataset.builders.row_counts import RowCounts
 from dataset.builders.table_output import work_folder
 
 
-def build(dump: Path, target: Path, *, selection: Selection, site: str) -> RowCounts:
+def build(
+    dump: Path, target: Path, *, selection: Selection, site: str, bodies: Bodies = "auto"
+) -> RowCounts:
     """Build the question/answer table of a dump, which is read as a stream.
 
     Raises:
@@ -25,5 +28,10 @@ def build(dump: Path, target: Path, *, selection: Selection, site: str) -> RowCo
         posts = extract_posts(dump, work) if dump.suffix.lower() == ".7z" else dump
         with byte_progress(f"reading {posts.name}", posts.stat().st_size) as advance:
             return build_from_posts(
-                read_dump(posts, advance), target, work, selection=selection, site=site
+                read_dump(posts, advance),
+                target,
+                work,
+                selection=selection,
+                site=site,
+                bodies=bodies,
             )

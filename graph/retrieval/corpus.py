@@ -1,15 +1,20 @@
 """The corpus: a table of posts, its default file, and its reading."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
 from pathlib import Path
 
 from graph.markdown import to_markdown
 from graph.retrieval.posts import Post
+from graph.support.body_markup import SAMPLE, markup_of
 from graph.support.errors import DatasetError
+from graph.support.logger import log_once
 from graph.support.table_files import CORPUS_COLUMNS, read_rows
 from graph.support.table_values import TableValues
 
 _TRUE = ("true", "1", "1.0", "yes", "t")
+
+_BODIES = ("question_body", "answer_body")
 
 _OWN = Path("dataset/question_answer.csv")
 _SAMPLE = Path("dataset/sample/question_answer.csv")
@@ -28,13 +33,18 @@ def default_corpus() -> Path:
 
 
 def read_corpus(path: Path) -> Iterator[Post]:
-    """Yield the posts of a corpus file (columns: see `CORPUS_COLUMNS`; bodies are HTML).
+    """Yield the posts of a corpus file (columns: see `CORPUS_COLUMNS`).
+
+    Bodies are HTML. Where those of the first rows are Markdown, all are kept as they are.
 
     Raises:
         DatasetError: see `read_rows`; or a row has no question_id, or an id that cannot be read.
     """
     values = TableValues(path)
-    for number, row in read_rows(path, CORPUS_COLUMNS):
+    rows = read_rows(path, CORPUS_COLUMNS)
+    first_rows = list(islice(rows, SAMPLE // len(_BODIES)))
+    markdown_of = _body_reader(path, (row[name] for _, row in first_rows for name in _BODIES))
+    for number, row in chain(first_rows, rows):
         question_id = values.id(number, row, "question_id")
         if not question_id:
             raise DatasetError(f"{path}: row {number}: question_id is empty")
@@ -42,12 +52,26 @@ def read_corpus(path: Path) -> Iterator[Post]:
             question_id=question_id,
             title=" ".join(row["question_title"].split()),
             tags=tuple(tag.strip() for tag in row["question_tags"].split("|") if tag.strip()),
-            question=to_markdown(values.text(row["question_body"])),
+            question=markdown_of(values.text(row["question_body"])),
             answer_id=values.id(number, row, "answer_id"),
-            answer=to_markdown(values.text(row["answer_body"])),
+            answer=markdown_of(values.text(row["answer_body"])),
             answer_score=row["answer_score"].strip(),
             accepted=row.get("is_accepted", "").strip().lower() in _TRUE,
             url=row.get("question_url", ""),
             licence=row.get("licence", ""),
         )
     values.log_changes()
+
+
+def _body_reader(path: Path, bodies: Iterable[str]) -> Callable[[str], str]:
+    """Return the function from a body to Markdown, by the markup of many bodies."""
+    markup = markup_of(bodies)
+    if markup == "markdown":
+        log_once(f"{path}: its bodies are Markdown, and are read so")
+        return str.strip
+    if markup == "unclear":
+        log_once(
+            f"{path}: some bodies look like Markdown, and all are read as HTML, which costs Markdown "
+            "its indentation: see python -m dataset check"
+        )
+    return to_markdown

@@ -138,3 +138,11 @@ def test_an_id_that_cannot_be_read_is_refused_with_its_row(questions):
     rows = [{"question": "q", "answer": "a", "relevant_question_ids": ids} for ids in ("1", "1.5")]
     with pytest.raises(DatasetError, match=r"row 2: relevant_question_ids '1\.5' is a number with"):
         questions(*rows)
+
+
+def test_a_row_of_the_html_shape_with_markdown_is_read_as_markdown(questions, caplog):
+    bodies = {"question_body": "I use `x`\n\n    y < z", "answer_body": "**Map<String, Integer>**"}
+    (question,) = questions({"question_title": "t", **bodies})
+    assert not question.is_html
+    assert question.body == bodies["question_body"]
+    assert "its bodies are Markdown, and are read so" in caplog.text

@@ -107,3 +107,25 @@ def test_an_id_that_cannot_be_read_is_refused_with_its_number(tmp_path, cell):
     corpus = write_corpus(tmp_path / "c.csv", [row(1, "t"), row(2, "t", question_id=cell)])
     with pytest.raises(DatasetError, match=f"row 2: question_id '{cell[:3]}"):
         list(read_corpus(corpus))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "I use `Map<String, List<Integer>>`",
+        "std::vector<int> v;",
+        "I run\n\n    if x:\n        y()\n\nWhy?",
+        "```html\n<p>&lt;</p>\n```",
+    ],
+)
+def test_bodies_that_are_markdown_are_kept_and_told_of(tmp_path, caplog, body):
+    rows = [row(number, "t", body, answer_body=body) for number in (1, 2)]
+    corpus = write_corpus(tmp_path / "c.csv", rows)
+    assert [(read.question, read.answer) for read in read_corpus(corpus)] == [(body, body)] * 2
+    assert caplog.messages == [f"{corpus}: its bodies are Markdown, and are read so"]
+
+
+def test_a_corpus_of_both_is_read_as_html_and_told_of(tmp_path, caplog):
+    rows = [row(1, "t", "<p>a</p>"), row(2, "t", "a `b` **c**", answer_body="- d")]
+    assert len(list(read_corpus(write_corpus(tmp_path / "c.csv", rows)))) == 2
+    assert "some bodies look like Markdown, and all are read as HTML" in caplog.text

@@ -1,0 +1,62 @@
+"""The markup of a column of bodies is told by many of them, and never guessed."""
+
+import pytest
+
+from graph.support.body_markup import markup_of, markup_of_body
+
+HTML = [
+    "<p>I use <code>Map&lt;String, Integer&gt;</code></p>",
+    "<pre><code># a comment\n- b\n</code></pre>",
+    '<h2>Title</h2>\n\n<ul>\n<li>one</li>\n</ul>\n<p><a href="x">y</a></p>',
+    "<strong>Update</strong>\n\n<p>text</p>",
+    'Text first<br>\n<p>then <a href="https://x.org">a link</a></p>',
+    "A &amp; B &lt; C",
+    "1. one<p>2. two</p>",
+]
+MARKDOWN = [
+    "I use `Map<String, List<Integer>>`",
+    "Use Map<String, List<Integer>> here",
+    "std::vector<int> v;",
+    "I run:\n\n    if x:\n        y()\n\nWhy?",
+    "```html\n<p>text</p>\n```",
+    "A form:\n\n    <div>\n      <p>x</p>\n    </div>\n",
+    "# Title\n\ntext with <kbd>Ctrl</kbd>",
+    "see [docs](https://x.org) &amp; more",
+    "- one\n- two",
+    "a < b && c",
+    "in `<p>` tags",
+]
+PLAIN = ["", " ", "thanks, that works", "first\n\nsecond", "It costs 5 > 3", "a | b"]
+
+
+@pytest.mark.parametrize("body", HTML)
+def test_html_is_told_from_its_tags_and_references(body):
+    assert markup_of_body(body) == "html"
+
+
+@pytest.mark.parametrize("body", MARKDOWN)
+def test_markdown_is_told_from_its_marks_and_bare_signs(body):
+    assert markup_of_body(body) == "markdown"
+
+
+@pytest.mark.parametrize("body", PLAIN)
+def test_plain_words_are_no_evidence(body):
+    assert markup_of_body(body) is None
+
+
+@pytest.mark.parametrize(
+    ("bodies", "markup"),
+    [
+        (HTML, "html"),
+        (MARKDOWN, "markdown"),
+        (PLAIN, "html"),
+        ([], "html"),
+        (HTML + PLAIN * 9, "html"),
+        (MARKDOWN + PLAIN * 9, "markdown"),
+        (HTML + MARKDOWN, "unclear"),
+        (HTML * 20 + MARKDOWN, "html"),
+        (MARKDOWN * 20 + HTML, "markdown"),
+    ],
+)
+def test_nine_tenths_of_the_bodies_with_evidence_decide(bodies, markup):
+    assert markup_of(bodies) == markup
