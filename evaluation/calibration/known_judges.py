@@ -14,7 +14,7 @@ from evaluation.calibration.score_agreement import CountedEstimate, Estimate
 from evaluation.metrics.calibrated_judge import CALIBRATED_JUDGE, SHIPPED, load_judge
 from evaluation.metrics.llm_judge import LLM_JUDGE
 from graph.support.errors import DatasetError
-from graph.support.storage import cache_folder, write_atomically
+from graph.support.storage import cache_folder, make_folder, write_atomically
 from prompts.judge import JUDGE
 
 SHIPPED_FIGURES = Path(__file__).with_name("known_judges.json")
@@ -127,7 +127,7 @@ def record_judge(judge: KnownJudge) -> Path:
     path = own_figures()
     judges = [known for known in read_known_judges(path) if known["judge"] != judge["judge"]]
     judges = sorted([*judges, {**judge}], key=lambda known: json.dumps(known["judge"]))
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     write_atomically(path, json.dumps({"judges": judges}, indent=1, allow_nan=False) + "\n")
     return path
 

@@ -165,6 +165,8 @@ def _ask_judge(
     except Interrupted:
         log.warning("interrupted: the verdicts so far are cached; the same command goes on")
         raise
+    if cache:
+        cache.log_damaged()
     for error in sorted(set(verdicts.errors))[:_MAX_ERRORS]:
         log.warning("the judge failed: %s", one_line(error))
     return verdicts

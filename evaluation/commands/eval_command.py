@@ -20,7 +20,7 @@ from evaluation.store.run_folder import locked, set_aside, write_manifest
 from evaluation.tables import results_tables
 from evaluation.tables.grid_table import calls_line, grid_table
 from graph.models import Models, open_models
-from graph.models.reply_cache import default_cache
+from graph.models.reply_cache import ReplyCache, default_cache
 from graph.support.logger import log
 from graph.support.terminal import console, print_document, print_line, print_text
 
@@ -36,12 +36,17 @@ def main() -> int:
         for job in jobs:
             print_document(description(job))
         return 0
-    return _evaluate(jobs, arguments)
+    replies = None if arguments.no_cache else default_cache()
+    try:
+        return _evaluate(jobs, arguments, replies)
+    finally:
+        if replies:
+            replies.log_damaged()
 
 
-def _evaluate(jobs: list[Job], arguments: argparse.Namespace) -> int:
+def _evaluate(jobs: list[Job], arguments: argparse.Namespace, replies: ReplyCache | None) -> int:
     # Opened once: the configs of one command share their models and the cache of model calls.
-    models = cache(lambda: _open_models(jobs[0], cached=not arguments.no_cache))
+    models = cache(lambda: _open_models(jobs[0], replies))
     if arguments.ragas:
         # A missing package is an error before the work, not after it.
         open_ragas()
@@ -68,12 +73,12 @@ def _evaluate(jobs: list[Job], arguments: argparse.Namespace) -> int:
     return int(any(result["failed"] == result["n"] for result in results))
 
 
-def _open_models(job: Job, *, cached: bool) -> Models:
+def _open_models(job: Job, replies: ReplyCache | None) -> Models:
     return open_models(
         job.choices.settings.profile,
         batch_size=job.choices.batch_size,
         seed=job.choices.seed,
-        cache=default_cache() if cached else None,
+        cache=replies,
     )
 
 

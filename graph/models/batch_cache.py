@@ -1,10 +1,11 @@
 """The cache of batches: a batch that ran before is read from the cache and not run again."""
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from langchain_core.caches import BaseCache
 from langchain_core.outputs import Generation
@@ -13,9 +14,12 @@ from pydantic import TypeAdapter, ValidationError
 from graph.models import packaged
 from graph.models.budget import FittedPrompt
 from graph.models.loading import LoadedModel
+from graph.models.reply_cache import ReplyCache
 from graph.support.storage import folder_sha256
 
 _T = TypeVar("_T")
+_ROUNDING = 1e-6
+"""The largest error of a sum of probabilities, and of a log-probability above 0."""
 
 
 class BatchCache:
@@ -53,8 +57,11 @@ class BatchCache:
         prompts = json.dumps([[row.text, row.continuation] for row in rows])
         key = json.dumps({**self._identity, **settings}, sort_keys=True)
         generations = self._store.lookup(prompts, key)
-        if generations is not None and (results := _restore(generations, rows, kind)) is not None:
-            return [*results]
+        if generations is not None:
+            if (results := _restore(generations, rows, settings, kind)) is not None:
+                return [*results]
+            if isinstance(self._store, ReplyCache):
+                self._store.damaged += 1
         outcomes = run()
         stored = [_store(outcome) for outcome in outcomes if not isinstance(outcome, Exception)]
         # An error may not occur again, so a batch with an error is not stored.
@@ -73,14 +80,17 @@ def _store(result: Any) -> Generation:
 
 
 def _restore(
-    generations: Sequence[Any], rows: Sequence[FittedPrompt], kind: type[_T]
+    generations: Sequence[Any],
+    rows: Sequence[FittedPrompt],
+    settings: Mapping[str, object],
+    kind: type[_T],
 ) -> list[_T] | None:
-    """Build the results of these prompts from stored ones; None if one is damaged."""
+    """Build the results of these prompts from stored ones; None if one cannot be a model's."""
     if len(generations) != len(rows):
         return None
     adapter = TypeAdapter(kind)
     try:
-        return [
+        results = [
             adapter.validate_python(
                 {
                     **(generation.generation_info or {}),
@@ -96,6 +106,31 @@ def _restore(
         ]
     except ValidationError:
         return None
+    return results if all(_is_possible(result, settings) for result in results) else None
+
+
+def _is_possible(result: Any, settings: Mapping[str, object]) -> bool:
+    """Tell whether the numbers of a result are in their ranges; NaN is in none."""
+    counts = [result.get(name, 0) for name in ("new_tokens", "halvings", "scored_tokens")]
+    mass, logprob = result.get("mass"), result.get("mean_logprob")
+    return (
+        min(counts) >= 0
+        and (mass is None or 0 <= mass <= 1)
+        and (logprob is None or -math.inf < logprob <= _ROUNDING)
+        and _are_probabilities(result, settings.get("options"))
+    )
+
+
+def _are_probabilities(result: Any, options: object) -> bool:
+    shares = result.get("probabilities")
+    if shares is None:
+        return True
+    return (
+        all(0 <= share <= 1 for share in shares.values())
+        and abs(math.fsum(shares.values()) - 1) <= _ROUNDING
+        and result["choice"] in shares
+        and (options is None or [*shares] == [*cast(Sequence[str], options)])
+    )
 
 
 def cache_identity(loaded: LoadedModel) -> dict[str, object]:

@@ -1,10 +1,11 @@
 """The cache of model calls: one SQLite file behind LangChain's cache interface.
 
 LangChain's own `SQLiteCache` takes a damaged row for a reply and builds objects of the classes that
-the file names. Here a row is plain JSON, and a damaged one counts as missing.
+the file names. Here a row is plain JSON with a digest; a damaged one counts as missing.
 """
 
 import json
+import os
 import sqlite3
 from contextlib import closing
 from hashlib import sha256
@@ -15,68 +16,117 @@ from typing import Any
 from langchain_core.caches import RETURN_VAL_TYPE, BaseCache
 from langchain_core.outputs import Generation
 
+from graph.support.errors import DatasetError
 from graph.support.logger import log
-from graph.support.storage import cache_folder
+from graph.support.storage import cache_folder, make_folder, open_regular
 
 _LOCK_SECONDS = 30.0
 """The longest wait for another process that writes."""
-_TABLE = (
-    "CREATE TABLE IF NOT EXISTS replies (key TEXT PRIMARY KEY, reply TEXT NOT NULL) WITHOUT ROWID"
-)
+_TABLES = """
+DROP TABLE IF EXISTS replies;
+CREATE TABLE IF NOT EXISTS calls (key TEXT PRIMARY KEY, reply BLOB NOT NULL, digest BLOB NOT NULL)
+WITHOUT ROWID;
+"""
+"""`replies` is the table of earlier versions; its rows have no digest."""
+_MODE = 0o600
+"""Replies hold questions and posts of the user. SQLite gives its other files the same mode."""
 
 
 class ReplyCache(BaseCache):
     """A LangChain cache in a SQLite file; several processes may use it at once.
 
-    An error of the file stops no run: it is logged as a warning, and from then on the cache is
-    empty and stores nothing.
+    An error of the file stops no run. A damaged row or page counts as missing, so its call runs
+    again. After another error the cache is empty and stores nothing.
     """
+
+    # One for all: closing a file drops the locks of all its connections in the process.
+    _lock = Lock()
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lock = Lock()
         self._usable = True
+        self._warned = False
+        self.damaged = 0
+        """Number of stored batches that were damaged, or not as this version stores them."""
 
     def lookup(self, prompt: str, llm_string: str) -> RETURN_VAL_TYPE | None:
         """Return the stored generations of a prompt and a model with its settings, or None."""
-        row = self._execute("SELECT reply FROM replies WHERE key = ?", (_key(prompt, llm_string),))
-        return _generations(row[0]) if row else None
+        key = _key(prompt, llm_string)
+        row = self._execute("SELECT reply, digest FROM calls WHERE key = ?", (key,))
+        if row is None:
+            return None
+        generations = _generations(key, *row)
+        self.damaged += generations is None
+        return generations
 
     def update(self, prompt: str, llm_string: str, return_val: RETURN_VAL_TYPE) -> None:
         """Store the generations of a prompt and a model with its settings."""
         rows = [[generation.text, generation.generation_info] for generation in return_val]
+        key, reply = _key(prompt, llm_string), json.dumps(rows).encode()
         self._execute(
-            "INSERT OR REPLACE INTO replies VALUES (?, ?)",
-            (_key(prompt, llm_string), json.dumps(rows)),
+            "INSERT OR REPLACE INTO calls VALUES (?, ?, ?)", (key, reply, _digest(key, reply))
         )
 
     def clear(self, **kwargs: Any) -> None:
         """Delete everything; the arguments of LangChain's interface have no meaning here."""
         del kwargs
-        self._execute("DELETE FROM replies", ())
+        self._execute("DELETE FROM calls", ())
 
-    def _execute(self, statement: str, values: tuple[str, ...]) -> tuple[str] | None:
+    def log_damaged(self) -> None:
+        """Log the number of damaged batches, if there were any."""
+        if self.damaged:
+            log.warning(
+                "%s: %d stored batches of model calls were damaged or of another version: they were "
+                "run again",
+                self._path,
+                self.damaged,
+            )
+
+    def _execute(self, statement: str, values: tuple[str | bytes, ...]) -> tuple[Any, Any] | None:
         """Run one statement as its own transaction; return its first row."""
         with self._lock:
             if not self._usable:
                 return None
             try:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._make_private()
                 # A connection for each statement: none stays open across threads, forks and
                 # interrupts. The time to connect is nothing beside the time of a batch.
                 with closing(sqlite3.connect(self._path, timeout=_LOCK_SECONDS)) as connection:
+                    # A damaged text could not be decoded.
+                    connection.text_factory = bytes
+                    connection.executescript(_TABLES)
                     with connection:
-                        connection.execute(_TABLE)
-                        row: tuple[str] | None = connection.execute(statement, values).fetchone()
+                        row: tuple[Any, Any] | None = connection.execute(
+                            statement, values
+                        ).fetchone()
                     return row
-            except (sqlite3.Error, OSError) as error:
+            except (sqlite3.OperationalError, OSError, DatasetError) as error:
                 self._usable = False
-                log.warning(
-                    "%s: model calls are no longer cached: %s; remove the file if it is damaged",
-                    self._path,
-                    error,
-                )
-                return None
+                self._warn("model calls are no longer cached", error)
+            # SQLite's message can hold a damaged name, which cannot be decoded.
+            except (sqlite3.Error, UnicodeDecodeError) as error:
+                self._warn("damaged, and calls that cannot be read run again", error)
+            return None
+
+    def _make_private(self) -> None:
+        """Create the file if it is missing; only its owner can read it.
+
+        Raises:
+            DatasetError: The path is a link, or no regular file.
+        """
+        make_folder(self._path.parent)
+        descriptor = open_regular(self._path, os.O_RDWR | os.O_CREAT, _MODE)
+        try:
+            os.fchmod(descriptor, _MODE)
+        finally:
+            os.close(descriptor)
+
+    def _warn(self, consequence: str, error: Exception) -> None:
+        if not self._warned:
+            log.warning(
+                "%s: %s: %s; remove the file if it is damaged", self._path, consequence, error
+            )
+        self._warned = True
 
 
 def default_cache() -> ReplyCache:
@@ -88,9 +138,16 @@ def _key(prompt: str, llm_string: str) -> str:
     return sha256(json.dumps([prompt, llm_string]).encode()).hexdigest()
 
 
-def _generations(stored: object) -> list[Generation] | None:
+def _digest(key: str, reply: bytes) -> bytes:
+    return sha256(key.encode() + reply).digest()
+
+
+def _generations(key: str, reply: object, digest: object) -> list[Generation] | None:
+    """Return the generations of a row, or None if it is damaged."""
+    if not isinstance(reply, bytes) or digest != _digest(key, reply):
+        return None
     try:
-        rows = json.loads(stored) if isinstance(stored, str) else []
+        rows = json.loads(reply)
         return [Generation(text=text, generation_info=info) for text, info in rows] or None
     except (ValueError, TypeError, RecursionError):
         return None

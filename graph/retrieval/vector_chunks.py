@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from graph.support.storage import write_bytes_atomically
+from graph.support.storage import make_folder, write_bytes_atomically
 
 _DIGEST_BYTES = 32
 
@@ -34,7 +34,7 @@ class Chunks:
 
     def write(self, texts: Sequence[str], vectors: NDArray[np.float32]) -> None:
         """Write vectors atomically, after their SHA-256."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self._folder)
         data = vectors.astype("<f4").tobytes()
         write_bytes_atomically(self._file(texts), sha256(data).digest() + data)
 

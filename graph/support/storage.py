@@ -23,6 +23,14 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "opencoder"
 
 
+def make_folder(folder: Path) -> None:
+    """Create a folder and its parents; a new cache folder can be read by its owner only."""
+    cache = cache_folder()
+    if folder.is_relative_to(cache):
+        cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
 def file_sha256(path: Path) -> str:
     """Return the hex SHA-256 of a file's bytes."""
     with path.open("rb") as file:
@@ -129,7 +137,7 @@ def folder_atomically(final: Path) -> Iterator[Path]:
     If another process has finished the same folder meanwhile, its folder stays and this one is
     deleted.
     """
-    final.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(final.parent)
     work = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}."))
     try:
         yield work

@@ -1,7 +1,11 @@
 """The cache of model calls: which batches it restores, which run again, and the cost of damage."""
 
 import json
+import math
+import os
+import random
 import sqlite3
+import stat
 from collections.abc import Sequence
 from types import SimpleNamespace
 
@@ -10,7 +14,7 @@ from langchain_core.outputs import Generation
 
 from graph.models.batch_cache import BatchCache, cache_identity
 from graph.models.budget import FittedPrompt
-from graph.models.reply_cache import ReplyCache, default_cache
+from graph.models.reply_cache import ReplyCache, _digest, default_cache
 from graph.schema import ModelSpec
 from nodes.model import Likelihood, Reply, Verdict
 from tests.fakes.fake_models import reply, verdict
@@ -200,11 +204,14 @@ def test_a_batch_with_a_damaged_row_runs_again_and_is_stored_again(cache, stored
     model = CountingModel()
     serve(cache, model, rows("a"))
     with sqlite3.connect(cache._path) as connection:
-        connection.execute("UPDATE replies SET reply = ?", (stored,))
+        [(key,)] = connection.execute("SELECT key FROM calls").fetchall()
+        digest = _digest(key, stored.encode())
+        connection.execute("UPDATE calls SET reply = ?, digest = ?", (stored.encode(), digest))
     connection.close()
     assert serve(cache, model, rows("a"))[0]["text"] == "a 2"
     assert serve(cache, model, rows("a"))[0]["text"] == "a 2"
     assert len(model.calls) == 2
+    assert cache.damaged == 1
 
 
 def test_a_damaged_file_costs_the_cache_and_nothing_else(cache, caplog):
@@ -239,7 +246,7 @@ def test_it_is_a_cache_of_langchain(cache):
 def test_the_file_holds_plain_json_and_no_prompt(cache):
     serve(cache, CountingModel(), rows("a secret question"))
     with sqlite3.connect(cache._path) as connection:
-        [(key, stored)] = connection.execute("SELECT key, reply FROM replies").fetchall()
+        [(key, stored)] = connection.execute("SELECT key, reply FROM calls").fetchall()
     connection.close()
     text, info = json.loads(stored)[0]
     assert text == "a secret question 1"
@@ -253,3 +260,205 @@ def test_the_default_file_is_in_the_cache_folder(tmp_path, monkeypatch):
     assert not (tmp_path / "cache").exists()
     default.update("prompt", "model", [Generation(text="x")])
     assert (tmp_path / "cache" / "replies.sqlite").exists()
+
+
+# Damage
+
+
+def fill(cache, count):
+    model = CountingModel()
+    batches = [rows(f"a {number}", f"b {number}") for number in range(count)]
+    return batches, [serve(cache, model, batch) for batch in batches]
+
+
+def without_cost(results):
+    cost = ("seconds", "cached", "prompt_tokens", "cut_tokens")
+    return [{k: v for k, v in result.items() if k not in cost} for result in results]
+
+
+def test_no_flipped_bit_serves_another_reply(cache, tmp_path):
+    batches, first = fill(cache, 6)
+    content = cache._path.read_bytes()
+    dice = random.Random(2)
+    ran = 0
+    for number in range(80):
+        damaged = bytearray(content)
+        damaged[dice.randrange(len(content))] ^= 1 << dice.randrange(8)
+        path = tmp_path / f"{number}.sqlite"
+        path.write_bytes(damaged)
+        opened = ReplyCache(path)
+        for batch, replies in zip(batches, first, strict=True):
+            again = serve(opened, lambda rows, replies=replies: replies, batch)
+            assert without_cost(again) == without_cost(replies)
+            ran += not again[0]["cached"]
+        path.unlink()
+    assert ran > 10
+
+
+@pytest.mark.parametrize("page", [0, 1, 2, 3, -1])
+@pytest.mark.parametrize("byte", [0x00, 0xFF, 0x55])
+def test_a_damaged_page_is_asked_again_and_the_rest_is_served(cache, page, byte):
+    batches, first = fill(cache, 40)
+    content = cache._path.read_bytes()
+    start = page * 4096 % len(content)
+    cache._path.write_bytes(content[:start] + bytes([byte]) * 4096 + content[start + 4096 :])
+    opened = ReplyCache(cache._path)
+    for batch, replies in zip(batches, first, strict=True):
+        again = serve(opened, lambda rows, replies=replies: replies, batch)
+        assert without_cost(again) == without_cost(replies)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE calls SET digest = zeroblob(32)",
+        "UPDATE calls SET digest = ''",
+        "UPDATE calls SET reply = replace(CAST(reply AS TEXT), 'a 1', 'b 1')",
+        "UPDATE calls SET reply = 7",
+        "UPDATE calls SET reply = x'ff00ff'",
+    ],
+)
+def test_a_row_whose_digest_is_not_its_own_runs_again(cache, change):
+    model = CountingModel()
+    serve(cache, model, rows("a"))
+    with sqlite3.connect(cache._path) as connection:
+        connection.execute(change)
+    connection.close()
+    assert serve(cache, model, rows("a"))[0]["text"] == "a 2"
+    assert cache.damaged == 1
+
+
+def test_a_row_of_another_key_runs_again(cache):
+    model = CountingModel()
+    serve(cache, model, rows("a"))
+    serve(cache, model, rows("b"))
+    with sqlite3.connect(cache._path) as connection:
+        (one, *_), (other, *_) = connection.execute("SELECT * FROM calls").fetchall()
+        for old, new in ((one, "x"), (other, one), ("x", other)):
+            connection.execute("UPDATE calls SET key = ? WHERE key = ?", (new, old))
+    connection.close()
+    assert serve(cache, model, rows("a"))[0]["text"] == "a 3"
+    assert cache.damaged == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        *((Reply, {"new_tokens": value}) for value in (-1, 1.0, True, None)),
+        *((Reply, {"halvings": value}) for value in (-1, "0")),
+        *((Verdict, {"mass": value}) for value in (-0.1, 1.1, math.inf, math.nan, "1")),
+        *(
+            (Verdict, {"probabilities": value})
+            for value in (
+                {"A": 1.25, "B": -0.25},
+                {"A": 0.25, "B": 0.7},
+                {"A": math.nan, "B": 0.75},
+                {"A": 1, "B": "0"},
+                {"B": 0.75, "A": 0.25},
+                {"A": 0.25, "C": 0.75},
+                {},
+            )
+        ),
+        *((Verdict, {"choice": value}) for value in ("C", None, 1)),
+        *((Likelihood, {"mean_logprob": v}) for v in (0.1, math.nan, -math.inf, "-1")),
+        *((Likelihood, {"scored_tokens": value}) for value in (-1, 2.5)),
+    ],
+)
+def test_a_result_that_no_model_gives_runs_again(cache, kind, changes):
+    results = {
+        Reply: reply("a"),
+        Verdict: verdict({"A": 0.25, "B": 0.75}),
+        Likelihood: {**reply("a"), "mean_logprob": -1.5, "scored_tokens": 3},
+    }
+    ran = []
+
+    def run():
+        ran.append(kind)
+        # The first call stores what no model gives.
+        return [{**results[kind], **changes} if len(ran) == 1 else results[kind]]
+
+    settings = {"options": ["A", "B"]} if kind is Verdict else {}
+    for _ in range(3):
+        BatchCache(cache).read_or_run(loaded(), settings, rows("a"), run, kind)
+    assert len(ran) == 2
+    assert cache.damaged == 1
+
+
+def test_damaged_batches_are_counted_in_one_warning(cache, caplog):
+    batches, first = fill(cache, 3)
+    with sqlite3.connect(cache._path) as connection:
+        connection.execute("UPDATE calls SET digest = zeroblob(32)")
+    connection.close()
+    cache.log_damaged()
+    for batch, replies in zip(batches, first, strict=True):
+        serve(cache, lambda rows, replies=replies: replies, batch)
+    cache.log_damaged()
+    assert caplog.messages == [
+        f"{cache._path}: 3 stored batches of model calls were damaged or of another version: they "
+        "were run again"
+    ]
+
+
+def test_rows_of_an_earlier_version_are_deleted_and_run_again(cache):
+    cache._path.parent.mkdir()
+    with sqlite3.connect(cache._path) as connection:
+        connection.execute("CREATE TABLE replies (key TEXT PRIMARY KEY, reply TEXT) WITHOUT ROWID")
+        connection.execute("INSERT INTO replies VALUES ('k', 'r')")
+    connection.close()
+    assert serve(cache, CountingModel(), rows("a"))[0]["text"] == "a 1"
+    with sqlite3.connect(cache._path) as connection:
+        tables = connection.execute("SELECT name FROM sqlite_master").fetchall()
+    connection.close()
+    assert tables == [("calls",)]
+
+
+# Who can read it, and what stands in its place
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_only_its_owner_can_read_the_cache(tmp_path, monkeypatch, umask):
+    monkeypatch.setenv("OPENCODER_CACHE", str(tmp_path / "cache"))
+    old = os.umask(umask)
+    try:
+        serve(default_cache(), CountingModel(), rows("a"))
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE((tmp_path / "cache").stat().st_mode) == 0o700
+    assert stat.S_IMODE((tmp_path / "cache" / "replies.sqlite").stat().st_mode) == 0o600
+
+
+def test_a_file_of_an_earlier_version_becomes_private(cache):
+    fill(cache, 1)
+    cache._path.chmod(0o644)
+    fill(ReplyCache(cache._path), 1)
+    assert stat.S_IMODE(cache._path.stat().st_mode) == 0o600
+
+
+def to_a_link(path, victim):
+    path.symlink_to(victim)
+
+
+def to_a_hard_link(path, victim):
+    os.link(victim, path)
+
+
+def to_a_pipe(path, victim):
+    os.mkfifo(path)
+
+
+def to_a_folder(path, victim):
+    path.mkdir()
+
+
+@pytest.mark.parametrize("change", [to_a_link, to_a_hard_link, to_a_pipe, to_a_folder])
+def test_what_is_no_file_of_its_own_is_not_written_to(cache, tmp_path, caplog, change):
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"")
+    cache._path.parent.mkdir()
+    change(cache._path, victim)
+    model = CountingModel()
+    for _ in range(2):
+        assert serve(cache, model, rows("a"))[0]["cached"] is False
+    assert victim.read_bytes() == b""
+    [message] = caplog.messages
+    assert "model calls are no longer cached" in message
