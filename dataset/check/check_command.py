@@ -5,8 +5,9 @@ from pathlib import Path
 
 from dataset.check.check_report import CheckReport, print_report
 from dataset.check.duplicates import Ids, Origin, Texts
+from dataset.check.elsewhere import Elsewhere
 from dataset.check.fields import Shape, check_row, id_of, shape_of
-from dataset.check.findings import Findings
+from dataset.check.findings import Example, Findings
 from dataset.leaks.leak_search import Probe, probe_of_row, search
 from dataset.leaks.words import html_words, markdown_words
 from dataset.load import rows_with_progress
@@ -62,15 +63,20 @@ def check(path: Path, corpus: Path | None, examples: int) -> CheckReport:
     if corpus and shape.name == "corpus":
         raise ConfigError(f"{path} is a corpus: --against is for an evaluation dataset")
     findings = Findings(examples)
-    rows, probes = _check_rows(path, shape, findings)
+    elsewhere = Elsewhere(shape, findings)
+    rows, probes = _check_rows(path, shape, findings, elsewhere)
     leaks = None
     if corpus:
-        label = f"checking {corpus.name}"
-        leaks = search(probes, rows_with_progress(corpus, CORPUS_COLUMNS, label))
+        ids: set[str] = set()
+        corpus_rows = rows_with_progress(corpus, CORPUS_COLUMNS, f"checking {corpus.name}")
+        leaks = search(probes, elsewhere.collect_ids(corpus_rows, ids))
+        elsewhere.finish_ids(ids)
     return CheckReport(path, shape, tuple(first_row), rows, findings.ordered(rows), corpus, leaks)
 
 
-def _check_rows(path: Path, shape: Shape, findings: Findings) -> tuple[int, list[Probe]]:
+def _check_rows(
+    path: Path, shape: Shape, findings: Findings, elsewhere: Elsewhere
+) -> tuple[int, list[Probe]]:
     """Add the findings of all rows; return the number of rows and the probes of a dataset."""
     is_corpus = shape.name == "corpus"
     ids = Ids("question_id/answer_id" if is_corpus else "eval_id")
@@ -82,6 +88,7 @@ def _check_rows(path: Path, shape: Shape, findings: Findings) -> tuple[int, list
     for number, row in rows_with_progress(path, shape.columns, f"checking {path.name}"):
         check_row(shape, number, row, findings)
         row_id = id_of(shape, number, row)
+        elsewhere.add(row, Example(number, row_id))
         ids.add(Origin(number, row_id), findings)
         question, answer = _words(shape, row)
         # A question of a corpus has a row per answer, and these rows share its text.
@@ -91,6 +98,7 @@ def _check_rows(path: Path, shape: Shape, findings: Findings) -> tuple[int, list
         if not is_corpus:
             probes.append(probe_of_row(number, row))
     questions.finish(findings)
+    elsewhere.finish()
     return number, probes
 
 

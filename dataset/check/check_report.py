@@ -104,7 +104,17 @@ def _explanations(report: CheckReport) -> list[str]:
         "oversized": f"oversized: more than {MAX_CHARACTERS} characters, a title {MAX_TITLE}",
         "mojibake": "mojibake: looks like UTF-8 that was once read as another encoding",
         "conflicting text": "conflicting text: rows of one question differ in its title or body",
-        "decimal id": "decimal id: as spreadsheets write it; nothing with the whole id matches it",
+        "decimal id": "decimal id: a float, as spreadsheets and pandas write a whole number; read as "
+        "that number, or refused where digits may be lost",
+        "CR line end": "CR line end: a line ends with CRLF or CR, as on Windows; read as LF",
+        "Markdown body": "Markdown body: the column should be HTML; build the file with --bodies",
+        "HTML body": "HTML body: the column should be Markdown; name it question_body or answer_body",
+        "character reference": "character reference: text such as &lt; outside code; kept as it is",
+        "doubled backslash": "doubled backslash: all backslashes of the file come in pairs, as a CSV "
+        "writer with an escape character doubles them",
+        "list of ids": "list of ids: not separated by |; read as its ids",
+        "unreadable id": "unreadable id: not one id for sure; an evaluation refuses the file",
+        "id not in the corpus": "id not in the corpus: retrieval cannot find this relevant question",
         "near-duplicate": f"near-duplicate: a Jaccard similarity of {duplicates.JACCARD} or more "
         f"of runs of {duplicates.SHINGLE} words with another row of its group",
     }

@@ -24,7 +24,6 @@ _NEXT = "[\x80-\xbf\u20ac\u201a\u0192\u201e\u2026\u2020\u2021\u02c6\u2030\u0160\
 _MOJIBAKE = re.compile(
     f"[\u00c2\u00c3]{_NEXT}|\u00e2\u20ac{_NEXT}|\u00f0\u0178{_NEXT}|\u00ef\u00bb\u00bf"
 )
-_DECIMAL = re.compile(r"[+-]?\d+(?:\.\d*(?:e[+-]?\d+)?|e[+-]?\d+)", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]*>")
 
 
@@ -105,7 +104,5 @@ def _is_empty(value: str) -> bool:
 
 
 def _check_id(column: str, value: str, example: Example, findings: Findings) -> None:
-    if _DECIMAL.fullmatch(value):
-        findings.add("decimal id", column, example)
-    elif value.isascii() and value.isdigit() and len(value) < 100 and int(value) > _MAX_EXACT_FLOAT:
+    if value.isascii() and value.isdigit() and len(value) < 100 and int(value) > _MAX_EXACT_FLOAT:
         findings.add("id beyond 2^53", column, example, problem=False)

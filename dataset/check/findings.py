@@ -11,7 +11,15 @@ Kind = Literal[
     "lone surrogate",
     "replacement character",
     "mojibake",
+    "CR line end",
+    "Markdown body",
+    "HTML body",
+    "character reference",
+    "doubled backslash",
     "decimal id",
+    "list of ids",
+    "unreadable id",
+    "id not in the corpus",
     "id beyond 2^53",
     "duplicate id",
     "conflicting text",
@@ -20,9 +28,10 @@ Kind = Literal[
 ]
 """The kinds of findings in the order of the report."""
 
-MAX_MOJIBAKE = 0.02
-"""The largest share of rows with mojibake that is no problem: a few posts are about encodings, but a
-file that was read in a wrong one has it throughout."""
+MAX_SHARE = 0.02
+"""The largest share of rows with a kind of `_BY_SHARE` that is no problem: a few posts are about
+encodings or markup, but a file that was read or written wrongly has it throughout."""
+_BY_SHARE = frozenset(["mojibake", "Markdown body", "HTML body", "character reference"])
 
 
 @dataclass(frozen=True)
@@ -66,7 +75,7 @@ class Findings:
     def ordered(self, rows: int) -> list[Finding]:
         """Return the findings of a file of `rows`, problems first, then in the order of `Kind`."""
         for finding in self._findings.values():
-            if finding.kind == "mojibake":
-                finding.problem = finding.count > MAX_MOJIBAKE * rows
+            if finding.kind in _BY_SHARE:
+                finding.problem = finding.count > MAX_SHARE * rows
         kinds = get_args(Kind)
         return sorted(self._findings.values(), key=lambda f: (not f.problem, kinds.index(f.kind)))

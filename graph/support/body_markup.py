@@ -44,6 +44,14 @@ def markup_of(bodies: Iterable[str]) -> Markup:
     return "markdown" if markdown >= CERTAIN_SHARE * (html + markdown) else "unclear"
 
 
+def has_reference(markdown: str) -> bool:
+    """Tell whether a text that should be Markdown or plain has a reference such as `&lt;`.
+
+    Code may well be about references, and is not looked at.
+    """
+    return "&" in markdown and bool(_REFERENCE.search(_CODE.sub("", markdown)))
+
+
 def markup_of_body(body: str) -> Literal["html", "markdown"] | None:
     """Return the markup of one body; None where nothing tells it."""
     if _TAG.match(body.lstrip()) and ("</" in body or _BLOCK.search(body)):

@@ -57,7 +57,7 @@ class TableValues:
         return cell if _WHOLE.fullmatch(cell) else "".join(self._read(number, column, cell, True))
 
     def ids(self, number: int, row: Mapping[str, str], column: str) -> tuple[str, ...]:
-        """Return all ids in a column of a row (see `read_ids`).
+        """Return all ids in a column of a row: `11|12`, `11,12`, `[11, 12]`, `["11"]` or `11.0`.
 
         Raises:
             DatasetError: the cell cannot be read for sure.
@@ -116,6 +116,15 @@ def read_id(text: str) -> str:
     return str(_whole_number(text, number)) if number else text
 
 
+def read_ids(cell: str, *, single: bool = False) -> tuple[str, ...]:
+    """Return the ids of a cell, in the notations of `TableValues.ids`; at most one if `single`.
+
+    Raises:
+        ValueError: the cell cannot be read for sure.
+    """
+    return tuple(name for item in _split(cell.strip(), single=single) if (name := read_id(item)))
+
+
 def _whole_number(text: str, number: re.Match[str]) -> int:
     decimals, exponent = number[1] or "", int(number[2] or number[3] or 0)
     if exponent > len(decimals):
@@ -131,7 +140,7 @@ def _whole_number(text: str, number: re.Match[str]) -> int:
 def id_or_text(text: str) -> str:
     """Return the id of a cell as `read_id` does; a cell that is none for sure stays as it is."""
     try:
-        return "".join(map(read_id, _split(text.strip(), single=True)))
+        return "".join(read_ids(text, single=True))
     except ValueError:
         return text.strip()
 
