@@ -11,7 +11,8 @@ from graph.models import open_models
 from graph.retrieval import open_retriever
 from graph.retrieval.corpus import default_corpus
 from graph.schema import Settings
-from graph.support.errors import ConfigError
+from graph.support.environment import failure_of, is_environment
+from graph.support.errors import ConfigError, OpenCoderError
 from graph.support.logger import log
 from graph.support.storage import write_bytes_atomically
 from graph.support.terminal import Parser, print_json, run
@@ -115,12 +116,19 @@ def _ask(arguments: argparse.Namespace) -> int:
         output=State,
     )
     steps: list[Step] = []
-    for step in trace(graph, question):
-        steps.append(step)
-        if arguments.trace and not arguments.json:
-            from graph.narration import narrate
+    try:
+        for step in trace(graph, question):
+            steps.append(step)
+            if arguments.trace and not arguments.json:
+                from graph.narration import narrate
 
-            narrate(step)
+                narrate(step)
+    except OpenCoderError:
+        raise
+    except Exception as error:
+        if not is_environment(error):
+            raise
+        raise failure_of(error) from error
     _print_answer(question, steps, as_json=arguments.json)
     return 0
 

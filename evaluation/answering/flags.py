@@ -27,8 +27,9 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Answer the questions of a dataset, score the answers, and record every step in a\n"
         "run folder. The same command again resumes the run, or shows its results.",
-        epilog="exit codes: 0 done, 1 every question failed, 2 wrong input, 3 another run holds the\n"
-        "folder, 130 or 143 interrupted (the same command continues)",
+        epilog="exit codes: 0 done, 1 more questions failed than --allow-failed allows, or the disk,\n"
+        "the memory or a server failed (the same command continues), 2 wrong input, 3 another run\n"
+        "holds the folder, 130 or 143 interrupted (the same command continues)",
         allow_abbrev=False,
     )
     _add_selection(eval_parser)
@@ -121,6 +122,18 @@ def _add_execution(eval_parser: argparse.ArgumentParser) -> None:
         "--fresh", action="store_true", help="start over; the old run is moved aside, not deleted"
     )
     group.add_argument(
+        "--retry-failed",
+        action="store_true",
+        help="ask the failed questions of the run again; each keeps its record until it has a new one",
+    )
+    group.add_argument(
+        "--allow-failed",
+        type=share,
+        default=0.01,
+        metavar="SHARE",
+        help="the share of failed questions, 0 to 1, above which the exit code is 1 (default 0.01)",
+    )
+    group.add_argument(
         "--no-report", action="store_true", help="write no report.html at the end of the run"
     )
     group.add_argument(
@@ -194,6 +207,17 @@ def positive(text: str) -> int:
     value = int(text) if text.isascii() and text.isdigit() else 0
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return value
+
+
+def share(text: str) -> float:
+    """Parse a number from 0 to 1, for argparse."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
     return value
 
 

@@ -14,12 +14,17 @@ from evaluation.metrics.record_scores import calibrated_scores, score_texts
 from evaluation.store.journal import Journal, Record
 from graph.build import JudgedGraph
 from graph.models.lockstep import TaskOutcome
+from graph.support.environment import environment_failures, is_environment
+from graph.support.errors import EnvironmentFailure, PromptTooLongError
 from graph.support.logger import log
 from graph.support.progress import Progress, progress
+from graph.support.text import one_line
 from nodes.state import JudgedState
 
 _MESSAGE_CHARS = 1_000
 """Characters of an error message that a record keeps."""
+_COMMON_FAILURES = 8
+"""Questions in a row that fail in the same way before the run stops."""
 
 
 class Session(NamedTuple):
@@ -36,42 +41,132 @@ class Session(NamedTuple):
 
 
 def run_loop(
-    setup: AnsweringSetup, items: Sequence[Item], batch_size: int, journal: Journal
+    setup: AnsweringSetup,
+    items: Sequence[Item],
+    batch_size: int,
+    journal: Journal,
+    *,
+    retry_failed: bool = False,
 ) -> Session:
     """Answer and score every question that the journal does not hold yet.
 
-    A batch that a crash cut in two is computed again as a whole: in 16-bit arithmetic the texts
-    depend on the shape of the batch. Only the missing records are written.
+    A batch of which some questions are recorded is computed again as a whole: in 16-bit arithmetic
+    the texts depend on the shape of the batch. Only the missing records are written.
+
+    Args:
+        setup: The models, the index and the graph.
+        items: The questions of the run.
+        batch_size: The number of questions that are answered together.
+        journal: The records; each batch is on disk before the next one is asked.
+        retry_failed: Whether failed questions are asked again. A failed record stays until the new
+            one takes its place.
+
+    Raises:
+        EnvironmentFailure: The environment failed, and not a question; nothing of it is recorded.
+        FileLostError: The journal was removed, moved or replaced.
     """
     start = perf_counter()
     written = recomputed = differing = 0
     calls = Calls(0, 0, 0)
-    done = sum(item.index in journal.entries for item in items)
-    with progress("answering questions", len(items), done=done) as bar:
+    open_indices = indices_to_answer(items, journal, retry_failed=retry_failed)
+    writer = _BatchWriter(journal)
+    with progress("answering questions", len(items), done=len(items) - len(open_indices)) as bar:
         plan = batches(items, batch_size)
         for number, batch in enumerate(plan, 1):
-            missing = [item for item in batch if item.index not in journal.entries]
+            missing = [item for item in batch if item.index in open_indices]
             if not missing:
                 continue
+            journal.check_in_place()
             records = answer_batch(
                 setup, batch, _CallCounter(bar, f"batch {number} of {len(plan)}")
             )
-            fresh = [record for record in records if record["index"] not in journal.entries]
-            recomputed += len(batch) - len(missing)
-            differing += sum(_differs(record, journal.entries) for record in records)
-            journal.append(fresh)
+            fresh = [record for record in records if record["index"] in open_indices]
+            others = [record for record in records if record["index"] not in open_indices]
+            recomputed += len(others)
+            differing += sum(_differs(record, journal.entries) for record in others)
+            writer.write(fresh, all_of_batch=records)
             written += len(fresh)
             calls = calls.plus(count_calls(records))
             rate = calls.new_tokens / (perf_counter() - start)
             bar.advance(len(fresh), f"{rate:.0f} tokens/s")
+        writer.write_held()
     seconds = perf_counter() - start
     return Session(written, recomputed, differing, seconds, calls)
 
 
+def indices_to_answer(items: Sequence[Item], journal: Journal, *, retry_failed: bool) -> set[int]:
+    """Return the indices of the questions without a record, and of the failed ones if asked."""
+    recorded = journal.entries
+    return {
+        item.index
+        for item in items
+        if item.index not in recorded
+        or (retry_failed and recorded[item.index]["error"] is not None)
+    }
+
+
 def _differs(record: Record, recorded: Mapping[int, Record]) -> bool:
     """Tell whether a question was recorded before with another answer."""
-    earlier = recorded.get(record["index"])
-    return earlier is not None and earlier["answer"] != record["answer"]
+    return recorded[record["index"]]["answer"] != record["answer"]
+
+
+def _common_error(records: Sequence[Record]) -> str | None:
+    """Return the type of error that all questions of a batch failed with; None if there is none.
+
+    A prompt that is too long is a fault of its question, however many there are.
+    """
+    types = {record["error"]["type"] if record["error"] else None for record in records}
+    return types.pop() if len(types) == 1 and types != {PromptTooLongError.__name__} else None
+
+
+class _BatchWriter:
+    """The writer of batches, which holds back those that may have failed for one common cause.
+
+    One question that fails says nothing about the next one. Where all questions of a batch fail in
+    the same way, it may be a fault of the model or of the code that will fail every question. Such a
+    batch is written when a later one shows that others work, or at the end of the run. If
+    `_COMMON_FAILURES` questions in a row fail so, over more than one batch, the run stops.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._held: list[Sequence[Record]] = []
+        self._common: str | None = None
+        """The error of all questions in the batches that are held back."""
+
+    def write(self, records: Sequence[Record], *, all_of_batch: Sequence[Record]) -> None:
+        """Write the new records of a batch, or hold them back.
+
+        Raises:
+            EnvironmentFailure: Too many questions in a row failed in the same way.
+        """
+        common = _common_error(all_of_batch)
+        if common is None or common != self._common:
+            self.write_held()
+        if common is None:
+            self._write(records)
+            return
+        self._held.append(records)
+        self._common = common
+        count = sum(map(len, self._held))
+        if len(self._held) > 1 and count >= _COMMON_FAILURES:
+            error = records[0]["error"]
+            reason = one_line(error["message"]) if error else ""
+            raise EnvironmentFailure(f"{count} questions in a row failed with {common}: {reason}")
+
+    def write_held(self) -> None:
+        """Write the records that are held back: a later question was answered, or none is left."""
+        for records in self._held:
+            self._write(records)
+        self._held, self._common = [], None
+
+    def _write(self, records: Sequence[Record]) -> None:
+        recorded = self._journal.entries
+        retried = [record for record in records if record["index"] in recorded]
+        if len(retried) < len(records):
+            self._journal.append([record for record in records if record["index"] not in recorded])
+        if retried:
+            self._journal.replace(retried)
 
 
 class _CallCounter:
@@ -93,12 +188,31 @@ def answer_batch(
     outcomes = setup.lockstep.run(tasks, on_served)
     records = [_record(item, outcome) for item, outcome in zip(batch, outcomes, strict=True)]
     answered = [record for record in records if record["error"] is None]
-    score_texts(setup.encoder, answered)
-    if setup.calibrated:
-        scores = calibrated_scores(setup.calibrated, setup.encoder, answered)
-        for record, score in zip(answered, scores, strict=True):
-            record["metrics"][CALIBRATED_JUDGE.name] = score
+    with environment_failures():
+        _score(setup, answered)
     return records
+
+
+def _score(setup: AnsweringSetup, records: Sequence[Record]) -> None:
+    """Score records together; if that fails, each alone, so that an error costs its own question."""
+    try:
+        _score_together(setup, records)
+    except Exception as error:
+        if is_environment(error):
+            raise
+        if len(records) == 1:
+            _fail(records[0], error)
+            return
+        for record in records:
+            _score(setup, [record])
+
+
+def _score_together(setup: AnsweringSetup, records: Sequence[Record]) -> None:
+    score_texts(setup.encoder, records)
+    if setup.calibrated:
+        scores = calibrated_scores(setup.calibrated, setup.encoder, records)
+        for record, score in zip(records, scores, strict=True):
+            record["metrics"][CALIBRATED_JUDGE.name] = score
 
 
 def _answer(graph: JudgedGraph, item: Item) -> JudgedState:
@@ -125,8 +239,14 @@ def _record(item: Item, outcome: TaskOutcome[JudgedState]) -> Record:
         "metrics": {LLM_JUDGE.name: state.get("score")} if state else {},
         "candidates": [],
     }
-    if outcome.error is not None:
-        name, message = type(outcome.error).__name__, str(outcome.error)[:_MESSAGE_CHARS]
-        log.warning("question %s failed: %s: %s", item.eval_id, name, " ".join(message.split()))
-        record["error"] = {"type": name, "message": message}
+    if isinstance(outcome.error, Exception):
+        _fail(record, outcome.error)
     return record
+
+
+def _fail(record: Record, error: Exception) -> None:
+    """Make a record that of a failed question."""
+    name, message = type(error).__name__, str(error)[:_MESSAGE_CHARS]
+    log.warning("question %s failed: %s: %s", record["eval_id"], name, " ".join(message.split()))
+    record["error"] = {"type": name, "message": message}
+    record["metrics"], record["candidates"] = {}, []

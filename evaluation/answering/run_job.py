@@ -15,10 +15,13 @@ from dataset.leaks.leak_search import LeakReport
 from evaluation.answering.answering_setup import AnsweringSetup, open_setup
 from evaluation.answering.job import Job
 from evaluation.answering.leak_exclusion import find_leaks, recorded_leaks
-from evaluation.answering.loop import Session, run_loop
+from evaluation.answering.loop import Session, indices_to_answer, run_loop
 from evaluation.store.identity import versions
 from evaluation.store.journal import Journal, Record
+from evaluation.store.recorded_run import read_run
 from graph.models import Models
+from graph.support.environment import environment_failures
+from graph.support.errors import EnvironmentFailure
 from graph.support.logger import log
 from graph.support.storage import write_atomically
 from graph.support.terminal import Interrupted
@@ -57,14 +60,28 @@ def prepare(job: Job, open_models: Callable[[], Models]) -> PreparedJob:
 
 
 def answer_missing(
-    job: Job, journal: Journal, open_models: Callable[[], Models], prepared: PreparedJob | None
+    job: Job,
+    journal: Journal,
+    open_models: Callable[[], Models],
+    prepared: PreparedJob | None,
+    *,
+    retry_failed: bool = False,
 ) -> None:
     """Answer the questions that the journal does not hold yet; a finished run loads nothing.
 
+    Args:
+        job: The run.
+        journal: Its records.
+        open_models: Opens the models of the profile.
+        prepared: The job if it is prepared already.
+        retry_failed: Whether failed questions are asked again.
+
     Raises:
         Interrupted: A signal ended the run; the command that continues it is logged.
+        EnvironmentFailure: The environment failed; the message says what is recorded.
+        FileLostError: The journal was removed, moved or replaced.
     """
-    missing = sum(item.index not in journal.entries for item in job.items)
+    missing = len(indices_to_answer(job.items, journal, retry_failed=retry_failed))
     if not missing:
         log.info("this run is finished: showing its result (--fresh starts over)")
         return
@@ -72,13 +89,23 @@ def answer_missing(
         log.info("going on: %d of %d questions are done", len(job.items) - missing, len(job.items))
     try:
         prepared = prepared or prepare(job, open_models)
-        session = run_loop(prepared.setup, job.items, job.choices.batch_size, journal)
+        with environment_failures():
+            session = run_loop(
+                *(prepared.setup, job.items, job.choices.batch_size, journal),
+                retry_failed=retry_failed,
+            )
+    except EnvironmentFailure as failure:
+        done = sum(item.index in journal.entries for item in job.items)
+        raise EnvironmentFailure(
+            f"the run stopped: {failure}; {done} of {len(job.items)} questions are recorded; when the "
+            f"cause is gone, the same command goes on: {command_line()}"
+        ) from failure
     except Interrupted:
         done = sum(item.index in journal.entries for item in job.items)
-        command = shlex.join(["python", *sys.argv])
         log.warning("interrupted: %d of %d questions are done and kept", done, len(job.items))
-        log.warning("to go on: %s", command)
+        log.warning("to go on: %s", command_line())
         raise
+    journal.check_in_place()
     log.info("model calls: %s", session.calls)
     if session.recomputed:
         log.info(
@@ -90,6 +117,24 @@ def answer_missing(
     engines = {"generator": models.generator.engine, "judge": models.judge.engine}
     commits = {name: engine.commit for name, engine in engines.items()}
     write_timings(job.folder, session, list(journal.entries.values()), commits)
+
+
+def finished_records(job: Job, *, retry_failed: bool) -> list[Record]:
+    """Return the records of a run without writing; none if a question is to be answered.
+
+    Raises:
+        DatasetError: The run is damaged, or of another version.
+    """
+    if not os.path.exists(job.folder / "manifest.json"):
+        return []
+    run = read_run(job.folder)
+    is_complete = run.finished and not (retry_failed and run.failed)
+    return run.records if is_complete and run.digest == job.key.digest else []
+
+
+def command_line(*more: str) -> str:
+    """Return this process's command with more arguments, as it can be typed."""
+    return shlex.join(["python", *sys.argv, *(word for word in more if word not in sys.argv)])
 
 
 def manifest_of(job: Job, leaks: LeakReport | None) -> dict[str, Any]:
@@ -105,7 +150,7 @@ def manifest_of(job: Job, leaks: LeakReport | None) -> dict[str, Any]:
         "corpus": str(choices.corpus) if choices.corpus else None,
         "dataset": str(choices.dataset),
         "leaks": leaks.to_json() if leaks else None,
-        "command": shlex.join(["python", *sys.argv]),
+        "command": command_line(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "hardware": {

@@ -9,7 +9,13 @@ from evaluation.analysis.control_comparison import compare_with_control, verdict
 from evaluation.analysis.run_results import Results, results_of
 from evaluation.answering import flags
 from evaluation.answering.job import Job, description, resolve_job
-from evaluation.answering.run_job import answer_missing, manifest_of, prepare
+from evaluation.answering.run_job import (
+    answer_missing,
+    command_line,
+    finished_records,
+    manifest_of,
+    prepare,
+)
 from evaluation.calibration.known_judges import Calibration, calibration_of
 from evaluation.commands.ragas_command import show_ragas
 from evaluation.report.report_file import page_of, report_on
@@ -21,6 +27,7 @@ from evaluation.tables import results_tables
 from evaluation.tables.grid_table import calls_line, grid_table
 from graph.models import Models, open_models
 from graph.models.reply_cache import ReplyCache, default_cache
+from graph.support.errors import ReadOnlyFolderError
 from graph.support.logger import log
 from graph.support.terminal import console, print_document, print_line, print_text
 
@@ -54,12 +61,14 @@ def _evaluate(jobs: list[Job], arguments: argparse.Namespace, replies: ReplyCach
     calibrations = [calibration_of(job.identity) for job in jobs]
     results = []
     for job, calibration in zip(jobs, calibrations, strict=True):
-        result = _run(job, models, calibration, fresh=arguments.fresh)
+        result = _run(job, models, calibration, arguments)
         ragas = _score_with_ragas(job, result, models) if arguments.ragas else None
         # The page too is on disk before anything is printed.
         if not arguments.no_report:
             report_on([job.folder], job.folder / "report.html")
         _show(result)
+        if _too_many_failed(result, arguments.allow_failed):
+            _show_failed_share(job, result, arguments.allow_failed)
         if ragas:
             show_ragas(ragas)
         results.append(result)
@@ -70,7 +79,7 @@ def _evaluate(jobs: list[Job], arguments: argparse.Namespace, replies: ReplyCach
         _show_grid(jobs, results)
     else:
         print_line(f"run: {jobs[0].folder}")
-    return int(any(result["failed"] == result["n"] for result in results))
+    return int(any(_too_many_failed(result, arguments.allow_failed) for result in results))
 
 
 def _open_models(job: Job, replies: ReplyCache | None) -> Models:
@@ -83,11 +92,32 @@ def _open_models(job: Job, replies: ReplyCache | None) -> Models:
 
 
 def _run(
-    job: Job, models: Callable[[], Models], calibration: Sequence[Calibration], *, fresh: bool
+    job: Job,
+    models: Callable[[], Models],
+    calibration: Sequence[Calibration],
+    arguments: argparse.Namespace,
+) -> Results:
+    try:
+        results = _complete(job, models, calibration, arguments)
+    except ReadOnlyFolderError as error:
+        records = finished_records(job, retry_failed=arguments.retry_failed)
+        if arguments.fresh or not records:
+            raise
+        log.warning("%s: the finished run is shown, and nothing is written", error)
+        results = results_of(job.choices.settings, records, calibration)
+    log.info("finished: %s", job.folder)
+    return results
+
+
+def _complete(
+    job: Job,
+    models: Callable[[], Models],
+    calibration: Sequence[Calibration],
+    arguments: argparse.Namespace,
 ) -> Results:
     # Prepared before the folder is touched: a refused corpus or index leaves no run folder behind.
-    prepared = prepare(job, models) if fresh or not job.folder.exists() else None
-    if fresh:
+    prepared = prepare(job, models) if arguments.fresh or not job.folder.exists() else None
+    if arguments.fresh:
         with locked(job.folder):
             moved_to = set_aside(job.folder)
         if moved_to:
@@ -98,14 +128,29 @@ def _run(
         write_manifest(job.folder, manifest_of(job, prepared.leaks if prepared else None))
         journal = Journal(journal_path(job.folder), job.key)
         try:
-            answer_missing(job, journal, models, prepared)
+            answer_missing(job, journal, models, prepared, retry_failed=arguments.retry_failed)
         finally:
             journal.close()
         records = list(journal.entries.values())
         results = results_of(job.choices.settings, records, calibration)
         results_tables.write_results(job.folder, results)
-    log.info("finished: %s", job.folder)
     return results
+
+
+def _too_many_failed(results: Results, allowed: float) -> bool:
+    return results["failed"] > allowed * results["n"]
+
+
+def _show_failed_share(job: Job, results: Results, allowed: float) -> None:
+    screen, failed, total = console(), results["failed"], results["n"]
+    lines = [
+        f"{failed} of {total} questions failed ({failed / total:.1%}), more than the {allowed:.1%} "
+        "that --allow-failed allows: the means leave them out.",
+        f"to see the errors: {shlex.join(['python', '-m', 'evaluation', 'report', str(job.folder)])}",
+        f"to ask them again: {command_line('--retry-failed')}",
+    ]
+    for line in lines:
+        print_text(screen, line, style="bold red", wrap=False)
 
 
 def _score_with_ragas(

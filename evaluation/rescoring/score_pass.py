@@ -10,7 +10,8 @@ from evaluation.store.journal import Record
 from evaluation.store.manifest import batch_size
 from evaluation.store.recorded_run import RecordedRun, read_run
 from evaluation.store.run_folder import locked
-from graph.support.errors import DatasetError
+from graph.support.environment import environment_failures
+from graph.support.errors import DatasetError, EnvironmentFailure
 from graph.support.logger import log
 from graph.support.progress import progress
 from graph.support.terminal import Interrupted
@@ -110,12 +111,16 @@ def score_run(run: RecordedRun, file: ScoreFile, scorer: PassScorer, label: str)
 
     If an interrupt cut a batch in two, the whole batch is scored again, so that its composition
     stays the same, but only the missing scores are written.
+
+    Raises:
+        EnvironmentFailure: The environment failed, and not an answer; nothing of it is recorded.
+        FileLostError: The score file was removed, moved or replaced.
     """
     records = run.answered
     scored = len(records) - count_unscored(run, file)
     written = 0
     try:
-        with progress(label, len(records), done=scored) as bar:
+        with environment_failures(), progress(label, len(records), done=scored) as bar:
             call_numbers = count(1)
 
             def on_served() -> None:
@@ -129,6 +134,11 @@ def score_run(run: RecordedRun, file: ScoreFile, scorer: PassScorer, label: str)
                 file.append(scores)
                 written += len(scores)
                 bar.advance(len(scores))
+    except EnvironmentFailure as failure:
+        raise EnvironmentFailure(
+            f"the scoring stopped: {failure}; {scored + written} of {len(records)} answers are scored "
+            "and saved; when the cause is gone, the same command goes on"
+        ) from failure
     except Interrupted:
         log.warning(
             "interrupted: %d of %d answers are scored and saved; run the same command to go on",

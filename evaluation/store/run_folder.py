@@ -1,5 +1,6 @@
 """The run folder of eval.py: its lock, its manifest, and the way aside for `--fresh`."""
 
+import errno
 import fcntl
 import json
 import os
@@ -11,12 +12,14 @@ from typing import Any
 
 from evaluation.store.identity import changed_versions
 from evaluation.store.manifest import read_manifest
-from graph.support.errors import DatasetError, RunLockedError
+from graph.support.errors import DatasetError, ReadOnlyFolderError, RunLockedError
 from graph.support.logger import log
 from graph.support.storage import open_regular, write_atomically
 
 _DERIVED = ("profile", "questions", "digest", "question_digests")
 """Fields that follow from the identity and the dataset, so that another value is damage."""
+
+_READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 @contextmanager
@@ -24,14 +27,19 @@ def locked(folder: Path) -> Iterator[None]:
     """Lock a run folder, and create it where it is missing; the lock ends with the process.
 
     Raises:
+<<<<<<< HEAD
         DatasetError: The folder cannot be written to, or its lock is a link.
+=======
+        ReadOnlyFolderError: The folder or its file system cannot be written to.
+        DatasetError: It is no folder.
         RunLockedError: Another process holds it.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = open_regular(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise DatasetError(
+        kind = ReadOnlyFolderError if error.errno in _READ_ONLY else DatasetError
+        raise kind(
             f"cannot write to {folder}: {error.strerror}; make it writable or name another folder with --runs"
         ) from None
     try:

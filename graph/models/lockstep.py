@@ -4,6 +4,9 @@ A node is written for one question. When a batch of questions runs through the g
 has its own thread. Requests to the model are collected until every live question waits for one, and
 are then served together. So the composition of every batch depends on the questions alone, never on
 timing, and a rerun repeats it.
+
+An error of a question ends that question. An error of the environment ends the run: the other
+questions would meet it too (`graph.support.environment`).
 """
 
 from collections import defaultdict
@@ -12,6 +15,9 @@ from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field
 from threading import Condition, Thread
 from typing import Any, Generic, TypeVar
+
+from graph.support.environment import check_outcomes, failure_of, is_environment
+from graph.support.errors import EnvironmentFailure
 
 _T = TypeVar("_T")
 _Serve = Callable[[list[Any]], Sequence[Any]]
@@ -44,6 +50,7 @@ class Lockstep:
         self._live = 0
         self._waiting: list[_Request] = []
         self._on_served: Callable[[], None] | None = None
+        self._failure: EnvironmentFailure | None = None
 
     def run(
         self, tasks: Sequence[Callable[[], _T]], on_served: Callable[[], None] | None = None
@@ -53,8 +60,12 @@ class Lockstep:
         Args:
             tasks: One task for each question.
             on_served: Called whenever all requests have been served; it shows progress.
+
+        Raises:
+            EnvironmentFailure: The environment failed in a task or in a call; no task is asked for
+                more, and the outcomes are lost.
         """
-        self._on_served = on_served
+        self._on_served, self._failure = on_served, None
         outcomes: list[TaskOutcome[_T]] = [TaskOutcome() for _ in tasks]
         threads = [
             Thread(target=self._run_task, args=(number, task, outcomes), daemon=True)
@@ -74,6 +85,8 @@ class Lockstep:
                     self._changed.wait()
         for thread in threads:
             thread.join()
+        if self._failure is not None:
+            raise self._failure
         return outcomes
 
     def _run_task(
@@ -85,6 +98,8 @@ class Lockstep:
             outcomes[number].value = context.run(task)
         except BaseException as error:  # `run` returns it as the question's outcome
             outcomes[number].error = error
+            if isinstance(error, Exception) and is_environment(error):
+                self._failure = self._failure or failure_of(error)
         finally:
             with self._changed:
                 self._live -= 1
@@ -117,6 +132,8 @@ class Lockstep:
         requests, self._waiting = self._waiting, []
         self._changed.release()
         try:
+            if self._failure is not None:
+                raise self._failure
             groups: dict[Hashable, list[_Request]] = defaultdict(list)
             # Requests arrive in the order of the threads, which differs from run to run.
             for request in sorted(requests, key=lambda request: request.question):
@@ -125,6 +142,10 @@ class Lockstep:
                 _serve_group(groups[key])
             if self._on_served:
                 self._on_served()
+        except EnvironmentFailure as failure:
+            self._failure = failure
+            for request in requests:
+                request.outcomes = [failure] * max(1, len(request.items))
         finally:
             self._changed.acquire()
             for request in requests:
@@ -140,7 +161,12 @@ def _serve_group(requests: list[_Request]) -> None:
             raise RuntimeError(
                 f"the model returned {len(outcomes)} outcomes for {len(items)} items"
             )
+        outcomes = check_outcomes(outcomes, questions=len(requests))
+    except EnvironmentFailure:
+        raise
     except Exception as error:  # every waiting question gets the error; none waits for ever
+        if is_environment(error):
+            raise failure_of(error) from error
         outcomes = [error] * len(items)
     except BaseException as error:
         for request in requests:

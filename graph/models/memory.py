@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from graph.support.environment import lacks_memory
 from graph.support.logger import log
 
 _Row = TypeVar("_Row")
@@ -56,7 +57,7 @@ def run_or_halve(
     try:
         return list(run(rows, halvings))
     except Exception as error:
-        if not is_out_of_memory(error) or len(rows) == 1:
+        if not lacks_memory(error) or len(rows) == 1:
             return [error] * len(rows)
     # Outside the except block: the error's traceback keeps the tensors of the batch alive.
     _free()
@@ -64,15 +65,6 @@ def run_or_halve(
     log.warning("out of memory on a batch of %d: halved to %d", len(rows), middle)
     halves = (rows[:middle], rows[middle:])
     return [outcome for half in halves for outcome in run_or_halve(half, run, halvings + 1)]
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Tell whether an error is a lack of GPU or CPU memory."""
-    import torch
-
-    # torch 2.13 has no class of its own for a lack of CPU memory.
-    cpu = isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
-    return cpu or isinstance(error, torch.OutOfMemoryError | MemoryError)
 
 
 def _free() -> None:

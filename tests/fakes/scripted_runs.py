@@ -51,12 +51,13 @@ class Scripted:
     ) -> None:
         lockstep = Lockstep()
         self.writer, self.judge = ScriptedEngine(answer), ScriptedEngine()
+        self.retriever = FakeRetriever(documents=documents("one passage", "another"))
         model = BatchedModel(self.writer, lockstep)
         answering = answering_graph(
             load_config(config),
             model=model,
             chooser=model,
-            retriever=FakeRetriever(documents=documents("one passage", "another")),
+            retriever=self.retriever,
             output=State,
         )
         graph = judged_graph(answering, BatchedModel(self.judge, lockstep))

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from evaluation.rescoring.score_files import PassScore, fingerprint
 from evaluation.store.journal import Record
 from graph.models.lockstep import Lockstep
+from graph.support.environment import is_environment
 from graph.support.errors import MissingExtraError, PromptTooLongError
 from graph.support.text import one_line, without_surrogates
 
@@ -113,7 +114,11 @@ def open_ragas() -> dict[str, str]:
 
 
 def score_one(metric: str, record: Record, models: LocalModels | None) -> RagasOutcome:
-    """Score one answer by one metric; an error becomes the reason why this value is missing."""
+    """Score one answer by one metric; an error of it becomes the reason why this value is missing.
+
+    Raises:
+        Exception: The environment failed, and not the answer.
+    """
     sample = _sample(record)
     fields = {name: sample[name] for name in _FIELDS[metric]}
     for name, value in fields.items():
@@ -127,6 +132,8 @@ def score_one(metric: str, record: Record, models: LocalModels | None) -> RagasO
         return _ask_model(metric, fields, models)
     # Ragas can raise anything: an error costs this one value and is counted as its reason.
     except Exception as error:
+        if is_environment(error):
+            raise
         return RagasOutcome(None, _reason(error), None)
 
 
@@ -166,6 +173,8 @@ def _ask_model(metric: str, fields: Mapping[str, Any], models: LocalModels) -> R
         outcome = _outcome(float(_run_to_end(scorer.ascore(**fields)).value))
     # As in `score_one`; caught here too, so that the replies before the error are kept.
     except Exception as error:
+        if is_environment(error):
+            raise
         outcome = RagasOutcome(None, _reason(error), None)
     return outcome._replace(evidence={"replies": trace.replies, "cut_chars": trace.cut_chars})
 

@@ -16,6 +16,7 @@ from langchain_core.runnables.config import ensure_config
 
 from graph.models.budget import FittedPrompt, fit_prompt
 from graph.models.verdict import parse_choice
+from graph.support.environment import is_environment
 from graph.support.logger import log
 from graph.support.text import without_surrogates
 from nodes.model import Prompt, Reply, Verdict
@@ -82,7 +83,7 @@ class LangChainEngine:
         run: Callable[[list[FittedPrompt]], Sequence[_T]],
     ) -> list[_T | Exception]:
         rows = [row for row in fitted if isinstance(row, FittedPrompt)]
-        results = iter(run(rows) if rows else [])
+        results = iter(_run_or_split(rows, run) if rows else [])
         return [next(results) if isinstance(row, FittedPrompt) else row for row in fitted]
 
 
@@ -174,6 +175,23 @@ def _counts(report: object) -> tuple[int, int] | None:
 
 def _is_count(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _run_or_split(
+    rows: list[FittedPrompt], run: Callable[[list[FittedPrompt]], Sequence[_T]]
+) -> Sequence[_T | Exception]:
+    """Run prompts together; if that fails, run each alone, so that an error costs its own question.
+
+    A server refuses a whole call for one prompt that is too long.
+    """
+    try:
+        return run(rows)
+    except Exception as error:
+        if is_environment(error):
+            raise
+        if len(rows) == 1:
+            return [error]
+    return [outcome for row in rows for outcome in _run_or_split([row], run)]
 
 
 def _tokens(text: str) -> int:

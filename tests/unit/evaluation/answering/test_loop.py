@@ -269,7 +269,7 @@ def test_a_judge_that_fails_leaves_the_answer_and_its_other_scores(clean):
     scripted = Scripted(config="semantic")
 
     def fail(prompts, options):
-        raise MemoryError("judge")
+        raise ValueError("judge")
 
     scripted.judge.choose_all = fail
     records = answer_batch(scripted.setup, items(2))
@@ -278,7 +278,7 @@ def test_a_judge_that_fails_leaves_the_answer_and_its_other_scores(clean):
         assert record["answer"] == expected["answer"]
         assert record["error"] is None
         assert record["metrics"] == {**expected["metrics"], "LLM_judge": None}
-        assert record["steps"][-1]["error"] == "MemoryError: judge"
+        assert record["steps"][-1]["error"] == "ValueError: judge"
 
 
 def test_an_interrupt_in_a_question_ends_the_run_and_writes_no_half_batch(journal):

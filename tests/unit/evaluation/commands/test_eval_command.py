@@ -290,19 +290,6 @@ def test_several_configs_run_one_after_another(evaluate, here):
     assert names == ["keyword", "report", "semantic"]
 
 
-@pytest.mark.parametrize(("bad", "code"), [(range(5), 1), (range(4), 0)])
-def test_a_run_fails_when_every_question_failed(evaluate, here, monkeypatch, bad, code):
-    def answer(prompt):
-        if any(f"question <{number}>" in prompt for number in bad):
-            raise ValueError("no")
-        return answer_for(prompt)
-
-    without_weights(monkeypatch, answer)
-    ended, text = evaluate("--config", "baseline")
-    assert ended == code
-    assert f"note: {len(bad)} questions failed: no metric counts them." in text
-
-
 def test_untrusted_text_reaches_the_terminal_harmlessly(here, monkeypatch):
     evil = "\x1b]0;evil\x07\u202e\x9b2J"
 

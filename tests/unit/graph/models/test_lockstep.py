@@ -5,7 +5,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
-from threading import Thread, get_ident
+from threading import Thread, current_thread, get_ident
 from typing import NamedTuple, TypeVar
 
 import pytest
@@ -13,6 +13,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from graph.models.lockstep import Lockstep, TaskOutcome
+from graph.support.errors import ConfigError, EnvironmentFailure, PromptTooLargeError
 from tests.fakes.waiting import FAR
 
 _T = TypeVar("_T")
@@ -191,15 +192,15 @@ def test_a_call_that_raises_fails_its_questions_and_not_the_others():
     def serve(key: str):
         def served(items: list[str]) -> list[str]:
             if key == "bad":
-                raise TimeoutError("the server is gone")
+                raise ValueError("no such letter")
             return [item.upper() for item in items]
 
         return served
 
     outcomes = ask_all(4, lambda q: "bad" if q % 2 else "good", serve)
     assert [outcome.value for outcome in outcomes] == [["Q0"], None, ["Q2"], None]
-    assert [type(outcome.error) for outcome in outcomes[1::2]] == [TimeoutError] * 2
-    assert "the server is gone" in str(outcomes[1].error)
+    assert [type(outcome.error) for outcome in outcomes[1::2]] == [ValueError] * 2
+    assert "no such letter" in str(outcomes[1].error)
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
@@ -307,3 +308,82 @@ def test_the_callers_own_thread_serves():
     task = partial(lockstep.ask, "a", ["x"], serve)
     assert [outcome.value for outcome in lockstep.run([task, task])] == [["x"], ["x"]]
     assert served == [get_ident()]
+
+
+# Errors of the environment end the run
+
+
+class Gone(ConnectionError):
+    pass
+
+
+def raising(items):
+    raise Gone("the server is gone")
+
+
+def one_outcome(items):
+    return [Gone("the server is gone"), *items[1:]]
+
+
+@pytest.mark.parametrize("serve", [raising, one_outcome])
+def test_a_call_that_the_environment_fails_ends_the_run_and_all_questions(serve):
+    lockstep, threads, calls = Lockstep(), [], []
+
+    def task():
+        threads.append(current_thread())
+        try:
+            lockstep.ask("a", ["x"], lambda items: calls.append(len(items)) or serve(items))
+        except EnvironmentFailure:
+            # As the node judge: it makes every error a missing grade, and goes on.
+            return lockstep.ask("b", ["y"], lambda items: calls.append("more"))
+
+    with pytest.raises(EnvironmentFailure, match=r"^Gone: the server is gone$"):
+        ended(lambda: lockstep.run([task] * 4))
+    assert calls == [4]
+    assert not any(thread.is_alive() for thread in threads)
+
+
+@pytest.mark.parametrize("error", [Gone("x"), ConfigError("x"), MemoryError("x"), OSError(24, "x")])
+def test_a_question_that_the_environment_fails_stops_the_others_before_their_next_call(error):
+    lockstep, calls = Lockstep(), []
+
+    def lost():
+        raise error
+
+    def waiting():
+        lockstep.ask("a", ["x"], lambda items: calls.append(items) or items)
+
+    with pytest.raises(EnvironmentFailure, match="x"):
+        ended(lambda: lockstep.run([waiting, lost, waiting]))
+    assert calls == []
+
+
+def test_a_lockstep_runs_again_after_the_environment_failed():
+    lockstep = Lockstep()
+    with pytest.raises(EnvironmentFailure):
+        ended(lambda: lockstep.run([lambda: lockstep.ask("a", ["x"], raising)] * 2))
+    task = partial(lockstep.ask, "a", ["x"], lambda items: items)
+    assert [outcome.value for outcome in ended(lambda: lockstep.run([task] * 2))] == [["x"]] * 2
+
+
+def of_memory(items, fits):
+    return [item if fits(item) else MemoryError("no room") for item in items]
+
+
+def test_a_prompt_that_does_not_fit_into_memory_fails_its_question_where_others_fit():
+    outcomes = ask_all(3, lambda q: "a", lambda key: lambda items: of_memory(items, "q1".__ne__))
+    assert [outcome.value for outcome in outcomes] == [["q0"], None, ["q2"]]
+    assert isinstance(outcomes[1].error, PromptTooLargeError)
+    message = "the prompt does not fit into memory, even alone: no room"
+    assert str(outcomes[1].error) == message
+
+
+def test_where_the_prompts_of_no_question_fit_into_memory_the_environment_failed():
+    with pytest.raises(EnvironmentFailure, match=r"^MemoryError: no room$"):
+        ask_all(3, lambda q: "a", lambda key: lambda items: of_memory(items, lambda item: False))
+
+
+def test_a_question_that_asks_alone_and_does_not_fit_into_memory_fails_alone():
+    outcomes = ask_all(2, str, lambda key: lambda items: of_memory(items, "q1".__ne__))
+    assert [outcome.value for outcome in outcomes] == [["q0"], None]
+    assert isinstance(outcomes[1].error, PromptTooLargeError)

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from graph.models import memory
-from graph.models.memory import is_out_of_memory, run_in_batches, run_or_halve
+from graph.models.memory import run_in_batches, run_or_halve
+from graph.support.environment import lacks_memory
 
 
 @pytest.fixture(autouse=True)
@@ -112,7 +113,7 @@ def test_only_the_rows_that_do_not_fit_fail():
     ids=lambda error: type(error).__name__,
 )
 def test_lack_of_memory_is_recognised(error):
-    assert is_out_of_memory(error)
+    assert lacks_memory(error)
     gpu = Gpu(1, error)
     assert run_or_halve([1, 2], gpu.run) == [10, 20]
     assert len(gpu.tries) == 3

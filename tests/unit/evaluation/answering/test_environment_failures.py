@@ -1,0 +1,297 @@
+"""The environment fails in the middle of a run: it stops, records nothing of it, and goes on later."""
+
+import errno
+import os
+import sqlite3
+from itertools import product
+
+import pytest
+
+from evaluation.answering.loop import run_loop
+from evaluation.store.journal import Journal
+from graph.support.errors import ConfigError, EnvironmentFailure, FileLostError, PromptTooLongError
+from tests.fakes.scripted_runs import Scripted, answer_for, items, number_of
+
+COUNT, BATCH, BAD = 12, 4, 5
+CAUSES = [
+    ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"),
+    ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"),
+    TimeoutError("timed out"),
+    OSError(errno.ENOSPC, "No space left on device"),
+    OSError(errno.EMFILE, "Too many open files"),
+    MemoryError("no room"),
+    RuntimeError("CUDA error: device-side assert triggered"),
+    sqlite3.OperationalError("disk I/O error"),
+    ConfigError("the PostgreSQL server that OPENCODER_POSTGRES names: the connection was lost"),
+    type("RateLimitError", (Exception,), {"status_code": 429})("slow down"),
+    type("AuthenticationError", (Exception,), {"status_code": 401})("no key"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _no_clock(monkeypatch):
+    monkeypatch.setattr("nodes.retrieve.perf_counter", lambda: 0.0)
+
+
+def run(path, scripted, **options):
+    journal = Journal(path)
+    try:
+        return run_loop(scripted.setup, items(COUNT), BATCH, journal, **options)
+    finally:
+        journal.close()
+
+
+@pytest.fixture
+def undisturbed(tmp_path):
+    """The bytes of the journal of a run in which nothing fails."""
+    run(tmp_path / "undisturbed.jsonl", Scripted(config="semantic"))
+    return (tmp_path / "undisturbed.jsonl").read_bytes()
+
+
+def in_a_call(scripted, monkeypatch, cause):
+    write_all = scripted.writer.write_all
+
+    def lost(prompts, *rest):
+        outcomes = write_all(prompts, *rest)
+        if any(number_of(outcome["prompt"]) == BAD for outcome in outcomes):
+            raise cause
+        return outcomes
+
+    scripted.writer.write_all = lost
+
+
+def in_one_outcome(scripted, monkeypatch, cause):
+    write_all = scripted.writer.write_all
+    scripted.writer.write_all = lambda prompts, *rest: [
+        cause if number_of(outcome["prompt"]) == BAD else outcome
+        for outcome in write_all(prompts, *rest)
+    ]
+
+
+def in_the_judge(scripted, monkeypatch, cause):
+    choose_all = scripted.judge.choose_all
+
+    def lost(prompts, options):
+        outcomes = choose_all(prompts, options)
+        if any(number_of(text) == BAD for text in scripted.judge.calls[-1]):
+            raise cause
+        return outcomes
+
+    scripted.judge.choose_all = lost
+
+
+def in_retrieval(scripted, monkeypatch, cause):
+    class Lost(type(scripted.retriever)):
+        def _get_relevant_documents(self, query, *, run_manager):
+            if number_of(query) == BAD:
+                raise cause
+            return super()._get_relevant_documents(query, run_manager=run_manager)
+
+    scripted.retriever.__class__ = Lost
+
+
+def in_scoring(scripted, monkeypatch, cause):
+    encode = scripted.setup.encoder.encode
+
+    def lost(texts, *rest, **options):
+        if any(f"reason {BAD}" in text for text in texts):
+            raise cause
+        return encode(texts, *rest, **options)
+
+    scripted.setup.encoder.encode = lost
+
+
+PLACES = [in_a_call, in_one_outcome, in_the_judge, in_retrieval, in_scoring]
+
+
+@pytest.mark.parametrize(
+    ("place", "cause"),
+    [
+        pytest.param(place, cause, id=f"{place.__name__}-{type(cause).__name__}")
+        for place, cause in product(PLACES, CAUSES)
+        # A prompt that does not fit into memory where others fit is an error of its question.
+        if not (place is in_one_outcome and isinstance(cause, MemoryError))
+    ],
+)
+def test_the_run_stops_and_goes_on_as_if_nothing_had_happened(
+    tmp_path, monkeypatch, undisturbed, place, cause
+):
+    if place is in_one_outcome and isinstance(cause, MemoryError):
+        pytest.skip(
+            "a prompt that does not fit into memory where others fit is its question's error"
+        )
+    path = tmp_path / "journal.jsonl"
+    scripted = Scripted(config="semantic")
+    place(scripted, monkeypatch, cause)
+    with pytest.raises(EnvironmentFailure) as caught:
+        run(path, scripted)
+    assert str(cause) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    # The first batch; nothing of the second one, and the third one was not asked.
+    recorded = path.read_bytes()
+    assert undisturbed.startswith(recorded)
+    assert recorded.count(b"\n") == BATCH
+    assert max(scripted.question_numbers()) < 2 * BATCH
+    session = run(path, Scripted(config="semantic"))
+    assert (session.questions, session.recomputed) == (COUNT - BATCH, 0)
+    assert path.read_bytes() == undisturbed
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ValueError("no number"), KeyError("x"), RecursionError("deep"), MemoryError("no room")],
+)
+def test_an_error_of_one_question_is_recorded_and_the_run_goes_on(tmp_path, monkeypatch, error):
+    scripted = Scripted(config="semantic")
+    in_one_outcome(scripted, monkeypatch, error)
+    assert run(tmp_path / "journal.jsonl", scripted).questions == COUNT
+    assert failed_in(tmp_path / "journal.jsonl") == [BAD]
+
+
+@pytest.mark.parametrize("error", [ValueError("no number"), KeyError("x"), ZeroDivisionError()])
+def test_an_answer_that_cannot_be_scored_fails_alone(tmp_path, monkeypatch, error):
+    scripted = Scripted(config="semantic")
+    in_scoring(scripted, monkeypatch, error)
+    assert run(tmp_path / "journal.jsonl", scripted).questions == COUNT
+    assert failed_in(tmp_path / "journal.jsonl") == [BAD]
+
+
+def failed_in(path):
+    journal = Journal(path)
+    journal.close()
+    return [index for index, record in journal.entries.items() if record["error"]]
+
+
+# All questions fail in the same way
+
+
+def failing(numbers, error=ValueError):
+    def answer(prompt):
+        if number_of(prompt) in numbers:
+            raise error("no number")
+        return answer_for(prompt)
+
+    return Scripted(answer, "semantic")
+
+
+def test_a_fault_that_fails_every_question_stops_the_run_and_nothing_of_it_is_recorded(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    with pytest.raises(EnvironmentFailure) as caught:
+        run(path, failing(range(4, COUNT)))
+    assert str(caught.value) == "8 questions in a row failed with ValueError: no number"
+    assert failed_in(path) == []
+    assert path.read_bytes().count(b"\n") == BATCH
+
+
+@pytest.mark.parametrize(
+    "numbers", [range(4), range(4, 8), range(8, 12), [0, 1, 2, 3, 8, 9, 10, 11]]
+)
+def test_a_batch_whose_questions_all_fail_is_recorded_when_others_work_or_none_is_left(
+    tmp_path, undisturbed, numbers
+):
+    path = tmp_path / "journal.jsonl"
+    assert run(path, failing(numbers)).questions == COUNT
+    assert failed_in(path) == list(numbers)
+    # Where they stand in an undisturbed run too.
+    assert run(path, Scripted(config="semantic"), retry_failed=True).questions == len(numbers)
+    assert path.read_bytes() == undisturbed
+
+
+def test_prompts_that_are_too_long_stop_no_run(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    assert run(path, failing(range(COUNT), PromptTooLongError)).questions == COUNT
+    assert failed_in(path) == list(range(COUNT))
+
+
+def test_two_kinds_of_errors_are_no_common_fault(tmp_path):
+    path = tmp_path / "journal.jsonl"
+
+    def answer(prompt):
+        raise (ValueError if number_of(prompt) % 8 < 4 else KeyError)("no")
+
+    assert run(path, Scripted(answer, "semantic")).questions == COUNT
+    assert failed_in(path) == list(range(COUNT))
+
+
+# Failed questions are asked again
+
+
+@pytest.mark.parametrize("numbers", [[5], [0, 11], [1, 2, 6], range(COUNT - 1)])
+def test_failed_questions_are_asked_again_with_their_batch(tmp_path, undisturbed, numbers):
+    path = tmp_path / "journal.jsonl"
+    scripted = failing([*numbers[:1]])
+    run(path, scripted)
+    for number in numbers[1:]:
+        fail_in_place(path, number)
+    before = path.read_bytes()
+    assert run(path, Scripted(config="semantic")).questions == 0
+    assert path.read_bytes() == before
+    again = Scripted(config="semantic")
+    session = run(path, again, retry_failed=True)
+    touched = {number // BATCH for number in numbers}
+    assert {number // BATCH for number in again.question_numbers()} == touched
+    assert session.questions == len(numbers)
+    assert (session.recomputed, session.not_reproduced) == (
+        len(touched) * BATCH - len(numbers),
+        0,
+    )
+    assert path.read_bytes() == undisturbed
+
+
+def fail_in_place(path, number):
+    journal = Journal(path)
+    record = journal.entries[number]
+    journal.replace(
+        [
+            {
+                **record,
+                **{"answer": "", "reasoning": "", "passages": [], "steps": [], "metrics": {}},
+                **{"candidates": [], "error": {"type": "ValueError", "message": "no"}},
+            }
+        ]
+    )
+    journal.close()
+
+
+def test_a_question_that_fails_again_keeps_one_record(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    run(path, failing([5]))
+    before = path.read_bytes()
+    assert run(path, failing([5]), retry_failed=True).questions == 1
+    assert path.read_bytes() == before
+
+
+def test_a_retry_that_the_environment_stops_keeps_the_failed_records(
+    tmp_path, monkeypatch, undisturbed
+):
+    path = tmp_path / "journal.jsonl"
+    run(path, failing([1, 5]))
+    scripted = Scripted(config="semantic")
+    in_a_call(scripted, monkeypatch, TimeoutError("timed out"))
+    with pytest.raises(EnvironmentFailure):
+        run(path, scripted, retry_failed=True)
+    assert failed_in(path) == [5]
+    assert run(path, Scripted(config="semantic")).questions == 0
+    assert run(path, Scripted(config="semantic"), retry_failed=True).questions == 1
+    assert path.read_bytes() == undisturbed
+
+
+# The run folder goes away
+
+
+@pytest.mark.parametrize("number", [0, 5, 11])
+def test_a_folder_that_is_removed_is_noticed_before_the_next_batch_is_asked(tmp_path, number):
+    folder = tmp_path / "run"
+    folder.mkdir()
+
+    def answer(prompt):
+        if number_of(prompt) == number and folder.exists():
+            (folder / "journal.jsonl").unlink()
+            folder.rmdir()
+        return answer_for(prompt)
+
+    scripted = Scripted(answer, "baseline")
+    with pytest.raises(FileLostError, match=f"its {number // BATCH * BATCH} entries are lost"):
+        run(folder / "journal.jsonl", scripted)
+    assert max(scripted.question_numbers()) < (number // BATCH + 1) * BATCH
+    assert not os.path.exists(folder)
