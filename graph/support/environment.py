@@ -21,6 +21,7 @@ from graph.support.errors import (
     PromptTooLargeError,
     PromptTooLongError,
 )
+from graph.support.fault_log import without_secrets
 from graph.support.text import one_line
 
 _QUESTION_CLASSES = (PromptTooLongError, PromptTooLargeError)
@@ -118,7 +119,7 @@ def check_outcomes(outcomes: Sequence[object], *, questions: int) -> list[object
 def _line(error: BaseException) -> str:
     # The errors of this project say it in words; of others, the class is a part of the message.
     name = "" if isinstance(error, OpenCoderError) else f"{type(error).__name__}: "
-    return f"{name}{one_line(error)}".removesuffix(": ")
+    return f"{name}{without_secrets(one_line(error))}".removesuffix(": ")
 
 
 def _is_environment(error: BaseException) -> bool:

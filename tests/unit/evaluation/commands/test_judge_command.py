@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 from functools import partial
 
@@ -178,6 +179,50 @@ def test_an_interrupt_keeps_what_is_done_and_the_same_command_goes_on(engine, ru
     assert "2 of 5 answers are scored and saved" in ended.err
     assert "Traceback" not in ended.err
     assert [line["index"] for line in lines_of(folder)] == [0, 1]
+    assert run(folder).code == 0
+    assert [line["index"] for line in lines_of(folder)] == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectionResetError(104, "Connection reset by peer"),
+        RuntimeError("CUDA error: device-side assert triggered"),
+        ConfigError("cannot load the model"),
+        OSError(28, "No space left on device"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_failure_of_the_environment_unscores_nothing_and_the_same_command_goes_on(
+    engine, run, folder, error
+):
+    engine.special = {"answer 3": error}
+    ended = run(folder)
+    assert ended.code == 1
+    (line,) = [line for line in ended.err.splitlines() if "error: " in line]
+    assert str(error) in line
+    assert line.endswith(
+        "; 2 of 5 answers are scored and saved; when the cause is gone, the same command goes on"
+    )
+    assert [line["index"] for line in lines_of(folder)] == [0, 1]
+    engine.special = {}
+    assert run(folder).code == 0
+    assert [line["reasons"] for line in lines_of(folder)] == [{}] * 5
+
+
+def test_scores_that_are_removed_during_the_pass_end_it_with_what_is_lost(engine, run, folder):
+    honest = GradingEngine._outcome
+
+    def removing(self, answer, options):
+        if answer == "answer 3":
+            shutil.rmtree(folder / FOLDER)
+        return honest(self, answer, options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(GradingEngine, "_outcome", removing)
+        ended = run(folder)
+    assert ended.code == 1
+    assert "was removed during the run: its 2 entries are lost" in ended.err
     assert run(folder).code == 0
     assert [line["index"] for line in lines_of(folder)] == [0, 1, 2, 3, 4]
 
