@@ -18,7 +18,6 @@ from graph.support.storage import open_regular, write_atomically
 
 _DERIVED = ("profile", "questions", "digest", "question_digests")
 """Fields that follow from the identity and the dataset, so that another value is damage."""
-
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
@@ -27,11 +26,8 @@ def locked(folder: Path) -> Iterator[None]:
     """Lock a run folder, and create it where it is missing; the lock ends with the process.
 
     Raises:
-<<<<<<< HEAD
-        DatasetError: The folder cannot be written to, or its lock is a link.
-=======
         ReadOnlyFolderError: The folder or its file system cannot be written to.
-        DatasetError: It is no folder.
+        DatasetError: It is no folder, or its lock is a link.
         RunLockedError: Another process holds it.
     """
     try:

@@ -21,7 +21,6 @@ from graph.support.errors import (
     PromptTooLargeError,
     PromptTooLongError,
 )
-from graph.support.fault_log import without_secrets
 from graph.support.text import one_line
 
 _QUESTION_CLASSES = (PromptTooLongError, PromptTooLargeError)
@@ -117,6 +116,9 @@ def check_outcomes(outcomes: Sequence[object], *, questions: int) -> list[object
 
 
 def _line(error: BaseException) -> str:
+    # Imported here, since only a failure needs it.
+    from graph.support.fault_log import without_secrets
+
     # The errors of this project say it in words; of others, the class is a part of the message.
     name = "" if isinstance(error, OpenCoderError) else f"{type(error).__name__}: "
     return f"{name}{without_secrets(one_line(error))}".removesuffix(": ")

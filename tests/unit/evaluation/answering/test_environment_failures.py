@@ -10,9 +10,11 @@ import pytest
 from evaluation.answering.loop import run_loop
 from evaluation.store.journal import Journal
 from graph.support.errors import ConfigError, EnvironmentFailure, FileLostError, PromptTooLongError
+from tests.fakes.records import key_of_items
 from tests.fakes.scripted_runs import Scripted, answer_for, items, number_of
 
 COUNT, BATCH, BAD = 12, 4, 5
+KEY = key_of_items(items(COUNT), BATCH)
 CAUSES = [
     ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"),
     ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"),
@@ -34,7 +36,7 @@ def _no_clock(monkeypatch):
 
 
 def run(path, scripted, **options):
-    journal = Journal(path)
+    journal = Journal(path, KEY)
     try:
         return run_loop(scripted.setup, items(COUNT), BATCH, journal, **options)
     finally:
@@ -157,7 +159,7 @@ def test_an_answer_that_cannot_be_scored_fails_alone(tmp_path, monkeypatch, erro
 
 
 def failed_in(path):
-    journal = Journal(path)
+    journal = Journal(path, KEY)
     journal.close()
     return [index for index, record in journal.entries.items() if record["error"]]
 
@@ -239,7 +241,7 @@ def test_failed_questions_are_asked_again_with_their_batch(tmp_path, undisturbed
 
 
 def fail_in_place(path, number):
-    journal = Journal(path)
+    journal = Journal(path, KEY)
     record = journal.entries[number]
     journal.replace(
         [

@@ -215,7 +215,7 @@ def test_every_flag_is_classified():
     changes_numbers |= {"baseline", "semantic_rag", "keyword_rag", "cot"}
     changes_numbers |= {"rerank_initial", "rerank_refined"}
     changes_nothing = {"list", "index", "runs", "fresh", "dry_run", "no_cache"}
-    changes_nothing |= {"no_report", "ragas"}
+    changes_nothing |= {"no_report", "ragas", "retry_failed", "allow_failed"}
     flags = {
         action.dest for action in parser()._actions if not isinstance(action, argparse._HelpAction)
     }

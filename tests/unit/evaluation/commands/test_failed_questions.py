@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from evaluation.commands import eval_command as cli
-from evaluation.store.journal import Journal
+from evaluation.store.recorded_run import read_run
 from graph.support import terminal
 from tests.fakes.processes import in_child
 from tests.fakes.scripted_runs import (
@@ -59,9 +59,7 @@ class Commands:
         return folder
 
     def failed(self):
-        journal = Journal(self.folder / "journal.jsonl")
-        journal.close()
-        return [index for index, record in journal.entries.items() if record["error"]]
+        return [record["index"] for record in read_run(self.folder).records if record["error"]]
 
     def results(self):
         return {

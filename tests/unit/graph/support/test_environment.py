@@ -157,7 +157,9 @@ def test_a_failure_is_one_line_with_the_class_and_the_cause():
     assert str(failure_of(errors.ConfigError("no server listens"))) == "no server listens"
     deep = caused(RuntimeError("no answer"), ConnectionResetError("gone"))
     assert str(failure_of(deep)) == "RuntimeError: no answer (ConnectionResetError: gone)"
-    secret = ConnectionError("no server at postgresql://me:s3cret-pass@host/db, password=s3cret-pass")
+    secret = ConnectionError(
+        "no server at postgresql://me:s3cret-pass@host/db, password=s3cret-pass"
+    )
     assert "s3cret" not in str(failure_of(secret))
     failure = EnvironmentFailure("x")
     assert failure_of(failure) is failure
