@@ -142,13 +142,13 @@ def _read_stdin() -> str:
 
 def _print_answer(question: str, steps: list[Step], *, as_json: bool) -> None:
     answer = next(step["answer"] for step in reversed(steps) if "answer" in step)
-    passages = next((step["passages"] for step in steps if "passages" in step), [])
     if as_json:
+        passages = next((step["passages"] for step in steps if "passages" in step), [])
         print_json({"question": question, "answer": answer, "passages": passages, "steps": steps})
         return
     from graph.narration import print_answer
 
-    print_answer(answer, passages)
+    print_answer(answer, steps)
 
 
 def _draw(arguments: argparse.Namespace) -> int:

@@ -1,5 +1,6 @@
 """Narration of a question for the terminal: one block for each step, then the answer."""
 
+from collections.abc import Sequence
 from textwrap import indent
 
 from rich.text import Text
@@ -11,6 +12,7 @@ from nodes.state import Passage, Step, calls_of
 _console = console()
 _MAX_CHARS = 700
 """Longest text that is printed whole."""
+_NO_PASSAGE = "no passage was found"
 _DRAFT_NAMES = {
     "refine": "refined",
     "extra_candidates": "extra candidate",
@@ -34,10 +36,18 @@ def narrate(step: Step) -> None:
     _console.print()
 
 
-def print_answer(answer: str, passages: list[Passage]) -> None:
-    """Print an answer and the passages that it may cite."""
+def print_answer(answer: str, steps: Sequence[Step]) -> None:
+    """Print an answer and the passages that it may cite; without an answer, the reason."""
+    passages = next((step["passages"] for step in steps if "passages" in step), None)
     _print_rule("answer")
-    _print(answer or "(the model gave no answer)")
+    if answer:
+        _print(answer)
+    elif any(calls_of(step) for step in steps):
+        _print("(the model gave no answer)")
+    elif passages:
+        _print("(the first passage has no answer)")
+    if passages == []:
+        _print(_NO_PASSAGE, "yellow")
     if passages:
         _console.print()
         _print("passages", "bold")
@@ -49,7 +59,7 @@ def _narrate_passages(step: Step) -> None:
     for passage in step.get("passages", []):
         _print(_source(passage), "cyan")
     if step.get("passages") == []:
-        _print("no passage found", "yellow")
+        _print(_NO_PASSAGE, "yellow")
 
 
 def _narrate_drafts(step: Step) -> None:
@@ -114,7 +124,8 @@ def _source(passage: Passage) -> str:
     link = f"  {passage['url']}" if passage["url"] else ""
     licence = f"  ({passage['licence']})" if passage["licence"] else ""
     title = passage["title"] or passage["text"][:60]
-    return f"[{passage['number']}] {passage['score']:.3f}  {title}{link}{licence}"
+    score = "score unknown" if passage["score"] is None else f"{passage['score']:.3f}"
+    return f"[{passage['number']}] {score}  {title}{link}{licence}"
 
 
 def _verdict_line(verdict: Verdict) -> str:

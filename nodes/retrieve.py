@@ -1,5 +1,7 @@
 """The node retrieve: it finds the passages for a question."""
 
+from math import isfinite
+from numbers import Integral, Real
 from time import perf_counter
 
 from langchain_core.documents import Document
@@ -22,16 +24,50 @@ def retrieve(state: State, *, retriever: BaseRetriever, top_k: int) -> RetrieveU
 
 
 def as_passage(number: int, document: Document) -> Passage:
-    """Convert a LangChain document to a passage; documents of foreign retrievers may lack metadata."""
+    """Convert a LangChain document to a passage.
+
+    The metadata of foreign retrievers may lack a value or hold one of any type: a text that cannot be
+    read is "", and a score is None.
+    """
     metadata = document.metadata
     text = document.page_content
+    answer_chars = _number(metadata.get("answer_chars"))
     return {
         "number": number,
-        "question_id": str(metadata.get("question_id", metadata.get("id", ""))),
-        "title": str(metadata.get("title", metadata.get("source", ""))),
+        "question_id": _text(metadata.get("question_id")) or _text(metadata.get("id")),
+        "title": _text(metadata.get("title")) or _text(metadata.get("source")),
         "text": text,
-        "answer_chars": int(metadata.get("answer_chars", len(text))),
-        "score": float(metadata.get("score", 0.0)),
-        "url": str(metadata.get("url", metadata.get("source", ""))),
-        "licence": str(metadata.get("licence", "")),
+        "answer_chars": len(text) if answer_chars is None else int(answer_chars),
+        "score": _number(metadata.get("score")),
+        "url": _text(metadata.get("url")) or _text(metadata.get("source")),
+        "licence": _text(metadata.get("licence")),
     }
+
+
+def _text(value: object) -> str:
+    """Return a value of metadata as text: "" unless it is text, bytes in UTF-8 or a finite number."""
+    match value:
+        case bool():
+            return ""
+        case str():
+            return value
+        case bytes():
+            return value.decode("utf-8", "replace")
+        case Integral():
+            return str(int(value))
+    number = _number(value)
+    if number is None:
+        return ""
+    # An id that went through a table with gaps is a float: 11.0 is the id 11.
+    return str(int(number)) if number.is_integer() else str(number)
+
+
+def _number(value: object) -> float | None:
+    """Return a value of metadata as a finite number, or None if it is none."""
+    if isinstance(value, bool) or not isinstance(value, (str, Real)):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if isfinite(number) else None

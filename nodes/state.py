@@ -22,8 +22,8 @@ class Passage(TypedDict):
     """Markdown: the answer of the post, then its question."""
     answer_chars: int
     """Length of the answer at the start of `text`, in characters."""
-    score: float
-    """The retriever's score; comparable only within one retriever."""
+    score: float | None
+    """The retriever's score; comparable only within one retriever. None if it gave none."""
     url: str
     licence: str
 

@@ -15,7 +15,8 @@ def semantic_similarity(
 ) -> list[float | None]:
     """Return the cosine of each answer and its reference, at least 0.
 
-    None without a reference or without an encoder. All texts are encoded in one call.
+    None without a reference or without an encoder. All texts are encoded in one call, and all as
+    documents: an answer and its reference are texts of the same kind.
     """
     if encoder is None:
         return [None] * len(answers)

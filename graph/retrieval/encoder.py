@@ -12,14 +12,17 @@ from numpy.typing import NDArray
 from graph.models import packaged
 from graph.models.dtypes import resolve_dtype
 from graph.models.quiet_loading import quiet_loading
+from graph.retrieval.encoder_prompts import encoder_prompts
 from graph.retrieval.quantised import PREFIX, QuantisedEncoder
 from graph.schema import EmbedderSpec
+from graph.support.errors import ConfigError
 from graph.support.progress import Progress
 from graph.support.text import without_surrogates
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
     from torch import Tensor
+    from transformers import PreTrainedTokenizerBase
 
     from graph.retrieval.vector_chunks import Chunks
 
@@ -75,6 +78,7 @@ class Encoder:
         self.spec = spec
         self._model: SentenceTransformer | None = None
         self._quantised: QuantisedEncoder | None = None
+        self._has_transformer = True
         # A fast tokenizer that two threads use at once raises "Already borrowed".
         self._lock = Lock()
 
@@ -84,24 +88,37 @@ class Encoder:
         progress: Progress | None = None,
         chunks: "Chunks | None" = None,
     ) -> NDArray[np.float32]:
-        """Return vectors of length 1, shape (texts, dimension).
+        """Return vectors of documents, of length 1, shape (texts, dimension).
 
-        Texts are encoded in chunks of similar length, which depend on the texts alone.
+        The encoder's own prompt for documents is put before each text. Texts are encoded in chunks of similar length, which depend on the texts alone.
 
         Args:
             texts: Any texts; a lone surrogate is encoded as a question mark.
             progress: Advanced by the number of texts after each chunk.
             chunks: Finished chunks on disk: they are read instead of encoded, others are added.
         """
+        return self._encode(encoder_prompts(self.spec).document, texts, progress, chunks)
+
+    def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return vectors of queries, with the encoder's own prompt for queries; see `encode`."""
+        return self._encode(encoder_prompts(self.spec).query, texts)
+
+    def _encode(
+        self,
+        prompt: str,
+        texts: Sequence[str],
+        progress: Progress | None = None,
+        chunks: "Chunks | None" = None,
+    ) -> NDArray[np.float32]:
         order = sorted(range(len(texts)), key=lambda i: (-len(texts[i]), i))
-        cleaned = [without_surrogates(texts[i]) for i in order]
+        cleaned = [without_surrogates(prompt + texts[i]) for i in order]
         encoded = []
         for start in range(0, len(texts), CHUNK):
             chunk = cleaned[start : start + CHUNK]
             vectors = chunks.read(chunk) if chunks else None
             if vectors is None:
                 with self._lock:
-                    vectors = self._encode_chunk(self._load(), chunk)
+                    vectors = self._encode_chunk(self._load(), chunk, prompt)
                 if chunks:
                     chunks.write(chunk, vectors)
             encoded.append(vectors)
@@ -114,13 +131,18 @@ class Encoder:
         return in_order
 
     def _encode_chunk(
-        self, model: "SentenceTransformer", texts: Sequence[str]
+        self, model: "SentenceTransformer", texts: Sequence[str], prompt: str
     ) -> NDArray[np.float32]:
         import torch
 
+        if not self._has_transformer:
+            # Such models, of static vectors for example, read texts in ways of their own.
+            vectors = model.encode(list(texts), prompt="", show_progress_bar=False)
+            return _normalised(torch.from_numpy(vectors))
         tokenizer = model.tokenizer
         tokens = tokenizer(list(texts), truncation=True, max_length=model.max_seq_length)
         batch_rows = _batches([len(ids) for ids in tokens["input_ids"]])
+        pooled_from = _prompt_tokens(tokenizer, prompt) if _leaves_out_prompt(model) else 0
         batches = (
             dict(
                 tokenizer.pad(
@@ -134,18 +156,22 @@ class Encoder:
             if self._quantised:
                 outputs = self._quantised.forward(batches)
             else:
-                outputs = [self._forward(model, batch) for batch in batches]
-        vectors = torch.nn.functional.normalize(torch.from_numpy(np.concatenate(outputs)), dim=1)
-        in_order = np.empty(vectors.shape, dtype=np.float32)
-        in_order[[row for rows in batch_rows for row in rows]] = vectors.numpy()
+                outputs = [self._forward(model, batch, pooled_from) for batch in batches]
+        normalised = _normalised(torch.from_numpy(np.concatenate(outputs)))
+        in_order = np.empty_like(normalised)
+        in_order[[row for rows in batch_rows for row in rows]] = normalised
         return in_order
 
     @staticmethod
-    def _forward(model: "SentenceTransformer", batch: "dict[str, Tensor]") -> NDArray[np.float32]:
+    def _forward(
+        model: "SentenceTransformer", batch: "dict[str, Tensor]", pooled_from: int
+    ) -> NDArray[np.float32]:
         """Run the transformer in its own precision, and pooling and the rest in 32 bits."""
         transformer, *rest = model
         features = transformer({name: ids.to(model.device) for name, ids in batch.items()})
         features["token_embeddings"] = features["token_embeddings"].float()
+        if pooled_from:
+            features["prompt_length"] = pooled_from
         for module in rest:
             features = module.float()(features)
         vectors: NDArray[np.float32] = features["sentence_embedding"].cpu().numpy()
@@ -162,6 +188,7 @@ class Encoder:
         source = str(packaged.model_folder(self.spec.model)) if is_local else self.spec.model
         with quiet_loading(f"the encoder {source!r}"):
             from sentence_transformers import SentenceTransformer
+            from sentence_transformers.base.modules import Transformer
 
             model = SentenceTransformer(
                 source,
@@ -173,10 +200,36 @@ class Encoder:
                     "use_safetensors": True,
                 },
             )
-        if is_quantised:
+        self._has_transformer = isinstance(model[0], Transformer)
+        if is_quantised and _leaves_out_prompt(model):
+            raise ConfigError(
+                f"the encoder {source!r} leaves its prompt out of the vector, which no 8-bit model does: "
+                "set its dtype to float32"
+            )
+        if is_quantised and self._has_transformer:
             self._quantised = QuantisedEncoder(model, dtype)
         self._model = model
         return model
+
+
+def _normalised(vectors: "Tensor") -> NDArray[np.float32]:
+    from torch.nn.functional import normalize
+
+    normalised: NDArray[np.float32] = normalize(vectors.float(), dim=1).numpy()
+    return normalised
+
+
+def _leaves_out_prompt(model: "SentenceTransformer") -> bool:
+    """Tell whether the pooling of a model skips the tokens of the prompt, as that of Instructor does."""
+    return any(getattr(module, "include_prompt", True) is False for module in model)
+
+
+def _prompt_tokens(tokenizer: "PreTrainedTokenizerBase", prompt: str) -> int:
+    """Return the number of tokens of the prompt, without a special token at its end."""
+    if not prompt:
+        return 0
+    ids = tokenizer(prompt)["input_ids"]
+    return len(ids) - (ids[-1] in tokenizer.all_special_ids)
 
 
 def _batches(lengths: Sequence[int]) -> list[list[int]]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from graph.retrieval import fingerprints
 from graph.retrieval.corpus import read_corpus
 from graph.retrieval.encoder import encoder_identity, open_encoder
+from graph.retrieval.encoder_prompts import encoder_prompts
 from graph.retrieval.parts import part_classes
 from graph.retrieval.parts.part import Part
 from graph.retrieval.posts import Post, StoredPosts
@@ -48,6 +49,7 @@ def identity(retrieval: Retrieval, corpus: Path, embedder: EmbedderSpec) -> Mani
         manifest[part_class.section] = part_class.parameters(names)
     if any(part_class.encodes for part_class in classes.values()):
         manifest.update(encoder_identity(embedder))
+        manifest["encoder_prompts"] = encoder_prompts(embedder)._asdict()
     return manifest
 
 

@@ -15,6 +15,13 @@ def plain_text(markdown: str) -> str:
     An encoder truncates a long text at its end, and the prose of a post about its code tells more
     about the post than the code. Takes time linear in the length.
     """
+    prose, code = prose_and_code(markdown)
+    lines = (*(_prose(line) for line in prose), *code)
+    return "\n".join(line for line in lines if line.strip())
+
+
+def prose_and_code(markdown: str) -> tuple[list[str], list[str]]:
+    """Return the lines outside fences, as they are, and the lines inside fences."""
     prose: list[str] = []
     code: list[str] = []
     fence = ""
@@ -28,10 +35,15 @@ def plain_text(markdown: str) -> str:
         elif opening := _FENCE.fullmatch(line):
             fence = opening[1]
         else:
-            prose.append(_prose(line))
-    return "\n".join(line for line in (*prose, *code) if line.strip())
+            prose.append(line)
+    return prose, code
+
+
+def without_line_marks(line: str) -> str:
+    """Return a line of prose without the marks of lists, quotes and headings at its start."""
+    return _LINE_START.sub("", line, count=1)
 
 
 def _prose(line: str) -> str:
-    line = _LINE_START.sub("", line, count=1)
+    line = without_line_marks(line)
     return _EMPHASIS.sub(r"\1", _LINK.sub(r"\1", line)).replace("`", "").strip()

@@ -5,10 +5,14 @@ from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
 
-from langchain_core.callbacks import CallbackManagerForRetrieverRun
+from langchain_core.callbacks import (
+    AsyncCallbackManagerForRetrieverRun,
+    CallbackManagerForRetrieverRun,
+)
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
-from pydantic import PrivateAttr
+from langchain_core.runnables import run_in_executor
+from pydantic import PrivateAttr, field_validator
 
 from graph.retrieval import selection
 from graph.retrieval.candidates import Candidates
@@ -18,6 +22,7 @@ from graph.retrieval.parts import part_classes
 from graph.retrieval.query import Query
 from graph.retrieval.searching import OpenIndex
 from graph.schema import EmbedderSpec, Retrieval
+from graph.support.errors import ConfigError
 
 _WIDENING = 10
 """A stage that reorders or drops posts gets this many times as many as it should return."""
@@ -39,11 +44,18 @@ class PostRetriever(BaseRetriever):
     embedder: EmbedderSpec
     excluded: frozenset[str] = frozenset()
     """Ids of questions that are never returned: leaks of the dataset into the corpus."""
+    k: int | None = None
+    """The number of documents, at least 1; None takes `retrieval.top_k`."""
     _index: OpenIndex | None = PrivateAttr(None)
     _index_folder: Path = PrivateAttr()
     _excluded_rows: list[int] = PrivateAttr(default_factory=list)
     _cross_encoder: CrossEncoder | None = PrivateAttr(None)
     _lock: Lock = PrivateAttr(default_factory=Lock)
+
+    @field_validator("k", mode="before")
+    @classmethod
+    def _k_is_positive(cls, k: object) -> int | None:
+        return None if k is None else _positive(k)
 
     def open(self) -> int:
         """Build or open the index now, and return the number of its posts."""
@@ -74,14 +86,23 @@ class PostRetriever(BaseRetriever):
             return self._index
 
     def _get_relevant_documents(
-        self, query: str, *, run_manager: CallbackManagerForRetrieverRun
+        self, query: str, *, run_manager: CallbackManagerForRetrieverRun, k: int | None = None
     ) -> list[Document]:
+        depth = self.k or self.retrieval.top_k if k is None else _positive(k)
         posts = self._open_once().posts
-        (candidates,) = self._retrieve([query], self.retrieval.top_k)
+        (candidates,) = self._retrieve([query], depth)
         return [
             posts.read(int(row)).to_document(float(score))
             for row, score in zip(candidates.rows, candidates.scores, strict=True)
         ]
+
+    async def _aget_relevant_documents(
+        self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, k: int | None = None
+    ) -> list[Document]:
+        # LangChain's own version does not pass `k` on.
+        return await run_in_executor(
+            None, self._get_relevant_documents, query, run_manager=run_manager.get_sync(), k=k
+        )
 
     def rank(self, queries: Sequence[str], depth: int) -> list[list[RankedQuestion]]:
         """Return at most `depth` questions for each query, best first, none of them twice."""
@@ -133,3 +154,9 @@ class PostRetriever(BaseRetriever):
             vectors = index.vectors[candidates.rows]
             candidates = selection.diverse(candidates, vectors, retrieval.diversity, depth)
         return Candidates(candidates.rows[:depth], candidates.scores[:depth])
+
+
+def _positive(k: object) -> int:
+    if not isinstance(k, int) or isinstance(k, bool) or k < 1:
+        raise ConfigError(f"k is the number of documents, at least 1, not {k!r}")
+    return k

@@ -1,24 +1,29 @@
-"""The terms of keyword retrieval: words and names of code, split and stemmed."""
+"""The terms of keyword retrieval: words and names of code, split and stemmed, and operators."""
 
 import re
+from collections.abc import Iterator
 from functools import cache, lru_cache
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from graph.retrieval import letters
+from graph.retrieval.operators import operators
+
 if TYPE_CHECKING:
     from snowballstemmer.english_stemmer import EnglishStemmer as Stemmer
 
-VERSION = 4
-"""Part of an index's identity; count it up when `tokenize` returns other terms for any text."""
+VERSION = 5
+"""Part of an index's identity; count it up when `tokenize` or `stop_words` returns other terms for any text."""
 _lock = Lock()
 
+_L = letters.LETTER
 _WORD = re.compile(
-    r"(?<![\w-])--?[^\W\d_][\w-]*"  # --flag, -m
-    r"|(?<!\w)\.[^\W\d_]\w*"  # .NET, .gitignore
-    r"|\w+(?:[.\-]\w+)*(?:\+\+|\#)?"  # word, os.path.join, scikit-learn, C++, C#
+    rf"(?<![\w-])--?[^\W\d_](?:-|{_L})*"  # --flag, -m
+    rf"|(?<!\w)\.[^\W\d_]{_L}*"  # .NET, .gitignore
+    rf"|{_L}+(?:[.\-]{_L}+)*(?:\+\+|\#)?"  # word, os.path.join, scikit-learn, C++, C#
 )
-_PIECES = re.compile(r"[^\W_]+")
-_CAMEL = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\WA-Z\d_]+|\d+")
+_PIECES = re.compile(rf"{letters.LETTER_NO_UNDERSCORE}+")
+_CAMEL = re.compile(rf"[A-Z]+(?![a-z])|[A-Z]?{letters.SMALL_LETTER}+|\d+")
 _MAX_CHARS = 80
 """The longest term: a longer name is split into parts alone, and a longer part is dropped as a blob."""
 
@@ -37,30 +42,54 @@ _STOP_WORDS = """
     would wrong yes yet you your
 """
 _STOP = frozenset(_STOP_WORDS.split())
+_KEYWORDS = """
+    all and any as do else for from get if in is let no not or this try until use using when where
+    while with
+"""
+_KEYWORD = frozenset(_KEYWORDS.split())
+"""The stop words that are keywords of programming languages."""
 
 
 def tokenize(text: str) -> list[str]:
-    """Split text and code into terms.
+    """Split Markdown into terms.
 
     Names of code are terms both whole and in parts (`os.path.join`, `snake_case`, `camelCase`,
-    `KeyError`, `scikit-learn`, `--no-cache`); `C++`, `C#` and `.NET` are terms of their own. Words
-    are lower-cased and stemmed (Porter's second stemmer, "Snowball"). Words that occur in questions
-    about anything are dropped.
+    `KeyError`, `scikit-learn`, `--no-cache`); `C++`, `C#` and `.NET` are terms of their own, and so are
+    operators (see `operators`). Words have no case and are stemmed (Porter's second stemmer, "Snowball").
+    Words that occur in questions about anything are dropped. Text of a script without spaces becomes
+    pairs of characters.
     """
-    terms: list[str] = []
+    text = letters.normalise(text)
+    spaced, pairs = letters.split_unspaced(text)
+    words = [term for name in _names(spaced) for term in _terms(name)]
+    return [*words, *pairs, *operators(text)]
+
+
+def stop_words(text: str) -> list[str]:
+    """Return the words that `tokenize` drops, each as a term that no other text gives.
+
+    Keywords of programming languages come twice: they tell more about a question.
+    """
+    words = map(letters.fold, _WORD.findall(letters.normalise(text)))
+    # The mark tells `problem`, a stop word, from the stem of `problems`.
+    return [f"stop:{word}" for word in words if word in _STOP for _ in range(_weight(word))]
+
+
+def _weight(stop_word: str) -> int:
+    return 2 if stop_word in _KEYWORD else 1
+
+
+def _names(text: str) -> Iterator[str]:
     for word in _WORD.findall(text):
-        names = [word] if len(word) <= _MAX_CHARS else _PIECES.findall(word)
-        for name in names:
-            if len(name) <= _MAX_CHARS:
-                terms.extend(_terms(name))
-    return terms
+        pieces = [word] if len(word) <= _MAX_CHARS else _PIECES.findall(word)
+        yield from (piece for piece in pieces if len(piece) <= _MAX_CHARS)
 
 
 @lru_cache(maxsize=1 << 17)
 def _terms(word: str) -> tuple[str, ...]:
-    whole = word.lower()
+    whole = letters.fold(word)
     parts = [
-        part.lower()
+        letters.fold(part)
         for piece in _PIECES.findall(word)
         for part in _split_camel(piece)
         if len(part) > 1
@@ -69,6 +98,8 @@ def _terms(word: str) -> tuple[str, ...]:
 
 
 def _split_camel(piece: str) -> list[str]:
+    if piece.isalpha() and piece.isupper():
+        return [piece]
     parts = _CAMEL.findall(piece)
     # The piece can be a part of a longer name, as in `my.camelCase`: it is a term too.
     return parts if len(parts) < 2 else [piece, *parts]

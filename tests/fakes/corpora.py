@@ -93,6 +93,9 @@ class FakeEncoder:
             progress.advance(len(texts))
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
+    def encode_queries(self, texts):
+        return self.encode(texts)
+
 
 def encode_without_weights(monkeypatch) -> None:
     """Let indexes be built and searched with the fake encoder."""

@@ -23,7 +23,7 @@ function passageItem(passage, relevantIds, inOtherRun = null) {
     element("p", {},
       element("span", { class: "number" }, `[${passage.number}]`), " ",
       linkOrText(passage.url, title), " ",
-      element("span", { class: "cost" }, `score ${formatValue(passage.score)}`), " ",
+      element("span", { class: "cost" }, `score ${isNumber(passage.score) ? formatValue(passage.score) : "unknown"}`), " ",
       relevantIds.has(passage.question_id)
         ? element("small", { class: "badge outcome-0" }, "named as relevant")
         : "",

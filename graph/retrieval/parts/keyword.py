@@ -1,7 +1,7 @@
 """The keyword part: the Okapi scores of rank_bm25, frozen at build into a sparse matrix."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from graph.retrieval import terms
 from graph.retrieval.parts.part import SCORE_DECIMALS, EncodeTexts, Parameters, Part, QueryBatch
 from graph.retrieval.posts import Post
 from graph.retrieval.query import Query
-from graph.retrieval.terms import tokenize
+from graph.retrieval.terms import stop_words, tokenize
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -28,26 +28,34 @@ PARAMETERS: Parameters = {
     "k1": K1,
     "b": B,
     "epsilon": EPSILON,
+    "scores": 2,
     "terms": terms.VERSION,
     "fields": {"title": TITLE, "question": QUESTION, "answer": ANSWER},
 }
-"""Part of an index's identity."""
+"""Part of an index's identity; count `scores` up when `from_terms` gives other scores."""
 
 _ARRAYS = ("data", "indices", "indptr")
 FILES = frozenset({*(f"{name}.npy" for name in _ARRAYS), "vocabulary.json"})
 
+Split = Callable[[str], list[str]]
+"""Splits a text into terms: `tokenize` or `stop_words`."""
 
-def document_terms(post: Post) -> list[str]:
+
+def document_terms(post: Post, split: Split = tokenize) -> list[str]:
     """Return the terms of a post, each as often as its fields weigh: a BM25F with one length norm."""
-    title = tokenize(" ".join((post.title, *post.tags)))
-    return title * TITLE + tokenize(post.question) * QUESTION + tokenize(post.answer) * ANSWER
+    title = split(" ".join((post.title, *post.tags)))
+    return title * TITLE + split(post.question) * QUESTION + split(post.answer) * ANSWER
 
 
 def query_terms(query: Query) -> list[str]:
-    """Return the terms of a query; a long body counts each of its terms once."""
-    title = list(dict.fromkeys(tokenize(query.title)))
-    body = list(dict.fromkeys(tokenize(query.body)))
-    return title * QUERY_TITLE + body * QUERY_BODY
+    """Return the terms of a query; a long body counts each of its terms once.
+
+    A query of stop words alone, such as "if else", keeps them.
+    """
+    title, body = dict.fromkeys(tokenize(query.title)), dict.fromkeys(tokenize(query.body))
+    if not title and not body:
+        return stop_words(query.title) * QUERY_TITLE + stop_words(query.body) * QUERY_BODY
+    return [*title] * QUERY_TITLE + [*body] * QUERY_BODY
 
 
 class KeywordPart(Part):
@@ -74,32 +82,30 @@ class KeywordPart(Part):
 
     @classmethod
     def build(cls, name: str, posts: Sequence[Post], encode: EncodeTexts) -> "KeywordPart":
-        """Score the terms of all posts."""
-        return cls.from_terms([document_terms(post) for post in posts])
+        """Score the terms of all posts, and their stop words apart."""
+        return cls.from_terms(
+            [document_terms(post) for post in posts],
+            [document_terms(post, stop_words) for post in posts],
+        )
 
     @classmethod
-    def from_terms(cls, documents: Sequence[Sequence[str]]) -> "KeywordPart":
-        """Freeze the scores that `rank_bm25.BM25Okapi` computes for each term of each document.
+    def from_terms(cls, *documents: Sequence[Sequence[str]]) -> "KeywordPart":
+        """Freeze the Okapi scores of each term of each document (see `_okapi`).
 
-        The score of a term t in a document d of length |d| (Robertson et al. 1994):
-        idf(t) f (k1 + 1) / (f + k1 (1 - b + b |d| / mean length)), f the frequency of t in d.
+        Args:
+            documents: The terms of each document; more than once for kinds of terms that have no
+                term in common and are scored apart.
         """
-        from rank_bm25 import BM25Okapi
-        from scipy.sparse import coo_array
+        from scipy.sparse import vstack
 
-        # BM25Okapi divides by the mean length, which must not be 0.
-        bm25 = BM25Okapi([terms or [""] for terms in documents], k1=K1, b=B, epsilon=EPSILON)
-        vocabulary = {term: row for row, term in enumerate(bm25.idf)}
-        sizes = [len(frequencies) for frequencies in bm25.doc_freqs]
-        columns = np.repeat(np.arange(len(sizes)), sizes)
-        rows = np.array([vocabulary[t] for counts in bm25.doc_freqs for t in counts], dtype=int)
-        frequency = np.array([f for counts in bm25.doc_freqs for f in counts.values()], dtype=float)
-        idf = np.array(list(bm25.idf.values()))[rows]
-        lengths = np.array(bm25.doc_len)[columns]
-        norm = K1 * (1 - B + B * lengths / bm25.avgdl)
-        values = idf * frequency * (K1 + 1) / (frequency + norm)
-        matrix = coo_array((values, (rows, columns)), shape=(len(vocabulary), len(sizes)))
-        return cls(matrix.tocsr(), vocabulary)
+        matrices: list[csr_array] = []
+        names: list[str] = []
+        for number, terms_of_documents in enumerate(documents):
+            # BM25Okapi divides by the mean length, which must not be 0; no text has a term of spaces.
+            matrix, terms_of_rows = _okapi([t or [" " * number] for t in terms_of_documents])
+            matrices.append(matrix)
+            names += terms_of_rows
+        return cls(vstack(matrices, format="csr"), {name: row for row, name in enumerate(names)})
 
     def scores(self, queries: Sequence[Sequence[str]]) -> NDArray[np.float64]:
         """Return the score of each document for each query, shape (queries, documents).
@@ -170,3 +176,37 @@ def _best(scores: NDArray[np.float64], pool: int) -> NDArray[np.int64]:
     else:
         rows = np.arange(len(scores))
     return rows[scores[rows] > 0]
+
+
+def _okapi(documents: Sequence[Sequence[str]]) -> "tuple[csr_array, list[str]]":
+    """Return the scores of `rank_bm25.BM25Okapi`, shape (terms, documents), and the terms.
+
+    The score of a term t in a document d of length |d| (Robertson et al. 1994):
+    idf(t) f (k1 + 1) / (f + k1 (1 - b + b |d| / mean length)), f the frequency of t in d.
+    """
+    from rank_bm25 import BM25Okapi
+    from scipy.sparse import coo_array
+
+    bm25 = BM25Okapi(documents, k1=K1, b=B, epsilon=EPSILON)
+    vocabulary = {term: row for row, term in enumerate(bm25.idf)}
+    sizes = [len(frequencies) for frequencies in bm25.doc_freqs]
+    columns = np.repeat(np.arange(len(sizes)), sizes)
+    rows = np.array([vocabulary[t] for counts in bm25.doc_freqs for t in counts], dtype=int)
+    frequency = np.array([f for counts in bm25.doc_freqs for f in counts.values()], dtype=float)
+    idf = _positive(np.array(list(bm25.idf.values())), np.bincount(rows), len(sizes))[rows]
+    lengths = np.array(bm25.doc_len)[columns]
+    norm = K1 * (1 - B + B * lengths / bm25.avgdl)
+    values = idf * frequency * (K1 + 1) / (frequency + norm)
+    matrix = coo_array((values, (rows, columns)), shape=(len(vocabulary), len(sizes)))
+    return matrix.tocsr(), list(vocabulary)
+
+
+def _positive(
+    idf: NDArray[np.float64], counts: NDArray[np.int64], documents: int
+) -> NDArray[np.float64]:
+    """Replace each idf that is not above 0 by Lucene's, which always is.
+
+    `rank_bm25` gives 0 to a term of exactly half of the documents, and less where most terms are in
+    most documents: no query would find a corpus of one or two posts.
+    """
+    return np.where(idf > 0, idf, np.log(1 + (documents - counts + 0.5) / (counts + 0.5)))

@@ -54,7 +54,7 @@ class QueryBatch:
     @cached_property
     def vectors(self) -> NDArray[np.float32]:
         """The vectors of the queries, shape (queries, dimension); the first use encodes them."""
-        return self._encoder.encode([query.plain_text for query in self.queries])
+        return self._encoder.encode_queries([query.plain_text for query in self.queries])
 
 
 class Part(ABC):

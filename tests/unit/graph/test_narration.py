@@ -2,7 +2,7 @@
 
 import pytest
 
-from graph.narration import narrate
+from graph.narration import narrate, print_answer
 
 
 def step(node, **fields):
@@ -40,3 +40,38 @@ def test_a_choice_of_any_node_prints_the_chosen_candidate_alone(capsys):
 def test_codes_that_rich_would_replace_stay_as_they_are(capsys):
     narrate(step("generate", candidates=drafts("[bold]x[/] :bug: \x1b[2J")))
     assert "  [bold]x[/] :bug: <U+001B>[2J" in capsys.readouterr().out
+
+
+PASSAGE = {"number": 1, "title": "T", "text": "x", "score": 0.5, "url": "", "licence": ""}
+REPLY = {"text": "", "prompt_tokens": 3, "new_tokens": 0, "cut_tokens": 0}
+
+
+@pytest.mark.parametrize(
+    ("answer", "steps", "expected"),
+    [
+        ("", [step("retrieve", passages=[]), step("extract")], ["no passage was found"]),
+        (
+            "",
+            [step("retrieve", passages=[]), step("generate", replies=[REPLY])],
+            ["(the model gave no answer)", "no passage was found"],
+        ),
+        ("", [step("generate", replies=[REPLY])], ["(the model gave no answer)"]),
+        ("use a lock", [step("generate", replies=[REPLY])], ["use a lock"]),
+        ("use a lock", [step("retrieve", passages=[])], ["use a lock", "no passage was found"]),
+        (
+            "",
+            [step("retrieve", passages=[PASSAGE]), step("extract")],
+            ["(the first passage has no answer)", "passages", "[1] 0.500  T"],
+        ),
+    ],
+)
+def test_an_answer_is_printed_with_the_reason_where_there_is_none(capsys, answer, steps, expected):
+    print_answer(answer, steps)
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert lines[0].startswith("answer")
+    assert [line for line in lines[1:] if line] == expected
+
+
+def test_a_passage_of_unknown_score_says_so(capsys):
+    narrate(step("retrieve", passages=[{**PASSAGE, "score": None}]))
+    assert "[1] score unknown  T" in capsys.readouterr().out

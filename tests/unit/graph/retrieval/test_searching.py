@@ -24,7 +24,7 @@ POSTS = [
 class FixedEncoder:
     """Points every question into the same direction."""
 
-    def encode(self, texts):
+    def encode_queries(self, texts):
         return np.tile(np.array([[0.6, 0.8]], dtype=np.float32), (len(texts), 1))
 
 
@@ -137,7 +137,7 @@ def test_equal_scores_stay_in_the_order_of_the_corpus(tmp_path):
     fields = {"question": np.repeat(vector[None], 400, axis=0)}
 
     class Encoder:
-        def encode(self, texts):
+        def encode_queries(self, texts):
             return np.roll(vector, 1)[None].repeat(len(texts), axis=0)
 
     for kind in ("keyword", "hybrid", "semantic"):
@@ -194,9 +194,9 @@ def test_all_vector_parts_share_one_encoding_of_the_queries(tmp_path):
     calls = []
 
     class Encoder(FixedEncoder):
-        def encode(self, texts):
+        def encode_queries(self, texts):
             calls.append(list(texts))
-            return super().encode(texts)
+            return super().encode_queries(texts)
 
     index = opened(tmp_path)
     index._encoder = Encoder()

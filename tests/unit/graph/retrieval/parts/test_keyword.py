@@ -1,5 +1,7 @@
 """Keyword scores are those of rank_bm25, frozen into a matrix and opened without copying."""
 
+from math import log
+
 import numpy as np
 import pytest
 from hypothesis import example, given
@@ -18,8 +20,13 @@ texts = st.lists(st.sampled_from(WORDS), max_size=12)
 
 
 def okapi(documents, query):
-    """The scores that `rank_bm25` itself gives for lists of terms."""
-    return BM25Okapi([terms or [""] for terms in documents], k1=5, b=0.75).get_scores(query)
+    """The scores of `rank_bm25` for lists of terms, with Lucene's idf where its own is not above 0."""
+    bm25 = BM25Okapi([terms or [""] for terms in documents], k1=5, b=0.75)
+    for term, idf in bm25.idf.items():
+        if idf <= 0:
+            count = sum(term in (terms or [""]) for terms in documents)
+            bm25.idf[term] = log(1 + (len(documents) - count + 0.5) / (count + 0.5))
+    return bm25.get_scores(query)
 
 
 def top(scores, count=10):
@@ -48,13 +55,15 @@ def test_scores_are_those_of_rank_bm25(documents, queries):
         assert scores[number] == pytest.approx(okapi(documents, query), abs=1e-9)
 
 
-def test_scores_and_the_ten_best_match_on_a_larger_corpus_in_batches_and_alone():
+def test_scores_and_the_ten_best_are_those_of_rank_bm25_itself_on_a_larger_corpus():
     documents = zipf_documents(300)
     index = KeywordPart.from_terms(documents)
+    bm25 = BM25Okapi([terms or [""] for terms in documents], k1=5, b=0.75)
+    assert min(bm25.idf.values()) > 0
     queries = [[*document[:8], *document[:2]] for document in documents[:60]]
     batch = index.scores(queries)
     for number, query in enumerate(queries):
-        expected = okapi(documents, query)
+        expected = bm25.get_scores(query)
         assert batch[number] == pytest.approx(expected, abs=1e-9)
         assert index.scores([query])[0] == pytest.approx(expected, abs=1e-9)
         assert top(batch[number]) == top(expected)
@@ -67,6 +76,37 @@ def test_a_score_worked_out_by_hand():
     expected = np.log(2.5 / 1.5) * 6 / (1 + 5 * (0.25 + 0.75 * 2 / (4 / 3)))
     assert scores[0] == pytest.approx([expected, 0.0, 0.0], abs=1e-12)
     assert scores[1] == pytest.approx([2 * expected, 0.0, 0.0], abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    "titles",
+    [
+        ["Copy a nested list"],
+        ["Copy a nested list", "Sort a dictionary"],
+        ["Copy a nested list", "Copy a nested list"],
+        ["Copy a list", "Copy a file", "Copy a folder", "Sort a file"],
+        ["Copy a list", "Copy a list", "Sort a list", "Sort a list"],
+        ["Is it?", "if else"],
+    ],
+)
+def test_the_title_of_a_post_finds_it_in_the_smallest_corpora(titles):
+    posts = [post(number, title=title, tags=(), question="") for number, title in enumerate(titles)]
+    index = KeywordPart.build("keyword", posts, None)
+    scores = index.scores([query_terms(Query.of(title)) for title in titles])
+    for row, title in enumerate(titles):
+        assert scores[row, row] > 0
+        best = [titles[column] for column in np.flatnonzero(scores[row] == scores[row].max())]
+        assert set(best) == {title}
+
+
+def test_terms_and_stop_words_are_scored_apart():
+    documents, stop_words = [["deep"], ["list"], ["copy"]], [["if", "else"], ["for"], []]
+    apart = KeywordPart.from_terms(documents, stop_words).scores(
+        [["deep"], ["if"], ["copy", "for"]]
+    )
+    terms_alone = KeywordPart.from_terms(documents).scores([["deep"], ["if"], ["copy"]])
+    stop_words_alone = KeywordPart.from_terms(stop_words).scores([["deep"], ["if"], ["for"]])
+    assert apart == pytest.approx(terms_alone + stop_words_alone)
 
 
 def test_unknown_terms_and_empty_queries_score_nothing():
@@ -91,6 +131,23 @@ def test_a_query_counts_a_term_once_a_field():
     counted = query_terms(Query("red pear pear", "pear blue blue blue"))
     assert {term: counted.count(term) for term in set(counted)} == {"red": 3, "pear": 4, "blue": 1}
     assert query_terms(Query("", "")) == []
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (Query("How does it look?", ""), {"how": 3, "does": 3, "it": 3, "look": 3}),
+        (Query("if else", ""), {"if": 6, "else": 6}),
+        (Query("How does with work?", ""), {"how": 3, "does": 3, "with": 6, "work": 3}),
+        (Query("for while", "Why?"), {"for": 6, "while": 6, "why": 1}),
+        (Query("if else in Java", ""), {"java": 3}),
+        (Query("if else", "In Java."), {"java": 1}),
+        (Query("Why not //", ""), {"//": 3}),
+    ],
+)
+def test_stop_words_count_where_a_query_has_nothing_else(query, expected):
+    counted = query_terms(query)
+    assert {term.removeprefix("stop:"): counted.count(term) for term in counted} == expected
 
 
 def test_the_identity_states_every_number_that_changes_a_score():

@@ -89,7 +89,7 @@ def test_the_queries_of_a_batch_are_encoded_at_the_first_use_and_once():
     calls = []
 
     class Encoder:
-        def encode(self, texts):
+        def encode_queries(self, texts):
             calls.append(texts)
             return np.zeros((len(texts), 2), dtype=np.float32)
 

@@ -1,0 +1,165 @@
+"""The prompts of an encoder's own configuration, on tiny checkpoints of random weights."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from graph.retrieval import open_retriever
+from graph.retrieval.corpus import read_corpus
+from graph.retrieval.encoder import Encoder
+from graph.retrieval.encoder_prompts import encoder_prompts
+from graph.retrieval.index import identity
+from graph.schema import EmbedderSpec, Retrieval
+from graph.support.errors import ConfigError, IndexMismatchError
+from tests.fakes.corpora import SUBJECTS, small_corpus
+
+TEXTS = ["copy a nested list", "sort", "", "read a file line by line and join lines in sql"]
+PROMPTS = {"query": "query: ", "document": "passage: "}
+
+
+@pytest.fixture(autouse=True)
+def _own_indexes(tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENCODER_CACHE", str(tmp_path / "cache"))
+
+
+def tiny_tokenizer():
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    words = sorted({word for subject in SUBJECTS for word in subject.split()})
+    names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "query", "passage", "instruct", ":", *words]
+    tokenizer = Tokenizer(
+        models.WordLevel({name: number for number, name in enumerate(names)}, unk_token="[UNK]")
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        unk_token="[UNK]",
+        pad_token="[PAD]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        model_max_length=32,
+    )
+
+
+def save_encoder(folder, prompts=None, *, include_prompt=True, is_static=False):
+    """Save a tiny sentence encoder with these prompts; return its spec and the library's own model."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.base.modules import Transformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, StaticEmbedding
+    from transformers import BertConfig, BertModel
+
+    torch.manual_seed(0)
+    tokenizer = tiny_tokenizer()
+    if is_static:
+        modules = [StaticEmbedding(tokenizer, embedding_dim=16)]
+    else:
+        config = BertConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            intermediate_size=32,
+            max_position_embeddings=32,
+            initializer_range=0.5,
+        )
+        BertModel(config).save_pretrained(folder / "bert")
+        tokenizer.save_pretrained(folder / "bert")
+        transformer = Transformer(str(folder / "bert"))
+        modules = [transformer, Pooling(16, "mean", include_prompt=include_prompt)]
+    SentenceTransformer(modules=modules, prompts=prompts, device="cpu").save(str(folder / "model"))
+    spec = EmbedderSpec(model=str(folder / "model"), dtype="float32")
+    return spec, SentenceTransformer(str(folder / "model"), device="cpu")
+
+
+def write_prompts(spec, prompts):
+    """Write the prompts as the files of published encoders hold them."""
+    file = Path(spec.model) / "config_sentence_transformers.json"
+    config = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps({**config, "prompts": prompts}), encoding="utf-8")
+    encoder_prompts.cache_clear()
+
+
+@pytest.mark.parametrize("is_static", [False, True])
+@pytest.mark.parametrize("include_prompt", [True, False])
+def test_documents_and_queries_are_encoded_as_sentence_transformers_does(
+    tmp_path, is_static, include_prompt
+):
+    spec, model = save_encoder(
+        tmp_path, PROMPTS, include_prompt=include_prompt, is_static=is_static
+    )
+    encoder = Encoder(spec)
+    documents, queries = encoder.encode(TEXTS), encoder.encode_queries(TEXTS)
+    expected = model.encode_document(TEXTS, normalize_embeddings=True)
+    assert documents == pytest.approx(expected, abs=1e-5)
+    assert queries == pytest.approx(model.encode_query(TEXTS, normalize_embeddings=True), abs=1e-5)
+    plain = model.encode(TEXTS, normalize_embeddings=True)
+    assert np.abs(documents - plain).max() > 0.01
+    assert np.abs(queries - documents).max() > 0.01
+
+
+@pytest.mark.parametrize(
+    ("prompts", "document", "query"),
+    [
+        ({"query": "query: ", "passage": "passage: "}, "passage: ", "query: "),
+        ({"query": "instruct query: ", "document": ""}, "", "instruct query: "),
+        ({"query": "query: ", "corpus": "passage: "}, "passage: ", "query: "),
+        ({"clustering": "query: "}, "", ""),
+        ({"query": None, "document": None}, "", ""),
+        ({}, "", ""),
+    ],
+)
+def test_prompts_of_published_forms_are_read(tmp_path, prompts, document, query):
+    spec, model = save_encoder(tmp_path)
+    write_prompts(spec, prompts)
+    assert encoder_prompts(spec) == (document, query)
+    encoder = Encoder(spec)
+    expected = model.encode([document + text for text in TEXTS], normalize_embeddings=True)
+    assert encoder.encode(TEXTS) == pytest.approx(expected, abs=1e-5)
+    expected = model.encode([query + text for text in TEXTS], normalize_embeddings=True)
+    assert encoder.encode_queries(TEXTS) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("content", ["[1]", '{"prompts": [1]}', '{"prompts": null}', "{", "\u00ff"])
+def test_a_configuration_that_cannot_be_read_is_one_line(tmp_path, content):
+    (tmp_path / "config_sentence_transformers.json").write_bytes(content.encode("latin-1"))
+    with pytest.raises(ConfigError, match="cannot load the prompts of the encoder") as caught:
+        encoder_prompts(EmbedderSpec(model=str(tmp_path)))
+    assert "\n" not in str(caught.value)
+
+
+def test_other_prompts_make_another_index(tmp_path):
+    spec, _ = save_encoder(tmp_path, PROMPTS)
+    corpus = small_corpus(tmp_path / "c.csv")
+    retrieval, folder = Retrieval(kind="semantic"), tmp_path / "index"
+    assert identity(retrieval, corpus, spec)["encoder_prompts"] == PROMPTS
+    opened = open_retriever(retrieval, spec, corpus=corpus, folder=folder)
+    assert len(opened.invoke(SUBJECTS[0])) == 5
+    write_prompts(spec, {"query": "instruct: "})
+    with pytest.raises(IndexMismatchError, match="its encoder_prompts is"):
+        open_retriever(retrieval, spec, corpus=corpus, folder=folder).open()
+
+
+def test_a_static_encoder_ranks_posts(tmp_path):
+    spec, _ = save_encoder(tmp_path, is_static=True)
+    corpus = small_corpus(tmp_path / "c.csv")
+    opened = open_retriever(Retrieval(kind="semantic"), spec, corpus=corpus)
+    encoder = Encoder(spec)
+    texts = [post.field_text("question") for post in read_corpus(corpus)]
+    cosines = encoder.encode(texts) @ encoder.encode_queries([SUBJECTS[0]])[0]
+    best = [str(row + 1) for row in np.argsort(-cosines)[:5]]
+    documents = opened.invoke(SUBJECTS[0])
+    assert [document.metadata["question_id"] for document in documents] == best
+
+
+def test_an_encoder_that_leaves_out_its_prompt_is_refused_in_8_bits(tmp_path):
+    spec, _ = save_encoder(tmp_path, PROMPTS, include_prompt=False)
+    encoder = Encoder(spec.model_copy(update={"dtype": "int8_float32"}))
+    with pytest.raises(ConfigError, match="set its dtype to float32"):
+        encoder.encode(TEXTS)

@@ -1,0 +1,96 @@
+"""Operators are terms where they carry meaning, and the punctuation of sentences is none."""
+
+from time import perf_counter
+
+import pytest
+from hypothesis import given
+
+from graph.retrieval.operators import operators
+from tests.fakes.properties import any_text, examples
+
+NAMED = "@ := // ** -> % && |= != ... # $ :: => ?? ?. || == === ++ << >> ~ ^ | & + * / = < > <= += <=> ! [] ? :"
+
+
+@pytest.mark.parametrize("operator", NAMED.split())
+@pytest.mark.parametrize(
+    "text",
+    [
+        "What does the {} operator do?",
+        'What does "{}" mean',
+        "What does `{}` mean?",
+        "The symbol ({}) in Python",
+        "Why?\n\nI saw ``{}`` here.",
+    ],
+)
+def test_an_operator_that_a_text_names_is_a_term(text, operator):
+    assert operators(text.format(operator)) == [operator]
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("a @ b", ["@"]),
+        ("@property", ["@"]),
+        ("if (n := len(a)) > 10:", [":=", ">"]),
+        ("a//b", ["//"]),
+        ("f(**kwargs)", ["**"]),
+        ("def f() -> int", ["->"]),
+        ("std::vector<int>", ["::"]),
+        ("x=>x?.y??z", ["=>", "?.", "??"]),
+        ("a && !b", ["&&", "!"]),
+        ("x |= 1", ["|="]),
+        ("$name", ["$"]),
+        ("#include <x>", ["#"]),
+        ("https://example.org/a", []),
+        ("f(x, y)", []),
+    ],
+)
+def test_an_operator_in_a_code_span_is_a_term(code, expected):
+    assert sorted(operators(f"I saw `{code}`.")) == sorted(expected)
+    assert sorted(operators(f"Why?\n\n- > I saw `{code}`, here")) == sorted(expected)
+
+
+def test_in_fences_operators_of_several_characters_and_rare_ones_are_terms():
+    code = "x = a ** b  # power\nf(x) @ y / 2"
+    assert operators(f"Why?\n\n```python\n{code}\n```\n\nthen") == ["**", "#", "@"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Why? Because. It works! One; two: three, four",
+        "I tried it...and more.",
+        "I tried it ...",
+        "How to sort ??",
+        "Pourquoi ?",
+        "Title\n\n- one\n* two\n+ three\n> quoted\n# Heading\n1. four",
+        "read `this`. Then `that`: done?",
+        "Python - sort a list",
+        "see https://example.org/a//b",
+        "mail me@example.org, **bold** and snake_case",
+        "and/or, 50%, C++ and C#",
+        "",
+    ],
+)
+def test_punctuation_of_sentences_and_of_markdown_is_no_operator(text):
+    assert operators(text) == []
+
+
+def test_an_operator_counts_once_a_text():
+    assert operators("`a // b` and `c // d`, // again") == ["//"]
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["a", "-", ".", "? ", "`", "``a", "[", "\n", "- ", " .", "= ", "#", '"', "` `` ", "://"],
+)
+def test_a_hundred_thousand_characters_take_no_time(piece):
+    start = perf_counter()
+    operators(piece * (100_000 // len(piece)))
+    assert perf_counter() - start < 1.0
+
+
+@examples(100)
+@given(text=any_text)
+def test_any_text_gives_short_terms_without_spaces(text):
+    assert all(0 < len(term) <= 4 and not term.isspace() for term in operators(text))
