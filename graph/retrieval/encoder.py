@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from graph.models import packaged
 from graph.models.dtypes import resolve_dtype
 from graph.models.quiet_loading import quiet_loading
-from graph.retrieval.encoder_prompts import encoder_prompts
+from graph.retrieval.encoder_prompts import EncoderPrompts, read_prompts
 from graph.retrieval.quantised import PREFIX, QuantisedEncoder
 from graph.schema import EmbedderSpec
 from graph.support.errors import ConfigError
@@ -51,6 +51,21 @@ def encoder_identity(spec: EmbedderSpec) -> dict[str, object]:
         ),
         "encoder_dtype": resolve_encoder_dtype(spec.dtype),
     }
+
+
+def encoder_prompts(spec: EmbedderSpec) -> EncoderPrompts:
+    """Return the prompts of an encoder's own configuration.
+
+    Raises:
+        ConfigError: the configuration cannot be read.
+        MissingExtraError: the package with the encoder's weights is not installed.
+    """
+    return read_prompts(_source(spec), spec.revision)
+
+
+def _source(spec: EmbedderSpec) -> str:
+    """Return the folder or the repository with the weights of an encoder."""
+    return str(packaged.model_folder(spec.model)) if spec.weights == "package" else spec.model
 
 
 def resolve_encoder_dtype(dtype: str) -> str:
@@ -185,7 +200,7 @@ class Encoder:
         dtype = resolve_encoder_dtype(self.spec.dtype)
         is_quantised = dtype.startswith(PREFIX)
         is_local = self.spec.weights == "package"
-        source = str(packaged.model_folder(self.spec.model)) if is_local else self.spec.model
+        source = _source(self.spec)
         with quiet_loading(f"the encoder {source!r}"):
             from sentence_transformers import SentenceTransformer
             from sentence_transformers.base.modules import Transformer

@@ -5,9 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from graph.models import packaged
 from graph.models.quiet_loading import quiet_loading
-from graph.schema import EmbedderSpec
 
 _FILE = "config_sentence_transformers.json"
 _DOCUMENT_NAMES = ("document", "passage", "corpus")
@@ -21,19 +19,22 @@ class EncoderPrompts(NamedTuple):
 
 
 @cache
-def encoder_prompts(spec: EmbedderSpec) -> EncoderPrompts:
+def read_prompts(source: str, revision: str | None) -> EncoderPrompts:
     """Return the prompts of an encoder's configuration; no weights are loaded.
 
     As `encode_document` and `encode_query` of sentence-transformers, this does not use
     `default_prompt_name`, which does not say what kind of text it is for. Unlike these, it also reads
     the prompt of a document from `passage` or `corpus` where there is no `document`.
 
+    Args:
+        source: A folder or a repository.
+        revision: The commit of a repository.
+
     Raises:
         ConfigError: the configuration cannot be read.
-        MissingExtraError: the package with the encoder's weights is not installed.
     """
-    with quiet_loading(f"the prompts of the encoder {spec.model!r}"):
-        file = _configuration_file(spec)
+    with quiet_loading(f"the prompts of the encoder {source!r}"):
+        file = _configuration_file(source, revision)
         config = json.loads(file.read_text(encoding="utf-8")) if file else {}
         if not isinstance(config, dict) or not isinstance(config.get("prompts", {}), dict):
             raise ValueError(f"{_FILE} holds no table of prompts")
@@ -42,9 +43,9 @@ def encoder_prompts(spec: EmbedderSpec) -> EncoderPrompts:
     return EncoderPrompts(document=str(document), query=str(prompts.get("query") or ""))
 
 
-def _configuration_file(spec: EmbedderSpec) -> Path | None:
+def _configuration_file(source: str, revision: str | None) -> Path | None:
     """Return the path of the encoder's configuration; None if it has none."""
-    folder = packaged.model_folder(spec.model) if spec.weights == "package" else Path(spec.model)
+    folder = Path(source)
     if folder.is_dir():
         return folder / _FILE if (folder / _FILE).is_file() else None
     from huggingface_hub import hf_hub_download
@@ -55,7 +56,7 @@ def _configuration_file(spec: EmbedderSpec) -> Path | None:
     )
 
     try:
-        return Path(hf_hub_download(spec.model, _FILE, revision=spec.revision))
+        return Path(hf_hub_download(source, _FILE, revision=revision))
     except (EntryNotFoundError, HFValidationError, LocalEntryNotFoundError):
         # Without a network, an encoder that is not there either is reported when it is loaded.
         return None

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from graph.retrieval import fingerprints
 from graph.retrieval.corpus import read_corpus
-from graph.retrieval.encoder import encoder_identity, open_encoder
-from graph.retrieval.encoder_prompts import encoder_prompts
+from graph.retrieval.encoder import encoder_identity, encoder_prompts, open_encoder
 from graph.retrieval.parts import part_classes
 from graph.retrieval.parts.part import Part
 from graph.retrieval.posts import Post, StoredPosts

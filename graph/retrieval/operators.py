@@ -1,8 +1,7 @@
 """Operators of programming languages as terms: in code, and where a text names one alone."""
 
 import re
-
-from graph.retrieval.plain import prose_and_code, without_line_marks
+from collections.abc import Sequence
 
 _CODE_OPERATORS = """
     >>>= ??= &&= ||= **= //= <<= >>= >>> === !== <=> ... -> => <- :: := =~ ?? ?. ?: && || |> ++ -- **
@@ -20,18 +19,19 @@ _OPENING = ("'", '"', "(", "[", "\u2018", "\u201c")
 _CLOSING = ("'", '"', ")", "]", "\u2019", "\u201d")
 
 
-def operators(markdown: str) -> list[str]:
+def operators(prose: Sequence[str], code: Sequence[str]) -> list[str]:
     """Return the different operators of a text, in linear time.
 
     In code, an operator counts wherever it stands. In prose it counts only between spaces, in
     quotation marks or in brackets, so that the punctuation of sentences does not count.
+
+    Args:
+        prose: Lines of Markdown outside fences, without the marks of lists and headings.
+        code: Lines inside fences.
     """
-    prose, code = prose_and_code(markdown)
     terms = _in_code("\n".join(code))
-    for number, line in enumerate(prose):
-        if line:
-            # The first line may be a title, which has no marks.
-            terms += _of_prose(line if number == 0 else without_line_marks(line))
+    for line in filter(None, prose):
+        terms += _of_prose(line)
     return list(dict.fromkeys(terms))
 
 

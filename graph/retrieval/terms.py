@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from graph.retrieval import letters
 from graph.retrieval.operators import operators
+from graph.retrieval.plain import prose_and_code, without_line_marks
 
 if TYPE_CHECKING:
     from snowballstemmer.english_stemmer import EnglishStemmer as Stemmer
@@ -62,7 +63,10 @@ def tokenize(text: str) -> list[str]:
     text = letters.normalise(text)
     spaced, pairs = letters.split_unspaced(text)
     words = [term for name in _names(spaced) for term in _terms(name)]
-    return [*words, *pairs, *operators(text)]
+    prose, code = prose_and_code(text)
+    # The first line may be a title, which has no marks.
+    prose[1:] = map(without_line_marks, prose[1:])
+    return [*words, *pairs, *operators(prose, code)]
 
 
 def stop_words(text: str) -> list[str]:

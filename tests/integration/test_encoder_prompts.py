@@ -8,8 +8,8 @@ import pytest
 
 from graph.retrieval import open_retriever
 from graph.retrieval.corpus import read_corpus
-from graph.retrieval.encoder import Encoder
-from graph.retrieval.encoder_prompts import encoder_prompts
+from graph.retrieval.encoder import Encoder, encoder_prompts
+from graph.retrieval.encoder_prompts import read_prompts
 from graph.retrieval.index import identity
 from graph.schema import EmbedderSpec, Retrieval
 from graph.support.errors import ConfigError, IndexMismatchError
@@ -83,7 +83,7 @@ def write_prompts(spec, prompts):
     file = Path(spec.model) / "config_sentence_transformers.json"
     config = json.loads(file.read_text(encoding="utf-8"))
     file.write_text(json.dumps({**config, "prompts": prompts}), encoding="utf-8")
-    encoder_prompts.cache_clear()
+    read_prompts.cache_clear()
 
 
 @pytest.mark.parametrize("is_static", [False, True])

@@ -5,8 +5,14 @@ from time import perf_counter
 import pytest
 from hypothesis import given
 
-from graph.retrieval.operators import operators
+from graph.retrieval.terms import tokenize
 from tests.fakes.properties import any_text, examples
+
+
+def operators(markdown):
+    """Return the terms of a text that have no letter or digit."""
+    return [term for term in tokenize(markdown) if not any(map(str.isalnum, term))]
+
 
 NAMED = "@ := // ** -> % && |= != ... # $ :: => ?? ?. || == === ++ << >> ~ ^ | & + * / = < > <= += <=> ! [] ? :"
 
