@@ -7,7 +7,7 @@ from langchain_core.prompts import PromptTemplate
 
 from nodes.model import Prompt, Quote
 from nodes.state import Draft, State
-from prompts.context import heading, quoted
+from prompts.context import boundary, heading, quoted
 from prompts.rerank import COMPARE
 
 
@@ -22,12 +22,18 @@ def build_prompt(
         whole: Further values that are never cut; they are not quoted.
         cuttable: Further values that the model may cut to its window.
     """
+    passages = state.get("passages", [])
+    context = [state["question"], *(text for p in passages for text in (p["title"], p["text"]))]
     return Prompt(
         template=template,
-        whole={"question": quoted(state["question"]), **(whole or {})},
+        whole={
+            "question": quoted(state["question"]),
+            "boundary": boundary(context, list(cuttable.values())),
+            **(whole or {}),
+        },
         passages=tuple(
             Quote(heading(passage["number"], passage["title"]), quoted(passage["text"]))
-            for passage in state.get("passages", [])
+            for passage in passages
         ),
         cuttable={name: quoted(text) for name, text in cuttable.items()},
     )

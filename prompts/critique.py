@@ -3,12 +3,12 @@
 from prompts.context import template
 
 CRITIQUE = template(
-    """<draft>
+    """<draft {boundary}>
 {draft}
-</draft>
+</draft {boundary}>
 
 Review the draft answer as a senior engineer would. List at most {max_points} concrete problems, \
 the worst first, one a line, numbered 1. 2. 3.: wrong facts, code that does not run, parts of the \
 question left open. Do not rewrite the answer. If nothing is wrong, write only: No problems."""
 )
-"""Variables: question, passages, draft, max_points."""
+"""Variables: question, passages, draft, max_points, boundary."""

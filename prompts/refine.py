@@ -3,15 +3,15 @@
 from prompts.context import template
 
 REFINE = template(
-    """<draft>
+    """<draft {boundary}>
 {draft}
-</draft>
-<review>
+</draft {boundary}>
+<review {boundary}>
 {points}
-</review>
+</review {boundary}>
 
 Write the final answer to the question: keep what is right in the draft, mend what the review \
 rightly finds, and do not mention the draft or the review. Be specific and brief, give code where \
 it helps, and cite useful passages by their number, for example [1]."""
 )
-"""Variables: question, passages, draft, points."""
+"""Variables: question, passages, draft, points, boundary."""

@@ -1,5 +1,6 @@
 """Fakes that record what they were sent, so that tests can assert both sides of a call."""
 
+import re
 from collections.abc import Callable, Sequence
 
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
@@ -136,9 +137,11 @@ def documents(*texts: str) -> list[Document]:
 
 def section(prompt: str, name: str) -> str:
     """Return the text between a prompt's tags of that name, which must occur once."""
-    opening, closing = f"<{name}>\n", f"\n</{name}>"
-    assert prompt.count(opening) == 1, f"{prompt.count(opening)} {opening!r} in {prompt!r}"
-    return prompt.split(opening)[1].split(closing)[0]
+    openings = re.findall(rf"<{name}(?: [^<>\n]+)?>\n", prompt)
+    assert len(openings) == 1, f"{openings} of {name} in {prompt!r}"
+    closing = f"\n</{openings[0][1:-1]}"
+    assert prompt.count(closing) == 1, f"{prompt.count(closing)} {closing!r} in {prompt!r}"
+    return prompt.split(openings[0])[1].split(closing)[0]
 
 
 def step_of(prompt: str) -> str:

@@ -132,7 +132,8 @@ class Encoder:
         for row, text in enumerate(texts):
             for word in re.findall(r"\w+", text.lower()):
                 vectors[row, crc32(word.encode()) % 256] += 1
-        return np.sqrt(vectors) / np.linalg.norm(np.sqrt(vectors), axis=1, keepdims=True)
+        unit: np.ndarray[Any, Any] = np.sqrt(vectors)
+        return unit / np.linalg.norm(unit, axis=1, keepdims=True)
 
 
 def _sentences(text: str) -> list[str]:
