@@ -132,8 +132,9 @@ class Encoder:
         for row, text in enumerate(texts):
             for word in re.findall(r"\w+", text.lower()):
                 vectors[row, crc32(word.encode()) % 256] += 1
-        unit: np.ndarray[Any, Any] = np.sqrt(vectors)
-        return unit / np.linalg.norm(unit, axis=1, keepdims=True)
+        roots = np.sqrt(vectors)
+        unit: np.ndarray[Any, Any] = roots / np.linalg.norm(roots, axis=1, keepdims=True)
+        return unit
 
 
 def _sentences(text: str) -> list[str]:
