@@ -4,16 +4,14 @@ import csv
 import errno
 import gzip
 import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 from typing import IO
 
+from graph.support import storage
 from graph.support.errors import ConfigError, DatasetError
-from graph.support.storage import sync_folder
 from graph.support.text import one_line
 
 ENDINGS = (".csv", ".csv.gz")
@@ -43,12 +41,8 @@ def work_folder(target: Path) -> Iterator[Path]:
     Raises:
         DatasetError: the disk is full or cannot be written to.
     """
-    with _clear_disk_errors(target):
-        folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+    with _clear_disk_errors(target), storage.work_folder(target) as folder:
+        yield folder
 
 
 @contextmanager
@@ -83,7 +77,7 @@ def write_table(
         os.fsync(file.fileno())
     os.chmod(path, 0o644)
     os.replace(path, target)
-    sync_folder(target.parent)
+    storage.sync_folder(target.parent)
 
 
 @contextmanager

@@ -237,14 +237,14 @@ def _check_tail(path: Path, texts: list[bytes], sound: int, line_format: LineFor
         DatasetError: They are more, so the file was damaged in another way.
     """
     *lines, beginning = texts[sound:]
-    if not lines and _START.startswith(beginning[: len(_START)]):
+    if not lines and _is_beginning(beginning):
         return
     longest = max((len(text) + 1 for text in texts[:sound]), default=0)
     size = sum(len(line) + 1 for line in lines) + len(beginning)
     count = len(lines) + bool(beginning)
     if count <= line_format.batch_size and size <= line_format.batch_size * longest:
         return
-    if all(line.endswith(b"\r") for line in texts[:-1]):
+    if not sound and lines and all(line.endswith(b"\r") for line in lines):
         raise DatasetError(
             f"{path}: line 1 and all others end in CRLF, as Windows programs write them: restore "
             f"the line ends (LF) or the file from a copy, or {line_format.remedy}"
@@ -254,6 +254,11 @@ def _check_tail(path: Path, texts: list[bytes], sound: int, line_format: LineFor
         "bytes), which no interrupted write does; restore the file from a copy, or "
         f"{line_format.remedy}"
     )
+
+
+def _is_beginning(text: bytes) -> bool:
+    """Tell whether a text is the beginning of a line: its first bytes, and no control character."""
+    return _START.startswith(text[: len(_START)]) and text.isascii() and text.decode().isprintable()
 
 
 def _store_torn(path: Path, torn: bytes) -> None:

@@ -14,7 +14,7 @@ from evaluation.store.identity import changed_versions
 from evaluation.store.manifest import read_manifest
 from graph.support.errors import DatasetError, ReadOnlyFolderError, RunLockedError
 from graph.support.logger import log
-from graph.support.storage import open_regular, write_atomically
+from graph.support.storage import open_regular, remove_leftovers, write_atomically
 
 _DERIVED = ("profile", "questions", "digest", "question_digests")
 """Fields that follow from the identity and the dataset, so that another value is damage."""
@@ -48,6 +48,7 @@ def locked(folder: Path) -> Iterator[None]:
             ) from None
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"process {os.getpid()} on {platform.node()}".encode())
+        remove_leftovers(folder)
         yield
     finally:
         os.close(descriptor)

@@ -1,30 +1,40 @@
 """Encoded vectors on disk, by their texts: an interrupted build continues from them."""
 
+import os
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from graph.support.logger import log
 from graph.support.storage import make_folder, write_bytes_atomically
 
 _DIGEST_BYTES = 32
+_UNUSED_SECONDS = 30 * 24 * 3600
 
 
 class Chunks:
     """Finished chunks of one encoder, each in a file that is named after its texts.
 
-    An index of another kind with the same texts reads them too: `hybrid` after `semantic`, say.
+    An index of another kind with the same texts reads them too: `hybrid` after `semantic`, say. A
+    chunk that no build has read or written for a month is removed.
     """
 
     def __init__(self, folder: Path) -> None:
+        """Open a folder, and remove the unused chunks of all encoders beside it."""
         self._folder = folder
+        _remove_unused(folder.parent)
 
     def read(self, texts: Sequence[str]) -> NDArray[np.float32] | None:
         """Return the vectors of these texts, shape (texts, dimension); None if missing or damaged."""
         try:
-            content = self._file(texts).read_bytes()
+            path = self._file(texts)
+            content = path.read_bytes()
+            os.utime(path)
         except OSError:
             return None
         digest, data = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
@@ -45,3 +55,16 @@ class Chunks:
             # Without the lengths, ["ab", "c"] and ["a", "bc"] would have the same name.
             name.update(len(encoded).to_bytes(8, "big") + encoded)
         return self._folder / name.hexdigest()
+
+
+def _remove_unused(folder: Path) -> None:
+    removed = 0
+    for path in folder.glob("*/*"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > _UNUSED_SECONDS:
+                path.unlink()
+                removed += 1
+    if removed:
+        log.info(
+            "%s: removed %d files of vectors that no build has used for a month", folder, removed
+        )

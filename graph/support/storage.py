@@ -1,16 +1,21 @@
 """Files that are either whole or absent: the cache folder, checksums, atomic writes, no links."""
 
 import errno
+import fcntl
 import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from hashlib import file_digest, sha256
 from pathlib import Path
 
 from graph.support.errors import DatasetError
+from graph.support.logger import log
+
+_ENDING = ".opencoder-work"
+"""The end of the names of temporary files and work folders."""
 
 
 def cache_folder() -> Path:
@@ -113,17 +118,23 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def write_bytes_atomically(path: Path, content: bytes) -> None:
-    """Replace a file in one step: a reader sees the old or the new file, a crash leaves the old."""
+    """Replace a file in one step: a reader sees the old or the new file, a crash leaves the old.
+
+    A link at the path is replaced, and the file that it leads to stays as it is.
+    """
+    remove_leftovers(path.parent)
     # The temporary file must be on the same file system as `path`: only then is replace atomic.
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    descriptor, name = _create_held(
+        lambda: tempfile.mkstemp(_ENDING, f".{path.name}.", path.parent)
+    )
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             # The bytes first, then the name: after a crash a new name never points to missing bytes.
             os.fsync(file.fileno())
-        os.chmod(name, 0o644)  # mkstemp creates files that only their owner can read
-        os.replace(name, path)
+            os.chmod(name, 0o644)  # mkstemp creates files that only their owner can read
+            os.replace(name, path)
         sync_folder(path.parent)
     except BaseException:
         Path(name).unlink(missing_ok=True)
@@ -138,8 +149,7 @@ def folder_atomically(final: Path) -> Iterator[Path]:
     deleted.
     """
     make_folder(final.parent)
-    work = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}."))
-    try:
+    with work_folder(final) as work:
         yield work
         for file in work.rglob("*"):
             if file.is_file():
@@ -151,8 +161,74 @@ def folder_atomically(final: Path) -> Iterator[Path]:
             if not final.is_dir():
                 raise
         sync_folder(final.parent)
+
+
+@contextmanager
+def work_folder(target: Path) -> Iterator[Path]:
+    """Yield an empty folder beside a target, and delete it after the block."""
+    remove_leftovers(target.parent)
+
+    def create() -> tuple[int, str]:
+        name = tempfile.mkdtemp(_ENDING, f".{target.name}.", target.parent)
+        return os.open(name, os.O_RDONLY), name
+
+    descriptor, name = _create_held(create)
+    try:
+        yield Path(name)
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        shutil.rmtree(name, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _create_held(create: Callable[[], tuple[int, str]]) -> tuple[int, str]:
+    """Create a temporary file or folder that is locked while its descriptor is open.
+
+    Returns:
+        The descriptor and the path.
+    """
+    while True:
+        descriptor, name = create()
+        # Some network file systems have no locks. There, leftovers are not removed either.
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        # Another process may have taken it for a leftover before the lock was held.
+        if os.path.lexists(name):
+            return descriptor, name
+        os.close(descriptor)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files and work folders that ended processes left in a folder.
+
+    A live process holds the locks of its own.
+    """
+    with os.scandir(folder) as entries:
+        paths = [
+            Path(entry.path)
+            for entry in entries
+            if entry.name.startswith(".") and entry.name.endswith(_ENDING)
+        ]
+    if removed := sum(map(_remove_unheld, paths)):
+        log.info("%s: removed %d temporary files or folders of ended processes", folder, removed)
+
+
+def _remove_unheld(path: Path) -> bool:
+    """Remove a leftover unless a live process holds it; tell whether it was removed."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
 
 
 def sync_file(path: Path) -> None:

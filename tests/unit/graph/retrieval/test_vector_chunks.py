@@ -1,5 +1,6 @@
 """Texts become vectors in chunks; a chunk that is on disk and whole is not encoded again."""
 
+import os
 from threading import Thread
 
 import numpy as np
@@ -168,3 +169,28 @@ def test_threads_take_turns():
 @given(texts=st.lists(any_text, min_size=1, max_size=5))
 def test_any_text_can_be_encoded(texts):
     assert np.isfinite(opened().encode([*texts, "\ud800", ""])).all()
+
+
+def test_chunks_that_no_build_has_used_for_a_month_are_removed_and_counted(tmp_path, caplog):
+    caplog.set_level("INFO", logger="opencoder")
+    vectors = np.ones((1, 2), dtype=np.float32)
+    mine, other = Chunks(tmp_path / "vectors" / "mine"), Chunks(tmp_path / "vectors" / "other")
+    for chunks in (mine, other):
+        for text in ("old", "read", "new"):
+            chunks.write([text], vectors)
+    month = 31 * 24 * 3600
+    for chunks in (mine, other):
+        for text in ("old", "read"):
+            path = chunks._file([text])
+            os.utime(path, (path.stat().st_atime, path.stat().st_mtime - month))
+    assert mine.read(["read"]) is not None
+    Chunks(tmp_path / "vectors" / "third")
+    assert [mine.read([text]) is not None for text in ("old", "read", "new")] == [False, True, True]
+    assert [other.read([text]) is not None for text in ("old", "read", "new")] == [
+        False,
+        False,
+        True,
+    ]
+    assert caplog.messages == [
+        f"{tmp_path / 'vectors'}: removed 3 files of vectors that no build has used for a month"
+    ]

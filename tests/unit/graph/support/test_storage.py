@@ -1,18 +1,26 @@
 """Files are either whole or absent, whatever fails while they are written."""
 
+import fcntl
 import os
+import signal
+import socket
 from pathlib import Path
 
 import pytest
 
 from graph.support import storage
+from graph.support.errors import DatasetError
 from graph.support.storage import (
     cache_folder,
     file_sha256,
     folder_atomically,
+    open_regular,
+    read_regular,
+    work_folder,
     write_atomically,
     write_bytes_atomically,
 )
+from tests.fakes.processes import in_child, kill_self
 
 
 def names(folder):
@@ -143,3 +151,228 @@ def test_every_file_of_a_folder_is_synced_before_it_gets_its_name(tmp_path, monk
         (work / "inner" / "b").touch()
     assert sorted(done[:-1]) == ["a", "b"]
     assert done[-1] == "rename"
+
+
+# Links and pipes
+
+
+def to_a_link(path, victim):
+    path.symlink_to(victim)
+
+
+def to_a_missing_file(path, victim):
+    path.symlink_to(victim.with_name("none"))
+
+
+def to_a_hard_link(path, victim):
+    os.link(victim, path)
+
+
+def to_a_pipe(path, victim):
+    os.mkfifo(path)
+
+
+def to_a_folder(path, victim):
+    path.mkdir()
+
+
+def to_a_socket(path, victim):
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(path))
+
+
+def to_a_device(path, victim):
+    path.symlink_to("/dev/zero")
+
+
+OTHERS = [
+    (to_a_link, "is a symbolic link"),
+    (to_a_missing_file, "is a symbolic link"),
+    (to_a_device, "is a symbolic link"),
+    (to_a_hard_link, "is a hard link"),
+    (to_a_pipe, "is not a regular file"),
+    (to_a_folder, "is not a regular file"),
+    (to_a_socket, "is not a regular file"),
+]
+
+
+@pytest.mark.parametrize("flags", [os.O_WRONLY, os.O_RDWR, os.O_WRONLY | os.O_APPEND])
+@pytest.mark.parametrize(("change", "reason"), OTHERS)
+def test_only_a_regular_file_of_its_own_is_opened_for_writing(tmp_path, change, reason, flags):
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"old")
+    change(tmp_path / "file", victim)
+    descriptors = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(DatasetError, match=reason) as caught:
+        open_regular(tmp_path / "file", flags | os.O_CREAT)
+    assert str(tmp_path / "file") in str(caught.value)
+    assert len(os.listdir("/proc/self/fd")) == descriptors
+    assert victim.read_bytes() == b"old"
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(("change", "reason"), OTHERS)
+def test_only_a_regular_file_is_read(tmp_path, change, reason):
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"old")
+    change(tmp_path / "file", victim)
+    if change is to_a_hard_link:
+        assert read_regular(tmp_path / "file") == b"old"
+        return
+    with pytest.raises(DatasetError, match=reason):
+        read_regular(tmp_path / "file")
+
+
+def test_a_folder_may_be_a_link_of_its_user(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    os.close(open_regular(tmp_path / "link" / "file", os.O_WRONLY | os.O_CREAT, 0o600))
+    assert (tmp_path / "real" / "file").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_is_read_up_to_its_limit(tmp_path):
+    (tmp_path / "file").write_bytes(b"x" * 2**20)
+    assert len(read_regular(tmp_path / "file", 2**20)) == 2**20
+    (tmp_path / "file").write_bytes(b"x" * (2**20 + 1))
+    with pytest.raises(DatasetError, match="is larger than 1 MiB"):
+        read_regular(tmp_path / "file", 2**20)
+
+
+@pytest.mark.parametrize("change", [to_a_link, to_a_missing_file, to_a_hard_link, to_a_device])
+def test_an_atomic_write_replaces_a_link_and_not_its_target(tmp_path, change):
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"old")
+    change(tmp_path / "file", victim)
+    write_atomically(tmp_path / "file", "new")
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "new"
+    assert not (tmp_path / "file").is_symlink()
+    assert victim.read_bytes() == b"old"
+
+
+# Leftovers of ended processes
+
+
+def killed_in_a_write(path):
+    def write():
+        storage.os.replace = lambda *_: kill_self()
+        write_atomically(path, "half")
+
+    assert in_child(write).code == -signal.SIGKILL
+
+
+def killed_in_a_folder(path):
+    def build():
+        with folder_atomically(path) as work:
+            (work / "vectors").write_bytes(b"x" * 100)
+            kill_self()
+
+    assert in_child(build).code == -signal.SIGKILL
+
+
+def killed_in_a_work_folder(path):
+    def build():
+        with work_folder(path) as work:
+            (work / "spill").mkdir()
+            (work / "spill" / "data").write_bytes(b"x" * 100)
+            kill_self()
+
+    assert in_child(build).code == -signal.SIGKILL
+
+
+KILLED = [killed_in_a_write, killed_in_a_folder, killed_in_a_work_folder]
+
+
+def write_another(folder):
+    write_atomically(folder / "next", "x")
+
+
+def build_another(folder):
+    with folder_atomically(folder / "next"):
+        pass
+
+
+def work_on_another(folder):
+    with work_folder(folder / "next"):
+        pass
+
+
+@pytest.mark.parametrize("start", [write_another, build_another, work_on_another])
+def test_the_next_start_removes_what_killed_processes_left_and_counts_it(tmp_path, start, caplog):
+    caplog.set_level("INFO", logger="opencoder")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for number, kill in enumerate(KILLED):
+        (tmp_path / str(number)).mkdir()
+        kill(tmp_path / str(number) / "file")
+        [name] = names(tmp_path / str(number))
+        (tmp_path / str(number) / name).rename(folder / name)
+    start(folder)
+    assert set(names(folder)) <= {"next"}
+    assert caplog.messages == [f"{folder}: removed 3 temporary files or folders of ended processes"]
+
+
+@pytest.mark.parametrize("held", [folder_atomically, work_folder])
+def test_those_of_a_live_process_stay(tmp_path, held):
+    with held(tmp_path / "one") as work:
+        (work / "file").write_bytes(b"x")
+
+        def start():
+            write_another(tmp_path)
+            work_on_another(tmp_path)
+
+        assert in_child(start).code == 0
+        # Another descriptor of this process holds no lock either.
+        write_another(tmp_path)
+        assert (work / "file").read_bytes() == b"x"
+    assert set(names(tmp_path)) <= {"next", "one"}
+
+
+def test_a_temporary_file_of_a_live_process_stays(tmp_path, monkeypatch):
+    left = []
+    replace = os.replace
+
+    def others_start_first(*arguments):
+        monkeypatch.setattr(storage.os, "replace", replace)
+        assert in_child(lambda: write_another(tmp_path)).code == 0
+        left.extend(names(tmp_path))
+        replace(*arguments)
+
+    monkeypatch.setattr(storage.os, "replace", others_start_first)
+    write_atomically(tmp_path / "file", "text")
+    assert [name for name in left if name.startswith(".file.")]
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "text"
+
+
+def test_one_that_is_removed_before_it_is_locked_is_created_again(tmp_path, monkeypatch):
+    lock, removed = fcntl.flock, []
+
+    def remove_first(descriptor, operation):
+        if not removed:
+            [name] = [name for name in names(tmp_path) if name.startswith(".")]
+            (tmp_path / name).unlink()
+            removed.append(name)
+        lock(descriptor, operation)
+
+    monkeypatch.setattr(storage.fcntl, "flock", remove_first)
+    write_atomically(tmp_path / "file", "text")
+    assert names(tmp_path) == ["file"]
+    assert removed
+
+
+@pytest.mark.parametrize(
+    "name",
+    [".file.swp", ".one.abc12345", "x.opencoder-work", ".git", ".one.abc.opencoder-work.bak"],
+)
+def test_files_of_others_stay(tmp_path, name):
+    (tmp_path / name).write_bytes(b"x")
+    write_another(tmp_path)
+    assert names(tmp_path) == sorted([name, "next"])
+
+
+def test_a_link_that_looks_like_a_leftover_leads_nowhere(tmp_path):
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "victim" / "file").write_bytes(b"x")
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / ".a.b.opencoder-work").symlink_to(tmp_path / "victim")
+    write_another(tmp_path / "runs")
+    assert (tmp_path / "victim" / "file").exists()
