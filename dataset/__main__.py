@@ -5,6 +5,7 @@ import argparse
 from dataset.builders import build_command
 from dataset.check import check_command
 from graph.support import terminal
+from graph.support.arguments import Parser, add_version
 
 
 def main() -> None:
@@ -19,7 +20,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = terminal.Parser(prog="python -m dataset", description=__doc__)
+    parser = Parser(prog="python -m dataset", description=__doc__)
+    add_version(parser)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     build_command.add_arguments(
         commands.add_parser("build", help="build a corpus or a dataset from a dump or an export")

@@ -12,6 +12,7 @@ from evaluation.commands import report_command as report
 from evaluation.commands import retrieval_command as retrieval
 from evaluation.commands import verify_command as verify
 from graph.support import terminal
+from graph.support.arguments import Parser, add_version
 
 
 class Command(Protocol):
@@ -48,13 +49,14 @@ def main() -> int:
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser with one subparser per command."""
-    root = terminal.Parser(prog="python -m evaluation", description=__doc__, allow_abbrev=False)
+    root = Parser(prog="python -m evaluation", description=__doc__)
+    add_version(root)
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in COMMANDS.items():
         first_line = (command.__doc__ or "").partition("\n")[0]
         # argparse formats help texts with %.
         text = first_line.replace("%", "%%")
-        subparser = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+        subparser = commands.add_parser(name, help=text, description=text)
         command.add_arguments(subparser)
     return root
 

@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from pathlib import Path
 
 from graph.build import answering_graph
 from graph.config import config_names, load_settings, profile_names
@@ -11,11 +10,12 @@ from graph.models import open_models
 from graph.retrieval import open_retriever
 from graph.retrieval.corpus import default_corpus
 from graph.schema import Settings
+from graph.support.arguments import Parser, add_version, path, whole_number
 from graph.support.environment import failure_of, is_environment
 from graph.support.errors import ConfigError, OpenCoderError
 from graph.support.logger import log
 from graph.support.storage import write_bytes_atomically
-from graph.support.terminal import Parser, print_json, run
+from graph.support.terminal import print_document, print_json, print_line, run
 from graph.tracing import trace
 from nodes.state import State, Step
 
@@ -32,6 +32,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="python -m graph", description=__doc__)
+    add_version(parser)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     ask = commands.add_parser("ask", help="answer one question, with its sources")
@@ -39,12 +40,14 @@ def _parser() -> argparse.ArgumentParser:
     _add_settings(ask)
     ask.add_argument("--trace", action="store_true", help="print each step as it happens")
     ask.add_argument("--json", action="store_true", help="print one JSON document with all steps")
-    ask.add_argument("--seed", type=int, default=0, help="seed of sampled drafts (default 0)")
+    ask.add_argument(
+        "--seed", type=whole_number, default=0, help="seed of sampled drafts (default 0)"
+    )
 
     drawing = commands.add_parser("draw", help="print a graph as Mermaid text, or draw it")
     drawing.add_argument("config", metavar="NAME", help="one of: " + ", ".join(config_names()))
-    drawing.add_argument("--svg", type=Path, metavar="FILE", help="write an SVG picture")
-    drawing.add_argument("--png", type=Path, metavar="FILE", help="write a PNG picture")
+    drawing.add_argument("--svg", type=path, metavar="FILE", help="write an SVG picture")
+    drawing.add_argument("--png", type=path, metavar="FILE", help="write a PNG picture")
     drawing.add_argument(
         "--direction", choices=["LR", "TD"], default="LR", help="left to right, or top down"
     )
@@ -71,13 +74,13 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--corpus",
-        type=Path,
+        type=path,
         metavar="PATH",
         help="the posts to search (default: your own corpus, else the sample)",
     )
     parser.add_argument(
         "--index",
-        type=Path,
+        type=path,
         metavar="DIR",
         help="the folder of the index (default: in the cache folder)",
     )
@@ -159,7 +162,7 @@ def _draw(arguments: argparse.Namespace) -> int:
         width = 1400 if arguments.direction == "LR" else 640
         write_bytes_atomically(arguments.png, to_png(mermaid, width=width))
     if not (arguments.svg or arguments.png):
-        sys.stdout.write(mermaid)
+        print_document(mermaid)
     return 0
 
 
@@ -173,7 +176,7 @@ def _index(arguments: argparse.Namespace) -> int:
     retriever = open_retriever(retrieval, embedder, corpus=corpus, folder=arguments.index)
     # With `retrieval.store: postgres`, opening also fills the tables of the server.
     posts, folder = retriever.open(), retriever.index_folder()
-    sys.stdout.write(f"{kind} index of {posts} posts of {corpus}: {folder}\n")
+    print_line(f"{kind} index of {posts} posts of {corpus}: {folder}")
     return 0
 
 

@@ -10,16 +10,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from graph.schema import Config, Profile, Settings, upgrade_spec
 from graph.support.errors import ConfigError
-from graph.support.text import one_line
+from graph.support.storage import read_small_file
+from graph.support.yaml_values import parse_yaml
 
-# PyYAML 6.0 raises a plain ValueError for some malformed scalars (a date such as 2024-99-99), and a
-# RecursionError for deep nesting.
-_NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
+_MAX_BYTES = 100_000
+"""Largest file of a config or a profile."""
 _OLD_KEY = "embedder.engine"
 """The name of `embedder.weights` in older commands."""
 NAME = re.compile(r"[a-z0-9_]{1,64}")
@@ -106,9 +105,9 @@ def _apply(parts: dict[str, Any], override: str) -> None:
         hint = _nearest(key, list(sections))
         raise ConfigError(f"--set: there is no field {_quoted(key)}; {hint}")
     try:
-        value = yaml.safe_load(text)
-    except _NOT_YAML:
-        raise ConfigError(f"--set {key}: {_quoted(text)} is not a YAML value") from None
+        value = parse_yaml(text)
+    except ValueError as error:
+        raise ConfigError(f"--set {key}: {_quoted(text)} is not a YAML value: {error}") from None
     if key == _OLD_KEY:
         parts["profile"]["embedder"].update(upgrade_spec({"engine": value}, embedder=True))
     else:
@@ -123,10 +122,7 @@ def _names(folder: str) -> list[str]:
 def _read(folder: str, name: str | Path) -> tuple[object, str]:
     names = _names(folder)
     if isinstance(name, Path):
-        try:
-            text, source = name.read_text(encoding="utf-8"), repr(str(name))
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"cannot read {str(name)!r}: {error}") from None
+        text, source = _read_file(name), repr(str(name))
     elif not NAME.fullmatch(name) or name not in names:
         kind = folder.removesuffix("s")
         raise ConfigError(
@@ -137,9 +133,19 @@ def _read(folder: str, name: str | Path) -> tuple[object, str]:
         text = files("graph").joinpath(folder).joinpath(f"{name}.yaml").read_text(encoding="utf-8")
         source = f"{folder}/{name}.yaml"
     try:
-        return yaml.safe_load(text) or {}, source
-    except _NOT_YAML as error:
-        raise ConfigError(f"{source} is not YAML: {one_line(error)}") from None
+        value = parse_yaml(text)
+    except ValueError as error:
+        raise ConfigError(f"{source} is not YAML: {error}") from None
+    return {} if value is None else value, source
+
+
+def _read_file(path: Path) -> str:
+    try:
+        return read_small_file(path, _MAX_BYTES).decode("utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot read {str(path)!r}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"cannot read {str(path)!r}: this is not UTF-8 text") from None
 
 
 def _parse(model: type[_Model], data: object, source: str) -> _Model:
@@ -172,5 +178,8 @@ def _nearest(name: str, names: list[str]) -> str:
 
 def _quoted(value: object) -> str:
     """Quote a value from outside for a message: printable, on one line, at most 80 characters."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # an int of thousands of digits
+        text = "a number of thousands of digits"
     return text if len(text) <= 80 else text[:77] + "..."

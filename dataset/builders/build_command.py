@@ -2,7 +2,6 @@
 
 import argparse
 import re
-import sys
 from datetime import date
 from pathlib import Path
 from typing import TypeAlias
@@ -12,7 +11,9 @@ from dataset.builders.bodies import CHOICES
 from dataset.builders.post_selection import Selection
 from dataset.builders.row_counts import RowCounts
 from dataset.builders.table_output import check_target
+from graph.support.arguments import path, whole_number
 from graph.support.errors import ConfigError
+from graph.support.terminal import print_document, print_line
 
 _Sources: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 _SITE = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
@@ -33,6 +34,7 @@ def _add_post_sources(sources: _Sources) -> None:
     )
     dump.add_argument(
         "input",
+        type=path,
         metavar="DUMP",
         help="Posts.xml, its .gz, .bz2 or .xz, the .7z or .zip that holds it, or the folder of one",
     )
@@ -41,6 +43,7 @@ def _add_post_sources(sources: _Sources) -> None:
     posts = sources.add_parser("huggingface", help="posts as parquet -> questions with answers")
     posts.add_argument(
         "input",
+        type=path,
         metavar="DATASET",
         help="a parquet file or a folder of them with the columns of Posts.xml, or the id of a "
         "dataset on the hub (needs: pip install datasets)",
@@ -55,7 +58,9 @@ def _add_export_source(sources: _Sources) -> None:
     export = sources.add_parser(
         "bigquery", help="the export of the BigQuery selection -> questions with answers"
     )
-    export.add_argument("input", metavar="EXPORT", nargs="?", help=".csv, .csv.gz or .parquet")
+    export.add_argument(
+        "input", type=path, metavar="EXPORT", nargs="?", help=".csv, .csv.gz or .parquet"
+    )
     export.add_argument("--print-sql", action="store_true", help="print the query to export")
     _add_output(export)
 
@@ -64,8 +69,10 @@ def _add_issue_source(sources: _Sources) -> None:
     issues = sources.add_parser(
         "coderepoqa", help="CodeRepoQA's GitHub issues -> evaluation questions"
     )
-    issues.add_argument("input", metavar="FOLDER", help="holds .json or .jsonl files of issues")
-    issues.add_argument("--out", type=Path, metavar="FILE", help="the table: .csv or .csv.gz")
+    issues.add_argument(
+        "input", type=path, metavar="FOLDER", help="holds .json or .jsonl files of issues"
+    )
+    issues.add_argument("--out", type=path, metavar="FILE", help="the table: .csv or .csv.gz")
     issues.add_argument(
         "--repositories",
         type=_repositories,
@@ -74,11 +81,13 @@ def _add_issue_source(sources: _Sources) -> None:
         help="only these repositories; python means CodeRepoQA's sixteen in Python (default: all)",
     )
     issues.add_argument("--sample", type=_limit, metavar="N", help="the most issues (default: all)")
-    issues.add_argument("--seed", type=int, default=0, help="seed of the sample (default 0)")
+    issues.add_argument(
+        "--seed", type=whole_number, default=0, help="seed of the sample (default 0)"
+    )
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, metavar="FILE", help="the table: .csv or .csv.gz")
+    parser.add_argument("--out", type=path, metavar="FILE", help="the table: .csv or .csv.gz")
     parser.add_argument(
         "--bodies",
         choices=CHOICES,
@@ -108,7 +117,7 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
     for kind in ("question", "answer"):
         parser.add_argument(
             f"--min-{kind}-score",
-            type=int,
+            type=whole_number,
             default=5,
             metavar="N",
             help="lowest score (default 5)",
@@ -144,23 +153,24 @@ def run(arguments: argparse.Namespace) -> int:
         MissingExtraError: a package for building is missing.
     """
     if arguments.source == "bigquery" and arguments.print_sql:
-        sys.stdout.write(bigquery.query())
+        print_document(bigquery.query())
         return 0
     if arguments.input is None:
         raise ConfigError("give the EXPORT to read; --print-sql shows the query for it")
     if arguments.out is None:
         raise ConfigError("give --out FILE")
     check_target(arguments.out)
-    source = Path(arguments.input)
+    source: Path = arguments.input
     if source.exists() and arguments.out.exists() and source.samefile(arguments.out):
         raise ConfigError(f"--out {arguments.out}: is the input itself; give another file")
     counts = _build(arguments)
-    sys.stdout.write(f"{counts.summary()}written: {arguments.out}\n")
+    print_document(counts.summary())
+    print_line(f"written: {arguments.out}")
     return 0
 
 
 def _build(arguments: argparse.Namespace) -> RowCounts:
-    source, out = Path(arguments.input), arguments.out
+    source, out = arguments.input, arguments.out
     if arguments.source == "coderepoqa":
         return coderepoqa.build(
             source,
@@ -185,7 +195,7 @@ def _build(arguments: argparse.Namespace) -> RowCounts:
             source, out, selection=selection, site=site, bodies=arguments.bodies
         )
     return huggingface.build(
-        arguments.input,
+        str(source),
         out,
         split=arguments.split,
         selection=selection,

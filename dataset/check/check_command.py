@@ -11,6 +11,7 @@ from dataset.check.findings import Example, Findings
 from dataset.leaks.leak_search import Probe, probe_of_row, search
 from dataset.leaks.words import html_words, markdown_words
 from dataset.load import rows_with_progress
+from graph.support.arguments import path
 from graph.support.errors import ConfigError
 from graph.support.table_files import CORPUS_COLUMNS, Row, read_rows
 from graph.support.terminal import print_json
@@ -18,10 +19,10 @@ from graph.support.terminal import print_json
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument("file", type=Path, metavar="FILE", help="a corpus or an evaluation dataset")
+    parser.add_argument("file", type=path, metavar="FILE", help="a corpus or an evaluation dataset")
     parser.add_argument(
         "--against",
-        type=Path,
+        type=path,
         metavar="CORPUS",
         help="find the questions of the dataset FILE that are also in this corpus",
     )

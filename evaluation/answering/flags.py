@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from graph.config import config_names, profile_names
+from graph.support.arguments import Parser, add_version, name_or_path, path, positive, whole_number
 from graph.support.errors import ConfigError
-from graph.support.terminal import Parser
 
 DEFAULT = "semantic_cot"
 """The config without any flag."""
@@ -29,9 +29,9 @@ def parser() -> argparse.ArgumentParser:
         "run folder. The same command again resumes the run, or shows its results.",
         epilog="exit codes: 0 done, 1 more questions failed than --allow-failed allows, or the disk,\n"
         "the memory or a server failed (the same command continues), 2 wrong input, 3 another run\n"
-        "holds the folder, 130 or 143 interrupted (the same command continues)",
-        allow_abbrev=False,
+        "holds the folder, 129, 130 or 143 interrupted (the same command continues)",
     )
+    add_version(eval_parser)
     _add_selection(eval_parser)
     _add_data(eval_parser)
     _add_execution(eval_parser)
@@ -46,7 +46,7 @@ def _add_selection(eval_parser: argparse.ArgumentParser) -> None:
         metavar="NAME[,NAME...]",
         help=f"which stages run (default {DEFAULT}); all runs every one; --list shows the names",
     )
-    group.add_argument("--config-file", type=Path, metavar="PATH", help="a config file of your own")
+    group.add_argument("--config-file", type=path, metavar="PATH", help="a config file of your own")
     group.add_argument(
         "--profile",
         default="auto",
@@ -64,6 +64,7 @@ def _add_selection(eval_parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--judge",
+        type=name_or_path,
         metavar="NAME",
         help="model: the profile's judge (default); calibrated: a formula of metrics, fitted on "
         "people's grades, without a model; FILE.json: such a formula of your own; none",
@@ -81,10 +82,10 @@ def _add_selection(eval_parser: argparse.ArgumentParser) -> None:
 
 def _add_data(eval_parser: argparse.ArgumentParser) -> None:
     group = eval_parser.add_argument_group("data (.csv, .csv.gz, .jsonl, .parquet)")
-    group.add_argument("--corpus", type=Path, metavar="PATH", help="posts to search")
-    group.add_argument("--dataset", type=Path, metavar="PATH", help="questions with references")
+    group.add_argument("--corpus", type=path, metavar="PATH", help="posts to search")
+    group.add_argument("--dataset", type=path, metavar="PATH", help="questions with references")
     group.add_argument(
-        "--index", type=Path, metavar="DIR", help="folder of the index (default: the cache folder)"
+        "--index", type=path, metavar="DIR", help="folder of the index (default: the cache folder)"
     )
     group.add_argument(
         "--limit", type=positive, metavar="N", help="the first N questions; never cuts the corpus"
@@ -108,10 +109,14 @@ def _add_execution(eval_parser: argparse.ArgumentParser) -> None:
         help="questions answered together (default 8); part of the run's identity",
     )
     group.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="seed of sampled drafts (default 0)"
+        "--seed",
+        type=whole_number,
+        default=0,
+        metavar="N",
+        help="seed of sampled drafts (default 0)",
     )
     group.add_argument(
-        "--runs", type=Path, default=Path("runs"), metavar="DIR", help="folder of the run folders"
+        "--runs", type=path, default=Path("runs"), metavar="DIR", help="folder of the run folders"
     )
     group.add_argument(
         "--no-cache",
@@ -200,14 +205,6 @@ def _from_original(arguments: argparse.Namespace, used: list[str]) -> SelectedCo
 def listing() -> str:
     """Return the names of the configs, one on each line."""
     return "\n".join(config_names()) + "\n"
-
-
-def positive(text: str) -> int:
-    """Parse a whole number above 0, for argparse."""
-    value = int(text) if text.isascii() and text.isdigit() else 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return value
 
 
 def share(text: str) -> float:

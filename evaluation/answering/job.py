@@ -25,6 +25,7 @@ from graph.schema import Config, EmbedderSpec, ModelSpec, Settings
 from graph.stages import texts_per_question
 from graph.support.errors import ConfigError
 from graph.support.logger import log
+from graph.support.terminal import safe_line
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,6 @@ def description(job: Job) -> str:
         + f"batches: {len(batches(job.items, job.choices.batch_size))}\n"
         + f"texts to generate: {texts * len(job.items)} at most, each of up to {length} tokens\n"
         + f"verdicts: {len(job.items) if job.choices.judged else 0} of the judge\n"
-        + f"folder: {job.folder}\n"
+        + f"folder: {safe_line(str(job.folder))}\n"
         + f"identity: {digest(job.identity)}\n"
     )

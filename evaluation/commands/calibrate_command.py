@@ -5,9 +5,8 @@ The tables go to stdout; with --json, one JSON document is all that goes there.
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
-from evaluation.answering.flags import add_models, positive
+from evaluation.answering.flags import add_models
 from evaluation.answering.run_identity import model_identity
 from evaluation.calibration.calibration_document import (
     CalibrationDocument,
@@ -32,6 +31,7 @@ from graph.models.reply_cache import default_cache
 from graph.retrieval.encoder import open_encoder
 from graph.schema import Profile
 from graph.support import terminal
+from graph.support.arguments import path, positive
 from graph.support.errors import ConfigError
 from graph.support.logger import log
 from graph.support.terminal import Interrupted
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument(
         "--grades",
-        type=Path,
+        type=path,
         required=True,
         metavar="PATH",
         help="graded answers: columns item_id, question, reference, candidate, human_mean, grades "
@@ -124,14 +124,14 @@ def _add_judge(parser: argparse.ArgumentParser) -> None:
 def _add_calibrated(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--calibrated",
-        type=Path,
+        type=path,
         default=SHIPPED,
         metavar="FILE",
         help="the calibrated judge to measure (default: the one that comes with the project)",
     )
     parser.add_argument(
         "--fit",
-        type=Path,
+        type=path,
         metavar="FILE",
         help="fit a calibrated judge on these grades, measure that one and write it",
     )

@@ -4,13 +4,13 @@ The table goes to stdout; with --json, one JSON document is all that goes there.
 """
 
 import argparse
-from pathlib import Path
 
 from evaluation.analysis.comparison_document import ComparisonDocument, comparison_document
 from evaluation.rescoring.pass_summary import with_shared_scores
 from evaluation.store.recorded_run import read_run
 from evaluation.tables.comparison_table import EXPLANATION, differences_table
 from graph.support import terminal
+from graph.support.arguments import path
 from graph.support.errors import ConfigError
 
 
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "runs",
         nargs="+",
-        type=Path,
+        type=path,
         metavar="RUN",
         help="run folders, two or more; each is compared with those named before it",
     )

@@ -5,7 +5,6 @@ JSON document is all that goes there.
 """
 
 import argparse
-from pathlib import Path
 
 from rich.console import Console
 
@@ -13,6 +12,7 @@ from evaluation.analysis.headroom import Headroom, run_headroom
 from evaluation.store.recorded_run import read_run
 from evaluation.tables.headroom_table import EXPLANATION, headroom_table, verdict_lines
 from graph.support import terminal
+from graph.support.arguments import path
 
 _COLUMNS = 110
 """Width of the output: the table has a column for each metric."""
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "runs",
         nargs="+",
-        type=Path,
+        type=path,
         metavar="RUN",
         help="run folders whose config reranks, as of --config semantic_rerank_initial --set "
         "rerank.drafts=4",

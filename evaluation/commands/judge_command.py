@@ -5,7 +5,6 @@ scores. The table goes to stdout; with --json, one JSON document goes there inst
 """
 
 import argparse
-from pathlib import Path
 
 from evaluation.answering.flags import add_models
 from evaluation.rescoring.judge_pass import JudgedRun, judge_run
@@ -13,13 +12,15 @@ from evaluation.rescoring.model_judge import METRIC
 from evaluation.tables.rescoring_table import agreement_line, reason_lines, scores_table
 from graph.config import load_settings
 from graph.support import terminal
+from graph.support.arguments import name_or_path, path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders")
+    parser.add_argument("runs", nargs="+", type=path, metavar="RUN", help="run folders")
     parser.add_argument(
         "--judge",
+        type=name_or_path,
         default="model",
         metavar="NAME",
         help="model: the profile's judge (default); calibrated: a formula of metrics, fitted on "

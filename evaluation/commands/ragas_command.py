@@ -6,7 +6,6 @@ sent over a network.
 """
 
 import argparse
-from pathlib import Path
 
 from evaluation.answering.flags import add_models
 from evaluation.rescoring.ragas.ragas_metrics import PREFIX, REFERENCE_BASED
@@ -14,13 +13,14 @@ from evaluation.rescoring.ragas.ragas_pass import RagasResult, score_with_ragas
 from evaluation.tables.rescoring_table import reason_lines, scores_table
 from graph.config import load_settings
 from graph.support import terminal
+from graph.support.arguments import path
 
 _WITHOUT_MODEL = {PREFIX + name for name in REFERENCE_BASED}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run folders")
+    parser.add_argument("runs", nargs="+", type=path, metavar="RUN", help="run folders")
     parser.add_argument(
         "--no-model",
         action="store_true",

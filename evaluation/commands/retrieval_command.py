@@ -5,7 +5,6 @@ The tables go to stdout; with --json, one JSON document is all that goes there.
 
 import argparse
 from functools import partial
-from pathlib import Path
 
 from evaluation.answering.flags import add_models
 from evaluation.ranking.judged_queries import JudgedQueries, load_judged
@@ -16,6 +15,7 @@ from graph.config import config_names, load_settings
 from graph.retrieval import open_retriever
 from graph.schema import Settings
 from graph.support import terminal
+from graph.support.arguments import path
 from graph.support.errors import ConfigError
 from graph.support.logger import log
 
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "qrels": "columns query_id, question_id, relevance (a whole number, 0 is not relevant)",
     }
     for name, text in files.items():
-        parser.add_argument(f"--{name}", type=Path, required=True, metavar="PATH", help=text)
+        parser.add_argument(f"--{name}", type=path, required=True, metavar="PATH", help=text)
     parser.add_argument(
         "--config",
         metavar="NAME[,NAME...]",
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_models(parser, whose="whose embedder", example="retrieval.tag_bonus=0.1")
     parser.add_argument(
         "--index",
-        type=Path,
+        type=path,
         metavar="DIR",
         help="folder of the index (default: in the cache folder); with several configs, the folder "
         "that holds the index of each config under the config's name",

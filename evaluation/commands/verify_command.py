@@ -6,7 +6,6 @@ figure differs.
 
 import argparse
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 from pathlib import Path
@@ -31,8 +30,9 @@ from evaluation.store.recorded_run import (
 from evaluation.tables.results_tables import write_results
 from graph.retrieval.encoder import Encoder, open_encoder
 from graph.retrieval.quantised import PREFIX
+from graph.support.arguments import path
 from graph.support.logger import log
-from graph.support.terminal import safe_text
+from graph.support.terminal import print_line
 from nodes.judge import expected_score
 
 TOLERANCE = 1e-9
@@ -51,7 +51,7 @@ _NOTHING = "nothing"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("folder", type=Path, metavar="RUN", help="a run folder")
+    parser.add_argument("folder", type=path, metavar="RUN", help="a run folder")
     parser.add_argument(
         "--no-encoder",
         action="store_true",
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     with known_records(recorded.folder):
         for line in differences(recorded, with_encoder=with_encoder):
             count += 1
-            sys.stdout.write(" ".join(safe_text(line).split()) + "\n")
+            print_line(" ".join(line.split()))
     if count:
         log.warning("%d figures differ", count)
         return 1

@@ -56,8 +56,14 @@ SCRIPT_PARTS = (
 PAGE_TEMPLATE = "report_page.html.j2"
 
 
-def render_page(figures: Figures, blocks: QuestionBlocks) -> str:
-    """Return the page."""
+def render_page(figures: Figures, blocks: QuestionBlocks, sources: str) -> str:
+    """Return the page.
+
+    Args:
+        figures: Of all runs.
+        blocks: The questions.
+        sources: The digest of the files that the page is made from.
+    """
     style, script = _asset("report.css"), _script()
     manifests = [read_manifest(run) for run in figures.runs]
     return (
@@ -67,6 +73,7 @@ def render_page(figures: Figures, blocks: QuestionBlocks) -> str:
             policy=content_security_policy(style, script),
             style=Markup(style),
             script=Markup(script),
+            sources=sources,
             figures=figures,
             question_count=question_count(figures.runs, manifests),
             facts=facts_of(figures.runs, manifests),

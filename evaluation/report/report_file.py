@@ -1,13 +1,20 @@
 """The report's file: written by its own command, or at the end of eval.py."""
 
+import os
 from collections.abc import Sequence
 from hashlib import sha256
+from importlib.resources import as_file, files
 from pathlib import Path
 
 from evaluation.analysis.comparison import named_runs
+from evaluation.calibration.known_judges import own_figures
 from graph.support.errors import ConfigError
 from graph.support.logger import log
+from graph.support.storage import file_sha256, open_regular, write_atomically
 from graph.support.text import one_line
+
+_HEAD_BYTES = 4096
+"""The start of a page that holds the digest of its sources."""
 
 
 def write_report(folders: Sequence[Path], out: Path) -> None:
@@ -21,8 +28,9 @@ def write_report(folders: Sequence[Path], out: Path) -> None:
     from evaluation.report.html_page import render_page
     from evaluation.report.question_blocks import blocks_of
     from evaluation.report.run_figures import figures_of, read_with_scores
-    from graph.support.storage import write_atomically
 
+    # Before they are read: what is appended meanwhile makes the page outdated.
+    sources = _sources_sha256(folders)
     scored_runs = [read_with_scores(folder) for folder in folders]
     runs = named_runs([scored.run for scored in scored_runs])
     pass_notes = dict(zip(runs, (scored.notes for scored in scored_runs), strict=True))
@@ -30,7 +38,7 @@ def write_report(folders: Sequence[Path], out: Path) -> None:
     for run in runs.values():
         if not run.finished:
             log.warning("%s: unfinished, %d of %d", run.folder, len(run.records), run.questions)
-    page = render_page(figures, blocks_of(figures.runs, figures.metrics))
+    page = render_page(figures, blocks_of(figures.runs, figures.metrics), sources)
     try:
         write_atomically(out, page)
     except OSError as error:
@@ -40,7 +48,7 @@ def write_report(folders: Sequence[Path], out: Path) -> None:
 def report_on(folders: Sequence[Path], out: Path) -> None:
     """Write the page at the end of a run, unless it is up to date; an error is only a warning."""
     try:
-        if not _is_current(folders, out):
+        if not _is_current(_sources_sha256(folders), out):
             write_report(folders, out)
         log.info("report: %s", out)
     # The runs are finished and saved: no error of the report may end eval.py as a failure.
@@ -56,13 +64,26 @@ def page_of(folders: Sequence[Path]) -> Path:
     return folders[0].parent / f"report-{digest[:12]}.html"
 
 
-def _is_current(folders: Sequence[Path], out: Path) -> bool:
-    """Tell whether the page is newer than all answers and scores of the runs."""
-    if not out.exists():
+def _sources_sha256(folders: Sequence[Path]) -> str:
+    """Return the digest of what a page is made from: code, files of its runs, measured judges."""
+    total = sha256()
+    with as_file(files("evaluation")) as code:
+        modules = [path for path in code.rglob("*") if path.suffix in {".py", ".js", ".j2", ".css"}]
+        for path in sorted(modules):
+            total.update(f"{path.relative_to(code)}\0{file_sha256(path)}\0".encode())
+    paths = [own_figures()]
+    for folder in folders:
+        paths += [folder / "manifest.json", folder / "journal.jsonl"]
+        paths += sorted(folder.glob("scores/*.jsonl"))
+    for path in paths:
+        digest = file_sha256(path) if path.exists() else "absent"
+        total.update(f"{path.name}\0{digest}\0".encode("utf-8", "surrogateescape"))
+    return total.hexdigest()
+
+
+def _is_current(sources: str, out: Path) -> bool:
+    """Tell whether the page was made from the same content; dates can be wrong."""
+    if not out.is_file():
         return False
-    sources = [
-        path
-        for folder in folders
-        for path in (folder / "journal.jsonl", *folder.glob("scores/*.jsonl"))
-    ]
-    return all(path.stat().st_mtime_ns <= out.stat().st_mtime_ns for path in sources)
+    with open(open_regular(out, os.O_RDONLY), "rb") as file:
+        return f'content="{sources}"'.encode() in file.read(_HEAD_BYTES)

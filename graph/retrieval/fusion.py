@@ -3,9 +3,8 @@
 from functools import cache
 from importlib.resources import files
 
-import yaml
-
 from graph.schema import Retrieval
+from graph.support.yaml_values import parse_yaml
 
 KEYWORD = "keyword"
 
@@ -45,4 +44,4 @@ def weights(retrieval: Retrieval) -> dict[str, float]:
 def fitted_weights() -> dict[str, float]:
     """Return the weights of `hybrid` from `fitted.yaml`, which states their provenance."""
     text = files("graph").joinpath("retrieval", "fitted.yaml").read_text(encoding="utf-8")
-    return dict(yaml.safe_load(text)["weights"])
+    return dict(parse_yaml(text)["weights"])

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from hashlib import file_digest, sha256
 from pathlib import Path
 
-from graph.support.errors import DatasetError
+from graph.support.errors import ConfigError, DatasetError
 from graph.support.logger import log
 
 _ENDING = ".opencoder-work"
@@ -21,11 +21,49 @@ _ENDING = ".opencoder-work"
 def cache_folder() -> Path:
     """Return the folder of converted models, indexes, vectors, model replies and known judges.
 
-    `OPENCODER_CACHE`, else `opencoder` in `XDG_CACHE_HOME`, else `~/.cache/opencoder`.
+    `OPENCODER_CACHE`, else `opencoder` in `XDG_CACHE_HOME`, else `~/.cache/opencoder`. As the XDG
+    specification says, a relative `XDG_CACHE_HOME` is ignored.
+
+    Raises:
+        ConfigError: there is no home folder, or `OPENCODER_CACHE` names an unknown user's.
     """
     if folder := os.environ.get("OPENCODER_CACHE"):
-        return Path(folder)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "opencoder"
+        return with_home(folder)
+    if (xdg := Path(os.environ.get("XDG_CACHE_HOME", ""))).is_absolute():
+        return xdg / "opencoder"
+    return with_home("~/.cache/opencoder")
+
+
+def with_home(path: str) -> Path:
+    """Return a path in which a leading `~` or `~user` is the home folder.
+
+    Raises:
+        ConfigError: there is no such home folder.
+    """
+    expanded = os.path.expanduser(path)
+    if path.startswith("~") and expanded == path:
+        raise ConfigError(f"{path!r}: this home folder is unknown; give the whole path")
+    return Path(expanded)
+
+
+def read_small_file(path: Path, limit: int) -> bytes:
+    """Return the bytes of a file that a user names; it may be a link, but no pipe and no device.
+
+    Args:
+        path: The file.
+        limit: The largest size in bytes.
+
+    Raises:
+        OSError: The file cannot be read, is not regular, or is larger than the limit.
+    """
+    # Without O_NONBLOCK the opening of a pipe waits for its other end.
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "this is not a regular file", str(path))
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise OSError(errno.EFBIG, f"this is larger than {limit} bytes", str(path))
+    return content
 
 
 def make_folder(folder: Path) -> None:

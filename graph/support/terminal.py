@@ -1,6 +1,5 @@
 """The command line: results on stdout, the log on stderr, untrusted text made harmless, exit codes."""
 
-import argparse
 import json
 import logging
 import os
@@ -9,9 +8,9 @@ import signal
 import sys
 from collections.abc import Callable
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from graph.support.errors import ConfigError, OpenCoderError
+from graph.support.errors import OpenCoderError
 from graph.support.fault_log import describe_fault
 from graph.support.logger import log
 from graph.support.streams import flush_streams, replace_streams
@@ -75,14 +74,6 @@ def print_json(document: object) -> None:
     """
     text = json.dumps(document, indent=1, allow_nan=False)
     sys.stdout.write(text.replace("\x7f", "\\u007f") + "\n")
-
-
-class Parser(argparse.ArgumentParser):
-    """An argument parser that reports a wrong command line as one line, as all errors are."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise `ConfigError`, instead of printing the usage and exiting."""
-        raise ConfigError(f"{message}; see --help")
 
 
 class _SafeFormatter(logging.Formatter):

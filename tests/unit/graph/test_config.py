@@ -1,5 +1,6 @@
 """Configs, profiles and overrides: complete, strict, and clear about what is wrong."""
 
+import os
 from importlib.resources import files
 from pathlib import Path
 
@@ -334,7 +335,12 @@ def test_a_config_file_is_read_and_the_rest_is_default(tmp_path):
         ("a: [", "is not YAML"),
         ("a: !!python/object/apply:os.system ['id']", "is not YAML"),
         ("\x00", "is not YAML"),
-        ("retrieval: {kind: 2024-99-99}", "is not YAML"),
+        ("retrieval: {kind: 2024-99-99}", "retrieval.kind: Input should be"),
+        ("a: !!timestamp x", "is not YAML: tags (!) are not allowed"),
+        ("retrieval: {top_k: 1, top_k: 2}", "is not YAML: the key 'top_k' stands twice"),
+        ("retrieval: {}\ncritique: {}\nretrieval: {}", "the key 'retrieval' stands twice"),
+        ("retrieval: &a {top_k: 1}", "is not YAML: anchors and aliases (& and *) are not allowed"),
+        ("0", "Input should be a valid dictionary"),
         ("retrieval: {top_k: 0x_}", "is not YAML"),
         ("1: 2", "Keys should be strings"),
     ],
@@ -363,6 +369,27 @@ def test_an_unreadable_config_file_is_a_config_error(tmp_path, kind):
         path.write_bytes(b"\xff\xfe\x80")
     with pytest.raises(ConfigError, match="cannot read"):
         load_config(path)
+
+
+def test_only_a_small_regular_file_is_read_as_a_config(tmp_path):
+    os.mkfifo(tmp_path / "pipe.yaml")
+    (tmp_path / "large.yaml").write_bytes(b"#" * 100_001)
+    (tmp_path / "zero.yaml").symlink_to("/dev/zero")
+    for path, reason in (
+        (tmp_path / "pipe.yaml", "this is not a regular file"),
+        (tmp_path / "zero.yaml", "this is not a regular file"),
+        (Path("/dev/null"), "this is not a regular file"),
+        (tmp_path / "large.yaml", "this is larger than 100000 bytes"),
+        (tmp_path / ("x" * 300), "File name too long"),
+    ):
+        for load in (load_config, load_profile):
+            with pytest.raises(ConfigError, match=f"cannot read '.*': {reason}"):
+                load(path)
+
+
+def test_a_config_may_be_a_link(tmp_path):
+    (tmp_path / "link.yaml").symlink_to(write(tmp_path / "my.yaml", "critique: {max_points: 3}"))
+    assert load_config(tmp_path / "link.yaml").critique.max_points == 3
 
 
 def test_a_huge_value_is_not_repeated_in_full(tmp_path):
@@ -474,7 +501,7 @@ def test_overrides_apply_in_order_and_the_last_wins():
         ("retrieval.top_k=", "retrieval.top_k: Input should be a valid integer (got None)"),
         ("retrieval.top_k=[8", "retrieval.top_k: '[8' is not a YAML value"),
         ("retrieval.top_k=!!python/name:os.system", "is not a YAML value"),
-        ("generation.temperature=2024-99-99", "is not a YAML value"),
+        ("generation.temperature=2024-99-99", "should be a valid number (got '2024-99-99')"),
         ("generation.temperature=0x_", "is not a YAML value"),
         ("generator.stop=end", "generator.stop"),
         ("generator.window=64", "greater than or equal to 128 (got 64)"),

@@ -51,7 +51,8 @@ def evaluate(here, monkeypatch, capfd):
 
     def run(*arguments):
         data = [] if "--dataset" in arguments else ["--dataset", here / "questions.csv"]
-        command(monkeypatch, "--profile", "embedded", *data, *arguments)
+        profile = [] if "--profile" in arguments else ["--profile", "embedded"]
+        command(monkeypatch, *profile, *data, *arguments)
         capfd.readouterr()
         return cli.main(), capfd.readouterr().out
 
@@ -381,7 +382,15 @@ def test_an_unknown_profile_lists_the_known_ones(mistake):
             "--set: there is no field 'retrieval.topk'; did you mean retrieval.top_k?",
         ),
         ("retrieval.top_k", "--set 'retrieval.top_k': write KEY=VALUE, as in retrieval.top_k=8"),
-        ("retrieval.top_k=[", "--set retrieval.top_k: '[' is not a YAML value"),
+        (
+            "retrieval.top_k=[",
+            "--set retrieval.top_k: '[' is not a YAML value: expected the node content, but found "
+            "'<stream end>' (line 1)",
+        ),
+        (
+            "retrieval.top_k=!!bool x",
+            "--set retrieval.top_k: '!!bool x' is not a YAML value: tags (!) are not allowed",
+        ),
         (
             "retrieval.top_k=many",
             "--set retrieval.top_k: Input should be a valid integer (got 'many')",
@@ -407,8 +416,8 @@ def test_a_wrong_override_names_field_and_value(mistake, override, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (None, "cannot read 'own.yaml': [Errno 2] No such file or directory: 'own.yaml'"),
-        ("retrieval: [", "'own.yaml' is not YAML: while parsing a flow node"),
+        (None, "cannot read 'own.yaml': No such file or directory"),
+        ("retrieval: [", "'own.yaml' is not YAML: expected the node content"),
         ("retreival: {}", "'own.yaml': there is no field retreival; did you mean retrieval?"),
         ("retrieval: {kind: semantic, topk: 3}", "'own.yaml': there is no field retrieval.topk"),
         ("- a\n- b", "'own.yaml': Input should be a valid dictionary"),

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from evaluation.calibration.known_judges import own_figures
 from evaluation.commands import eval_command as cli
 from evaluation.report import report_file
 from graph.support import terminal
@@ -67,17 +68,49 @@ def test_a_report_that_fails_is_a_warning_and_the_run_stays(
     assert f"run: {folder.relative_to(tmp_path)}" in capsys.readouterr().out
 
 
-def test_a_finished_run_keeps_its_report_until_something_is_newer(evaluate, tmp_path):
+def change_journal(folder):
+    path = folder / "journal.jsonl"
+    path.write_bytes(path.read_bytes().rsplit(b"\n", 2)[0] + b"\n")
+
+
+def add_scores(folder):
+    (folder / "scores").mkdir()
+    (folder / "scores" / "judge.jsonl").touch()
+
+
+def measure_judge(folder):
+    path = own_figures()
+    path.parent.mkdir(parents=True)
+    path.write_text('{"judges": []}', encoding="utf-8")
+
+
+@pytest.mark.parametrize("date", [0, 4_000_000_000], ids=["old", "of the future"])
+def test_a_finished_run_keeps_its_report(evaluate, tmp_path, date):
     evaluate("--config", "baseline")
     [page] = tmp_path.glob("runs/*/report.html")
-    page.write_text("mine", encoding="utf-8")
+    os.utime(page, (date, date))
     evaluate("--config", "baseline")
-    assert page.read_text(encoding="utf-8") == "mine"
-    scores = page.parent / "scores" / "judge.jsonl"
-    scores.parent.mkdir()
-    scores.touch()
+    assert page.stat().st_mtime == date
+
+
+@pytest.mark.parametrize("change", [change_journal, add_scores, measure_judge])
+@pytest.mark.parametrize("date", [0, 4_000_000_000], ids=["old", "of the future"])
+def test_a_report_of_other_content_is_written_again(evaluate, tmp_path, monkeypatch, change, date):
+    monkeypatch.setenv("OPENCODER_CACHE", str(tmp_path / "cache"))
+    evaluate("--config", "baseline")
+    [page] = tmp_path.glob("runs/*/report.html")
+    change(page.parent)
+    os.utime(page, (date, date))
     report_file.report_on([page.parent], page)
-    assert page.read_text(encoding="utf-8") != "mine"
+    assert page.stat().st_mtime != date
+
+
+def test_a_report_of_another_run_is_written_again(evaluate, tmp_path):
+    evaluate("--config", "baseline,keyword")
+    first, second = sorted(tmp_path.glob("runs/*/report.html"))
+    first.write_bytes(second.read_bytes())
+    report_file.report_on([first.parent], first)
+    assert first.read_bytes() != second.read_bytes()
 
 
 def without_reader():

@@ -1,0 +1,107 @@
+"""Arguments of command lines: the parser of all commands, paths, whole numbers, the version."""
+
+import argparse
+import os
+import re
+import tomllib
+from collections.abc import Sequence
+from errno import ENAMETOOLONG
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NoReturn
+
+from graph.support.errors import ConfigError
+from graph.support.storage import with_home
+from graph.support.text import one_line
+
+_PACKAGE = "opencoder"
+_WHOLE_NUMBER = re.compile("-?[0-9]{1,18}")
+"""Of numbers that fit into 64 bits."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that reports a wrong command line as one line, as all errors are.
+
+    An option with a value may stand once, and no option may be abbreviated.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **{"allow_abbrev": False, **options})
+        self.register("action", None, _StoreOnce)
+        self.register("action", "store", _StoreOnce)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise `ConfigError`, instead of printing the usage and exiting."""
+        raise ConfigError(f"{one_line(message, 1000)}; see --help")
+
+
+class _StoreOnce(argparse.Action):
+    def __call__(
+        self,
+        _: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        """Store the value; refuse to replace an earlier one unseen."""
+        stored = vars(namespace).setdefault("_stored", set())
+        if option_string and self.dest in stored:
+            raise argparse.ArgumentError(self, "stands twice: give it once")
+        stored.add(self.dest)
+        setattr(namespace, self.dest, values)
+
+
+def add_version(parser: argparse.ArgumentParser) -> None:
+    """Declare --version, which prints the version and exits."""
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=f"{_PACKAGE} {package_version()}",
+        help="print the version, and exit",
+    )
+
+
+def package_version() -> str:
+    """Return the version of this checkout, else of the installed package."""
+    checkout = Path(__file__).parents[2] / "pyproject.toml"
+    if checkout.is_file():
+        project = tomllib.loads(checkout.read_text(encoding="utf-8")).get("project", {})
+        if project.get("name") == _PACKAGE:
+            return str(project["version"])
+    return version(_PACKAGE)
+
+
+def path(text: str) -> Path:
+    """Parse a path, for argparse; a leading ~ is the home folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("the path is empty")
+    try:
+        parsed = with_home(text)
+        os.stat(parsed)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    except OSError as error:
+        # The other errors are reported by the reader or writer of the file.
+        if error.errno == ENAMETOOLONG:
+            raise argparse.ArgumentTypeError("the path is too long") from None
+    return parsed
+
+
+def name_or_path(text: str) -> str:
+    """Parse a name, or a path whose leading ~ is the home folder, for argparse."""
+    return str(path(text)) if text.startswith("~") else text
+
+
+def whole_number(text: str) -> int:
+    """Parse a whole number of at most 18 digits, for argparse."""
+    if not _WHOLE_NUMBER.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at most 18 digits")
+    return int(text)
+
+
+def positive(text: str) -> int:
+    """Parse a whole number above 0, for argparse."""
+    value = int(text) if _WHOLE_NUMBER.fullmatch(text) else 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return value
