@@ -214,7 +214,7 @@ def test_every_flag_is_classified():
     changes_numbers |= {"limit", "batch_size", "seed", "keep_leaks", "judge"}
     changes_numbers |= {"baseline", "semantic_rag", "keyword_rag", "cot"}
     changes_numbers |= {"rerank_initial", "rerank_refined"}
-    changes_nothing = {"list", "index", "runs", "fresh", "dry_run", "no_cache"}
+    changes_nothing = {"list", "version", "index", "runs", "fresh", "dry_run", "no_cache"}
     changes_nothing |= {"no_report", "ragas", "retry_failed", "allow_failed"}
     flags = {
         action.dest for action in parser()._actions if not isinstance(action, argparse._HelpAction)
@@ -326,7 +326,7 @@ def test_an_old_schema_is_another_run(choices, monkeypatch):
 
 
 def test_a_dataset_that_cannot_be_read_is_refused(choices, tmp_path):
-    with pytest.raises(DatasetError, match=r"none\.csv: cannot be read: No such file"):
+    with pytest.raises(DatasetError, match=r"none\.csv: there is no such file"):
         identity_of(choices(dataset=tmp_path / "none.csv"))
 
 

@@ -455,7 +455,7 @@ def test_a_wrong_dataset_is_named_with_its_place(mistake, here, content, message
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "cannot be read: No such file or directory"),
+        (None, "there is no such file"),
         (b"question_id,question_title\n1,t\n", "column 'question_body', 'question_tags'"),
         (b"", "column 'question_id'|has no rows"),
         (b"question_id\n\xff\n", "column 'question_title'|not UTF-8"),
