@@ -12,7 +12,7 @@ from evaluation.analysis.stage_gains import StageGain
 from evaluation.calibration.known_judges import note_of
 from evaluation.metrics.registry import STAGE_METRICS, short_name
 from evaluation.statistics.summaries import Summary, is_constant
-from evaluation.tables.layout import add_number_columns, new_table
+from evaluation.tables.layout import FittingTable, add_number_columns, new_table
 from evaluation.tables.numbers import decimal, estimate_mark, signed, signed_decimal
 from evaluation.tables.summary_columns import SUMMARY_COLUMNS, narrow_cell, summary_cells
 from graph.support.storage import write_atomically
@@ -38,8 +38,8 @@ def headline(results: Results) -> str:
 
 def results_table(results: Results) -> Table:
     """Return a row for each metric of the answers and of retrieval."""
-    table = Table()
-    table.add_column("metric")
+    table = FittingTable()
+    table.add_column("metric", no_wrap=True)
     add_number_columns(table, *SUMMARY_COLUMNS)
     for name, summary in results["metrics"].items():
         table.add_row(name, *summary_cells(summary))
@@ -53,7 +53,7 @@ def results_table(results: Results) -> Table:
 def stages_table(gains: dict[str, StageGain]) -> Table:
     """Return a row for each stage: its mean gain in each metric, where it ran."""
     table = new_table()
-    table.add_column("stage\nran, changed")
+    table.add_column("stage\nran, changed", no_wrap=True)
     add_number_columns(table, *(f"{short_name(name)}\n95 %" for name in STAGE_METRICS))
     for stage, gain in gains.items():
         cells = [narrow_cell(gain["metrics"][name], signed) for name in STAGE_METRICS]
@@ -91,6 +91,9 @@ def notes(results: Results) -> list[str]:
     return [
         *_failure_notes(results),
         *_interval_notes(results),
+        *_retrieval_notes(results),
+        *_unscored_notes(results),
+        *_length_notes(results),
         *_judge_notes(results),
         *_refinement_notes(results),
         *_memory_notes(results),
@@ -128,6 +131,45 @@ def _interval_notes(results: Results) -> list[str]:
     if not names:
         return []
     return [f"No interval, since all values are the same: {', '.join(names)}."]
+
+
+def _retrieval_notes(results: Results) -> list[str]:
+    if results["retrieval"] is None or not results["retrieval"]["not_in_corpus"]:
+        return []
+    return [
+        f"{results['retrieval']['not_in_corpus']} questions name a relevant post that retrieval cannot "
+        "return, since the corpus lacks it or it is left out as a leak: their hit rate, recall and MRR "
+        "are unscored."
+    ]
+
+
+def _unscored_notes(results: Results) -> list[str]:
+    """Return a note on the references of signs alone, of which ROUGE finds no word."""
+    metrics = results["metrics"]
+    if not {"BLEU", "ROUGE-1"} <= metrics.keys():
+        return []
+    wordless = metrics["ROUGE-1"]["unscored"] - metrics["BLEU"]["unscored"]
+    if wordless <= 0:
+        return []
+    return [f"ROUGE: {wordless} references have no letters or digits: unscored."]
+
+
+def _length_notes(results: Results) -> list[str]:
+    """Return the notes on texts that the encoder or the judge could not read at once."""
+    texts, answered = results["long_texts"], results["n"] - results["failed"]
+    lines = []
+    if texts["answers"] or texts["references"]:
+        lines.append(
+            f"semantic_similarity: {texts['answers']} of {answered} answers and "
+            f"{texts['references']} references are longer than the encoder reads at once: they were "
+            "read in parts."
+        )
+    if texts["cut_for_judge"]:
+        lines.append(
+            f"LLM_judge: {texts['cut_for_judge']} of {answered} answers were judged without "
+            f"{texts['cut_tokens']} tokens of them or of their references, cut to fit the judge's window."
+        )
+    return lines
 
 
 def _judge_notes(results: Results) -> list[str]:
