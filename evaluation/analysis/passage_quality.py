@@ -1,9 +1,15 @@
-"""The quality of passages: retrieval of the relevant posts, and their use in the answer."""
+"""The quality of passages: retrieval of the relevant posts, and their use in the answer.
+
+A relevant post that the corpus does not hold cannot be retrieved, and nothing is known about the
+retrieval of posts like it: a question that names one is unscored, never 0.
+"""
 
 import re
 from collections.abc import Sequence
 from typing import Literal, TypedDict
 
+from evaluation.analysis.citations import cited_numbers
+from evaluation.metrics.normal_text import normal_text
 from evaluation.metrics.registry import METRIC_NAMES
 from evaluation.statistics.summaries import Summary, summarise
 from evaluation.store.journal import Record
@@ -29,11 +35,13 @@ class OutcomeScores(TypedDict):
 
 
 class RetrievalQuality(TypedDict):
-    """The quality of retrieval over the answered questions that name relevant posts."""
+    """The quality of retrieval over the answered questions whose relevant posts are in the corpus."""
 
     n: int
     unscored: int
-    """Questions that name no relevant post."""
+    """Questions that name no relevant post, or one that is not in the corpus."""
+    not_in_corpus: int
+    """Of those, the questions that name a post that is not in the corpus."""
     hit_rate: Summary
     """Share of questions with a relevant passage."""
     recall: Summary
@@ -45,9 +53,9 @@ class RetrievalQuality(TypedDict):
 
 def retrieval_quality(records: Sequence[Record]) -> RetrievalQuality | None:
     """Return the quality of retrieval over answered records; None if none names a relevant post."""
-    judged = [record for record in records if record["relevant_question_ids"]]
-    if not judged:
+    if not any(record["relevant_question_ids"] for record in records):
         return None
+    judged = [record for record in records if is_judged(record)]
     ranks = [_relevant_ranks(record) for record in judged]
     by_outcome: dict[PassageOutcome, list[Record]] = {outcome: [] for outcome in OUTCOMES}
     for record in judged:
@@ -55,6 +63,7 @@ def retrieval_quality(records: Sequence[Record]) -> RetrievalQuality | None:
     return {
         "n": len(judged),
         "unscored": len(records) - len(judged),
+        "not_in_corpus": sum(bool(record["relevant_not_in_corpus"]) for record in records),
         "hit_rate": summarise([float(bool(numbers)) for numbers in ranks]),
         "recall": summarise([_recall(record) for record in judged]),
         "MRR": summarise([1 / numbers[0] if numbers else 0.0 for numbers in ranks]),
@@ -62,16 +71,25 @@ def retrieval_quality(records: Sequence[Record]) -> RetrievalQuality | None:
     }
 
 
+def is_judged(record: Record) -> bool:
+    """Tell whether a question names relevant posts and the corpus holds all of them."""
+    return bool(record["relevant_question_ids"]) and not record["relevant_not_in_corpus"]
+
+
 def outcome_of(record: Record) -> PassageOutcome:
     """Return the outcome of a question's relevant passages.
 
-    An answer uses a passage if it cites the passage's number, as in [1], or shares 8 consecutive
-    words with it.
+    An answer uses a passage if it cites the passage's number outside code, as in [1], shares 8
+    consecutive words with it, or has the same words as the passage or as the answer in it.
     """
     passages = _relevant_passages(record)
     if not passages:
         return "not retrieved"
-    used = any(_uses(record["answer"], passage) for passage in passages)
+    cited = cited_numbers(record["answer"], len(record["passages"]))
+    used = any(
+        passage["number"] in cited or _shares_words(record["answer"], passage)
+        for passage in passages
+    )
     return "retrieved and used" if used else "retrieved, not used"
 
 
@@ -91,15 +109,20 @@ def _recall(record: Record) -> float:
     return len(retrieved) / len(set(record["relevant_question_ids"]))
 
 
-def _uses(answer: str, passage: Passage) -> bool:
-    if f"[{passage['number']}]" in answer:
+def _shares_words(answer: str, passage: Passage) -> bool:
+    text, words = passage["text"], _words(answer)
+    copies = (_words(text), _words(text[: passage["answer_chars"]]))
+    if words and words in copies:
         return True
-    return not _word_runs(answer).isdisjoint(_word_runs(passage["text"]))
+    return not _word_runs(words).isdisjoint(_word_runs(copies[0]))
 
 
-def _word_runs(text: str) -> set[tuple[str, ...]]:
-    """Return all runs of `_QUOTE_WORDS` consecutive words, in lower case."""
-    words = _WORD.findall(text.lower())
+def _words(text: str) -> list[str]:
+    return _WORD.findall(normal_text(text).casefold())
+
+
+def _word_runs(words: Sequence[str]) -> set[tuple[str, ...]]:
+    """Return all runs of `_QUOTE_WORDS` consecutive words."""
     starts = range(len(words) - _QUOTE_WORDS + 1)
     return {tuple(words[start : start + _QUOTE_WORDS]) for start in starts}
 

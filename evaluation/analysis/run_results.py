@@ -5,13 +5,26 @@ from typing import TypedDict
 
 from evaluation.analysis.passage_quality import RetrievalQuality, retrieval_quality
 from evaluation.analysis.stage_gains import StageGain, stage_gains, stage_scores
-from evaluation.answering.model_calls import Tokens, tokens_of
+from evaluation.answering.model_calls import Tokens, cut_by_judge, tokens_of
 from evaluation.calibration.known_judges import Calibration
 from evaluation.metrics.registry import metric_names
 from evaluation.statistics.summaries import Summary, summarise
 from evaluation.store.journal import Record
 from graph.schema import Settings
 from nodes.state import Step
+
+
+class LongTexts(TypedDict):
+    """The number of texts that the model behind a metric could not read at once."""
+
+    answers: int
+    """Answers that the encoder read in parts."""
+    references: int
+    """References that the encoder read in parts."""
+    cut_for_judge: int
+    """Questions whose answer or reference was cut to fit the judge's window."""
+    cut_tokens: int
+    """Tokens of them that the judge did not read."""
 
 
 class Results(TypedDict):
@@ -29,6 +42,7 @@ class Results(TypedDict):
     """None if the config retrieves nothing or no question names relevant posts."""
     judge_mass: Summary
     """Probability of all grades together, before normalising; low if the judge did not follow."""
+    long_texts: LongTexts
     stages: dict[str, dict[str, Summary]]
     """Metrics of the answer after each stage, over all questions."""
     added: dict[str, StageGain]
@@ -76,6 +90,7 @@ def results_of(
                 for verdict in step.get("verdicts", [])
             ]
         ),
+        "long_texts": _long_texts(answered),
         "stages": stage_scores(ordered),
         "added": stage_gains(ordered),
         "critique_formats": _count(
@@ -94,6 +109,17 @@ def results_of(
 def _means(records: Sequence[Record]) -> dict[str, Summary]:
     names = metric_names(record["metrics"] for record in records)
     return {name: summarise([record["metrics"].get(name) for record in records]) for name in names}
+
+
+def _long_texts(records: Sequence[Record]) -> LongTexts:
+    parts = [record["encoder_parts"] for record in records if record["encoder_parts"] is not None]
+    cut = [tokens for record in records if (tokens := cut_by_judge(record["steps"]))]
+    return {
+        "answers": sum(read["answer"] > 1 for read in parts),
+        "references": sum(read["reference"] > 1 for read in parts),
+        "cut_for_judge": len(cut),
+        "cut_tokens": sum(cut),
+    }
 
 
 def _count(names: Sequence[str]) -> dict[str, int]:

@@ -33,6 +33,13 @@ class AnsweringSetup(NamedTuple):
     encoder: Encoder
     calibrated: CalibratedJudge | None = None
     """The calibrated judge of a run that asks for it."""
+    not_in_corpus: frozenset[str] = frozenset()
+    """Relevant ids of the questions that retrieval cannot return; empty if nothing is retrieved."""
+
+
+class _OpenRetriever(NamedTuple):
+    retriever: BaseRetriever | None
+    not_in_corpus: frozenset[str]
 
 
 def open_setup(
@@ -66,15 +73,18 @@ def open_setup(
         MissingExtraError: A package that the config needs is not installed.
     """
     embedder = settings.profile.embedder
+    opened = _open_retriever(settings, items, corpus, index, excluded, seed)
     answering = answering_graph(
         settings.config,
         model=models.generator,
         chooser=models.generator,
-        retriever=_open_retriever(settings, items, corpus, index, excluded, seed),
+        retriever=opened.retriever,
         output=State,
     )
     graph = judged_graph(answering, models.judge if judged else None)
-    return AnsweringSetup(graph, models.lockstep, open_encoder(embedder), calibrated)
+    return AnsweringSetup(
+        graph, models.lockstep, open_encoder(embedder), calibrated, opened.not_in_corpus
+    )
 
 
 def _open_retriever(
@@ -84,12 +94,14 @@ def _open_retriever(
     index: Path | None,
     excluded: frozenset[str],
     seed: int,
-) -> BaseRetriever | None:
+) -> _OpenRetriever:
     retrieval = settings.config.retrieval
+    relevant = {name for item in items for name in item.relevant_question_ids}
     if retrieval.kind == "none":
-        return None
+        return _OpenRetriever(None, frozenset())
     if retrieval.kind == "oracle":
-        return _oracle(settings, items, corpus or default_corpus())
+        oracle = _oracle(settings, items, corpus or default_corpus())
+        return _OpenRetriever(oracle, frozenset(relevant - oracle.returnable(relevant)))
     retriever = open_retriever(
         searched(retrieval),
         settings.profile.embedder,
@@ -98,10 +110,12 @@ def _open_retriever(
         excluded=excluded,
     )
     retriever.open()
+    not_in_corpus = frozenset(relevant - retriever.returnable(relevant))
     if retrieval.kind != "shuffled":
-        return retriever
+        return _OpenRetriever(retriever, not_in_corpus)
     others = other_questions([item.question for item in items], seed)
-    return ShuffledRetriever(inner=retriever, other_question=others)
+    shuffled = ShuffledRetriever(inner=retriever, other_question=others)
+    return _OpenRetriever(shuffled, not_in_corpus)
 
 
 def _oracle(settings: Settings, items: Sequence[Item], corpus: Path) -> OracleRetriever:

@@ -186,7 +186,10 @@ def answer_batch(
     """Run one batch through the graph, its questions side by side, and score the answers."""
     tasks: list[Callable[[], JudgedState]] = [partial(_answer, setup.graph, item) for item in batch]
     outcomes = setup.lockstep.run(tasks, on_served)
-    records = [_record(item, outcome) for item, outcome in zip(batch, outcomes, strict=True)]
+    records = [
+        _record(item, outcome, setup.not_in_corpus)
+        for item, outcome in zip(batch, outcomes, strict=True)
+    ]
     answered = [record for record in records if record["error"] is None]
     with environment_failures():
         _score(setup, answered)
@@ -221,7 +224,7 @@ def _answer(graph: JudgedGraph, item: Item) -> JudgedState:
     return cast(JudgedState, graph.invoke(state))
 
 
-def _record(item: Item, outcome: TaskOutcome[JudgedState]) -> Record:
+def _record(item: Item, outcome: TaskOutcome[JudgedState], not_in_corpus: frozenset[str]) -> Record:
     if outcome.error is not None and not isinstance(outcome.error, Exception):
         raise outcome.error
     state = outcome.value
@@ -231,12 +234,14 @@ def _record(item: Item, outcome: TaskOutcome[JudgedState]) -> Record:
         "question": item.question,
         "reference": item.reference,
         "relevant_question_ids": list(item.relevant_question_ids),
+        "relevant_not_in_corpus": [i for i in item.relevant_question_ids if i in not_in_corpus],
         "answer": state["answer"] if state else "",
         "reasoning": state.get("reasoning", "") if state else "",
         "passages": state.get("passages", []) if state else [],
         "steps": state.get("steps", []) if state else [],
         "error": None,
         "metrics": {LLM_JUDGE.name: state.get("score")} if state else {},
+        "encoder_parts": None,
         "candidates": [],
     }
     if isinstance(outcome.error, Exception):

@@ -64,6 +64,16 @@ def tokens_of(records: Sequence[Record]) -> Tokens:
     }
 
 
+def cut_by_judge(steps: Sequence[Step]) -> int:
+    """Return the number of tokens of answer and reference that the judge did not read."""
+    return sum(
+        verdict["cut_tokens"]
+        for step in steps
+        if step["node"] == "judge"
+        for verdict in step.get("verdicts", [])
+    )
+
+
 def _steps(records: Sequence[Record]) -> list[Step]:
     return [step for record in records for step in record["steps"]]
 

@@ -55,6 +55,15 @@ def _show(result: JudgedRun) -> None:
     ]
     terminal.print_text(console, headline, wrap=False)
     console.print(scores_table(rows))
-    for line in [*reason_lines(rows), agreement_line(result["agreement"])]:
+    for line in [*reason_lines(rows), *_cut_lines(result), agreement_line(result["agreement"])]:
         terminal.print_text(console, line)
     terminal.print_text(console, f"scores: {result['run']}/{result['scores']}", wrap=False)
+
+
+def _cut_lines(result: JudgedRun) -> list[str]:
+    if not result["cut"]:
+        return []
+    return [
+        f"{result['metric']}: {result['cut']} answers were judged without a part of them or of their "
+        "reference, cut to fit the judge's window"
+    ]

@@ -119,6 +119,8 @@ def _score_differences(record: Record, recomputed: Record | None) -> Iterator[st
     metrics = {} if recomputed is None else recomputed["metrics"]
     yield from _value_differences(where, record["metrics"], metrics)
     if recomputed is not None:
+        parts = recomputed["encoder_parts"] or record["encoder_parts"]
+        yield from _value_differences(f"{where}: encoder_parts", record["encoder_parts"], parts)
         candidates = recomputed["candidates"]
         yield from _value_differences(f"{where}: candidates", record["candidates"], candidates)
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from evaluation.metrics.metric import MetricScores
+from evaluation.metrics.normal_text import normal_text
 from evaluation.metrics.semantic_similarity import semantic_similarity
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ def chrf(answer: str, reference: str) -> float | None:
     """
     if not reference:
         return None
+    answer, reference = normal_text(answer), normal_text(reference)
     length = len("".join(reference.split()))
     if not answer.strip() or not length:
         return 0.0

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from evaluation.metrics.normal_text import normal_text
+
 if TYPE_CHECKING:
     from graph.retrieval.encoder import Encoder
 
@@ -39,7 +41,7 @@ class Metric:
 def scored_one_by_one(score: Callable[[str, str], float]) -> BatchScore:
     """Return the score of many answers from the score of one answer and its reference.
 
-    `score` is called for non-empty answers with a reference only.
+    `score` is called for non-empty answers with a reference only, both as `normal_text`.
     """
 
     def score_all(
@@ -47,7 +49,9 @@ def scored_one_by_one(score: Callable[[str, str], float]) -> BatchScore:
     ) -> list[float | None]:
         del encoder  # The score compares texts, not vectors.
         return [
-            (score(answer, reference) if answer else 0.0) if reference else None
+            (score(normal_text(answer), normal_text(reference)) if answer else 0.0)
+            if reference
+            else None
             for answer, reference in zip(answers, references, strict=True)
         ]
 

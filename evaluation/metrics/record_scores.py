@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 from evaluation.metrics.calibrated_judge import CalibratedJudge
 from evaluation.metrics.extra_signals import extra_signals
 from evaluation.metrics.metric import MetricScores
+from evaluation.metrics.normal_text import normal_text
 from evaluation.metrics.registry import METRICS, score_answers
-from evaluation.store.journal import CandidateScore, Record
+from evaluation.store.journal import CandidateScore, EncoderParts, Record
 
 if TYPE_CHECKING:
     from graph.retrieval.encoder import Encoder
@@ -26,11 +27,25 @@ def score_texts(encoder: "Encoder | None", records: Sequence[Record]) -> None:
     scores_of: dict[int, dict[str, MetricScores]] = {record["index"]: {} for record in records}
     for (record, text), text_scores in zip(texts, scores, strict=True):
         scores_of[record["index"]][text] = text_scores
+    parts = _encoder_parts(encoder, records)
     for record in records:
         own = scores_of[record["index"]]
         measured = {**record["metrics"], **own[record["answer"]]}
+        record["encoder_parts"] = parts.get(record["index"])
         record["metrics"] = {metric.name: measured.get(metric.name) for metric in METRICS}
         record["candidates"] = _candidates(record, own)
+
+
+def _encoder_parts(encoder: "Encoder | None", records: Sequence[Record]) -> dict[int, EncoderParts]:
+    """Return the parts in which the encoder read the answers and references, by index."""
+    if encoder is None:
+        return {}
+    texts = [normal_text(record[name]) for record in records for name in ("answer", "reference")]
+    counts = [len(parts) for parts in encoder.split(texts)]
+    return {
+        record["index"]: {"answer": answer, "reference": reference}
+        for record, answer, reference in zip(records, counts[::2], counts[1::2], strict=True)
+    }
 
 
 def _texts(record: Record) -> list[str]:

@@ -10,7 +10,6 @@ from evaluation.metrics.llm_judge import LLM_JUDGE
 from evaluation.metrics.metric import MetricScores
 from evaluation.metrics.rouge import ROUGE_1, ROUGE_L
 from evaluation.metrics.semantic_similarity import SEMANTIC_SIMILARITY
-from graph.support.text import unix_lines
 
 if TYPE_CHECKING:
     from graph.retrieval.encoder import Encoder
@@ -54,7 +53,5 @@ def score_answers(
         references: The reference of each answer; empty where there is none.
         encoder: The encoder of metrics on vectors.
     """
-    # A line that ends with CRLF is the same line.
-    answers, references = [*map(unix_lines, answers)], [*map(unix_lines, references)]
     scores = [metric.score(answers, references, encoder) for metric in METRICS if metric.score]
     return [dict(zip(STAGE_METRICS, row, strict=True)) for row in zip(*scores, strict=True)]

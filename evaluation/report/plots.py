@@ -151,8 +151,8 @@ def _outcomes_panel(figures: Figures, metric: str) -> Panel:
     axis = f"{metric} of the questions with this outcome, 95 % interval"
     svg = _forest(groups, axis, f"{metric} by retrieval outcome")
     explanation = (
-        "Questions whose relevant posts are known. An answer used a passage if it cites its number "
-        "or shares eight words in a row with it."
+        "Questions whose relevant posts are known and in the corpus. An answer used a passage if it "
+        "cites its number outside code, shares eight words in a row with it, or is a copy of it."
         if svg
         else "Nothing to draw: no run retrieves, or no question names its relevant posts."
     )

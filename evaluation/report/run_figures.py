@@ -8,7 +8,7 @@ from typing import NamedTuple
 from evaluation.analysis.comparison import Difference, adjust, compare
 from evaluation.analysis.control_comparison import control_of, verdict_lines
 from evaluation.analysis.costs import Cost, cost_of
-from evaluation.analysis.passage_quality import OUTCOMES, PassageOutcome, outcome_of
+from evaluation.analysis.passage_quality import OUTCOMES, PassageOutcome, is_judged, outcome_of
 from evaluation.analysis.run_results import Results, results_of
 from evaluation.analysis.stage_gains import StageGain
 from evaluation.calibration.known_judges import calibration_of, doubt_of
@@ -178,7 +178,7 @@ def _reported_run(key: str, name: str, run: RecordedRun, metrics: Sequence[str])
     ]
     answered = [record for record in records if record["error"] is None]
     with known_records(run.folder):
-        outcomes = {r["index"]: outcome_of(r) for r in answered if r["relevant_question_ids"]}
+        outcomes = {r["index"]: outcome_of(r) for r in answered if is_judged(r)}
         results = results_of(settings, records, calibration_of(run.identity))
         # A run without an answer has no means of the metrics that only other runs have.
         further = [metric for metric in metrics if metric not in results["metrics"]]

@@ -4,10 +4,12 @@ from functools import partial
 from pathlib import Path
 from typing import TypedDict
 
+from evaluation.answering.model_calls import cut_by_judge
 from evaluation.metrics.calibrated_judge import CALIBRATED_OPTION, SHIPPED
 from evaluation.rescoring.calibrated_pass import calibrated_pass_spec, open_calibrated
 from evaluation.rescoring.model_judge import METRIC, judge_spec, model_pass_spec, open_judge
 from evaluation.rescoring.pass_summary import PassSummary, summarise_own, summarise_pass
+from evaluation.rescoring.score_files import PassScore
 from evaluation.rescoring.score_pass import (
     CompletedPass,
     PreparedPass,
@@ -17,6 +19,7 @@ from evaluation.statistics.agreement import Correlation, rank_correlation
 from evaluation.store.manifest import batch_size
 from evaluation.store.recorded_run import RecordedRun
 from graph.schema import Profile
+from nodes.state import Step
 
 
 class JudgedRun(TypedDict):
@@ -32,6 +35,8 @@ class JudgedRun(TypedDict):
     own: PassSummary
     """Of the run's own judge, on the questions that this judge scored."""
     agreement: Correlation
+    cut: int
+    """Answers that this judge scored without a part of them or of their reference."""
 
 
 def judge_run(folder: Path, name: str, profile: Profile) -> JudgedRun:
@@ -73,4 +78,10 @@ def _document(completed: CompletedPass) -> JudgedRun:
         "this": summarise_pass(run, scores, metric),
         "own": summarise_own(run, scores, METRIC),
         "agreement": rank_correlation(values, own_values),
+        "cut": sum(cut_by_judge(_judge_steps(scores[r["index"]])) > 0 for r in scored),
     }
+
+
+def _judge_steps(score: PassScore) -> list[Step]:
+    """Return the steps of a model's judgment; the calibrated judge has signals instead."""
+    return [evidence for evidence in score["evidence"] if "node" in evidence]

@@ -30,6 +30,13 @@ class CandidateScore(TypedDict):
     metrics: dict[str, float | None]
 
 
+class EncoderParts(TypedDict):
+    """The number of parts in which the metrics' encoder read a text; 1 if it read it at once."""
+
+    answer: int
+    reference: int
+
+
 class Record(TypedDict):
     """One question: its answer, the steps to it, and its scores."""
 
@@ -38,6 +45,8 @@ class Record(TypedDict):
     question: str
     reference: str
     relevant_question_ids: list[str]
+    relevant_not_in_corpus: list[str]
+    """Of those, the ids that retrieval could not return: the corpus lacks them, or they are leaks."""
     answer: str
     reasoning: str
     passages: list[Passage]
@@ -45,6 +54,8 @@ class Record(TypedDict):
     error: Failure | None
     metrics: dict[str, float | None]
     """By metric; None is unscored. Empty for a failed question."""
+    encoder_parts: EncoderParts | None
+    """None where no encoder measured a metric."""
     candidates: list[CandidateScore]
     """The scores of every draft and refinement. Empty for a failed question."""
 

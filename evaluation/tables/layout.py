@@ -31,7 +31,9 @@ class FittingTable(Table):
             yield from super().__rich_console__(console, options)
             return
         for row in range(1, self.row_count + 1):
-            yield from _block([column[0] for column in columns], [column[row] for column in columns])
+            yield from _block(
+                [column[0] for column in columns], [column[row] for column in columns]
+            )
 
     def _least_width(
         self, console: Console, options: ConsoleOptions, columns: Sequence[Sequence[_Lines]]

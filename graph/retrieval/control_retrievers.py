@@ -1,7 +1,7 @@
 """Retrievers of control configs: passages that are certainly relevant, and certainly irrelevant."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
@@ -53,6 +53,11 @@ class OracleRetriever(BaseRetriever):
     def unanswerable(self) -> int:
         """The number of questions without a relevant post: they get no passages."""
         return sum(not documents for documents in self.documents.values())
+
+    def returnable(self, question_ids: Collection[str]) -> set[str]:
+        """Return those of the ids that the corpus holds."""
+        documents = (document for posts in self.documents.values() for document in posts)
+        return {document.metadata["question_id"] for document in documents} & set(question_ids)
 
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun

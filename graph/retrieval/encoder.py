@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,14 @@ CHUNK = 512
 """Texts that are encoded between two steps of the progress, and saved together."""
 _BATCH_TOKENS = 1024
 """Tokens in one forward pass: its activations then stay in a core's cache."""
+
+
+class TextPart(NamedTuple):
+    """A part of a text that the encoder reads whole."""
+
+    text: str
+    tokens: int
+    """At least 1."""
 
 
 @cache
@@ -145,6 +153,21 @@ class Encoder:
         in_order[order] = np.concatenate(encoded)
         return in_order
 
+    def split(self, texts: Sequence[str]) -> list[list[TextPart]]:
+        """Split each text into parts of at most the encoder's window, in order, between words.
+
+        A text that fits is its only part. A word that is longer than the window is split too. A model
+        without a transformer has no window.
+        """
+        with self._lock:
+            model = self._load()
+            if not self._has_transformer:
+                return [[TextPart(text, 1)] for text in texts]
+            prompt = encoder_prompts(self.spec).document
+            # What stands in the window of every text: the prompt, and tokens around the text.
+            window = model.max_seq_length - len(model.tokenizer(prompt)["input_ids"])
+            return [_parts(model.tokenizer, without_surrogates(text), window) for text in texts]
+
     def _encode_chunk(
         self, model: "SentenceTransformer", texts: Sequence[str], prompt: str
     ) -> NDArray[np.float32]:
@@ -245,6 +268,23 @@ def _prompt_tokens(tokenizer: "PreTrainedTokenizerBase", prompt: str) -> int:
         return 0
     ids = tokenizer(prompt)["input_ids"]
     return len(ids) - (ids[-1] in tokenizer.all_special_ids)
+
+
+def _parts(tokenizer: "PreTrainedTokenizerBase", text: str, window: int) -> list[TextPart]:
+    tokens = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)[
+        "offset_mapping"
+    ]
+    parts, start = [], 0
+    while len(tokens) - start > window:
+        end = start + window
+        # A token that touches the one before it does not begin a word.
+        while end > start and tokens[end][0] <= tokens[end - 1][1]:
+            end -= 1
+        end = end if end > start else start + window
+        parts.append(TextPart(text[tokens[start][0] : tokens[end][0]], end - start))
+        start = end
+    first = tokens[start][0] if parts else 0
+    return [*parts, TextPart(text[first:], max(1, len(tokens) - start))]
 
 
 def _batches(lengths: Sequence[int]) -> list[list[int]]:

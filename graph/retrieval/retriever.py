@@ -1,6 +1,6 @@
 """The retriever: the posts that fit a query best, as LangChain documents."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
@@ -65,6 +65,11 @@ class PostRetriever(BaseRetriever):
         """Return the folder of the index, which is built or opened first."""
         self._open_once()
         return self._index_folder
+
+    def returnable(self, question_ids: Collection[str]) -> set[str]:
+        """Return those of the ids that the corpus holds and that are not excluded."""
+        ids = self._open_once().posts.question_ids
+        return {name for name in ids if name in question_ids} - self.excluded
 
     def _open_once(self) -> OpenIndex:
         with self._lock:

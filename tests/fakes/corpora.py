@@ -6,6 +6,7 @@ from typing import ClassVar
 from zlib import crc32
 
 from graph.retrieval import index, searching
+from graph.retrieval.encoder import TextPart
 from graph.retrieval.posts import Post
 from graph.retrieval.terms import tokenize
 from graph.schema import EmbedderSpec
@@ -95,6 +96,10 @@ class FakeEncoder:
 
     def encode_queries(self, texts):
         return self.encode(texts)
+
+    def split(self, texts):
+        """Return each text as its only part."""
+        return [[TextPart(text, 1)] for text in texts]
 
 
 def encode_without_weights(monkeypatch) -> None:

@@ -16,6 +16,7 @@ def record(index: int = 0, **changes) -> Record:
         "question": "why?",
         "reference": "because",
         "relevant_question_ids": [],
+        "relevant_not_in_corpus": [],
         "answer": f"answer {index}",
         "reasoning": "",
         "passages": [],
@@ -25,6 +26,7 @@ def record(index: int = 0, **changes) -> Record:
         ],
         "error": None,
         "metrics": dict.fromkeys(METRIC_NAMES, index / 10),
+        "encoder_parts": {"answer": 1, "reference": 1},
         "candidates": [],
     }
     return {**fields, **changes}
@@ -37,6 +39,7 @@ def failed(index: int) -> Record:
         steps=[],
         error={"type": "ValueError", "message": "no"},
         metrics={},
+        encoder_parts=None,
     )
 
 

@@ -12,6 +12,7 @@ from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 
 from evaluation.answering.questions import Item
+from graph.retrieval.encoder import TextPart
 from graph.retrieval.posts import Post
 from nodes.model import Prompt, Reply, Verdict
 
@@ -135,6 +136,10 @@ class Encoder:
         roots = np.sqrt(vectors)
         unit: np.ndarray[Any, Any] = roots / np.linalg.norm(roots, axis=1, keepdims=True)
         return unit
+
+    def split(self, texts: Sequence[str]) -> list[list[TextPart]]:
+        """Return each text as its only part."""
+        return [[TextPart(text, 1)] for text in texts]
 
 
 def _sentences(text: str) -> list[str]:

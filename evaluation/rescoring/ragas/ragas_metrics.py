@@ -40,7 +40,7 @@ _REASON_IF_EMPTY = {
     "reference": "no reference",
     "retrieved_contexts": "no passages",
     "retrieved_context_ids": "no passages",
-    "reference_context_ids": "the dataset names no relevant posts",
+    "reference_context_ids": "the dataset names no relevant posts, or one that the corpus lacks",
 }
 _REASON_CHARS = 100
 
@@ -146,7 +146,10 @@ def _sample(record: Record) -> dict[str, Any]:
         "reference": without_surrogates(record["reference"]).strip(),
         "retrieved_contexts": [without_surrogates(passage["text"]) for passage in passages],
         "retrieved_context_ids": [passage["question_id"] for passage in passages],
-        "reference_context_ids": list(record["relevant_question_ids"]),
+        # No retriever returns what the corpus lacks: such a question is unscored.
+        "reference_context_ids": (
+            [] if record["relevant_not_in_corpus"] else list(record["relevant_question_ids"])
+        ),
     }
 
 

@@ -5,7 +5,13 @@ import pytest
 from evaluation.analysis.passage_quality import outcome_of, retrieval_quality
 from evaluation.analysis.run_results import results_of
 from evaluation.statistics.summaries import summarise
-from evaluation.tables.results_tables import outcomes_line, results_table, write_results
+from evaluation.tables.results_tables import (
+    notes,
+    outcomes_line,
+    results_table,
+    retrieval_rows,
+    write_results,
+)
 from graph.config import load_settings
 from tests.fakes.records import failed, record
 
@@ -68,6 +74,14 @@ def test_answers_are_split_by_what_became_of_the_relevant_passage():
         ("three four five six seven eight nine", LONG, False),
         ("", "a passage", False),
         ("an answer", "", False),
+        ("", "", False),
+        ("```\nfirst = row[0]; second = row[1]\n```", "a passage", False),
+        ("see [1, 2]", "a passage", False),
+        ("Use sorted(d, key=d.get).", "use sorted(d, key=d.get)", True),
+        ("No.", "No.", True),
+        ("**Zu** groß", "zu GROSS", True),
+        ("cafe\u0301", "caf\u00e9", True),
+        ("Use sorted(d).", "Use sorted(d, key=d.get).", False),
     ],
 )
 def test_a_passage_is_used_when_it_is_cited_or_quoted(answer, text, used):
@@ -75,6 +89,47 @@ def test_a_passage_is_used_when_it_is_cited_or_quoted(answer, text, used):
         relevant_question_ids=["7"], passages=[passage(1, "7", text)], answer=answer
     )
     assert outcome_of(answered_record) == ("retrieved and used" if used else "retrieved, not used")
+
+
+def test_a_copy_of_the_answer_in_a_passage_uses_it():
+    text = "Use sorted(d).\n\nIt was asked:\nHow to sort?"
+    source = {**passage(1, "7", text), "answer_chars": len("Use sorted(d).")}
+    copied = record(relevant_question_ids=["7"], passages=[source], answer="Use `sorted(d)`")
+    assert outcome_of(copied) == "retrieved and used"
+
+
+def test_a_number_of_another_passage_is_no_use():
+    records = [answered(0, ["8"], ["7", "8", "9"], f"see {cited}") for cited in ("[1]", "[1-3]")]
+    assert [outcome_of(r) for r in records] == ["retrieved, not used", "retrieved and used"]
+
+
+OUTSIDE = [
+    record(5, relevant_question_ids=["99"], relevant_not_in_corpus=["99"]),
+    answered(6, ["7", "99"], ["7", "8"]) | {"relevant_not_in_corpus": ["99"]},
+    record(7, relevant_question_ids=["98", "99"], relevant_not_in_corpus=["98", "99"]),
+]
+
+
+def test_a_relevant_post_outside_the_corpus_leaves_its_question_unscored():
+    quality = retrieval_quality([*RECORDS, *OUTSIDE])
+    assert (quality["n"], quality["unscored"], quality["not_in_corpus"]) == (3, 4, 3)
+    for measure in ("hit_rate", "recall", "MRR", "outcomes"):
+        assert quality[measure] == retrieval_quality(RECORDS)[measure], measure
+    [note] = [n for n in notes(results_of(SETTINGS, [*RECORDS, *OUTSIDE])) if "corpus" in n]
+    assert note.startswith("3 questions name a relevant post that retrieval cannot return")
+    assert note.endswith("their hit rate, recall and MRR are unscored.")
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_where_no_relevant_post_is_in_the_corpus_nothing_is_zero(count):
+    results = results_of(SETTINGS, OUTSIDE[:count])
+    rows = dict(retrieval_rows(results["retrieval"]))
+    assert {name: row["mean"] for name, row in rows.items()} == {
+        "hit rate": None,
+        "recall of the passages": None,
+        "MRR": None,
+    }
+    assert {row["unscored"] for row in rows.values()} == {count}
 
 
 def test_a_post_with_two_passages_is_one_relevant_post():

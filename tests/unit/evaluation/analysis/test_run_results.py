@@ -273,3 +273,48 @@ def test_damaged_timings_are_no_reason_to_stop(tmp_path, text):
     timings = strict_json((tmp_path / "timings.json").read_text(encoding="utf-8"))
     assert len(timings["sessions"]) == 1
     assert timings["nodes"] == {}
+
+
+def test_texts_that_were_not_read_at_once_are_counted_beside_their_metrics():
+    cut = {"node": "judge", "verdicts": [{**verdict({"0": 1.0}, "0"), "cut_tokens": 70}]}
+    results = of(
+        record(1, encoder_parts={"answer": 2, "reference": 1}),
+        record(2, encoder_parts={"answer": 3, "reference": 5}, steps=[cut]),
+        record(3, encoder_parts=None),
+        record(4, steps=[cut, cut]),
+        failed(5),
+    )
+    assert results["long_texts"] == {
+        "answers": 2,
+        "references": 1,
+        "cut_for_judge": 2,
+        "cut_tokens": 210,
+    }
+    lines = notes(results)
+    assert (
+        "semantic_similarity: 2 of 4 answers and 1 references are longer than the encoder reads at "
+        "once: they were read in parts."
+    ) in lines
+    assert (
+        "LLM_judge: 2 of 4 answers were judged without 210 tokens of them or of their references, cut "
+        "to fit the judge's window."
+    ) in lines
+
+
+def test_texts_that_were_read_at_once_have_no_note():
+    results = of(record(1), record(2), record(3))
+    assert set(results["long_texts"].values()) == {0}
+    assert notes(results) == []
+
+
+def test_references_without_a_word_are_named():
+    unscored = {**dict.fromkeys(METRIC_NAMES, 0.2), "ROUGE-1": None, "ROUGE-L": None}
+    results = of(record(1), record(2), record(3, metrics=unscored))
+    assert notes(results) == ["ROUGE: 1 references have no letters or digits: unscored."]
+
+
+def test_a_gain_that_is_the_same_everywhere_has_a_note():
+    results = of(record(1), record(3))
+    gain = {"ran": 2, "changed": 0, "metrics": {"BLEU": summarise([0.0, 0.0], bounded=False)}}
+    results["added"] = {"refine": gain}
+    assert notes(results) == ["No interval, since all values are the same: gain of refine in BLEU."]

@@ -109,13 +109,16 @@ def test_a_batch_is_asked_in_one_call_a_step(journal):
 def test_a_record_holds_everything_about_its_question(tmp_path):
     item = Item(0, "id-7", question(0), "because", ("8", "9"))
     journal = Journal(tmp_path / "journal.jsonl", key_of_items([item]))
-    run_loop(Scripted(config="semantic").setup, [item], 1, journal)
+    setup = Scripted(config="semantic").setup._replace(not_in_corpus=frozenset(["9", "10"]))
+    run_loop(setup, [item], 1, journal)
     (record,) = journal.entries.values()
     assert record["index"] == 0
     assert record["eval_id"] == "id-7"
     assert record["question"] == question(0)
     assert record["reference"] == "because"
     assert record["relevant_question_ids"] == ["8", "9"]
+    assert record["relevant_not_in_corpus"] == ["9"]
+    assert record["encoder_parts"] == {"answer": 1, "reference": 1}
     assert record["error"] is None
     assert record["reasoning"] == ""
     nodes = ["retrieve", "generate", "critique", "refine", "judge"]
@@ -177,12 +180,14 @@ def test_a_question_that_raises_is_a_record_with_its_error(clean):
         "question": question(BAD),
         "reference": "because of reason 5 and 5",
         "relevant_question_ids": [],
+        "relevant_not_in_corpus": [],
         "answer": "",
         "reasoning": "",
         "passages": [],
         "steps": [],
         "error": {"type": "ValueError", "message": "no\nanswer"},
         "metrics": {},
+        "encoder_parts": None,
         "candidates": [],
     }
 

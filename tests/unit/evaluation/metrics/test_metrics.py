@@ -1,11 +1,20 @@
 """The metrics, against values worked out by hand, and their registry."""
 
+import itertools
 from math import exp
 
+import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
+from rouge_score.rouge_scorer import RougeScorer
 
+from dataset import default_dataset
+from evaluation.answering.questions import load_items
 from evaluation.metrics import rouge
+from evaluation.metrics.extra_signals import chrf
+from evaluation.metrics.normal_text import normal_text, words
+from evaluation.metrics.record_scores import score_texts
 from evaluation.metrics.registry import (
     METRIC_NAMES,
     METRICS,
@@ -14,11 +23,14 @@ from evaluation.metrics.registry import (
     score_answers,
     short_name,
 )
-from evaluation.metrics.semantic_similarity import semantic_similarity
+from evaluation.metrics.semantic_similarity import semantic_similarity, whole_vectors
+from graph.retrieval.encoder import TextPart
 from tests.fakes.corpora import EMBEDDER, FakeEncoder
 from tests.fakes.properties import any_text, examples
+from tests.fakes.records import record
 
 REFERENCE = "the cat sat on the mat"
+WORDS = [*"abcdefgz0189 \n.,_-+'", "cat ", "running ", "copies ", "NaN"]
 LEXICAL = ("BLEU", "ROUGE-1", "ROUGE-L", "edit_similarity")
 
 
@@ -132,11 +144,106 @@ def test_without_a_reference_there_is_no_score(answer):
     assert lexical(answer, "") == dict.fromkeys(LEXICAL, None)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\u0421\u043e\u0440\u0442\u0438\u0440\u0443\u0435\u0442 \u0441\u043f\u0438\u0441\u043e\u043a \u043f\u043e \u043a\u043b\u044e\u0447\u0443",
+        "\u30ea\u30b9\u30c8\u3092\u4e26\u3079\u66ff\u3048\u308b\u306b\u306f sorted \u3092\u4f7f\u3046",
+        "\u0e43\u0e0a\u0e49 sorted \u0e40\u0e1e\u0e37\u0e48\u0e2d\u0e40\u0e23\u0e35\u0e22\u0e07\u0e25\u0e33\u0e14\u0e31\u0e1a",
+        "\u4f7f\u7528\u51fd\u6570\u5bf9\u5217\u8868\u6392\u5e8f",
+        "\u092e\u093e\u0928 \u0938\u0947 \u0915\u094d\u0930\u092e\u092c\u0926\u094d\u0927 \u0915\u0930\u0947\u0902",
+        "\u0645\u0631\u062a\u0628 \u0633\u0627\u0632\u06cc \u06cc\u06a9 \u0641\u0647\u0631\u0633\u062a",
+        "\uc0ac\uc804\uc744 \uac12\uc73c\ub85c \uc815\ub82c\ud569\ub2c8\ub2e4 \uc9c0\uae08",
+        "na\u00efve caf\u00e9 \u00e0 Gr\u00f6\u00dfe",
+    ],
+    ids=["Russian", "Japanese", "Thai", "Chinese", "Hindi", "Persian", "Korean", "Latin"],
+)
+def test_equal_texts_of_any_script_score_one(text):
+    assert lexical(text, text) == pytest.approx(dict.fromkeys(LEXICAL, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("answer", "reference", "rouge_1", "rouge_l"),
+    [
+        # A word of four is another one.
+        (
+            "\u043e\u0434\u0438\u043d \u0434\u0432\u0430 \u0442\u0440\u0438",
+            "\u043e\u0434\u0438\u043d \u0434\u0432\u0430 \u043f\u044f\u0442\u044c",
+            2 / 3,
+            2 / 3,
+        ),
+        # Characters of a script without spaces, in another order.
+        ("\u5217\u8868\u6392\u5e8f", "\u6392\u5e8f\u5217\u8868", 1.0, 0.5),
+        ("\u5217\u8868 sort", "\u5217\u8868\u6392\u5e8f", 2 * 2 / 7, 2 * 2 / 7),
+        # A tone belongs to its consonant: \u0e19\u0e49 is not \u0e19.
+        ("\u0e19\u0e49\u0e33", "\u0e19\u0e33", 0.5, 0.5),
+        ("\u0433\u0440\u0443\u0448\u0430", "\u044f\u0431\u043b\u043e\u043a\u043e", 0.0, 0.0),
+    ],
+)
+def test_other_scripts_by_hand(answer, reference, rouge_1, rouge_l):
+    scores = lexical(answer, reference)
+    assert (scores["ROUGE-1"], scores["ROUGE-L"]) == pytest.approx((rouge_1, rouge_l))
+
+
+@pytest.mark.parametrize("reference", ["++", "\U0001f642", "=> {}", "\u3002"])
+@pytest.mark.parametrize("answer", ["++", "a word", ""])
+def test_a_reference_without_a_word_has_no_rouge(answer, reference):
+    scores = lexical(answer, reference)
+    assert scores["ROUGE-1"] is scores["ROUGE-L"] is None
+    assert None not in (scores["BLEU"], scores["edit_similarity"])
+
+
+@pytest.mark.parametrize(
+    ("answer", "reference"),
+    [
+        ("caf\u00e9 is d\u00e9j\u00e0 vu", "cafe\u0301 is de\u0301ja\u0300 vu"),
+        ("\u30ac\u30e9\u30b9", "\u30ab\u3099\u30e9\u30b9"),
+        ("\u1100\u1161 one two three", "\uac00 one two three"),
+        ("a\r\nb\r\n c d", "a\nb\n c d"),
+        ("a\rb c d", "a\nb c d"),
+        ("```\r\nfor i in x:\r\n    y\r\n```", "```\nfor i in x:\n    y\n```"),
+    ],
+)
+def test_forms_of_characters_and_line_ends_make_no_difference(answer, reference):
+    for pair in ((answer, reference), (reference, answer)):
+        assert lexical(*pair) == lexical(answer, answer)
+        assert chrf(*pair) == pytest.approx(1.0)
+        [cosine] = semantic_similarity([pair[0]], [pair[1]], FakeEncoder(EMBEDDER))
+        assert cosine == pytest.approx(1.0)
+
+
+def original(answer, reference):
+    """Return ROUGE-1 and ROUGE-L of the original: rouge-score with its own words."""
+    scores = RougeScorer(["rouge1", "rougeL"], use_stemmer=True).score(reference, answer)
+    return [scores[name].fmeasure for name in ("rouge1", "rougeL")]
+
+
+@examples(100)
+@given(
+    answer=st.text(st.characters(max_codepoint=127)),
+    reference=st.lists(st.sampled_from(WORDS)).map("".join),
+)
+def test_ascii_texts_have_the_original_s_rouge(answer, reference):
+    scores = lexical(answer or "x", reference)
+    if words(reference):
+        assert [scores["ROUGE-1"], scores["ROUGE-L"]] == original(answer or "x", reference)
+
+
+def test_the_sample_has_the_original_s_rouge():
+    texts = [item.reference for item in load_items(default_dataset())]
+    pairs = [(a, b) for a, b in itertools.pairwise(texts) if (a + b).isascii() and a and b]
+    assert len(pairs) > 3
+    for pair in pairs:
+        scores = lexical(*pair)
+        assert [scores["ROUGE-1"], scores["ROUGE-L"]] == original(*pair)
+
+
 @examples(60)
 @given(answer=any_text, reference=any_text)
 def test_every_score_is_between_zero_and_one(answer, reference):
-    for score in lexical(answer, reference).values():
-        assert (score is None) == (reference == "")
+    for name, score in lexical(answer, reference).items():
+        wordless = name.startswith("ROUGE") and not words(normal_text(reference))
+        assert (score is None) == (reference == "" or wordless)
         assert score is None or 0.0 <= score <= 1.0 + 1e-9
 
 
@@ -149,22 +256,20 @@ def test_semantic_similarity_is_the_cosine_of_the_two_texts():
 
 
 def test_opposite_vectors_are_no_less_than_unrelated():
-    class Opposite:
+    class Opposite(FakeEncoder):
         def encode(self, texts):
-            import numpy as np
-
             return np.array([[1.0, 0.0], [1.0 + 1e-6, 0.0], [-1.0, 0.0], [1.0, 0.0]])
 
-    assert semantic_similarity(["a", "b"], ["c", "d"], Opposite()) == [0.0, 1.0]
+    assert semantic_similarity(["a", "b"], ["c", "d"], Opposite(EMBEDDER)) == [0.0, 1.0]
 
 
 def test_nothing_to_compare_gives_nothing():
-    class Empty:
+    class Empty(FakeEncoder):
         def encode(self, texts):
             assert list(texts) == []
             return []
 
-    assert semantic_similarity([], [], Empty()) == []
+    assert semantic_similarity([], [], Empty(EMBEDDER)) == []
     assert score_answers([], []) == []
 
 
@@ -176,3 +281,45 @@ def test_windows_line_ends_are_no_difference(answer, end):
     changed = answer.replace("\n", end)
     assert lexical(answer, changed) == lexical(changed, answer) == lexical(answer, answer)
     assert lexical(answer, changed)["edit_similarity"] == 1.0
+
+
+class PartEncoder(FakeEncoder):
+    """Reads three words at once."""
+
+    def split(self, texts):
+        parts = []
+        for text in texts:
+            names = text.split() or [""]
+            triples = [names[start : start + 3] for start in range(0, len(names), 3)]
+            parts.append([TextPart(" ".join(triple), len(triple)) for triple in triples])
+        return parts
+
+
+def test_a_long_text_counts_to_its_end():
+    short, long = "red pear tree", "red pear tree blue apple"
+    encoder = PartEncoder(EMBEDDER)
+    vectors = whole_vectors([short, long, short], encoder)
+    first, second = encoder.encode([short, "blue apple"])
+    mean = 3 * first + 2 * second
+    assert vectors[1] == pytest.approx(mean / np.linalg.norm(mean), abs=1e-6)
+    assert (vectors[0] == first).all()
+    assert (vectors[2] == first).all()
+    assert semantic_similarity([long], [long], encoder) == [pytest.approx(1.0)]
+    [lacking] = semantic_similarity([long], [short], encoder)
+    assert 0.1 < lacking < 0.95
+
+
+@pytest.mark.parametrize("texts", [["a b", "c"], ["a", "", "b c d"], ["x"]])
+def test_texts_that_fit_have_the_vectors_of_the_encoder(texts):
+    vectors = whole_vectors(texts, PartEncoder(EMBEDDER))
+    assert (vectors == FakeEncoder(EMBEDDER).encode(texts)).all()
+
+
+def test_records_count_the_parts_of_their_texts():
+    ours = record(0, answer="a b c d e f g", reference="a b c", steps=[], metrics={})
+    theirs = record(1, answer="a", reference="a b c d", steps=[], metrics={})
+    score_texts(PartEncoder(EMBEDDER), [ours, theirs])
+    assert ours["encoder_parts"] == {"answer": 3, "reference": 1}
+    assert theirs["encoder_parts"] == {"answer": 1, "reference": 2}
+    score_texts(None, [ours])
+    assert ours["encoder_parts"] is None

@@ -56,10 +56,17 @@ def test_a_metric_is_a_block_where_the_columns_do_not_fit(width):
 
 def test_cells_of_several_lines_stand_after_their_headings():
     lines = printed(stages_table(GAINS), 40)
-    assert lines[:4] == ["refine", "  ran, changed: 2, 1", "  BLEU: +.100", "  95 %: -.100 to +.300"]
+    assert lines[:4] == [
+        "refine",
+        "  ran, changed: 2, 1",
+        "  BLEU: +.100",
+        "  95 %: -.100 to +.300",
+    ]
     heads = [line.strip().partition(":")[0] for line in lines]
     assert {*map(short_name, STAGE_METRICS)} <= {*heads}
-    [tokens] = [line for line in printed(grid_table([RESULTS], {"semantic": 1234}), 40) if "tok" in line]
+    [tokens] = [
+        line for line in printed(grid_table([RESULTS], {"semantic": 1234}), 40) if "tok" in line
+    ]
     assert tokens == "  tokens per question: 411"
 
 

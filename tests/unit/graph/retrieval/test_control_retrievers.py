@@ -160,3 +160,15 @@ def test_a_shuffled_run_searches_for_another_question(corpus, monkeypatch, tmp_p
     ask = partial(setup.graph.invoke, {"question": "red"})
     (state,) = (outcome.value for outcome in setup.lockstep.run([ask]))
     assert state["passages"][0]["question_id"] == "3"
+
+
+@pytest.mark.parametrize("name", ["oracle", "shuffled", "semantic", "keyword"])
+def test_a_run_knows_which_relevant_posts_its_corpus_lacks(name, corpus, monkeypatch, tmp_path):
+    monkeypatch.setenv("OPENCODER_CACHE", str(tmp_path / "cache"))
+    encode_without_weights(monkeypatch)
+    items = [item(0, "a", "3", "998"), item(1, "b", "999"), item(2, "c"), item(3, "d", "1")]
+    assert setup_of(name, corpus, items).not_in_corpus == {"998", "999"}
+
+
+def test_a_run_that_retrieves_nothing_lacks_no_post(corpus):
+    assert setup_of("baseline", corpus, [item(0, "a", "999")]).not_in_corpus == frozenset()

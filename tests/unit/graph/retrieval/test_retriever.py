@@ -541,3 +541,11 @@ def test_a_k_that_is_no_number_of_documents_is_one_clear_error(tmp_path, k):
         with pytest.raises(ConfigError) as caught:
             call()
         assert str(caught.value) == message
+
+
+def test_a_post_that_is_excluded_is_not_returnable(tmp_path):
+    question_ids = {"1", "2", "9", "99"}
+    corpus = small_corpus(tmp_path / "c.csv")
+    assert retriever(corpus).returnable(question_ids) == {"1", "2"}
+    assert retriever(corpus, excluded={"2", "3"}).returnable(question_ids) == {"1"}
+    assert retriever(corpus).returnable(set()) == set()

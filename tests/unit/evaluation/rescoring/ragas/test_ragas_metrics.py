@@ -95,6 +95,7 @@ def test_metrics_from_references_by_hand():
     ("metric", "changes", "reason"),
     [
         ("id_context_recall", {"relevant_question_ids": []}, "names no relevant posts"),
+        ("id_context_recall", {"relevant_not_in_corpus": ["9"]}, "one that the corpus lacks"),
         ("id_context_precision", {"passages": []}, "no passages"),
         ("faithfulness", {"answer": ""}, "empty answer"),
         ("faithfulness", {"passages": []}, "no passages"),
