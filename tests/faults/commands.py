@@ -39,6 +39,8 @@ def answer(prompt: str) -> str:
     """Answer differently for every prompt."""
     if _notes is not None:
         append_uncounted(_notes, b".")
+    for act in _before_answer:
+        act()
     return f"because of reason {len(prompt)}, as {prompt[-20:].split()[-1:]} says"
 
 
@@ -147,6 +149,23 @@ def note_answers(path: Path) -> None:
     """Count the answers of this process in a file, which survives a kill."""
     global _notes
     _notes = open_notes(path)
+
+
+_before_answer: list[Callable[[], object]] = []
+"""Called before each answer."""
+
+
+def fail_answers(nth: int, error: Callable[[], Exception], *, lasting: bool) -> None:
+    """Let the Nth answer of this process raise an error, and all later ones if it lasts."""
+    count = 0
+
+    def before() -> None:
+        nonlocal count
+        count += 1
+        if count == nth or (lasting and count > nth):
+            raise error()
+
+    _before_answer.append(before)
 
 
 def count_calls(path: Path) -> None:

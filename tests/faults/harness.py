@@ -55,7 +55,7 @@ class Kind:
     inputs: int
     """Number of cases of a full run."""
     sample: int
-    """Number of cases of a share, spread over the full run."""
+    """Number of cases of a share, drawn from those of the full run."""
     check: Callable[[Case], Outcome]
     prepare: Callable[[], object] = lambda: None
     """Computes once what the cases share; it is called before processes are forked."""
@@ -64,7 +64,7 @@ class Kind:
         """Return the numbers of the cases to run."""
         if full:
             return list(range(self.inputs))
-        return [index * self.inputs // self.sample for index in range(self.sample)]
+        return sorted(Random(self.name).sample(range(self.inputs), self.sample))
 
 
 def faults_of(ended: Ended, codes: Sequence[int]) -> tuple[str, ...]:

@@ -113,7 +113,9 @@ def differences(case: Case, config: str, ended: Ended) -> tuple[tuple[str, ...],
     """Return the faults of a run that ended with success, and their detail."""
     expected, actual = undisturbed(config).results, results(case.folder)
     if actual == expected:
-        return (), ""
+        folders = (case.folder / "runs", case.folder / "cache")
+        work = [str(path) for folder in folders for path in folder.rglob(".*")]
+        return (("wrong",), f"work files are left: {work[:5]}") if work else ((), "")
     indices = [_index(line) for line in actual["journal.jsonl"].splitlines()]
     faults = ["lost"] * (set(range(QUESTIONS)) > {*indices}) + ["twice"] * (
         len(indices) > len({*indices})
