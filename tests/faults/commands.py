@@ -17,6 +17,7 @@ import evaluation.__main__ as evaluation_main
 import graph.__main__ as graph_main
 from evaluation.commands import eval_command
 from graph.retrieval.cross_encoder import CrossEncoder
+from graph.retrieval.encoder_prompts import EncoderPrompts
 from graph.support import terminal
 from graph.support.errors import ConfigError
 from tests.fakes.corpora import FakeEncoder
@@ -83,6 +84,8 @@ def scripted_commands() -> Iterator[None]:
                 patch.setattr(module, "open_encoder", FakeEncoder)
             if hasattr(module, "open_models"):
                 patch.setattr(module, "open_models", eval_command.open_models)
+        no_prompts = EncoderPrompts("", "")
+        patch.setattr("graph.retrieval.encoder.read_prompts", lambda *_: no_prompts)
         patch.setattr(CrossEncoder, "load", _no_cross_encoder)
         # Journals of equal runs have equal bytes: no seconds that differ.
         patch.setattr("nodes.retrieve.perf_counter", lambda: 0.0)
