@@ -161,7 +161,7 @@ class Encoder:
         """
         with self._lock:
             model = self._load()
-            if not self._has_transformer:
+            if not self._has_transformer or model.max_seq_length is None:
                 return [[TextPart(text, 1)] for text in texts]
             prompt = encoder_prompts(self.spec).document
             # What stands in the window of every text: the prompt, and tokens around the text.
