@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Callable
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -83,6 +84,8 @@ def without_weights(monkeypatch, answer: Callable[[str], str] = answer_for) -> N
         return Models(model, model, lockstep)
 
     torch = ModuleType("torch")
+    # Libraries that can work with torch look for it so.
+    torch.__spec__ = ModuleSpec("torch", None)
     torch.Tensor = type("Tensor", (), {})
     torch.cuda = SimpleNamespace(is_available=lambda: False)
     torch.cpu = SimpleNamespace(get_capabilities=dict)

@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -15,10 +16,19 @@ from graph.models import Models
 from graph.models.batching import BatchedModel
 from graph.models.engines.langchain_engine import LangChainEngine
 from graph.models.lockstep import Lockstep
+from graph.retrieval.parts.postgres_server import VARIABLE
 from graph.support import terminal
+from tests.fakes.corpora import small_corpus
 from tests.fakes.processes import in_child
-from tests.fakes.scripted_runs import command, without_weights, write_dataset
+from tests.fakes.scripted_runs import (
+    answer_for,
+    command,
+    number_of,
+    without_weights,
+    write_dataset,
+)
 from tests.fakes.waiting import FAR
+from tests.integration.postgres_servers import PASSWORD, PostgresServer
 
 COUNT, BATCH = 8, 2
 
@@ -187,3 +197,56 @@ def test_a_prompt_that_the_server_refuses_costs_its_own_question(commands, undis
     ended = commands.eval("--retry-failed")
     assert ended.code == 0, ended.err
     assert commands.results() == undisturbed
+
+
+@pytest.mark.parametrize("number", [2, 5])
+def test_a_postgres_that_is_lost_costs_no_question(monkeypatch, tmp_path, number):
+    for package in ("psycopg", "pgvector"):
+        pytest.importorskip(
+            package, reason=f"{package} is not installed: pip install '.[postgres]'"
+        )
+    small_corpus(tmp_path / "corpus.csv")
+    dataset = write_dataset(tmp_path / "questions.csv", COUNT)
+
+    def eval(runs, at=lambda: None):
+        def answer(prompt):
+            # The draft: it is written once for each question, after its batch has its passages.
+            if number_of(prompt) == number and "<draft>" not in prompt:
+                at()
+            return answer_for(prompt)
+
+        without_weights(monkeypatch, answer)
+        command(
+            monkeypatch,
+            *("--config", "semantic", "--set", "retrieval.store=postgres", "--batch_size", BATCH),
+            *("--profile", "embedded", "--no-report", "--runs", tmp_path / runs),
+            *("--corpus", tmp_path / "corpus.csv", "--dataset", dataset),
+        )
+        return in_child(lambda: terminal.run(cli.main))
+
+    with closing(PostgresServer()) as server:
+        monkeypatch.setenv(VARIABLE, server.string)
+        ended = eval("undisturbed")
+        assert ended.code == 0, ended.err
+        ended = eval("runs", at=server.lose)
+        assert ended.code == 1, ended.err
+        (line,) = [line for line in ended.err.splitlines() if "error: " in line]
+        recorded = number // BATCH * BATCH + BATCH
+        assert f"the PostgreSQL server that {VARIABLE} names: no server listens" in line
+        assert (
+            f"; {recorded} of 8 questions are recorded; when the cause is gone, the same c" in line
+        )
+        assert PASSWORD not in ended.err
+        # Still gone: one line again, and nothing is recorded.
+        ended = eval("runs")
+        assert ended.code == 2
+        assert "no server listens at this address" in ended.err
+        server.start()
+        ended = eval("runs")
+        assert ended.code == 0, ended.err
+    results = [
+        {name: (folder / name).read_bytes() for name in ("metrics.json", "summary.md")}
+        for runs in ("undisturbed", "runs")
+        for folder in (tmp_path / runs).iterdir()
+    ]
+    assert results[0] == results[1]

