@@ -30,7 +30,7 @@ class Commands:
         self.monkeypatch = monkeypatch
         self.runs = tmp_path / "runs"
         self.arguments = (
-            *("--config", "baseline", "--profile", "embedded", "--batch_size", "2"),
+            *("--config", "baseline", "--profile", "embedded"),
             *("--dataset", write_dataset(tmp_path / "questions.csv", COUNT), "--runs", self.runs),
             "--no-report",
         )
@@ -46,7 +46,8 @@ class Commands:
             return answer_for(prompt)
 
         without_weights(self.monkeypatch, answer)
-        command(self.monkeypatch, *self.arguments, *flags)
+        batches = () if "--batch_size" in flags else ("--batch_size", "2")
+        command(self.monkeypatch, *self.arguments, *batches, *flags)
 
     def eval(self, *flags, **events):
         """Run eval.py in a child process; for the events see `prepare`."""
