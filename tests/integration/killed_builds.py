@@ -71,10 +71,10 @@ def build(corpus: Path, counted: Path) -> None:
     settings = load_settings("hybrid", "embedded", ["embedder.dtype=float32"])
     encode_chunk = Encoder._encode_chunk
 
-    def counting(self, model, texts):
+    def counting(self, model, texts, prompt):
         with counted.open("a", encoding="utf-8") as file:
             file.write(f"{len(texts)}\n")
-        return encode_chunk(self, model, texts)
+        return encode_chunk(self, model, texts, prompt)
 
     Encoder._encode_chunk = counting
     build_or_verify(settings.config.retrieval, corpus, settings.profile.embedder)

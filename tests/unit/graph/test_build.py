@@ -578,7 +578,7 @@ def test_a_users_own_retriever_needs_no_metadata_of_ours():
             "title": "wiki.md",
             "text": "found for why?",
             "answer_chars": 14,
-            "score": 0.0,
+            "score": None,
             "url": "wiki.md",
             "licence": "",
         }
