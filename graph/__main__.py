@@ -10,7 +10,7 @@ from graph.models import open_models
 from graph.retrieval import open_retriever
 from graph.retrieval.corpus import default_corpus
 from graph.schema import Settings
-from graph.support.arguments import Parser, add_version, path, whole_number
+from graph.support.arguments import Parser, add_version, output_file, path, whole_number
 from graph.support.environment import failure_of, is_environment
 from graph.support.errors import ConfigError, OpenCoderError
 from graph.support.logger import log
@@ -46,8 +46,8 @@ def _parser() -> argparse.ArgumentParser:
 
     drawing = commands.add_parser("draw", help="print a graph as Mermaid text, or draw it")
     drawing.add_argument("config", metavar="NAME", help="one of: " + ", ".join(config_names()))
-    drawing.add_argument("--svg", type=path, metavar="FILE", help="write an SVG picture")
-    drawing.add_argument("--png", type=path, metavar="FILE", help="write a PNG picture")
+    drawing.add_argument("--svg", type=output_file, metavar="FILE", help="write an SVG picture")
+    drawing.add_argument("--png", type=output_file, metavar="FILE", help="write a PNG picture")
     drawing.add_argument(
         "--direction", choices=["LR", "TD"], default="LR", help="left to right, or top down"
     )

@@ -28,6 +28,8 @@ def check_target(path: Path) -> None:
         raise ConfigError(f"--out {path}: the name must end in {' or '.join(ENDINGS)}")
     if path.is_dir():
         raise ConfigError(f"--out {path}: is a folder; give a file")
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"--out {path}: is a pipe or a device; give a file")
     if not path.parent.is_dir():
         raise ConfigError(f"--out {path}: there is no folder {path.parent}; create it first")
     if not os.access(path.parent, os.W_OK):

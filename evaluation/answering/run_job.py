@@ -25,6 +25,7 @@ from graph.support.errors import EnvironmentFailure
 from graph.support.logger import log
 from graph.support.storage import write_atomically
 from graph.support.terminal import Interrupted
+from graph.support.text import without_surrogates
 from nodes.state import calls_of
 
 
@@ -147,10 +148,10 @@ def manifest_of(job: Job, leaks: LeakReport | None) -> dict[str, Any]:
         "profile": choices.settings.profile_name,
         "questions": len(job.items),
         "question_digests": key.question_digests,
-        "corpus": str(choices.corpus) if choices.corpus else None,
-        "dataset": str(choices.dataset),
+        "corpus": without_surrogates(str(choices.corpus)) if choices.corpus else None,
+        "dataset": without_surrogates(str(choices.dataset)),
         "leaks": leaks.to_json() if leaks else None,
-        "command": command_line(),
+        "command": without_surrogates(command_line()),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "hardware": {

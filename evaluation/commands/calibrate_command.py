@@ -31,7 +31,7 @@ from graph.models.reply_cache import default_cache
 from graph.retrieval.encoder import open_encoder
 from graph.schema import Profile
 from graph.support import terminal
-from graph.support.arguments import path, positive
+from graph.support.arguments import output_file, path, positive
 from graph.support.errors import ConfigError
 from graph.support.logger import log
 from graph.support.terminal import Interrupted
@@ -131,7 +131,7 @@ def _add_calibrated(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--fit",
-        type=path,
+        type=output_file,
         metavar="FILE",
         help="fit a calibrated judge on these grades, measure that one and write it",
     )

@@ -7,8 +7,7 @@ import argparse
 from pathlib import Path
 
 from evaluation.report.report_file import write_report
-from graph.support.arguments import path
-from graph.support.errors import ConfigError
+from graph.support.arguments import output_file, path
 from graph.support.terminal import print_line
 
 
@@ -17,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", nargs="+", type=path, metavar="RUN", help="run folders")
     parser.add_argument(
         "--out",
-        type=path,
+        type=output_file,
         default=Path("report.html"),
         metavar="FILE",
         help="the page (default report.html)",
@@ -25,14 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the page and print its path.
-
-    Raises:
-        ConfigError: `--out` is no path for a file.
-    """
-    out: Path = arguments.out
-    if out.is_dir() or not out.parent.is_dir():
-        raise ConfigError(f"--out {out} is no file in an existing folder: name another")
-    write_report(arguments.runs, out)
-    print_line(f"report: {out}")
+    """Write the page and print its path."""
+    write_report(arguments.runs, arguments.out)
+    print_line(f"report: {arguments.out}")
     return 0

@@ -13,12 +13,14 @@ from typing import Any, NamedTuple
 
 from evaluation.metrics.metric import Metric
 from graph.support.errors import DatasetError
-from graph.support.storage import write_atomically
+from graph.support.storage import read_small_file, write_atomically
 
 CALIBRATED_JUDGE = Metric("calibrated_judge", "calibrated", measured_by="calibrated_judge")
 CALIBRATED_OPTION = "calibrated"
 """The name of the project's own calibrated judge on command lines and in tables."""
 SHIPPED = Path(__file__).with_name("calibrated_judge.json")
+_MAX_BYTES = 10_000_000
+"""Largest file of a calibrated judge; the project's own has 11 kB."""
 FOLDS = 10
 QUESTION, REFERENCE, JUDGE = "question_similarity", "semantic_similarity", "LLM_judge"
 SIGNALS = (
@@ -145,7 +147,7 @@ def load_judge(path: Path) -> StoredJudge:
         DatasetError: the file cannot be read, or holds no calibrated judge.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_small_file(path, _MAX_BYTES))
         calibrated = CalibratedJudge(
             _parse_formula(content),
             tuple(_parse_formula(fields) for fields in content["folds"]),

@@ -87,6 +87,15 @@ def path(text: str) -> Path:
     return parsed
 
 
+def output_file(text: str) -> Path:
+    """Parse the path of a file to write, for argparse."""
+    out = path(text)
+    # A device would be replaced by the file.
+    if not out.parent.is_dir() or (out.exists() and not out.is_file()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no file in an existing folder: name another")
+    return out
+
+
 def name_or_path(text: str) -> str:
     """Parse a name, or a path whose leading ~ is the home folder, for argparse."""
     return str(path(text)) if text.startswith("~") else text

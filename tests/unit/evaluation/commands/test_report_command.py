@@ -10,6 +10,7 @@ from evaluation.calibration.known_judges import own_figures
 from evaluation.commands import eval_command as cli
 from evaluation.report import report_file
 from graph.support import terminal
+from tests.fakes.command_lines import run_evaluation
 from tests.fakes.corpora import small_corpus
 from tests.fakes.processes import in_child
 from tests.fakes.report_pages import index_of, parsed
@@ -151,3 +152,16 @@ def test_everything_is_on_disk_before_anything_is_printed(evaluate, tmp_path, mo
         evaluate("--config", "baseline")
     names = {path.name for path in tmp_path.glob("runs/*/*")}
     assert {"metrics.json", "summary.md", "report.html"} <= names
+
+
+def test_a_run_in_a_folder_of_any_name_can_be_shown_and_verified(evaluate, tmp_path, monkeypatch):
+    runs = tmp_path / "a\x1b[31m\udcff\nb"
+    for _ in range(2):
+        assert evaluate("--config", "baseline", "--runs", runs) == 0
+    assert len(list(runs.glob("*/report.html"))) == 1
+    [folder] = runs.iterdir()
+    ended = run_evaluation(monkeypatch, "verify", folder, "--no-encoder")
+    assert ended.code == 0, ended.err
+    ended = run_evaluation(monkeypatch, "report", folder, "--out", runs / "out.html")
+    assert ended.code == 0, ended.err
+    assert ended.out == f"report: {tmp_path}/a<U+001B>[31m<U+DCFF><U+000A>b/out.html\n"

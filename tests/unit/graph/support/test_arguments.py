@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import random
 import re
 import tomllib
@@ -15,7 +16,14 @@ import evaluation.__main__ as evaluation_cli
 import graph.__main__ as graph_cli
 from evaluation.answering import flags
 from graph.support import arguments
-from graph.support.arguments import Parser, name_or_path, package_version, path, whole_number
+from graph.support.arguments import (
+    Parser,
+    name_or_path,
+    output_file,
+    package_version,
+    path,
+    whole_number,
+)
 from graph.support.errors import ConfigError
 from graph.support.storage import cache_folder
 from tests.fakes.project_files import ROOT
@@ -87,12 +95,12 @@ def all_parsers(parser):
 def test_every_path_of_every_command_is_read_by_one_function():
     options = {(prog.split()[-1], action.dest) for _, prog, action in path_options()}
     assert {("eval.py", "runs"), ("eval.py", "corpus"), ("index", "index")} <= options
-    assert {("stackexchange", "input"), ("check", "against"), ("report", "out")} <= options
+    assert {("stackexchange", "input"), ("check", "against"), ("report", "runs")} <= options
     for parser in PARSERS.values():
         for subparser in all_parsers(parser()):
             for action in subparser._actions:
                 assert action.type is not Path
-                assert (action.metavar in OF_PATHS) == (action.type is path)
+                assert (action.metavar in OF_PATHS) == (action.type in {path, output_file})
 
 
 @pytest.mark.parametrize("text", ["~/posts.csv", "~", "~/a/../b", "~/ü"])
@@ -112,6 +120,21 @@ def test_other_paths_stay(text):
 def test_a_path_that_cannot_be_is_one_line(option, text):
     with pytest.raises(ConfigError, match=rf"\Aargument {option}: [^\n]+; see --help\Z"):
         flags.parser().parse_args([f"{option}={text}"])
+
+
+@pytest.mark.parametrize("name", ["folder", "pipe", "missing/page.html", "link", "pipe/x"])
+def test_a_file_to_write_is_a_file_in_an_existing_folder(tmp_path, name):
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("/dev/null")
+    lines = {
+        "graph": ["draw", "baseline", f"--svg={tmp_path / name}"],
+        "evaluation": ["report", "run", "--out", str(tmp_path / name)],
+    }
+    for parser, line in lines.items():
+        with pytest.raises(ConfigError, match="is no file in an existing folder: name another"):
+            PARSERS[parser]().parse_args(line)
+    assert output_file(str(tmp_path / "new.svg")) == tmp_path / "new.svg"
 
 
 @pytest.mark.parametrize("text", ["1e3", "1.0", " 1", "1_0", "٣", "", "-", "0x1", "nan", "9" * 19])

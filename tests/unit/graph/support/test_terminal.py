@@ -1,5 +1,6 @@
 """A command line talks on stderr, shows untrusted text harmlessly, and ends with the right code."""
 
+import json
 import logging
 import os
 import signal
@@ -86,6 +87,25 @@ def test_no_text_reaches_the_terminal_unseen(text):
     visible.encode()
 
 
+@pytest.mark.parametrize("escape", ["\n", "\r\n", "\r", *ESCAPES[:8], "\u202e", "\u2028", "\udcff"])
+def test_a_line_stays_one_line_whatever_its_path_holds(escape, capsys):
+    path = f"runs/a{escape}b"
+    terminal.print_line(f"run: {path}")
+    terminal.print_text(terminal.console(), f"scores: {path}", wrap=False)
+    lines = capsys.readouterr().out.split("\n")
+    assert [line[:5] for line in lines] == ["run: ", "score", ""]
+    assert all(harmless(line) and line.isprintable() and "<U+" in line for line in lines[:2])
+
+
+def test_json_is_printable_ascii_and_keeps_every_text(capsys):
+    document = {"texts": ESCAPES, "é": "\x7f\x85\u202e\ud800\n"}
+    terminal.print_json(document)
+    text = capsys.readouterr().out
+    assert text.isascii()
+    assert text.replace("\n", "").isprintable()
+    assert json.loads(text) == document
+
+
 def ended(main):
     return in_child(lambda: terminal.run(main))
 
@@ -164,12 +184,41 @@ def signalled(body: str) -> subprocess.CompletedProcess[str]:
     return run_python("-c", code)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGTERM, 143)],
+)
 def test_a_signal_ends_with_its_code(number, code):
     result = signalled(
         f"def main():\n os.kill(os.getpid(), {int(number)})\n signal.pause()\nterminal.run(main)"
     )
     assert (result.returncode, result.stdout, result.stderr) == (code, "", "")
+
+
+TWICE = """
+def main():
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        signal.pause()
+    finally:
+        os.kill(os.getpid(), signal.{second})
+        signal.pause()
+terminal.run(main)
+"""
+
+
+@pytest.mark.parametrize(("second", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_second_signal_ends_at_once(second, code):
+    result = signalled(TWICE.format(second=second))
+    assert (result.returncode, result.stderr) == (code, "")
+
+
+def test_a_hangup_that_nohup_ignores_stays_ignored():
+    result = signalled(
+        "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "def main():\n os.kill(os.getpid(), signal.SIGHUP)\n return 7\nterminal.run(main)"
+    )
+    assert (result.returncode, result.stderr) == (7, "")
 
 
 CLEANING_UP = """
