@@ -1,6 +1,7 @@
 """The calibrated judge: its fit, its monotone score, its file, and the list of measured judges."""
 
 import json
+import os
 from math import exp
 
 import numpy as np
@@ -189,6 +190,18 @@ def test_what_is_saved_is_read_again_and_equal_fits_give_equal_files(tmp_path, f
     assert load_judge(path).calibrated == fitted
     assert path.read_bytes() == again.read_bytes()
     assert judge_of_identity(load_judge(path).identity).formula == fitted.formula
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+def test_a_judge_is_read_from_a_regular_file_only(tmp_path, kind):
+    path = tmp_path / "mine.json"
+    {
+        "pipe": lambda: os.mkfifo(path),
+        "device": lambda: path.symlink_to("/dev/zero"),
+        "folder": path.mkdir,
+    }[kind]()
+    with pytest.raises(DatasetError, match=r"mine\.json: cannot be read"):
+        load_judge(path)
 
 
 @pytest.mark.parametrize(
