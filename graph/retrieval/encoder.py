@@ -239,10 +239,10 @@ class Encoder:
                 },
             )
         self._has_transformer = isinstance(model[0], Transformer)
-        if is_quantised and _leaves_out_prompt(model):
+        if is_quantised and _leaves_out_prompt(model) and any(encoder_prompts(self.spec)):
             raise ConfigError(
-                f"the encoder {source!r} leaves its prompt out of the vector, which no 8-bit model does: "
-                "set its dtype to float32"
+                f"the encoder {source!r} excludes its prompt from the vector; 8-bit models cannot do "
+                "this: set its dtype to float32"
             )
         if is_quantised and self._has_transformer:
             self._quantised = QuantisedEncoder(model, dtype)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from graph.models.quiet_loading import quiet_loading
+from graph.support.logger import log
 
 _FILE = "config_sentence_transformers.json"
 _DOCUMENT_NAMES = ("document", "passage", "corpus")
@@ -22,9 +23,9 @@ class EncoderPrompts(NamedTuple):
 def read_prompts(source: str, revision: str | None) -> EncoderPrompts:
     """Return the prompts of an encoder's configuration; no weights are loaded.
 
-    As `encode_document` and `encode_query` of sentence-transformers, this does not use
-    `default_prompt_name`, which does not say what kind of text it is for. Unlike these, it also reads
-    the prompt of a document from `passage` or `corpus` where there is no `document`.
+    As in `encode_document` and `encode_query` of sentence-transformers, the prompt of a document is
+    `document`, else `passage`, else `corpus`. `default_prompt_name` is not used: it does not say what
+    kind of text it is for.
 
     Args:
         source: A folder or a repository.
@@ -57,6 +58,13 @@ def _configuration_file(source: str, revision: str | None) -> Path | None:
 
     try:
         return Path(hf_hub_download(source, _FILE, revision=revision))
-    except (EntryNotFoundError, HFValidationError, LocalEntryNotFoundError):
-        # Without a network, an encoder that is not there either is reported when it is loaded.
+    except LocalEntryNotFoundError:
+        # An encoder that is not there either is reported when it is loaded.
+        log.warning(
+            "%s: %s cannot be read without a network: the encoder is used without prompts",
+            source,
+            _FILE,
+        )
+        return None
+    except (EntryNotFoundError, HFValidationError):
         return None

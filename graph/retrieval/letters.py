@@ -3,9 +3,11 @@
 import re
 import unicodedata
 
-_MARKS = (
-    "\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a"
-    "\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed\u0900-\u0963\u0966-\u0dff"
+# Vowel signs and accents of all scripts, without those that change the look of symbols and emoji.
+_MARKS = "".join(
+    character
+    for character in map(chr, (*range(0x300, 0x20D0), *range(0x302A, 0xFE00)))
+    if unicodedata.category(character).startswith("M")
 )
 LETTER = rf"[\w{_MARKS}]"
 """Regular expression of a character of a word; `\\w` alone has no vowel signs and accents."""

@@ -15,6 +15,8 @@ _ALONE = frozenset((*_CODE_OPERATORS.split(), *_COMMON_OPERATORS.split()))
 _SYMBOLS = re.compile(r"[^\w\s]{1,4}")
 _SPAN_MARK = re.compile(r"`+")
 _SENTENCE_MARKS = ".,;:!?"
+_SENTENCE_END = re.compile(rf"[{_SENTENCE_MARKS}]|\.+|[!?]*([!?])\1")
+"""The end of a sentence after a space, as in "Pourquoi ?" and "help ..."; `::` and `?:` are operators."""
 _OPENING = ("'", '"', "(", "[", "\u2018", "\u201c")
 _CLOSING = ("'", '"', ")", "]", "\u2019", "\u201d")
 
@@ -52,7 +54,7 @@ def _in_code(code: str) -> list[str]:
 
 def _alone(text: str) -> list[str]:
     words = text.split()
-    if words and not words[-1].strip(_SENTENCE_MARKS):
+    if words and _SENTENCE_END.fullmatch(words[-1]):
         words.pop()
     symbols = (_bare(word) for word in words if not word[0].isalnum())
     return [symbol for symbol in symbols if symbol in _ALONE]

@@ -3,7 +3,9 @@
 import re
 
 _MARKS = r"(?:[ >]|[-*+] |\d{1,9}[.)] )*"
-_FENCE = re.compile(rf"{_MARKS}(`{{3,}})[^`]*")
+_FENCE = re.compile(rf"{_MARKS}(`{{3,}}|~{{3,}})[^`]*")
+_LIST_ITEM = re.compile(r" {0,3}(?:[-*+]|\d{1,9}[.)]) ")
+_INDENT = ("    ", "\t")
 _LINE_START = re.compile(rf"{_MARKS}#*")
 _LINK = re.compile(r"\[([^\[\]]*)\]\([^()\s]*\)")
 _EMPHASIS = re.compile(r"\*\*([^*]+)\*\*")
@@ -21,21 +23,30 @@ def plain_text(markdown: str) -> str:
 
 
 def prose_and_code(markdown: str) -> tuple[list[str], list[str]]:
-    """Return the lines outside fences, as they are, and the lines inside fences."""
+    """Return the lines of prose, as they are, and the lines of code: inside fences, or indented.
+
+    Lines indented by four spaces are code after an empty line, except below an item of a list.
+    """
     prose: list[str] = []
     code: list[str] = []
     fence = ""
+    in_list, may_indent = False, True
     for line in markdown.split("\n"):
         if fence:
             bare = line.strip(" >")
-            if len(bare) >= len(fence) and not bare.strip("`"):
+            if len(bare) >= len(fence) and not bare.strip(fence[0]):
                 fence = ""
             else:
                 code.append(line)
+        elif may_indent and line.startswith(_INDENT) and line.strip():
+            code.append(line)
         elif opening := _FENCE.fullmatch(line):
             fence = opening[1]
         else:
             prose.append(line)
+            if not line.startswith((" ", "\t")) and line:
+                in_list = bool(_LIST_ITEM.match(line))
+            may_indent = not in_list and not line.strip()
     return prose, code
 
 

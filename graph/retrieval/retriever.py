@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from threading import Lock
-from typing import NamedTuple
+from typing import NamedTuple, SupportsIndex
 
 from langchain_core.callbacks import (
     AsyncCallbackManagerForRetrieverRun,
@@ -162,6 +162,7 @@ class PostRetriever(BaseRetriever):
 
 
 def _positive(k: object) -> int:
-    if not isinstance(k, int) or isinstance(k, bool) or k < 1:
+    # An integer of numpy is a number too.
+    if not isinstance(k, SupportsIndex) or isinstance(k, bool) or k.__index__() < 1:
         raise ConfigError(f"k is the number of documents, at least 1, not {k!r}")
-    return k
+    return k.__index__()

@@ -13,7 +13,7 @@ from graph.retrieval.plain import prose_and_code, without_line_marks
 if TYPE_CHECKING:
     from snowballstemmer.english_stemmer import EnglishStemmer as Stemmer
 
-VERSION = 5
+VERSION = 6
 """Part of an index's identity; count it up when `tokenize` or `stop_words` returns other terms for any text."""
 _lock = Lock()
 
@@ -24,7 +24,7 @@ _WORD = re.compile(
     rf"|{_L}+(?:[.\-]{_L}+)*(?:\+\+|\#)?"  # word, os.path.join, scikit-learn, C++, C#
 )
 _PIECES = re.compile(rf"{letters.LETTER_NO_UNDERSCORE}+")
-_CAMEL = re.compile(rf"[A-Z]+(?![a-z])|[A-Z]?{letters.SMALL_LETTER}+|\d+")
+_CAMEL = re.compile(rf"[A-Z]+(?!{letters.SMALL_LETTER})|[A-Z]?{letters.SMALL_LETTER}+|\d+")
 _MAX_CHARS = 80
 """The longest term: a longer name is split into parts alone, and a longer part is dropped as a blob."""
 
@@ -64,8 +64,9 @@ def tokenize(text: str) -> list[str]:
     spaced, pairs = letters.split_unspaced(text)
     words = [term for name in _names(spaced) for term in _terms(name)]
     prose, code = prose_and_code(text)
-    # The first line may be a title, which has no marks.
-    prose[1:] = map(without_line_marks, prose[1:])
+    # A single line is a title, whose first sign can be what it asks about.
+    if "\n" in text:
+        prose = list(map(without_line_marks, prose))
     return [*words, *pairs, *operators(prose, code)]
 
 

@@ -34,9 +34,10 @@ class Chunks:
         try:
             path = self._file(texts)
             content = path.read_bytes()
-            os.utime(path)
         except OSError:
             return None
+        with suppress(OSError):  # a cache that can only be read
+            os.utime(path)
         digest, data = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
         if not data or sha256(data).digest() != digest or len(data) % (4 * len(texts)):
             return None

@@ -101,8 +101,10 @@ class KeywordPart(Part):
         matrices: list[csr_array] = []
         names: list[str] = []
         for number, terms_of_documents in enumerate(documents):
-            # BM25Okapi divides by the mean length, which must not be 0; no text has a term of spaces.
-            matrix, terms_of_rows = _okapi([t or [" " * number] for t in terms_of_documents])
+            # BM25Okapi divides by the mean length, which must not be 0. No text has a term of spaces, and
+            # each kind of terms has its own: all terms of the vocabulary are different.
+            no_terms = [" " * number]
+            matrix, terms_of_rows = _okapi([terms or no_terms for terms in terms_of_documents])
             matrices.append(matrix)
             names += terms_of_rows
         return cls(vstack(matrices, format="csr"), {name: row for row, name in enumerate(names)})
@@ -207,6 +209,9 @@ def _positive(
     """Replace each idf that is not above 0 by Lucene's, which always is.
 
     `rank_bm25` gives 0 to a term of exactly half of the documents, and less where most terms are in
-    most documents: no query would find a corpus of one or two posts.
+    most documents: no query would find a corpus of one or two posts. No replaced idf exceeds those
+    that stay: a term of half of the documents tells less than a rarer one.
     """
-    return np.where(idf > 0, idf, np.log(1 + (documents - counts + 0.5) / (counts + 0.5)))
+    positive = idf > 0
+    lucene = np.log(1 + (documents - counts + 0.5) / (counts + 0.5))
+    return np.where(positive, idf, np.minimum(lucene, idf[positive].min(initial=np.inf)))

@@ -69,6 +69,9 @@ def test_in_fences_operators_of_several_characters_and_rare_ones_are_terms():
         "I tried it ...",
         "How to sort ??",
         "Pourquoi ?",
+        "It does not work !!!",
+        "> a quoted line\n\nthen text",
+        "* one item\n* another",
         "Title\n\n- one\n* two\n+ three\n> quoted\n# Heading\n1. four",
         "read `this`. Then `that`: done?",
         "Python - sort a list",
@@ -80,6 +83,20 @@ def test_in_fences_operators_of_several_characters_and_rare_ones_are_terms():
 )
 def test_punctuation_of_sentences_and_of_markdown_is_no_operator(text):
     assert operators(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("What is ::", ["::"]),
+        ("what does it mean ?:", ["?:"]),
+        ("optional chaining ?.", ["?."]),
+        ("walrus :=", [":="]),
+        ("> in a shell", [">"]),
+    ],
+)
+def test_an_operator_at_the_end_of_a_question_counts(text, expected):
+    assert operators(text) == expected
 
 
 def test_an_operator_counts_once_a_text():

@@ -26,6 +26,11 @@ from tests.fakes.waiting import at_most_cpu_seconds
         ("> ```\n> a\n> ```\n> b", "b\n> a"),
         ("````\n```\ninner\n```\n````\nend", "end\n```\ninner\n```"),
         ("```\nnever closed", "never closed"),
+        ("~~~python\na * b\n```\n~~~\nend", "end\na * b\n```"),
+        ("Try:\n\n    # no heading\n\n    - y\nend", "Try:\nend\n    # no heading\n    - y"),
+        ("Try:\n\n\tx = 2**3**4", "Try:\n\tx = 2**3**4"),
+        ("a line\n    that goes on", "a line\nthat goes on"),
+        ("- item\n\n    its second paragraph", "item\nits second paragraph"),
         ("a ```inline``` b", "a inline b"),
     ],
 )

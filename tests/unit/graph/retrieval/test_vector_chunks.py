@@ -1,5 +1,6 @@
 """Texts become vectors in chunks; a chunk that is on disk and whole is not encoded again."""
 
+import errno
 import os
 from threading import Thread
 
@@ -133,6 +134,16 @@ def test_a_chunk_with_any_flipped_bit_or_any_cut_is_not_trusted(tmp_path):
         assert chunks.read(["a", "b"]) is None
     file.write_bytes(whole)
     assert chunks.read(["a", "b"]).tolist() == [[1.0, 0.0], [0.5, -2.0]]
+
+
+def test_a_cache_that_can_only_be_read_is_read(tmp_path, monkeypatch):
+    Chunks(tmp_path / "e").write(["a"], np.ones((1, 4), np.float32))
+
+    def refuse(path):
+        raise OSError(errno.EROFS, "Read-only file system", path)
+
+    monkeypatch.setattr(os, "utime", refuse)
+    assert Chunks(tmp_path / "e").read(["a"]) is not None
 
 
 def test_a_chunk_without_vectors_is_not_trusted(tmp_path):

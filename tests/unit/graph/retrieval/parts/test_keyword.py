@@ -20,12 +20,17 @@ texts = st.lists(st.sampled_from(WORDS), max_size=12)
 
 
 def okapi(documents, query):
-    """The scores of `rank_bm25` for lists of terms, with Lucene's idf where its own is not above 0."""
+    """The scores of `rank_bm25` for lists of terms, with Lucene's idf where its own is not above 0.
+
+    It is cut to the smallest idf above 0.
+    """
     bm25 = BM25Okapi([terms or [""] for terms in documents], k1=5, b=0.75)
+    least = min((idf for idf in bm25.idf.values() if idf > 0), default=float("inf"))
     for term, idf in bm25.idf.items():
         if idf <= 0:
             count = sum(term in (terms or [""]) for terms in documents)
-            bm25.idf[term] = log(1 + (len(documents) - count + 0.5) / (count + 0.5))
+            lucene = log(1 + (len(documents) - count + 0.5) / (count + 0.5))
+            bm25.idf[term] = min(lucene, least)
     return bm25.get_scores(query)
 
 
@@ -97,6 +102,14 @@ def test_the_title_of_a_post_finds_it_in_the_smallest_corpora(titles):
         assert scores[row, row] > 0
         best = [titles[column] for column in np.flatnonzero(scores[row] == scores[row].max())]
         assert set(best) == {title}
+
+
+@pytest.mark.parametrize("size", [8, 10, 20])
+def test_a_term_of_half_of_the_posts_scores_no_more_than_a_rarer_one(size):
+    documents = [["common", "filler"] if row < size // 2 else ["filler"] for row in range(size)]
+    documents = [[*terms, "rare"] if row % 5 == 0 else terms for row, terms in enumerate(documents)]
+    scores = KeywordPart.from_terms(documents).scores([["common"], ["rare"]])
+    assert 0 < scores[0, 0] <= scores[1, 0]
 
 
 def test_terms_and_stop_words_are_scored_apart():
