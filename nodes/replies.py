@@ -14,7 +14,7 @@ MAX_CHARS = 20_000
 _MAX_RAW_CHARS = 20 * MAX_CHARS
 """Longest reply that is read: thoughts can be much longer than the answer after them."""
 _MAX_PASSES = 5
-"""A cut can lay a label bare that stood within a line, so a reply is cleaned until nothing changes."""
+"""A cut can move a label to the start of the text, so a reply is cleaned until nothing changes."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _MAX_REPEATS = 3
 _MAX_PERIOD = 4

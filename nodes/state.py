@@ -73,7 +73,7 @@ class Step(TypedDict, total=False):
     error: str
     """The reason why there is no score."""
     is_first: bool
-    """Present, and True, in the first step of a question."""
+    """Present, and True, in the first step of a question: the steps of the thread's question before are dropped there."""
 
 
 def calls_of(step: Step) -> list[Reply | Verdict | Likelihood]:

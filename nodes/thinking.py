@@ -29,8 +29,14 @@ _AROUND_ANSWER = re.compile(
 _CHANNELS = re.compile(r"(?:<\|start\|>assistant)?<\|channel\|>")
 _FINAL_CHANNEL = re.compile(r"<\|channel\|>final[^\n]*?<\|message\|>")
 _CHANNEL_END = re.compile(r"<\|(?:end|return|call|start)\|>")
-_DECODED_CHANNELS = re.compile(r"analysis(?s:.*)assistantfinal")
+_DECODED_ANALYSIS = re.compile(r"analysis(?=[A-Z])")
+_DECODED_FINAL = re.compile(r"assistantfinal(?=\s*\S)(?! [a-z])")
 """The channels of gpt-oss where its special tokens were left out."""
+_LINE_END = re.compile(r"[ \t]*(?:\n|\Z)")
+_MENTION = re.compile(r" [a-z]")
+_REST_OF_SENTENCE = re.compile(r"""[ \t]+\S|[.,:;!?)\]}*]|["'](?!\w)""")
+_LOOK_BACK = 200
+"""Number of characters before a mark that decide what it is."""
 
 
 class _Mark(NamedTuple):
@@ -44,18 +50,27 @@ class _Mark(NamedTuple):
 def without_thinking(text: str, prompt: str = "") -> str:
     """Return a reply without its thinking blocks.
 
-    - An opening mark counts at the start of a line. Its block ends at the next closing mark, or at
-      the end of the reply: a reply that is one unfinished thought has an empty answer.
-    - A closing mark without an opening one ends a thought that began with the reply.
-    - Marks in code, and marks that a sentence mentions, belong to the answer.
+    | mark, outside code | it is | example |
+    |---|---|---|
+    | opens the reply | a thought, to the closing mark or the end | `<think>hm</think>Use a dict.` |
+    | opens the reply, a sentence goes on after it | text | `<think> is the opening tag.` |
+    | opens a line, and a closing mark follows | a thought | `First.` `<think>hm</think>` |
+    | the same after a line that ends with a colon | text | `Use tags:` `<think>` ... |
+    | opens within a line of a reply that began with a thought | a thought, if a closing mark follows | `<think>a</think>One. <think>b</think>Two.` |
+    | closes without an opening one, as a line or before text without a space | the end of a thought that began with the reply | `hm.</think>Use a dict.` |
+    | the same, and nothing follows | a slip: the mark alone goes | `Use a dict.</think>` |
+    | any other | text | `Split at "</think>".` |
+
+    A reply that is one unfinished thought has an empty answer.
 
     Args:
         text: The reply.
         prompt: The prompt as the model read it; the chat formats of some models end with an opening
             mark.
     """
-    if prefilled := _PREFILLED.search(prompt[-40:]):
-        text = prefilled[0] + text
+    prefilled = _PREFILLED.search(prompt[-40:])
+    if prefilled:
+        text = f"{prefilled[0].rstrip()}\n{text}"
     text = _final_channel(text)
     marks = _marks(text)
     if not marks:
@@ -66,70 +81,94 @@ def without_thinking(text: str, prompt: str = "") -> str:
 def _outside_blocks(text: str, marks: Sequence[_Mark]) -> str:
     """Return the parts of a text that are in no thinking block."""
     parts: list[str] = []
-    position = mentions = blocks = 0
-    for mark, block_end in zip(marks, _block_ends(text, marks), strict=True):
+    position = 0
+    mentions: list[_Mark] = []
+    began_with_block = False
+    for mark, closing in zip(marks, _closing_marks(marks), strict=True):
         if mark.in_code or mark.start < position:
             continue
-        if mark.opens and _starts_line(text, mark, position):
+        if mark.opens and _opens_block(text, mark, closing, in_thoughts=began_with_block):
+            began_with_block = began_with_block or not text[: mark.start].strip()
             parts.append(text[position : mark.start])
-            position, blocks = block_end, blocks + 1
+            position = closing.end if closing else len(text)
         elif mark.opens:
-            mentions += 1
-        elif mentions and not _is_line(text, mark):
-            mentions -= 1
-        elif not _is_mention(text, mark):
-            # After a block, a closing mark that nothing follows is only a slip of the model.
-            is_slip = blocks and not text[mark.end :].strip()
-            parts = [*parts, text[position : mark.start]] if is_slip else []
+            mentions.append(mark)
+        elif mentions and _is_line(text, mark) <= _is_line(text, mentions[-1]):
+            mentions.pop()
+        elif _closes_reply_start(text, mark):
+            is_last = not text[mark.end : mark.end + _LOOK_BACK].strip()
+            parts = [*parts, text[position : mark.start]] if is_last else []
             position = mark.end
     return "".join([*parts, text[position:]])
 
 
 def _marks(text: str) -> list[_Mark]:
+    matches = list(_MARK.finditer(text))
+    if not matches:
+        return []
     # A fence is code also where it follows a closing mark in its line.
     code = CodeSpans(_BEFORE_FENCE.sub(lambda match: f"{match[0][:-1]}\n", text))
     marks = []
-    for match in _MARK.finditer(text):
+    for match in matches:
         group = str(match.lastgroup)
         in_code = match.start() in code
         marks.append(_Mark(int(group[1:]), group[0] == "o", *match.span(), in_code))
     return marks
 
 
-def _block_ends(text: str, marks: Sequence[_Mark]) -> list[int]:
-    """Return for each mark the end of the block that it would open."""
-    outside_code: dict[int, int] = {}
-    anywhere: dict[int, int] = {}
-    ends = []
+def _closing_marks(marks: Sequence[_Mark]) -> list[_Mark | None]:
+    """Return for each mark the closing mark of the block that it would open."""
+    outside_code: dict[int, _Mark] = {}
+    anywhere: dict[int, _Mark] = {}
+    closing = []
     for mark in reversed(marks):
         # A thought that leaves a code fence open has its closing mark in what looks like code.
-        nearest = anywhere.get(mark.pair, len(text))
-        ends.append(outside_code.get(mark.pair, nearest))
+        closing.append(outside_code.get(mark.pair) or anywhere.get(mark.pair))
         if not mark.opens:
-            anywhere[mark.pair] = mark.end
+            anywhere[mark.pair] = mark
         if not mark.opens and not mark.in_code:
-            outside_code[mark.pair] = mark.end
-    return ends[::-1]
+            outside_code[mark.pair] = mark
+    return closing[::-1]
 
 
-def _starts_line(text: str, mark: _Mark, start: int = 0) -> bool:
-    """Tell whether at most three spaces are before a mark in its line: more would be code.
+def _opens_block(text: str, mark: _Mark, closing: _Mark | None, *, in_thoughts: bool) -> bool:
+    """Tell whether an opening mark begins a thought, and is not part of the answer."""
+    is_mentioned = bool(_MENTION.match(text, mark.end))
+    if is_mentioned and (not closing or _MENTION.match(text, closing.end)):
+        return False
+    before = text[max(0, mark.start - _LOOK_BACK) : mark.start].rstrip()
+    if not before and mark.start < _LOOK_BACK:
+        return True
+    if not closing or (closing.in_code and not in_thoughts):
+        return False
+    if _starts_line(text, mark):
+        return before[-1:] != ":"
+    return in_thoughts and not is_mentioned
 
-    The line begins at `start` or after it.
-    """
-    indent = text[max(start, text.rfind("\n", 0, mark.start) + 1) : mark.start]
-    return len(indent) <= 3 and not indent.strip(" ")
+
+def _starts_line(text: str, mark: _Mark) -> bool:
+    """Tell whether at most three spaces are before a mark in its line: more would be code."""
+    before = text[max(0, mark.start - 4) : mark.start]
+    indent = before.rpartition("\n")[2]
+    return not indent.strip(" ") and len(indent) <= 3
 
 
 def _is_line(text: str, mark: _Mark) -> bool:
     """Tell whether a mark is a whole line."""
-    return _starts_line(text, mark) and not text[mark.end :].partition("\n")[0].strip()
+    return _starts_line(text, mark) and bool(_LINE_END.match(text, mark.end))
 
 
-def _is_mention(text: str, mark: _Mark) -> bool:
-    """Tell whether the sentence around a mark goes on after it: "the closing </think> tag"."""
-    before, after = text[: mark.start][-2:], text[mark.end :][:2]
-    return before[-1:] == " " and before.strip() != "" and after[:1] == " " and after[1:].islower()
+def _closes_reply_start(text: str, mark: _Mark) -> bool:
+    """Tell whether a closing mark without an opening one ends a thought, and is not mentioned."""
+    before = text[max(0, mark.start - _LOOK_BACK) : mark.start]
+    if before.rstrip()[-1:] == ":":
+        return False
+    if _is_line(text, mark):
+        return True
+    touches = before[-1:] not in (" ", "\t", '"', "'", "`", "(", "[", "{", "*")
+    if _LINE_END.match(text, mark.end):
+        return touches or before.rstrip()[-1:] in (".", "!", "?")
+    return touches and not _REST_OF_SENTENCE.match(text, mark.end)
 
 
 def _final_channel(text: str) -> str:
@@ -138,8 +177,11 @@ def _final_channel(text: str) -> str:
     Empty if the model wrote channels and none of them is final.
     """
     reply = text.lstrip()
-    if decoded := _DECODED_CHANNELS.match(reply):
-        return reply[decoded.end() :]
+    if _DECODED_ANALYSIS.match(reply):
+        code = CodeSpans(reply)
+        finals = (match.end() for match in _DECODED_FINAL.finditer(reply))
+        end = next((end for end in finals if end - 1 not in code), 0)
+        return reply[end:]
     if not _CHANNELS.match(reply):
         return text
     messages = _FINAL_CHANNEL.split(reply)[1:]

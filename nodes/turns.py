@@ -1,66 +1,132 @@
 """Turns of a conversation in a reply: the model's own label, and the run-on into the next turn.
 
 Many models do not stop after their answer: they go on with the next speaker's turn. A line that
-starts like a turn can as well belong to the answer: a setting (`User: git`), a line of a log, a
-question of an FAQ. So the lines around it decide.
+starts like a turn can as well belong to the answer. So a line begins a run-on only if it reads as
+its speaker would, nothing around it shows that it belongs to the answer, and all that follows reads
+as a dialogue. Where that cannot be told, the text stays. Labels are English.
+
+A line that begins a turn, outside code:
+
+| kind | speaker | it reads as a turn if | example |
+|---|---|---|---|
+| label | user | `User`, `Human`: it asks, requests or thanks | `User: How do I sort it?` |
+| label | question | `Question`, `Q`: it is a sentence, and the reply does not answer it below | `Question 2: Why?` |
+| label | task | always; `Exercise` needs a number | `Exercise 2: Sort a list.` |
+| label | assistant | it is a sentence | `Assistant: Is there more?` |
+| label | result | never by itself; it goes on with a dialogue | `Answer: 5` |
+| heading | any | a colon or text follows at once, and the reply has no headings of its own | `### Instruction:` |
+| bare | any | it follows a full stop, and a sentence follows | `user` |
+| any | any | nothing follows at all | `Human:` |
+
+It belongs to the answer all the same in these cases:
+
+| case | example |
+|---|---|
+| it is the first line, or a line that ends with a colon or a bracket or is a title is before it | `It prints:` `User: hi, how are you?` |
+| a setting is beside it, and it asks nothing | `Host: x.org` `User: show me` |
+| it goes on with turns that stay, or an earlier one of its speaker stays | `User: git` `Assistant: gpt` |
+| a paragraph follows that no speaker said | `User: How?` *blank* `The program then ends.` |
 """
 
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from nodes.control_tokens import before_next_token, without_leading_tokens
 from nodes.markdown_code import CodeSpans
 
-_ASSISTANT = frozenset(["Assistant", "ASSISTANT", "AI", "Bot", "Chatbot"])
-_RESULTS = frozenset(["Answer", "A", "Output", "Response"])
-"""Labels that answers use for results: they begin no turn."""
-_SURE = frozenset(["Human", "HUMAN", "Instruct", "Assistant", "ASSISTANT", "Exercise"])
-"""Labels that are rarely anything but a turn."""
-_ECHOES = frozenset(["User", "USER", "Human", "HUMAN", "Instruct", "### Instruction", "user"])
-"""Roles of a user's turn that a reply can repeat before its own."""
+_SPEAKERS = {
+    "user": "user",
+    "human": "user",
+    "question": "question",
+    "q": "question",
+    "instruct": "task",
+    "exercise": "task",
+    "instruction": "task",
+    "assistant": "assistant",
+    "ai": "assistant",
+    "bot": "assistant",
+    "chatbot": "assistant",
+    "system": "system",
+    "answer": "result",
+    "a": "result",
+    "output": "result",
+    "response": "result",
+    "solution": "result",
+}
+"""The speaker of each role."""
 _LABEL = re.compile(
-    r" {0,3}(?:\#{1,6} *)?(?:\*\*|__)?"
-    r"(?P<role>User|USER|Human|HUMAN|Instruct|Question|Q|Assistant|ASSISTANT|AI|Bot|Chatbot"
-    r"|Answer|A|Output|Response|(?:Follow-up )?(?P<exercise>Exercise)s?)"
-    r"(?: \d{1,3}(?=[:.]))?(?::|(?<=\d)\.)(?:\*\*|__)?(?P<value>.*)"
+    r" {0,3}(?:\#{1,6} *)?(?P<bold>\*\*|__)?"
+    r"(?P<role>[Uu]ser|USER|[Hh]uman|HUMAN|Instruct|Question|Q|[Aa]ssistant|ASSISTANT|AI|Bot|Chatbot"
+    r"|Answer|A|Output|Response|Solution|(?:Follow-up )?(?P<exercise>Exercise)(?:s|(?= \d)))"
+    r"(?P<number> \d{1,3}(?=[:.]))?(?:(?:\*\*|__)?:|(?<=\d)\.)(?:\*\*|__)?(?P<value>.*)"
 )
-_HEADING_ROLE = re.compile(r"\#{2,4} *(?P<role>Instruction|Human|Assistant|Response|User):? *")
+_HEADING_ROLE = re.compile(
+    r"\#{3,4} *(?P<role>Instruction|Human|Assistant|Response|User)(?P<colon>:?) *"
+)
 _BARE_ROLE = re.compile(r"(?P<role>user|assistant|system|human) *")
-_TOKEN = re.compile(
-    r"<\|(?:im_start|im_end|im_sep|user|assistant|system|end|endoftext|eot_id|eom_id|end_of_text"
-    r"|begin_of_text|start_header_id|end_header_id|end_of_turn|start|return)\|>"
-    r"|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|<\uff5c[^\uff5c\n]{1,30}\uff5c>|</s>"
-)
-"""Control tokens that a model or a server wrote as text."""
 _OWN_LABEL = re.compile(
-    rf"(?:(?:{_TOKEN.pattern})"
-    r"|(?:\*\*|__)?(?:Assistant|ASSISTANT|AI Assistant|AI|Bot|Chatbot|Answer):(?:\*\*|__)?(?=\s|\Z)"
-    r"|\#{2,4} *(?:Response|Assistant):? *(?=\n|\Z)|(?:assistant|model) *(?=\n|\Z|<\|))"
+    r"(?P<bold>\*\*|__)?(?:(?P<weak>AI|Bot|Chatbot)|Assistant|ASSISTANT|AI Assistant|(?:Final )?Answer)"
+    r"(?(bold)(?::(?P=bold)|(?P=bold):)|:)(?=\s|\Z)"
+    r"|\#{2,4} *(?:Response|Assistant|Answer)(?:: *(?=\n|\Z)| *\n(?=\S))"
+    r"|assistant *\n(?=\s*\S+[ \t]+\S)"
 )
 _SETTING = re.compile(r"[ \t]*[A-Za-z_][\w.-]*(?: [\w.-]+)?[ \t]*[:=][ \t]*\S")
-_FENCE = re.compile(r" {0,3}(?:```|~~~)")
-_SENTENCE_WORDS = 4
-"""A value of fewer words without a mark at its end reads as a setting: `User: git`."""
+_SPEECH = re.compile(
+    r"(?i:\?|^(?:thank|thx|ok|hi\b|hello|hey|yes\b|no\b|great|good|nice|cool|sort|write|explain|show"
+    r"|give|make|add|use|tell|help|fix|create|implement|convert|change)"
+    r"|\b(?:my|me|you|your|we|our|please|thanks|how|what|why|which|now|can|could)\b)|\bI\b"
+)
+"""Marks of what a user says: a question, a request, thanks, the first or second person."""
+_PROSE = re.compile(r"[A-Za-z\"'`*(]")
+"""The start of a paragraph that is no list, quotation or code."""
+_MIN_WORDS = 4
+"""A text of fewer words without a mark at its end is no sentence: `Question: name`."""
 _MAX_LABELS = 20
 
 
 class _Line(NamedTuple):
-    """A line that is not blank, outside code."""
+    """A line of a reply that is not blank."""
 
     number: int
     text: str
+    is_code: bool
+    after_blank: bool
+
+
+class _Turn(NamedTuple):
+    """A line that names a speaker, with the lines up to the next such line."""
+
+    kind: str
+    """label, heading or bare."""
     role: str
-    """The role that it names, or empty."""
+    """As a key of `_SPEAKERS`."""
     value: str
-    """The text after the role."""
-    previous: str
-    """The line before it that is not blank; empty for the first."""
-    following: str
-    """The line after it that is not blank; empty for the last."""
-    is_adjacent: bool
-    """Whether no blank line is between `previous` and the line."""
-    is_answered: bool
-    """Whether a turn of the assistant comes after it."""
+    """The text after the role in its line."""
+    is_marked: bool
+    """Whether a label is bold or numbered, or a heading has a colon."""
+    position: int
+    """The index of its line among the lines that are not blank."""
+    body: Sequence[_Line]
+    """The lines after it."""
+
+    @property
+    def speaker(self) -> str:
+        """The speaker of its role."""
+        return _SPEAKERS[self.role]
+
+    @property
+    def speech(self) -> str:
+        """The text after the role, or else the next line."""
+        return self.value.strip() or (self.body[0].text.strip() if self.body else "")
+
+    @property
+    def has_prose(self) -> bool:
+        """Whether a paragraph of prose comes after its first paragraph."""
+        later = self.body if self.value.strip() else self.body[1:]
+        return any(
+            line.after_blank and not line.is_code and _PROSE.match(line.text) for line in later
+        )
 
 
 def own_turn(text: str) -> str:
@@ -70,140 +136,194 @@ def own_turn(text: str) -> str:
     another speaker on. If the reply begins with a copy of the user's turn, the turn after it is the
     model's own. The cut leaves no answer empty.
     """
-    text = without_label(text)
-    lines = text.split("\n")
-    if echo := _end_of_echo(_roles(lines)):
-        text = "\n".join([echo.value, *lines[echo.number + 1 :]])
-        lines = without_label(text).split("\n")
-    return _before_token("\n".join(lines[: _first_turn(lines)]))
+    text = without_label(_without_echo(without_label(text)))
+    text = before_next_token(text)
+    return "\n".join(text.split("\n")[: _run_on_start(text)])
 
 
 def without_label(text: str) -> str:
     """Return a reply without the label of the model's own turn, as `Assistant:`."""
     text = text.lstrip()
     for _ in range(_MAX_LABELS):
+        text = without_leading_tokens(text)
         label = _OWN_LABEL.match(text)
         if not label:
             break
-        value, _, rest = text[label.end() :].partition("\n")
-        if len(value.split()) == 1 and _is_setting(rest.partition("\n")[0]):
+        next_line = text[label.end() :].partition("\n")[2].partition("\n")[0]
+        is_entry = _is_setting(next_line) or (label["weak"] and _SETTING.match(next_line))
+        if label[0].endswith((":", "*", "_")) and is_entry:
             break
         text = text[label.end() :].lstrip()
     return text
 
 
-def _end_of_echo(lines: Sequence[_Line]) -> _Line | None:
-    """Return the line where the model's own turn begins after a copy of the user's; None without."""
-    if not lines or lines[0].previous or lines[0].role not in _ECHOES:
-        return None
-    if lines[0].role in ("User", "USER") and not _is_sentence(lines[0]):
-        return None
-    starts = _ASSISTANT | {"assistant", "### Assistant", "### Response"}
-    if lines[0].role == "Instruct":
-        starts |= {"Output"}
-    return next((line for line in lines[1:] if line.role in starts), None)
+def _without_echo(text: str) -> str:
+    """Return a reply without the copy of the user's turn that it begins with."""
+    lines = _lines(text)
+    turns = _turns(lines)
+    if len(turns) < 2 or turns[0].position or turns[0].speaker not in ("user", "task"):
+        return text
+    first, reply = turns[:2]
+    starts = ("assistant", "result") if first.speaker == "task" else ("assistant",)
+    is_separate = first.kind != "label" or lines[reply.position].after_blank or "?" in first.speech
+    if reply.speaker not in starts or not (is_separate or first.role == "instruct"):
+        return text
+    rest = text.split("\n")[lines[reply.position].number + 1 :]
+    return "\n".join([reply.value, *rest]).strip() or text
 
 
-def _first_turn(lines: Sequence[str]) -> int:
+def _run_on_start(text: str) -> int:
     """Return the number of the line where another turn begins, or the number of lines."""
-    content_roles: set[str] = set()
-    in_content = has_headings = False
-    for line in _roles(lines):
-        if not line.role:
-            in_content = False
-            has_headings = has_headings or line.text.startswith("#")
-        elif line.role in _RESULTS:
-            pass  # a result in the answer's own FAQ, or alone: what it belongs to goes on
-        elif in_content or line.role in content_roles or _is_introduced(line):
-            content_roles.add(line.role)
-            in_content = True
-        elif _is_turn(line, has_headings=has_headings):
-            return line.number
-        else:
-            in_content = True
-    return len(lines)
+    lines = _lines(text)
+    turns = _turns(lines)
+    answer_roles: set[str] = set()
+    end_of_answer_turn = 0
+    for turn, reads_on in zip(turns, _read_as_dialogue(lines, turns), strict=True):
+        if turn.speaker == "result" and turn.kind == "label":
+            continue
+        goes_on = turn.role in answer_roles or turn.position == end_of_answer_turn
+        if not goes_on and reads_on and _begins_run_on(lines, turn):
+            return lines[turn.position].number
+        answer_roles.add(turn.role)
+        end_of_answer_turn = 0 if turn.has_prose else turn.position + len(turn.body) + 1
+    return text.count("\n") + 1
 
 
-def _roles(lines: Sequence[str]) -> list[_Line]:
-    """Return the lines outside code that are not blank, with their roles and neighbours."""
-    rows: list[_Line] = []
-    in_code = is_answered = False
-    prose = []
-    for number, text in enumerate(lines):
-        if text.strip():
-            prose.append((number, text, in_code or bool(_FENCE.match(text))))
-        in_code ^= bool(_FENCE.match(text))
-    for index in range(len(prose) - 1, -1, -1):
-        number, text, is_code = prose[index]
-        role, value = ("", "") if is_code else _role_of(text)
-        before_number, before, _ = prose[index - 1] if index else (-1, "", False)
-        after = prose[index + 1][1] if index + 1 < len(prose) else ""
-        is_adjacent = before_number == number - 1
-        rows.append(_Line(number, text, role, value, before, after, is_adjacent, is_answered))
-        is_answered = is_answered or role in _ASSISTANT or role == "assistant"
-    return rows[::-1]
+def _lines(text: str) -> list[_Line]:
+    code = CodeSpans(text)
+    lines: list[_Line] = []
+    position, after_blank = 0, False
+    for number, line in enumerate(text.split("\n")):
+        if line.strip():
+            lines.append(_Line(number, line, position in code, after_blank))
+        after_blank = not line.strip()
+        position += len(line) + 1
+    return lines
 
 
-def _role_of(text: str) -> tuple[str, str]:
-    """Return the role that a line names and the text after it; both empty if it names none."""
-    text = _TOKEN.sub("", text)
+def _turns(lines: Sequence[_Line]) -> list[_Turn]:
+    starts = [
+        (index, role)
+        for index, line in enumerate(lines)
+        if not line.is_code and (role := _role_of(line.text))
+    ]
+    ends = [index for index, _ in starts[1:]] + [len(lines)]
+    return [
+        _Turn(*role, index, lines[index + 1 : end])
+        for (index, role), end in zip(starts, ends, strict=False)
+    ]
+
+
+def _role_of(text: str) -> tuple[str, str, str, bool] | None:
+    """Return the kind, role and value of a line, and whether it is marked; None without a role."""
     if heading := _HEADING_ROLE.fullmatch(text):
-        return f"### {heading['role']}", ""
+        return "heading", heading["role"].lower(), "", bool(heading["colon"])
     if label := _LABEL.fullmatch(text):
-        return label["exercise"] or label["role"], label["value"]
+        role = (label["exercise"] or label["role"]).lower()
+        return "label", role, label["value"], bool(label["bold"] or label["number"])
     if bare := _BARE_ROLE.fullmatch(text):
-        return bare["role"], ""
-    return "", ""
+        return "bare", bare["role"], "", False
+    return None
 
 
-def _is_introduced(line: _Line) -> bool:
-    """Tell whether the line before announces the line: it is a heading, or it ends with a colon."""
-    before = line.previous.strip()
-    if not before:
+def _read_as_dialogue(lines: Sequence[_Line], turns: Sequence[_Turn]) -> list[bool]:
+    """Tell for each turn whether all from it to the end of the reply reads as a dialogue."""
+    results = []
+    reads_on = True
+    following: _Turn | None = None
+    for number in range(len(turns) - 1, -1, -1):
+        turn = turns[number]
+        earlier = turns[number - 1] if number else None
+        reads_on = reads_on and not _leaves_dialogue(lines, earlier, turn, following)
+        results.append(reads_on)
+        following = turn
+    return results[::-1]
+
+
+def _leaves_dialogue(
+    lines: Sequence[_Line], earlier: _Turn | None, turn: _Turn, following: _Turn | None
+) -> bool:
+    """Tell whether text follows a turn that its speaker did not say."""
+    if turn.kind != "label":
+        return turn.kind == "heading" and any(
+            line.text.startswith("#") and not line.is_code for line in turn.body
+        )
+    if turn.speaker == "question" and _is_answered(turn, following):
         return True
-    is_heading = before.startswith("#") or (before.startswith("**") and before.endswith("**"))
-    return before.endswith(":") or (is_heading and not line.role.startswith("#"))
-
-
-def _is_turn(line: _Line, *, has_headings: bool) -> bool:
-    """Tell whether a line that names a role begins a turn."""
-    if line.role.startswith("#"):
-        return line.role not in ("### Response", "### User") or not has_headings
-    if line.role.islower():
-        return _is_bare_turn(line)
-    settings_beside = _is_setting(line.following) or (
-        line.is_adjacent and _is_setting(line.previous)
-    )
-    if line.role in _SURE:
-        return _is_sentence(line) or not settings_beside
-    if line.is_answered and line.role not in ("Question", "Q"):
+    is_replied = following is not None and following.speaker in ("assistant", "result")
+    if is_replied or not turn.has_prose:
+        return False
+    if turn.speaker not in ("assistant", "result") or not earlier:
         return True
-    if not line.value.strip() and not line.following:
+    return earlier.speaker != "task" and not lines[turn.position].after_blank
+
+
+def _is_answered(turn: _Turn, following: _Turn | None) -> bool:
+    """Tell whether the reply answers its own question, as in an FAQ."""
+    has_text = any(not line.after_blank for line in turn.body) and bool(turn.value.strip())
+    has_result = following is not None and following.speaker == "result"
+    return has_text or turn.has_prose or (has_result and (turn.is_marked or turn.role == "q"))
+
+
+def _begins_run_on(lines: Sequence[_Line], turn: _Turn) -> bool:
+    if not turn.position or _is_introduced(lines, turn) or _is_beside_setting(lines, turn):
+        return False
+    if turn.kind == "heading":
+        before = lines[: turn.position]
+        has_headings = any(line.text.startswith("#") and not line.is_code for line in before)
+        is_followed = not turn.body or not turn.body[0].after_blank
+        return not has_headings and (turn.is_marked or is_followed)
+    if turn.kind == "bare":
+        return _is_bare_turn(lines, turn)
+    if turn.speaker == "task" or (turn.position == len(lines) - 1 and not turn.value.strip()):
         return True
-    return _is_sentence(line) and (not settings_beside or line.value.strip().endswith("?"))
+    return _is_speech(turn.speech) if turn.speaker == "user" else _is_sentence(turn.speech)
 
 
-def _is_bare_turn(line: _Line) -> bool:
-    """Tell whether a line that is only a role begins a turn, and is no word of a list or sentence."""
-    if line.is_answered and line.role != "assistant":
-        return True
-    ends_before = not line.is_adjacent or line.previous.rstrip()[-1] in ".!?`)]}\"'*"
-    if not line.following:
-        return ends_before and not line.previous.strip().isidentifier()
-    return ends_before and _reads_as_sentence(line.following)
+def _is_bare_turn(lines: Sequence[_Line], turn: _Turn) -> bool:
+    """Tell whether a word that is a line begins a turn, and is not a word of a list or sentence."""
+    before = lines[turn.position - 1].text.rstrip()
+    if not lines[turn.position].after_blank and before[-1] not in ".!?`)]}\"'*~":
+        return False
+    if turn.position == len(lines) - 1:
+        return not before.strip().isidentifier()
+    if not turn.body:
+        return False
+    is_next = not turn.body[0].after_blank
+    return _is_speech(turn.speech) or (is_next and _is_sentence(turn.speech))
 
 
-def _is_sentence(line: _Line) -> bool:
-    """Tell whether the text after a role, or the next line if there is none, is a sentence."""
-    return _reads_as_sentence(line.value.strip() or line.following)
+def _is_introduced(lines: Sequence[_Line], turn: _Turn) -> bool:
+    """Tell whether the line before announces the turn."""
+    line = lines[turn.position - 1]
+    before = line.text.strip()
+    if line.is_code:
+        return False
+    if before[-1] in ":{[(,":
+        return turn.role != "instruct" or not _is_sentence(turn.speech)
+    is_bold = before.startswith("**") and before.endswith("**") and before[-3:-2] not in ".!?"
+    return turn.kind != "heading" and (before.startswith("#") or is_bold)
 
 
-def _reads_as_sentence(text: str) -> bool:
+def _is_beside_setting(lines: Sequence[_Line], turn: _Turn) -> bool:
+    """Tell whether a key with its value is in the line before or after."""
+    if turn.kind == "heading" or "?" in turn.value:
+        return False
+    after = turn.body[0] if turn.body else None
+    before = None if lines[turn.position].after_blank else lines[turn.position - 1]
+    return any(line and not line.is_code and _is_setting(line.text) for line in (before, after))
+
+
+def _is_speech(text: str) -> bool:
+    return bool(_SPEECH.search(text)) and not _is_setting(text)
+
+
+def _is_sentence(text: str) -> bool:
     words = text.split()
     if not words or _is_setting(text):
         return False
     return (
-        len(words) >= _SENTENCE_WORDS
+        len(words) >= _MIN_WORDS
         or words[-1][-1] == "?"
         or (len(words) > 1 and words[-1][-1] in ".!")
     )
@@ -211,20 +331,4 @@ def _reads_as_sentence(text: str) -> bool:
 
 def _is_setting(text: str) -> bool:
     """Tell whether a line is a key with its value, and no label of a turn."""
-    return bool(_SETTING.match(text)) and not _role_of(text)[0]
-
-
-def _before_token(text: str) -> str:
-    """Cut a text before the first control token that ends or begins a turn.
-
-    A token within a sentence or in code is only mentioned.
-    """
-    code = CodeSpans(text)
-    for token in _TOKEN.finditer(text):
-        before, after = text[: token.start()].rstrip(" "), text[token.end() :].lstrip(" ")
-        ends_line = not after or after[0] == "\n" or _TOKEN.match(after)
-        begins_turn = before[-1:] in ("\n", ".", "!", "?", "`", ")", "}")
-        is_strike = token[0] == "</s>" and "<s>" in before
-        if token.start() not in code and not is_strike and (ends_line or begins_turn):
-            return text[: token.start()] if before.strip() else text
-    return text
+    return bool(_SETTING.match(text)) and not _role_of(text)

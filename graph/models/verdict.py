@@ -5,10 +5,13 @@ so that a verdict may be uncertain but is never unreadable.
 """
 
 import math
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from nodes.replies import clean
+
+_CHOICE_LABEL = re.compile(r"\A(?:final )?(?:answer|output|response|choice)\W*:", re.IGNORECASE)
 
 
 class ScoredToken(NamedTuple):
@@ -98,8 +101,9 @@ def parse_choice(reply: str, options: Sequence[str]) -> str | None:
     """Parse the choice in the reply of a model without logits; return None if there is none.
 
     The cleaned reply must be one of the options as a whole, in any case, with only quotes, brackets,
-    colons and full stops around it.
+    colons and full stops around it, and with a label such as `Answer:` before it.
     """
-    word = clean(reply).strip("\"'`*()[].: ").casefold()
+    text = clean(reply).strip("\"'`*()[].: ")
+    word = _CHOICE_LABEL.sub("", text, count=1).strip("\"'`*()[].: ").casefold()
     matches = [option for option in options if option.strip().casefold() == word]
     return matches[0] if len(matches) == 1 else None

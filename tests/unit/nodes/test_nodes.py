@@ -532,10 +532,11 @@ def test_a_verdict_forged_in_an_answer_changes_no_score(forgery):
     ("raw", "cleaned"),
     [
         ("use a lock\n\nInstruct: next question\nOutput: text", "use a lock"),
+        ("use a lock\nHuman: more", "use a lock\nHuman: more"),
         ("use a lock\nQuestion: and then?", "use a lock"),
         ("use a lock\n  User: thanks\nAssistant: welcome", "use a lock"),
         ("use a lock\nExercise 2: do it again", "use a lock"),
-        ("use a lock\nHuman: more", "use a lock"),
+        ("use a lock\nHuman: tell me more", "use a lock"),
         ("Output of the program: 5", "Output of the program: 5"),
         ("the Question: is open", "the Question: is open"),
         ("User objects have names", "User objects have names"),

@@ -1,7 +1,5 @@
 """Thinking blocks: they are in no answer, no critique and no choice; code that shows one stays."""
 
-from time import perf_counter
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +9,7 @@ from nodes.critique import critique, parse_points
 from nodes.generate import generate
 from nodes.replies import MAX_CHARS, clean
 from tests.fakes.fake_models import FakeModel
+from tests.fakes.waiting import at_most_cpu_seconds
 
 SORT = "Use sorted(d)."
 THOUGHTS = {
@@ -52,7 +51,6 @@ UNFINISHED = [
     "<think>\n```python\nx = 1\n```\nand",
     "<|channel|>analysis<|message|>hm",
     "<think>hm</think>",
-    "hm\n</think>\n",
     "Assistant: <think>hm",
 ]
 ANSWERS = [
@@ -67,6 +65,17 @@ ANSWERS = [
     "x < think > y",
     "analysis of the loop: it ends.",
     "The [THINK] mark of Magistral is a token.",
+    'Split at "</think>" and keep the rest.',
+    "R1 closes its thoughts with </think>.",
+    "The tag is </think>: the parser looks for it.",
+    "Der schließende </think> Tag fehlt in der Antwort.",
+    "def f(s):\n    i = s.rfind('</think>')\n    return s[i + len('</think>'):]",
+    "<think> is the opening tag of R1; its answer follows the closing tag.",
+    "Claude writes two kinds of blocks:\n\n<thinking> blocks hold its thoughts.\nText blocks hold the answer.",
+    "Tell the model to use tags:\n\n<scratchpad>\nnotes\n</scratchpad>\n\n<result>\nthe answer\n</result>",
+    "- Write it:\n\n    ```xml\n    <think>\n    hm\n    </think>\n    ```\n\nThen parse it.",
+    "Use this.\n\n```xml\n<think>\nhm\n</think>",
+    "The mark ``</think>`` is a token.",
 ]
 
 
@@ -92,7 +101,11 @@ def test_marks_that_an_answer_shows_or_mentions_stay(answer):
     ("reply", "answer"),
     [
         ("First.\n<think>\nhm\n</think>\nSecond.", "First.\n\nSecond."),
-        ("First.\n<think>\nhm", "First."),
+        ("First.\n<think>\nhm", "First.\n<think>\nhm"),
+        ("Use a dict.\n</think>", "Use a dict."),
+        ("hm</think>\n\n", "hm"),
+        ("<think>a</think>One. <think>b</think>Two.", "One. Two."),
+        ("analysisThe user asks.assistantfinalUse assistantfinal.", "Use assistantfinal."),
         (f"<think>hm</think>{SORT}\n</think>", SORT),
         (
             f"<|begin_of_thought|>hm<|end_of_thought|><|begin_of_solution|>{SORT}<|end_of_solution|>",
@@ -188,9 +201,8 @@ def test_cleaning_a_clean_reply_of_a_reasoning_model_changes_nothing(text):
 @pytest.mark.parametrize(
     "piece",
     ["<think>\n", "<think></think>", "</think>", "<think>`</think>`\n", "< ", "<|channel|>", "` ",
-     "User: hi\n", "user\n\n", "a </s> b ", "[INST] ", "Assistant: ", "# a\n", "key: v\n"],
+     "```a\n", "a </think>\n", "a <think>", "[THINK]", "analysisA", "assistantfinal"],
 )  # fmt: skip
-def test_any_endless_reply_of_marks_is_cleaned_within_two_seconds(piece):
-    start = perf_counter()
-    assert len(clean(piece * (100_000 // len(piece)))) <= MAX_CHARS
-    assert perf_counter() - start < 2.0
+def test_any_endless_reply_of_marks_is_cleaned_in_linear_time(piece):
+    with at_most_cpu_seconds(10):
+        assert len(clean(piece * (400_000 // len(piece)))) <= MAX_CHARS

@@ -1,8 +1,14 @@
 """Run-ons and labels: what is cut from a reply, and what only looks like a turn and stays."""
 
-import pytest
+import re
 
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graph.models.verdict import parse_choice
 from nodes.replies import clean
+from tests.fakes.waiting import at_most_cpu_seconds
 
 SORT = "Use sorted(d, key=d.get)."
 CODE = "Use a lock:\n\n```python\nwith lock:\n    work()\n```"
@@ -19,7 +25,6 @@ RUN_ONS = {
     "phi-2 instruct, cut": "\n\nInstruct:",
     "phi-2 question": "\n\nQuestion: How do I reverse a list?\nAnswer: Use reversed().",
     "phi-2 question with a number": "\nQuestion 2: What does sorted return?",
-    "question and answer": "\n\nQ: How do I reverse a list?\nA: Use reversed().",
     # names with a colon
     "user": "\nUser: How do I reverse it?",
     "user without a mark": "\nUser: now do the same for a list of tuples",
@@ -57,6 +62,24 @@ RUN_ONS = {
     "gemma": "<end_of_turn>\n<start_of_turn>user\nHow do I reverse it?",
     "end of text": "<|endoftext|>Question: How do I reverse it?",
     "deepseek": "<\uff5cUser\uff5c>How do I reverse it?",
+    "lower case": "\nuser: how do I reverse it?\nassistant: Use reversed().",
+    "user with several paragraphs": "\n\nUser: I have this code.\n\n```python\nx = 1\n```\n\nIt fails.\n\nAssistant: Use y.\n\nIt works.",
+    "human asks for more": "\n\nHuman: Explain the key.",
+    "human thanks": "\nHuman: Thank you!",
+    "human and assistant in paragraphs": "\n\nHuman: How do I reverse it?\n\nAssistant: Use reversed().\n\nIt returns an iterator.",
+    "instruct with paragraphs": "\nInstruct: Write a test.\nOutput: Use pytest.\n\nIt finds the tests.",
+    "exercise with its solution": "\n\nExercise 1:\nSort by value.\n\nSolution:\n\n```python\nsorted(d)\n```\n\nIt sorts.",
+    "two exercises": "\n\nExercise 1: Sort by value.\n\nExercise 2: Reverse it.",
+    "alpaca with paragraphs": "\n\n### Instruction:\nReverse it.\n\n### Response:\nUse reversed().\n\nIt is fast.",
+    "Command R": "<|END_OF_TURN_TOKEN|><|START_OF_TURN_TOKEN|><|USER_TOKEN|>How?",
+    "phi-3": "<|end|>\n<|user|>\nHow do I reverse it?<|end|>",
+    "mistral end": "</s>",
+    "mistral end and turn": "</s>[INST] How do I reverse it?[/INST]",
+    "llama 3 end on a line": "\n<|eot_id|>",
+    "bare user asks": "\n\nuser\n\nCan you explain the key?",
+    "bold user, colon outside": "\n\n**User**: How do I reverse it?",
+    "question in bold": "\n\n**Question:** How do I reverse it?",
+    "unanswered question": "\n\nQ: How do I reverse a list?",
 }
 
 KEPT = {
@@ -117,6 +140,90 @@ KEPT = {
     "index": "x[INST] is a name",
 }
 
+ANSWERS = [
+    "Q: How do I reverse a list?\nA: Use reversed().",
+    "I will answer both.\n\nQuestion 1: Why does the loop stop?\nBecause of break.\n\nQuestion 2: Who calls it?\nThe worker.",
+    "I will answer both.\n\nQuestion 1: Why does the loop stop?\nBecause of break.\n\nQuestion 2: Who calls it?",
+    "Two things are wrong here.\n\n**Question 1: Why is it slow?**\n\nBecause it copies.\n\n**Question 2: Why does it fail?**\n\nThe list is empty.",
+    "Use a FAQ list.\n\nQ: What is it?\n\nA: A list.\n\nQ: Who reads it?\n\nA: Users.",
+    "A few-shot prompt can be written like this.\n\nQ: What is 2+2?\nA: 4\n\nQ: What is 3+3?\nA:",
+    "Human: `ls -lh` prints sizes like 4K.\nMachine: `ls -l` prints bytes.",
+    "Two formats.\n\nHuman: `ls -lh` prints sizes like 4K.\nMachine: `ls -l` prints bytes.",
+    "Use `humanize`.\n\nHuman: 3 days ago\n\nIt prints the age of the file.",
+    "{\nHuman: true\n}",
+    "interface Chat {\n  Human: string\n  Bot: string\n}\n\nUse it.",
+    "Classes in the game.\n\nHuman: balanced stats and skills\nOrc: strong, but slow",
+    "The row holds this.\n\nExercise: bench press\n\nand the query finds it.",
+    "LangChain prints the messages.\n\nSystem: You are a helpful bot.\nHuman: Tell me a joke about cats.\n\nSo the roles are right.",
+    "# Setup\n\nDo it.\n\n## Instruction\n\nRun make.",
+    "Roles of chat.\n\n### System\n\nSets it.\n\n### Assistant\n\nAnswers.\n\n### User\n\nAsks.",
+    "The endpoint works as follows.\n\n### Response\n\n```json\n{}\n```",
+    "The app prints a line.\n\nUser: Alice has 3 new messages.\n\nThis comes from the f-string.",
+    "This prints all users.\n\nUser: Alice Smith, age 30\nUser: Bob Jones, age 31\n\nwhich is what you want.",
+    "He is right.\n\nUser: you should read the docs first.\n\nThat was the comment of the moderator.",
+    "System: sets the rules of the chat.\nUser: asks the question to the model.\nAssistant: answers the question.",
+    "The roles.\n\nSystem: sets the rules of the chat.\nUser: asks the question to the model.\nAssistant: answers the question.",
+    "assistant",
+    "model",
+    "</s>",
+    "<|endoftext|>",
+    "model\nview\ncontroller",
+    "model\n=====\n\nIt holds the data.",
+    "AI: the broad field of thinking machines.\nML: a part of AI that learns.",
+    "Bot: a program that talks to people.\nUser: a person who talks to it.",
+    "GPT-2's end token is\n\n<|endoftext|>\n\nSet it as pad token.",
+    "The special tokens are:\n- <|endoftext|>\n- <|im_end|>\n- <|im_start|>",
+    "stop:\n  - </s>\n  - [INST]\n  - <|im_end|>",
+    "Llama: </s>\nGPT-2: <|endoftext|>",
+    "The end token of GPT-2 is <|endoftext|>\nSet it as pad token.",
+    "`<|im_end|>`\nends a turn.",
+    "Use two tokens. <|im_end|> ends a turn.",
+    "The prompt of phi-2 is:\n\nInstruct: <prompt>\nOutput:",
+    "| model | token |\n|---|---|\n| GPT-2 | <|endoftext|> |",
+    "The order is fixed.\n\nUser: first\nGroup: second",
+    "Two entries.\n\nuser: bob\nrole: admin",
+    "The chat is a list of dicts.\n\nuser: asks a question\nassistant: answers it",
+    "The parser prints the prompt:\n\n### Instruction:\n{instruction}\n\n### Response:",
+    "## Format\n\nText.\n\n### Response:\n\nA JSON object.",
+    "The test has two parts.\n\nQuestion: What is a list?\n\nA list holds items in order.",
+    "Q: Why?\nBecause of the lock.\n\nQ: How do I fix it?",
+    "It logs the chat.\n\nUser: can you help?\nBot: yes\n\nThe log then ends.",
+    "Set `pad_token` to </s> and train.",
+    "The template is [INST] {prompt} [/INST] for Llama 2.",
+    'Pad with "<|endoftext|>".',
+    "1. <|im_start|>\n2. <|im_end|>",
+    "const roles = [\nHuman: 1,\n]",
+    "Format the age for people.\n\nHuman: 3 days",
+    "The name of the token\n\n</s>\n\nis short.",
+    "Output: 5\n\nThat is the sum.",
+    "Assistant: a role of the model.\nSystem: a role of the program.",
+    "The list holds these names.\n\nassistant\nuser\nsystem",
+    "- Run it:\n\n      User: how are you?\n\n- Stop it.",
+    "1. Format it:\n\n   ```text\n   User: how are you?\n   ```\n\n2. Send it.",
+    "It is written so.\n\n```text\nHuman: how are you?",
+    "**Exercise 1:** Sort it.\n\nUse sorted().\n\n**Exercise 2:** Reverse it.\n\nUse reversed().",
+    "They are called `User: hi` and ``Human: `x` ``.",
+    "System: Linux\nShell: bash",
+]
+"""Answers that hold lines, headings or tokens like those of a chat."""
+
+CUT = {
+    "<|user|>\nWhat is a dict?<|end|>\n<|assistant|>\nUse a dict.<|end|>": "Use a dict.",
+    "[INST] What is a dict? [/INST] It is a mapping.": "It is a mapping.",
+    "<start_of_turn>user\nWhat is a dict?<end_of_turn>\n<start_of_turn>model\nIt is a mapping.<end_of_turn>": "It is a mapping.",
+    "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\nWhat is a dict?<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\nIt is a mapping.<|eot_id|>": "It is a mapping.",
+    "**Use a dict.**\n\nHuman: Thanks! And how do I sort a list?\n\nAssistant: Use sorted.\n\nHuman: ok, and then?": "**Use a dict.**",
+    "The result is:\n\nInstruct: Write a function that sorts.\nOutput: x": "The result is:",
+    "```python\n# sort it\nsorted(d)\n```\n\n### User:\nThanks, how do I reverse it?": "```python\n# sort it\nsorted(d)\n```",
+    "Use sorted().\nuser: how do I reverse it?\nassistant: Use reversed().": "Use sorted().",
+    "**Answer**: Use sorted().": "Use sorted().",
+    "**Assistant**: Use sorted().": "Use sorted().",
+    "### Answer\nUse sorted().": "Use sorted().",
+    "Final Answer: Use sorted().": "Use sorted().",
+    "<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>Use sorted().<|END_OF_TURN_TOKEN|>": "Use sorted().",
+    "Use sorted(d, key=d.get).\n\nQ: How do I reverse a list?": "Use sorted(d, key=d.get).",
+}
+
 LABELLED = {
     "Assistant: ": SORT,
     "assistant\n": SORT,
@@ -143,8 +250,8 @@ LABELLED = {
 
 
 def test_the_tables_have_at_least_sixty_examples_of_both_kinds():
-    assert len(RUN_ONS) >= 40
-    assert len(KEPT) >= 40
+    assert len(RUN_ONS) >= 60
+    assert len(KEPT) + len(ANSWERS) >= 60
 
 
 @pytest.mark.parametrize("answer", [SORT, CODE], ids=["sentence", "code"])
@@ -155,12 +262,20 @@ def test_a_run_on_is_cut_where_the_next_turn_begins(name, answer):
 
 @pytest.mark.parametrize("name", RUN_ONS)
 def test_a_reply_that_is_only_a_run_on_is_not_emptied(name):
-    tokens_alone = {"chatml end alone"}
     labels_alone = {"bare assistant", "alpaca response", "assistant as a heading"}
-    cleaned = clean(RUN_ONS[name])
-    assert bool(cleaned) == (name not in tokens_alone), name
+    assert clean(RUN_ONS[name])
     if name in labels_alone:
-        assert cleaned.startswith("Use sorted(")
+        assert clean(RUN_ONS[name]).startswith("Use sorted(")
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_an_answer_about_chats_stays(answer):
+    assert clean(answer) == answer
+
+
+@pytest.mark.parametrize("reply", CUT)
+def test_the_part_of_a_reply_that_is_the_answer_is_found(reply):
+    assert clean(reply) == CUT[reply]
 
 
 @pytest.mark.parametrize("name", KEPT)
@@ -178,3 +293,43 @@ def test_a_run_on_after_such_a_line_is_cut_all_the_same(name):
 def test_the_label_of_the_models_own_turn_is_left_out(label):
     assert clean(label + SORT) == LABELLED[label]
     assert clean(label + SORT + "\n\nHuman: thanks, and how do I reverse it?") == SORT
+
+
+@pytest.mark.parametrize(
+    "reply",
+    ["A", "Answer: A", "Output: A", "Response: A", "Final Answer: A", "**Answer:** A", "answer: a",
+     "**Answer**: A", "Assistant: A", "<|assistant|>\nA<|end|>", "A<|im_end|>", "A\n\nHuman: why?"],
+)  # fmt: skip
+def test_a_choice_is_read_without_labels_and_tokens(reply):
+    assert parse_choice(reply, ["A", "B"]) == "A"
+
+
+@pytest.mark.parametrize("reply", ["not the answer: A", "Answer: A or B", "Answer:", "Question: A"])
+def test_a_reply_that_is_more_than_a_label_and_a_choice_is_no_choice(reply):
+    assert parse_choice(reply, ["A", "B"]) is None
+
+
+pieces = st.sampled_from(
+    ["User: hi", "Human:", "Question 2: why?", "Answer: x", "Instruct: do it now.", "user", "model",
+     "### Response:", "### User", "# Title", "\n", "\n\n", "  ", "    ", "`", "```", "~~~", ":", ".",
+     "<|im_end|>", "<|user|>", "[INST]", "[/INST]", "</s>", "Use a dict.", "key: v", "- ", "x", " y"]
+)  # fmt: skip
+
+
+@given(st.lists(pieces, max_size=20).map("".join))
+@settings(max_examples=1000, derandomize=True, deadline=None)
+def test_a_cut_empties_no_reply_and_is_final(text):
+    cleaned = clean(text)
+    assert clean(cleaned) == cleaned
+    if re.search(r"x|y|dict|hi|why|do it", text):
+        assert cleaned
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["User: hi\n", "user\n\n", "a </s> b ", "[INST] ", "Assistant: ", "# a\n", "key: v\n", "`a``b",
+     "```a\n", "~~~\n", "Question: why?\n\nSo.\n\n", "### User:\n", "<|im_end|>", " ", "**"],
+)  # fmt: skip
+def test_any_endless_reply_of_turns_is_cleaned_in_linear_time(piece):
+    with at_most_cpu_seconds(10):
+        clean(piece * (400_000 // len(piece)))
