@@ -24,12 +24,15 @@ from graph.models.lockstep import Lockstep
 from graph.schema import Config
 from graph.stages import Stage, stages
 from graph.support.errors import ConfigError
+from graph.support.text import unix_lines
 from nodes.judge import judge
 from nodes.model import Chooser, TextModel
 from nodes.state import AnswerOutput, JudgedState, NodeUpdate, QuestionInput, State
 
 AnsweringGraph = CompiledStateGraph[State, None, QuestionInput, State]
 JudgedGraph = CompiledStateGraph[JudgedState, None, JudgedState, JudgedState]
+_SHORTEST_PROMPT = 64
+"""Tokens: no prompt with an instruction is shorter."""
 
 
 def answering_graph(
@@ -84,14 +87,15 @@ def answering_graph(
 
 
 def start_question(state: State, *, node: Stage) -> State:
-    """Run the first node of the graph on the question alone.
+    """Run the first node of the graph on the question alone, with LF line ends.
 
     With a checkpointer the state still holds the question before it in the thread, which this drops.
     """
-    update: NodeUpdate = node({"question": state["question"]})
+    question = unix_lines(state["question"])
+    update: NodeUpdate = node({"question": question})
     first, *others = update["steps"]
     fresh: State = {
-        "question": state["question"],
+        "question": question,
         "passages": [],
         "answer": "",
         "reviewed": "",
@@ -150,20 +154,32 @@ def build_graph(
         model: Your own LangChain model, or any object with `write`.
         chooser: Compares candidates. Default: `model` if it can choose, else the profile's model.
         retriever: Your own LangChain retriever. Default: an index of the default corpus.
-        window: Tokens of prompt and reply together that your LangChain models take. Default: the
-            largest input of a model's profile, or else 4,096.
+        window: Tokens of prompt and reply together that your LangChain models take, at least 64 more
+            than a reply takes. Default: the largest input of a model's profile, or else 4,096.
 
     Raises:
         ConfigError: an unknown name; `model` cannot write; `chooser` cannot choose; `window` is given
-            and there is no LangChain model.
+            and there is no LangChain model; `window` is no whole number or too small.
     """
     loaded = load_config(config)
+    if window is not None:
+        _check_window(window, loaded.generation.max_new_tokens)
     text_model, comparer = _models(profile, model, chooser, window)
     if retriever is None and loaded.retrieval.kind != "none":
         from graph.retrieval import open_retriever
 
         retriever = open_retriever(loaded.retrieval, load_profile(profile).embedder)
     return answering_graph(loaded, model=text_model, chooser=comparer, retriever=retriever)
+
+
+def _check_window(window: int, max_new_tokens: int) -> None:
+    least = max_new_tokens + _SHORTEST_PROMPT
+    if not isinstance(window, int) or window < least:
+        raise ConfigError(
+            f"window={window!r} must be a whole number of tokens, at least {least}: "
+            f"{max_new_tokens} for the reply (generation.max_new_tokens) and "
+            f"{_SHORTEST_PROMPT} for the prompt"
+        )
 
 
 def _models(

@@ -116,7 +116,8 @@ def _headline(step: Step) -> str:
         parts.append(f"{mark}{sum(reply['new_tokens'] for reply in step['replies'])} new tokens")
     cut_tokens = sum(call["cut_tokens"] for call in calls)
     if cut_tokens:
-        parts.append(f"{mark}{cut_tokens} tokens cut to fit")
+        cut_mark = "~" if any(call.get("cut_tokens_estimated") for call in calls) else ""
+        parts.append(f"{cut_mark}{cut_tokens} tokens cut to fit")
     return "  |  ".join(parts)
 
 

@@ -6,7 +6,7 @@ takes anything that fulfils `TextModel`, `Chooser` or `LikelihoodModel`, a fake 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, NotRequired, Protocol, runtime_checkable
 
 from langchain_core.prompts import PromptTemplate
 from typing_extensions import TypedDict
@@ -44,9 +44,12 @@ class Reply(TypedDict):
     prompt_tokens: int
     new_tokens: int
     tokens_estimated: bool
-    """Whether the counts of tokens are estimates from the length of the texts: the model reported none."""
+    """Whether the tokens of prompt and reply are estimates from the length of the texts: the model
+    reported none."""
     cut_tokens: int
     """Tokens of passages and drafts that were left out so that the prompt fits the window."""
+    cut_tokens_estimated: NotRequired[bool]
+    """Present, and True, if `cut_tokens` is an estimate: the model has no tokenizer to count with."""
     seconds: float
     """This reply's equal share of the wall time of its batch."""
     halvings: int
@@ -70,6 +73,8 @@ class Verdict(TypedDict):
     tokens_estimated: bool
     """As in `Reply`."""
     cut_tokens: int
+    cut_tokens_estimated: NotRequired[bool]
+    """As in `Reply`."""
     reply: str | None
     """The raw reply of a model that gives no logits and so answers in text."""
     seconds: float

@@ -1,8 +1,10 @@
 """The node retrieve: it finds the passages for a question."""
 
+from decimal import Decimal
 from math import isfinite
 from numbers import Integral, Real
 from time import perf_counter
+from uuid import UUID
 
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
@@ -27,17 +29,21 @@ def as_passage(number: int, document: Document) -> Passage:
     """Convert a LangChain document to a passage.
 
     The metadata of foreign retrievers may lack a value or hold one of any type: a text that cannot be
-    read is "", and a score is None.
+    read is "", and a score is None. Without an id in the metadata the id is the document's own.
     """
     metadata = document.metadata
     text = document.page_content
     answer_chars = _number(metadata.get("answer_chars"))
     return {
         "number": number,
-        "question_id": _text(metadata.get("question_id")) or _text(metadata.get("id")),
+        "question_id": _text(metadata.get("question_id"))
+        or _text(metadata.get("id"))
+        or _text(document.id),
         "title": _text(metadata.get("title")) or _text(metadata.get("source")),
         "text": text,
-        "answer_chars": len(text) if answer_chars is None else int(answer_chars),
+        "answer_chars": len(text)
+        if answer_chars is None
+        else max(0, min(int(answer_chars), len(text))),
         "score": _number(metadata.get("score")),
         "url": _text(metadata.get("url")) or _text(metadata.get("source")),
         "licence": _text(metadata.get("licence")),
@@ -45,7 +51,7 @@ def as_passage(number: int, document: Document) -> Passage:
 
 
 def _text(value: object) -> str:
-    """Return a value of metadata as text: "" unless it is text, bytes in UTF-8 or a finite number."""
+    """Return a value of metadata as text: "" unless it is text, bytes in UTF-8, a UUID or a finite number."""
     match value:
         case bool():
             return ""
@@ -55,16 +61,20 @@ def _text(value: object) -> str:
             return value.decode("utf-8", "replace")
         case Integral():
             return str(int(value))
+        case UUID():
+            return str(value)
     number = _number(value)
     if number is None:
         return ""
-    # An id that went through a table with gaps is a float: 11.0 is the id 11.
-    return str(int(number)) if number.is_integer() else str(number)
+    # An id that went through a table with gaps is a float: 11.0 is the id 11. A long decimal has more
+    # digits than a float.
+    whole = int(value) if isinstance(value, Decimal) else int(number)
+    return str(whole) if number.is_integer() else str(number)
 
 
 def _number(value: object) -> float | None:
-    """Return a value of metadata as a finite number, or None if it is none."""
-    if isinstance(value, bool) or not isinstance(value, (str, Real)):
+    """Return a value of metadata as a finite number, or None if it is not a number."""
+    if isinstance(value, bool) or not isinstance(value, (str, Real, Decimal)):
         return None
     try:
         number = float(value)

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import Any, cast
 
-from langchain_core.caches import BaseCache
 from langchain_core.language_models import BaseLanguageModel
 
 from graph.models.batching import BatchedModel, ScoringModel
 from graph.models.engines import ENGINES
 from graph.models.lockstep import Lockstep
+from graph.models.reply_cache import ReplyCache
 from graph.schema import ModelSpec, Profile
 from graph.support.errors import ConfigError
 from nodes.model import Chooser, TextModel
@@ -24,7 +24,7 @@ class Models:
 
 
 def open_models(
-    profile: Profile, *, batch_size: int = 8, seed: int = 0, cache: BaseCache | None = None
+    profile: Profile, *, batch_size: int = 8, seed: int = 0, cache: ReplyCache | None = None
 ) -> Models:
     """Open the models of a profile; weights load at a model's first call.
 

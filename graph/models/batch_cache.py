@@ -5,9 +5,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, get_type_hints
 
-from langchain_core.caches import BaseCache
 from langchain_core.outputs import Generation
 from pydantic import TypeAdapter, ValidationError
 
@@ -30,7 +29,7 @@ class BatchCache:
     same order, for the same model with the same settings.
     """
 
-    def __init__(self, store: BaseCache | None) -> None:
+    def __init__(self, store: ReplyCache | None) -> None:
         self._store = store
         self._identity: dict[str, object] | None = None
 
@@ -55,13 +54,14 @@ class BatchCache:
             return run()
         self._identity = self._identity or cache_identity(loaded)
         prompts = json.dumps([[row.text, row.continuation] for row in rows])
-        key = json.dumps({**self._identity, **settings}, sort_keys=True)
+        # A version of the project with other fields is another call: its results are no damaged ones.
+        fields = {name: str(hint) for name, hint in get_type_hints(kind).items()}
+        key = json.dumps({**self._identity, **settings, "fields": fields}, sort_keys=True)
         generations = self._store.lookup(prompts, key)
         if generations is not None:
             if (results := _restore(generations, rows, settings, kind)) is not None:
                 return [*results]
-            if isinstance(self._store, ReplyCache):
-                self._store.damaged += 1
+            self._store.count_damaged()
         outcomes = run()
         stored = [_store(outcome) for outcome in outcomes if not isinstance(outcome, Exception)]
         # An error may not occur again, so a batch with an error is not stored.
@@ -85,7 +85,7 @@ def _restore(
     settings: Mapping[str, object],
     kind: type[_T],
 ) -> list[_T] | None:
-    """Build the results of these prompts from stored ones; None if one cannot be a model's."""
+    """Build the results of these prompts from stored ones; None if a result has impossible numbers."""
     if len(generations) != len(rows):
         return None
     adapter = TypeAdapter(kind)

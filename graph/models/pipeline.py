@@ -23,8 +23,8 @@ class BatchedPipeline(HuggingFacePipeline):
     eos: frozenset[int]
     adds_special: bool
     cache: BaseCache | bool | None = False
-    """LangChain's global cache never answers for this model: it would take two calls for the same that
-    differ in temperature, length or seed, which are arguments of a call here."""
+    """LangChain's global cache never answers for this model: it would treat two calls as the same
+    although they differ in temperature, length or seed, which are arguments of a call here."""
 
     @classmethod
     def of(

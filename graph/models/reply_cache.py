@@ -22,12 +22,10 @@ from graph.support.storage import cache_folder, make_folder, open_regular
 
 _LOCK_SECONDS = 30.0
 """The longest wait for another process that writes."""
-_TABLES = """
-DROP TABLE IF EXISTS replies;
+_TABLE = """
 CREATE TABLE IF NOT EXISTS calls (key TEXT PRIMARY KEY, reply BLOB NOT NULL, digest BLOB NOT NULL)
-WITHOUT ROWID;
+WITHOUT ROWID
 """
-"""`replies` is the table of earlier versions; its rows have no digest."""
 _MODE = 0o600
 """Replies hold questions and posts of the user. SQLite gives its other files the same mode."""
 
@@ -46,8 +44,9 @@ class ReplyCache(BaseCache):
         self._path = path
         self._usable = True
         self._warned = False
+        self._has_table = False
         self.damaged = 0
-        """Number of stored batches that were damaged, or not as this version stores them."""
+        """Number of stored batches that were damaged."""
 
     def lookup(self, prompt: str, llm_string: str) -> RETURN_VAL_TYPE | None:
         """Return the stored generations of a prompt and a model with its settings, or None."""
@@ -56,7 +55,8 @@ class ReplyCache(BaseCache):
         if row is None:
             return None
         generations = _generations(key, *row)
-        self.damaged += generations is None
+        if generations is None:
+            self.count_damaged()
         return generations
 
     def update(self, prompt: str, llm_string: str, return_val: RETURN_VAL_TYPE) -> None:
@@ -72,12 +72,15 @@ class ReplyCache(BaseCache):
         del kwargs
         self._execute("DELETE FROM calls", ())
 
+    def count_damaged(self) -> None:
+        """Count a stored batch that cannot be used, and so runs again."""
+        self.damaged += 1
+
     def log_damaged(self) -> None:
         """Log the number of damaged batches, if there were any."""
         if self.damaged:
             log.warning(
-                "%s: %d stored batches of model calls were damaged or of another version: they were "
-                "run again",
+                "%s: %d stored batches of model calls were damaged: they were run again",
                 self._path,
                 self.damaged,
             )
@@ -88,13 +91,15 @@ class ReplyCache(BaseCache):
             if not self._usable:
                 return None
             try:
-                self._make_private()
+                is_empty = self._make_private()
                 # A connection for each statement: none stays open across threads, forks and
                 # interrupts. The time to connect is nothing beside the time of a batch.
                 with closing(sqlite3.connect(self._path, timeout=_LOCK_SECONDS)) as connection:
                     # A damaged text could not be decoded.
                     connection.text_factory = bytes
-                    connection.executescript(_TABLES)
+                    if is_empty or not self._has_table:
+                        connection.execute(_TABLE)
+                        self._has_table = True
                     with connection:
                         row: tuple[Any, Any] | None = connection.execute(
                             statement, values
@@ -108,8 +113,8 @@ class ReplyCache(BaseCache):
                 self._warn("damaged, and calls that cannot be read run again", error)
             return None
 
-    def _make_private(self) -> None:
-        """Create the file if it is missing; only its owner can read it.
+    def _make_private(self) -> bool:
+        """Create the file if it is missing; only its owner can read it. Tell whether it is empty.
 
         Raises:
             DatasetError: The path is a link, or no regular file.
@@ -118,6 +123,7 @@ class ReplyCache(BaseCache):
         descriptor = open_regular(self._path, os.O_RDWR | os.O_CREAT, _MODE)
         try:
             os.fchmod(descriptor, _MODE)
+            return os.fstat(descriptor).st_size == 0
         finally:
             os.close(descriptor)
 

@@ -5,9 +5,8 @@ A new engine is a module in this folder, an entry of `ENGINES` and a word in `Mo
 
 from typing import Protocol
 
-from langchain_core.caches import BaseCache
-
 from graph.models.batching import ScoringEngine
+from graph.models.reply_cache import ReplyCache
 from graph.schema import ModelSpec
 
 
@@ -15,7 +14,7 @@ class OpenEngine(Protocol):
     """A function that opens an engine; the engine loads its weights at the first call."""
 
     def __call__(
-        self, spec: ModelSpec, *, batch_size: int, seed: int, cache: BaseCache | None
+        self, spec: ModelSpec, *, batch_size: int, seed: int, cache: ReplyCache | None
     ) -> ScoringEngine:
         """Open the engine of a model.
 
@@ -30,7 +29,7 @@ class OpenEngine(Protocol):
 
 # Each function imports its engine itself: a run loads only the engines that its profile names.
 def _huggingface(
-    spec: ModelSpec, *, batch_size: int, seed: int, cache: BaseCache | None
+    spec: ModelSpec, *, batch_size: int, seed: int, cache: ReplyCache | None
 ) -> ScoringEngine:
     from graph.models.engines.huggingface_engine import HuggingFaceEngine
 

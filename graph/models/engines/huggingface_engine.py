@@ -8,12 +8,11 @@ from threading import Lock
 from time import perf_counter
 from typing import TypeVar
 
-from langchain_core.caches import BaseCache
-
 from graph.models.batch_cache import BatchCache
 from graph.models.budget import FittedPrompt, fit_prompt
 from graph.models.loading import LoadedModel, load_model
 from graph.models.memory import run_in_batches, run_or_halve
+from graph.models.reply_cache import ReplyCache
 from graph.models.scoring import SCORED_TOKENS, likelihoods, option_logprobs
 from graph.models.verdict import normalise, plan_scoring
 from graph.schema import ModelSpec
@@ -31,7 +30,7 @@ class HuggingFaceEngine:
         *,
         batch_size: int = 8,
         seed: int = 0,
-        cache: BaseCache | None = None,
+        cache: ReplyCache | None = None,
     ) -> None:
         self.spec = spec
         self.name = f"{spec.model}@{spec.revision}"

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from typing import Any, TypeGuard, TypeVar
 
-from langchain_core.globals import get_llm_cache
 from langchain_core.language_models import BaseLanguageModel
 from langchain_core.outputs import Generation
 from langchain_core.prompt_values import StringPromptValue
@@ -38,22 +37,17 @@ class LangChainEngine:
     """Any LangChain language model or chat model."""
 
     def __init__(self, model: BaseLanguageModel[Any], *, window: int | None = None) -> None:
-        self.name = f"{type(model).__name__}:{id(model)}"
+        self._model = _uncached(model)
+        self.name = f"{type(model).__name__}:{id(self._model)}"
         self.commit = None
-        self._model = model
-        self._window = window or _stated_window(model)
+        self._window = _stated_window(model) if window is None else window
 
     def write_all(
         self, prompts: Sequence[Prompt], max_new_tokens: int, temperature: float
     ) -> list[Reply | Exception]:
-        """Write a reply to each prompt, in order; length and temperature are the model's own.
-
-        Sampled replies never come from LangChain's cache: it has one reply for each prompt, so all
-        drafts would be the same.
-        """
+        """Write a reply to each prompt, in order; length and temperature are the model's own."""
         fitted = [self._fit(prompt, max_new_tokens, "") for prompt in prompts]
-        model = _uncached(self._model) if temperature else self._model
-        return self._run_fitted(fitted, lambda rows: _write(model, rows))
+        return self._run_fitted(fitted, lambda rows: _write(self._model, rows))
 
     def choose_all(
         self, prompts: Sequence[Prompt], options: Sequence[str]
@@ -102,10 +96,11 @@ def _stated_window(model: BaseLanguageModel[Any]) -> int:
 
 
 def _uncached(model: BaseLanguageModel[Any]) -> BaseLanguageModel[Any]:
-    """Return a model that LangChain's cache does not answer for: a copy, if it has a cache."""
-    cache = getattr(model, "cache", None)
-    if cache is False or (cache is None and get_llm_cache() is None):
-        return model
+    """Return the model without LangChain's cache.
+
+    LangChain does not tell which replies come from a cache, so that their seconds and tokens would
+    count as those of calls. It also has one reply for each prompt: all sampled drafts would be the same.
+    """
     return model.model_copy(update={"cache": False})
 
 
@@ -138,6 +133,7 @@ def _reply(
         "prompt_tokens": prompt_tokens,
         "new_tokens": new_tokens,
         "cut_tokens": row.cut_tokens,
+        "cut_tokens_estimated": True,
         "tokens_estimated": usage is None,
         "seconds": seconds,
         "halvings": 0,
@@ -207,6 +203,7 @@ def _verdict(reply: Reply, options: Sequence[str]) -> Verdict:
         "prompt": reply["prompt"],
         "prompt_tokens": reply["prompt_tokens"],
         "cut_tokens": reply["cut_tokens"],
+        "cut_tokens_estimated": True,
         "tokens_estimated": reply["tokens_estimated"],
         "reply": reply["text"],
         "seconds": reply["seconds"],

@@ -490,6 +490,22 @@ def test_trace_yields_a_step_before_the_next_node_runs():
     assert len(model.written) == 1
 
 
+@pytest.mark.parametrize("name", ["baseline", "semantic", "hybrid_cot_rerank_initial"])
+@pytest.mark.parametrize("end", ["\r\n", "\r"])
+def test_a_question_has_the_same_prompts_whatever_its_line_ends_are(name, end):
+    question = "Why?\n\n```python\nx = 1\n```\nIt hangs.\n"
+
+    def prompts(text):
+        model, judge = model_for(name), FakeModel(verdicts=[GRADES])
+        answering = answering_graph(
+            load_config(name), model=model, chooser=model, retriever=retriever(), output=State
+        )
+        state = judged_graph(answering, judge).invoke({"question": text, "reference": "because"})
+        return state["question"], model.written, model.chosen, judge.chosen
+
+    assert prompts(question.replace("\n", end)) == prompts(question)
+
+
 def test_trace_shows_replies_and_seconds_of_each_step():
     steps = {
         step["node"]: step

@@ -95,9 +95,9 @@ def test_stream_and_trace_yield_the_steps_of_each_question_alone():
         steps = [step for update in updates for node in update.values() for step in node["steps"]]
         assert nodes(steps) == ["retrieve", "generate", *ROUNDS]
         assert [step.get("is_first", False) for step in steps] == [True] + [False] * 7
-    traced = graph.with_config(THREAD)
     for question in QUESTIONS:
-        assert nodes(trace(traced, question)) == ["retrieve", "generate", *ROUNDS]
+        assert nodes(trace(graph, question, THREAD)) == ["retrieve", "generate", *ROUNDS]
+        assert graph.get_state(THREAD).values["question"] == question
 
 
 def test_a_question_goes_on_after_an_interrupt_with_an_updated_state():

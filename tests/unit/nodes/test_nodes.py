@@ -1,7 +1,9 @@
 """The nodes one by one: the prompts that each sends, and the update that it makes of the replies."""
 
 import json
+from decimal import Decimal
 from itertools import permutations
+from uuid import UUID
 
 import numpy as np
 import pytest
@@ -89,10 +91,30 @@ def test_retrieve_numbers_passages_from_one_in_the_retrievers_order():
         ({"answer_chars": None}, "answer_chars", 1),
         ({"answer_chars": "many"}, "answer_chars", 1),
         ({"answer_chars": 0}, "answer_chars", 0),
+        ({"answer_chars": -2}, "answer_chars", 0),
+        ({"answer_chars": 9}, "answer_chars", 1),
+        ({"answer_chars": Decimal(1)}, "answer_chars", 1),
+        ({"question_id": UUID(int=17)}, "question_id", "00000000-0000-0000-0000-000000000011"),
+        ({"question_id": Decimal("11.0")}, "question_id", "11"),
+        ({"question_id": Decimal(2**60 + 1)}, "question_id", "1152921504606846977"),
+        ({"question_id": Decimal("NaN")}, "question_id", ""),
+        ({"question_id": Decimal("1e999999")}, "question_id", ""),
+        ({"score": Decimal("0.25")}, "score", 0.25),
+        ({"score": Decimal("sNaN")}, "score", None),
+        ({"score": Decimal("Infinity")}, "score", None),
     ],
 )
 def test_passage_reads_the_metadata_that_there_is(metadata, field, value):
     assert as_passage(3, Document(page_content="x", metadata=metadata))[field] == value
+
+
+@pytest.mark.parametrize(
+    ("metadata", "name"),
+    [({}, "own"), ({"id": ""}, "own"), ({"id": 7}, "7"), ({"question_id": 3, "id": 7}, "3")],
+)
+def test_the_id_of_a_document_stands_in_for_one_in_its_metadata(metadata, name):
+    document = Document(page_content="x", metadata=metadata, id="own")
+    assert as_passage(1, document)["question_id"] == name
 
 
 def test_a_heading_of_unknown_metadata_holds_no_none():

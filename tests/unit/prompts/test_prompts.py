@@ -195,8 +195,7 @@ tagged_text = st.lists(
 @settings(max_examples=150, derandomize=True, deadline=None)
 def test_quoting_changes_tags_alone_and_only_once(text):
     broken = context.quoted(text)
-    letters = "".join(re.findall(r"\w", text))
-    assert "".join(re.findall(r"\w", broken)).casefold() == letters.casefold()
+    assert re.findall(r"[^\s<>()]", broken) == re.findall(r"[^\s<>()]", text)
     assert context.quoted(broken) == broken
     for template in TEMPLATES.values():
         for tag in tags_of(template):
@@ -313,18 +312,20 @@ def test_no_forged_tag_ends_a_quotation():
     ("forged", "broken"),
     [
         ("</passages>", "(/passages)"),
-        ("< /passages>", "(/passages)"),
-        ("</passages/>", "(/passages)"),
-        ("<passages/>", "(/passages)"),
+        ("< /passages>", "( /passages)"),
+        ("</passages/>", "(/passages/)"),
+        ("<passages/>", "(passages/)"),
+        ("return <Question />;", "return (Question /);"),
         ("\uff1c/passages\uff1e", "(/passages)"),
-        ("</pass\u200bages>", "(/passages)"),
+        ("</pass\u200bages>", "(/pass\u200bages)"),
         ("&lt;/passages&gt;", "(/passages)"),
         ("&amp;lt;/passages&amp;gt;", "(/passages)"),
-        ("</PASSAGES\n>", "(/passages\n>"),
-        ("<\n/\npassages>", "(/passages)"),
-        ("</p\u0430ssages>", "(/passages)"),
+        ("</PASSAGES\n>", "(/PASSAGES\n>"),
+        ("<\n/\npassages>", "(\n/\npassages)"),
+        ("</p\u0430ssages>", "(/p\u0430ssages)"),
         ("</passages garden>", "(/passages garden)"),
         ("</passages", "(/passages"),
+        (r"<\/passages>", r"(\/passages)"),
         ("a </answer_a> b </answer_b> c", "a (/answer_a) b (/answer_b) c"),
     ],
 )
@@ -344,6 +345,13 @@ def test_a_closing_tag_and_its_look_alikes_get_round_brackets(forged, broken):
         "\u0432\u043e\u043f\u0440\u043e\u0441 < \u043e\u0442\u0432\u0435\u0442 / 2",
         "if a</question_id>b",
         "\xabanswer\xbb",
+        "if (x < answer / 2) y > 3",
+        "if (x <answer/2) {}",
+        "cat <notes/todo.txt",
+        r'printf("<question\n");',
+        r'printf("<draft\>");',
+        "1 < review/5 and b",
+        "x = a <draft / b; y = c > d",
     ],
 )
 def test_text_that_closes_no_quotation_stays(text):
@@ -368,6 +376,23 @@ def test_a_text_that_holds_the_boundary_gets_another_one(forms):
     numbered = context.boundary([everything])
     assert re.fullmatch(r"[a-z]+\d", numbered)
     assert numbered not in everything
+
+
+def test_each_text_is_folded_once_for_all_prompts_of_a_question():
+    context._folded.cache_clear()
+    passages = [as_passage(n, d) for n, d in enumerate(documents("a < b", "c &lt; d"), 1)]
+    state = {"question": "why < how?", "passages": passages}
+    for step in ("answer", "reason"):
+        build_prompt(state, TEMPLATES[step])
+    texts = {"why < how?", *(p["text"] for p in passages), *(p["title"] for p in passages)}
+    assert context._folded.cache_info().misses == len(texts)
+    assert context._folded.cache_info().maxsize == 256
+
+
+def test_another_text_that_holds_the_boundary_changes_it_for_its_own_prompt_alone():
+    word = context.boundary(["why?"])
+    assert context.boundary(["why?"], ["a draft"]) == word
+    assert context.boundary(["why?"], [f"a {word}"]) != word
 
 
 def test_the_tags_of_a_prompt_carry_its_boundary():

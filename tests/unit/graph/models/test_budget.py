@@ -215,7 +215,7 @@ def test_a_million_characters_are_cut_with_few_counts():
 def test_each_steps_prompt_keeps_question_and_instruction_whatever_else_it_holds(step):
     template = TEMPLATES[step]
     lines = "".join(f"line {number} of a long text\n" for number in range(300))
-    whole = {"question": "why does it hang?", "max_points": "5"}
+    whole = {"question": "why does it hang?", "max_points": "5", "boundary": "garden"}
     cuttable = dict.fromkeys({*template.input_variables} - {*whole, "passages"}, lines)
     quotes = tuple(Quote(f"[{number}]", "Long. " * 5_000) for number in range(5))
     prompt = Prompt(template, whole, quotes, cuttable)

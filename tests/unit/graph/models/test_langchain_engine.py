@@ -14,12 +14,14 @@ from langchain_core.prompts import PromptTemplate
 from pydantic import Field
 
 from graph import build_graph
+from graph.config import load_config
 from graph.models.engines.langchain_engine import WINDOW, LangChainEngine
 from graph.models.pipeline import BatchedPipeline
 from graph.narration import _headline
 from graph.support.errors import ConfigError, PromptTooLongError
-from nodes.model import Prompt
+from nodes.model import Prompt, Quote
 from tests.fakes.fake_models import FakeModel, FakeRetriever, documents
+from tests.fakes.fake_models import reply as plain_reply
 
 TEMPLATE = PromptTemplate.from_template("{question}")
 LONG = "word " * 2700
@@ -63,6 +65,25 @@ def test_a_small_window_of_a_profile_cuts_passages():
     retriever = FakeRetriever(documents=documents("A sentence here. " * 400))
     built = build_graph("semantic", model=model, retriever=retriever)
     assert built.invoke({"question": "why?"})["answer"] == "x"
+
+
+@pytest.mark.parametrize("window", [0, -5, 10, 319, 4096.0, "4096", True])
+def test_a_window_that_no_prompt_fits_is_refused_at_once(window):
+    model = FakeListChatModel(responses=["x"])
+    with pytest.raises(ConfigError, match=r"window=.* must be a whole number of tokens, .* 320"):
+        build_graph("baseline", model=model, window=window)
+
+
+def test_the_smallest_window_depends_on_the_length_of_a_reply():
+    baseline = load_config("baseline")
+    short = baseline.generation.model_copy(update={"max_new_tokens": 64})
+    config = baseline.model_copy(update={"generation": short})
+    model = FakeListChatModel(responses=["x"])
+    assert (
+        build_graph(config, model=model, window=128).invoke({"question": "why?"})["answer"] == "x"
+    )
+    with pytest.raises(ConfigError, match="at least 128"):
+        build_graph(config, model=model, window=127)
 
 
 @pytest.mark.parametrize("model", [None, FakeModel()])
@@ -158,6 +179,26 @@ def test_a_narrated_step_marks_estimates():
     assert "~" not in _headline({"node": "generate", "replies": exact})
 
 
+@pytest.mark.parametrize("fields", [{}, {"usage_metadata": usage(31, 14)}])
+def test_tokens_that_were_cut_are_always_marked_as_an_estimate(fields):
+    template = PromptTemplate.from_template("{question}{passages}")
+    prompt = Prompt(template, {"question": "why?"}, (Quote("[1]", "A sentence. " * 300),))
+    [reply] = LangChainEngine(chat_reply(**fields), window=400).write_all([prompt], 9, 0.0)
+    headline = _headline({"node": "generate", "replies": [reply]})
+    assert f"|  ~{reply['cut_tokens']} tokens cut to fit" in headline
+    assert "~31" not in headline
+    assert ("31 prompt tokens" in headline) == bool(fields)
+    [verdict] = LangChainEngine(chat_reply("A", **fields), window=400).choose_all(
+        [prompt], ("A", "B")
+    )
+    assert verdict["cut_tokens_estimated"] is True
+
+
+def test_tokens_that_were_cut_are_exact_for_other_models():
+    headline = _headline({"node": "generate", "replies": [plain_reply("x", cut_tokens=40)]})
+    assert headline.endswith("|  40 tokens cut to fit")
+
+
 # --- LangChain's cache
 
 
@@ -234,20 +275,26 @@ class NumberingLLM(LLM):
 
 @pytest.mark.parametrize("kind", [NumberingChatModel, NumberingLLM])
 @pytest.mark.parametrize("own_cache", [False, True])
-def test_sampled_drafts_never_come_from_the_cache(kind, own_cache, global_cache):
+@pytest.mark.parametrize("temperature", [0.0, 0.7])
+def test_no_reply_of_a_users_model_comes_from_a_cache(kind, own_cache, temperature, global_cache):
     model = kind(cache=InMemoryCache()) if own_cache else kind()
+    cache = model.cache
     engine = LangChainEngine(model, window=4_096)
     drafts = [
-        [reply["text"] for reply in engine.write_all([asking("why?")] * 3, 9, 0.7)]
+        [reply["text"] for reply in engine.write_all([asking("why?")] * 3, 9, temperature)]
         for _ in range(2)
     ]
     assert drafts == [[f"draft {n}" for n in (1, 2, 3)], [f"draft {n}" for n in (4, 5, 6)]]
+    assert global_cache._cache == {}
+    assert model.cache is cache
 
 
-@pytest.mark.parametrize("kind", [NumberingChatModel, NumberingLLM])
-def test_greedy_replies_may_come_from_the_users_cache(kind, global_cache):
-    model = kind()
+def test_a_cache_that_is_set_later_gives_no_reply_either():
+    model = NumberingLLM()
     engine = LangChainEngine(model, window=4_096)
-    texts = [engine.write_all([asking("why?")], 9, 0.0)[0]["text"] for _ in range(3)]
-    assert texts == ["draft 1"] * 3
-    assert len(model.calls) == 1
+    set_llm_cache(InMemoryCache())
+    try:
+        texts = [engine.write_all([asking("why?")], 9, 0.0)[0]["text"] for _ in range(2)]
+    finally:
+        set_llm_cache(None)
+    assert texts == ["draft 1", "draft 2"]

@@ -6,7 +6,6 @@ from typing import get_args
 
 import pytest
 import torch
-from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models import FakeListChatModel, FakeListLLM, GenericFakeChatModel
 from langchain_core.messages import AIMessage
@@ -28,6 +27,7 @@ from graph.models.loading import (
     adds_special,
 )
 from graph.models.lockstep import Lockstep
+from graph.models.reply_cache import ReplyCache
 from graph.models.scoring import SCORED_TOKENS
 from graph.schema import ModelSpec
 from graph.support.errors import ConfigError, PromptTooLongError
@@ -646,8 +646,8 @@ def test_the_seed_is_set_for_each_batch():
     assert not torch.equal(torch.rand(1), first)
 
 
-def test_the_choices_of_a_run_reach_the_engine():
-    cache = InMemoryCache()
+def test_the_choices_of_a_run_reach_the_engine(tmp_path):
+    cache = ReplyCache(tmp_path / "replies.sqlite")
     engine = open_models(
         load_profile("embedded"), batch_size=3, seed=7, cache=cache
     ).generator.engine

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 from langchain_core.outputs import Generation
+from typing_extensions import TypedDict
 
 from graph.models.batch_cache import BatchCache, cache_identity
 from graph.models.budget import FittedPrompt
@@ -394,12 +395,11 @@ def test_damaged_batches_are_counted_in_one_warning(cache, caplog):
         serve(cache, lambda rows, replies=replies: replies, batch)
     cache.log_damaged()
     assert caplog.messages == [
-        f"{cache._path}: 3 stored batches of model calls were damaged or of another version: they "
-        "were run again"
+        f"{cache._path}: 3 stored batches of model calls were damaged: they were run again"
     ]
 
 
-def test_rows_of_an_earlier_version_are_deleted_and_run_again(cache):
+def test_a_table_of_an_earlier_version_stays_and_its_rows_are_not_read(cache):
     cache._path.parent.mkdir()
     with sqlite3.connect(cache._path) as connection:
         connection.execute("CREATE TABLE replies (key TEXT PRIMARY KEY, reply TEXT) WITHOUT ROWID")
@@ -409,7 +409,50 @@ def test_rows_of_an_earlier_version_are_deleted_and_run_again(cache):
     with sqlite3.connect(cache._path) as connection:
         tables = connection.execute("SELECT name FROM sqlite_master").fetchall()
     connection.close()
-    assert tables == [("calls",)]
+    assert sorted(tables) == [("calls",), ("replies",)]
+
+
+def test_results_with_other_fields_are_another_call_and_not_damaged(cache):
+    class OlderReply(TypedDict):
+        text: str
+        prompt: str
+
+    def run_as(kind, outcome):
+        ran = []
+        BatchCache(cache).read_or_run(
+            loaded(), {}, rows("a"), lambda: ran.append(kind) or [outcome], kind
+        )
+        return ran
+
+    assert run_as(OlderReply, {"text": "a", "prompt": "a"}) == [OlderReply]
+    assert run_as(Reply, reply("a")) == [Reply]
+    assert run_as(Reply, reply("a")) == []
+    assert cache.damaged == 0
+
+
+def test_the_table_is_created_once_and_again_after_the_file_was_removed(cache, monkeypatch):
+    statements = []
+    connect = sqlite3.connect
+
+    def traced(*arguments, **options):
+        connection = connect(*arguments, **options)
+        connection.set_trace_callback(statements.append)
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", traced)
+    model = CountingModel()
+
+    def created():
+        return sum("CREATE TABLE" in statement for statement in statements)
+
+    for _ in range(3):
+        serve(cache, model, rows("a"))
+    assert (len(model.calls), created()) == (1, 1)
+    cache._path.unlink()
+    for _ in range(2):
+        serve(cache, model, rows("a"))
+    assert (len(model.calls), created()) == (2, 2)
+    assert not any("DROP" in statement for statement in statements)
 
 
 # Who can read it, and what stands in its place
