@@ -15,6 +15,7 @@ from dataset.leaks.leak_search import (
 from dataset.load import rows_with_progress
 from evaluation.answering.questions import Item
 from graph.support.errors import DatasetError
+from graph.support.storage import read_regular
 from graph.support.table_files import CORPUS_COLUMNS, read_rows
 
 
@@ -37,9 +38,9 @@ def find_leaks(items: Sequence[Item], corpus: Path, dataset: Path | None = None)
 def recorded_leaks(manifest: Path) -> LeakReport | None:
     """Return the leaks that a run's manifest records; None if it is unreadable or has none."""
     try:
-        document = json.loads(manifest.read_text(encoding="utf-8"))
+        document = json.loads(read_regular(manifest).decode("utf-8"))
         return LeakReport.from_json(document["leaks"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (DatasetError, OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

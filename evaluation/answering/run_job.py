@@ -21,9 +21,9 @@ from evaluation.store.journal import Journal, Record
 from evaluation.store.recorded_run import read_run
 from graph.models import Models
 from graph.support.environment import environment_failures
-from graph.support.errors import EnvironmentFailure
+from graph.support.errors import DatasetError, EnvironmentFailure
 from graph.support.logger import log
-from graph.support.storage import write_atomically
+from graph.support.storage import read_regular, write_atomically
 from graph.support.terminal import Interrupted
 from graph.support.text import without_surrogates
 from nodes.state import calls_of
@@ -226,6 +226,6 @@ def write_timings(
 
 def _earlier_sessions(path: Path) -> list[dict[str, Any]]:
     try:
-        return list(json.loads(path.read_text(encoding="utf-8"))["sessions"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return list(json.loads(read_regular(path).decode("utf-8"))["sessions"])
+    except (DatasetError, OSError, ValueError, KeyError, TypeError, RecursionError):
         return []

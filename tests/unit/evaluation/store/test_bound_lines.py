@@ -1,5 +1,6 @@
 """A journal belongs to one run: lines of another run, question or type are refused by their number."""
 
+import os
 import shutil
 
 import pytest
@@ -10,6 +11,7 @@ from evaluation.store.journal import Journal, record_lines
 from evaluation.store.recorded_run import read_run
 from graph.support import terminal
 from graph.support.errors import DatasetError
+from tests.fakes.corpora import small_corpus
 from tests.fakes.fake_models import reply, verdict
 from tests.fakes.processes import in_child
 from tests.fakes.records import failed, key_of, record
@@ -180,6 +182,33 @@ def test_a_run_does_not_take_over_the_journal_of_another_run(tmp_path, monkeypat
     assert (second / "journal.jsonl").read_bytes() == before
     assert evaluate("--seed", "1", "--fresh").code == 0
     assert [entry["index"] for entry in read_run(second).records] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, '{"leaks": [1]}', "", None])
+def test_a_run_with_a_damaged_manifest_starts_over_with_fresh(tmp_path, monkeypatch, text):
+    without_weights(monkeypatch)
+    files = {"dataset": write_dataset(tmp_path / "q.csv", 2), "runs": tmp_path / "runs"}
+    files["corpus"] = small_corpus(tmp_path / "corpus.csv")
+    flags = [value for name, path in files.items() for value in (f"--{name}", path)]
+
+    def evaluate(*further):
+        named = ("--config", "keyword", "--profile", "embedded", "--no-report")
+        command(monkeypatch, *named, *flags, *further)
+        return in_child(lambda: terminal.run(cli.main))
+
+    assert evaluate().code == 0
+    [run] = (tmp_path / "runs").iterdir()
+    (run / "manifest.json").unlink()
+    if text is None:
+        os.mkfifo(run / "manifest.json")
+    else:
+        (run / "manifest.json").write_text(text, encoding="utf-8")
+    ended = evaluate()
+    assert (ended.code, ended.out) == (2, "")
+    assert [line for line in ended.err.splitlines() if f"error: {run / 'manifest.json'}" in line]
+    ended = evaluate("--fresh")
+    assert ended.code == 0, ended.err
+    assert len(read_run(run).records) == 2
 
 
 def test_readers_refuse_the_journal_of_another_run(tmp_path):
