@@ -250,7 +250,7 @@ def test_a_missing_column_is_named(tmp_path, missing):
     ("arguments", "message"),
     [
         (["--fit", "mine.json"], "at least 20 questions"),
-        (["--fit", "no/mine.json"], "at least 20 questions"),
+        (["--fit", "no/mine.json"], "is no file in an existing folder: name another"),
         (["--record", "--no-judge"], "drop --no-judge"),
         (["--calibrated", "none.json"], "cannot be read"),
         (["--limit-questions", "0"], "not a whole number above 0"),

@@ -3,6 +3,7 @@
 import json
 import sys
 from functools import partial
+from itertools import chain
 from math import log2
 from typing import NamedTuple
 
@@ -254,8 +255,12 @@ def test_by_default_the_plain_retrievers_are_compared(measured):
         (["--confg", "keyword"], "unrecognized arguments: --confg keyword; see --help"),
     ],
 )
-def test_a_mistake_is_one_line_before_anything_is_opened(run, rankers, arguments, message):
-    ended = run(*arguments)
+def test_a_mistake_is_one_line_before_anything_is_opened(
+    rankers, files, monkeypatch, arguments, message
+):
+    right = dict(zip(files[::2], files[1::2], strict=True))
+    options = {**right, "--profile": "embedded", arguments[0]: arguments[1]}
+    ended = run_evaluation(monkeypatch, "retrieval", *chain(*options.items()))
     assert (ended.code, ended.out) == (2, "")
     assert ended.err.startswith(f"opencoder: error: {message}")
     assert ended.err.count("\n") == 1
