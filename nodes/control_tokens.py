@@ -5,7 +5,7 @@
 | a user's turn at the start, with the assistant's after it | the text after the assistant's token | `[INST] Why? [/INST] Use a lock.` |
 | other tokens at the start | left out, unless nothing else remains | `<|assistant|> Use a lock.` |
 | touches the text before it, or follows a full stop | cut | `Use a lock.<|im_end|>` |
-| a line of its own after a full stop, or one that names a speaker | cut | `<|im_start|>user` |
+| a line of its own after a full stop, or one that names a speaker or touches the text after it | cut | `<|im_start|>user` |
 | after a colon or a list mark; a sentence goes on after it; any other | text | `- <|im_end|>` |
 """
 
@@ -66,7 +66,8 @@ def before_next_token(text: str) -> str:
 def _is_cut(text: str, run: re.Match[str]) -> bool:
     before = text[max(0, run.start() - _LOOK_BACK) : run.start()]
     content = before.rstrip()
-    if not content or content.endswith(":"):
+    # [/INST] ends a user's turn: text before it is a template.
+    if not content or content.endswith(":") or run[0].startswith("[/INST]"):
         return False
     if not _TOKEN.match(run[0]) or (run[0].startswith("</s>") and "<s>" in before):
         return False
@@ -75,7 +76,8 @@ def _is_cut(text: str, run: re.Match[str]) -> bool:
     line = before.rpartition("\n")[2]
     if not line.strip():
         names_speaker = any(match.lastgroup for match in _TOKEN.finditer(run[0]))
-        return names_speaker or content.endswith(_SENTENCE_END)
+        touches_next = run[0][-1] in ">]" and text[run.end() : run.end() + 1].isalpha()
+        return names_speaker or touches_next or content.endswith(_SENTENCE_END)
     if _LIST_MARK.fullmatch(line.strip()):
         return False
     if line[-1] in " \t":

@@ -87,7 +87,7 @@ def _outside_blocks(text: str, marks: Sequence[_Mark]) -> str:
     for mark, closing in zip(marks, _closing_marks(marks), strict=True):
         if mark.in_code or mark.start < position:
             continue
-        if mark.opens and _opens_block(text, mark, closing, in_thoughts=began_with_block):
+        if mark.opens and _opens_block(text, mark, closing, position, in_thoughts=began_with_block):
             began_with_block = began_with_block or not text[: mark.start].strip()
             parts.append(text[position : mark.start])
             position = closing.end if closing else len(text)
@@ -131,18 +131,24 @@ def _closing_marks(marks: Sequence[_Mark]) -> list[_Mark | None]:
     return closing[::-1]
 
 
-def _opens_block(text: str, mark: _Mark, closing: _Mark | None, *, in_thoughts: bool) -> bool:
-    """Tell whether an opening mark begins a thought, and is not part of the answer."""
+def _opens_block(
+    text: str, mark: _Mark, closing: _Mark | None, start: int, *, in_thoughts: bool
+) -> bool:
+    """Tell whether an opening mark begins a thought, and is not part of the answer.
+
+    The part of the answer before the mark begins at `start`.
+    """
     is_mentioned = bool(_MENTION.match(text, mark.end))
     if is_mentioned and (not closing or _MENTION.match(text, closing.end)):
         return False
-    before = text[max(0, mark.start - _LOOK_BACK) : mark.start].rstrip()
-    if not before and mark.start < _LOOK_BACK:
+    before = text[max(start, mark.start - _LOOK_BACK) : mark.start].rstrip()
+    if not before and mark.start - start < _LOOK_BACK:
         return True
     if not closing or (closing.in_code and not in_thoughts):
         return False
     if _starts_line(text, mark):
-        return before[-1:] != ":"
+        # A line that ends with ">" is markup around the mark.
+        return before[-1:] not in (":", ">")
     return in_thoughts and not is_mentioned
 
 

@@ -79,6 +79,7 @@ RUN_ONS = {
     "bare user asks": "\n\nuser\n\nCan you explain the key?",
     "bold user, colon outside": "\n\n**User**: How do I reverse it?",
     "question in bold": "\n\n**Question:** How do I reverse it?",
+    "end of text, and a new text": "\n\n<|endoftext|>Write a story.",
     "unanswered question": "\n\nQ: How do I reverse a list?",
 }
 
@@ -204,10 +205,15 @@ ANSWERS = [
     "**Exercise 1:** Sort it.\n\nUse sorted().\n\n**Exercise 2:** Reverse it.\n\nUse reversed().",
     "They are called `User: hi` and ``Human: `x` ``.",
     "System: Linux\nShell: bash",
+    "<s>[INST] {prompt} [/INST]",
+    "[INST] {prompt} [/INST]",
+    "class User:\n    pass\n\nclass Human:\n    pass",
+    "eos = </s>\nbos = <s>",
 ]
 """Answers that hold lines, headings or tokens like those of a chat."""
 
 CUT = {
+    "1. Use a.\n2. Use b\n\n<|endoftext|>Write a story.": "1. Use a.\n2. Use b",
     "<|user|>\nWhat is a dict?<|end|>\n<|assistant|>\nUse a dict.<|end|>": "Use a dict.",
     "[INST] What is a dict? [/INST] It is a mapping.": "It is a mapping.",
     "<start_of_turn>user\nWhat is a dict?<end_of_turn>\n<start_of_turn>model\nIt is a mapping.<end_of_turn>": "It is a mapping.",
