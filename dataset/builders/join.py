@@ -4,7 +4,6 @@ duckdb gets a fixed amount of memory and a folder to spill to, so a larger dump 
 not more memory.
 """
 
-import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +18,7 @@ from dataset.builders.row_counts import RowCounts
 from dataset.builders.table_output import write_table
 from graph.support.errors import DatasetError, MissingExtraError
 from graph.support.table_files import CORPUS_COLUMNS
-from graph.support.terminal import Interrupted
+from graph.support.terminal import interruption
 from graph.support.text import one_line
 
 if TYPE_CHECKING:
@@ -219,7 +218,7 @@ def _duckdb(work: Path) -> Iterator["DuckDBPyConnection"]:
         # duckdb (2.x) turns what a signal's handler raises during a query into a RuntimeError.
         if "interrupted" not in str(error):
             raise
-        raise Interrupted(signal.SIGINT) from None
+        raise interruption() from None
     except duckdb.Error as error:
         reason = one_line(error, 200)
         raise DatasetError(f"the join failed: {reason}; nothing was written") from None

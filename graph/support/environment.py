@@ -16,7 +16,6 @@ from contextlib import contextmanager
 
 from graph.support.errors import (
     EnvironmentFailure,
-    FileLostError,
     OpenCoderError,
     PromptTooLargeError,
     PromptTooLongError,
@@ -71,15 +70,15 @@ def failure_of(error: BaseException) -> EnvironmentFailure:
 
 @contextmanager
 def environment_failures() -> Iterator[None]:
-    """Turn an error of the environment in the block into an `EnvironmentFailure`.
+    """Turn an error of a library in the block into an `EnvironmentFailure`, if it is of the environment.
 
     Raises:
         EnvironmentFailure: The environment failed.
     """
     try:
         yield
-    except FileLostError:
-        raise
+    except OpenCoderError:
+        raise  # it has its message and its exit code already
     except Exception as error:
         if not is_environment(error):
             raise
@@ -116,12 +115,12 @@ def check_outcomes(outcomes: Sequence[object], *, questions: int) -> list[object
 
 
 def _line(error: BaseException) -> str:
-    # Imported here, since only a failure needs it.
+    # Imported here: at the top it would lengthen the longest chain of imports.
     from graph.support.fault_log import without_secrets
 
     # The errors of this project say it in words; of others, the class is a part of the message.
     name = "" if isinstance(error, OpenCoderError) else f"{type(error).__name__}: "
-    return f"{name}{without_secrets(one_line(error))}".removesuffix(": ")
+    return f"{name}{one_line(without_secrets(str(error)))}".removesuffix(": ")
 
 
 def _is_environment(error: BaseException) -> bool:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from graph.support.storage import cache_folder
+from graph.support.storage import cache_folder, make_folder
 from graph.support.text import one_line
 
 _MAX_FILES = 20
@@ -20,7 +20,7 @@ _SECRET_NAME = re.compile(r"PASS|SECRET|TOKEN|KEY|CREDENTIAL|POSTGRES|DATABASE|D
 """Names of environment variables whose values are secrets."""
 _MIN_SECRET = 6
 """Shorter values are words such as `true`, not secrets."""
-_PASSWORD_IN_URL = re.compile(r"(\w://[^\s:/@]*):[^\s'\"]+@")
+_PASSWORD_IN_URL = re.compile(r"(\w://[^\s:/@]{0,200}):[^\s'\"]{1,200}@")
 _PASSWORD_IN_TEXT = re.compile(
     r"((?:pass(?:word|wd)?|pwd|secret|token|api_?key)['\"]?\s*[=:]\s*)('[^']*'|\"[^\"]*\"|[^\s&,;]+)",
     re.IGNORECASE,
@@ -39,7 +39,8 @@ def describe_fault(error: BaseException) -> str:
 
 def without_secrets(text: str) -> str:
     """Replace passwords in URLs and connection strings, and secrets of the environment, by `***`."""
-    for value in _secrets():
+    # The longest first: a secret can begin with another one.
+    for value in sorted(_secrets(), key=len, reverse=True):
         text = text.replace(value, "***")
     text = _PASSWORD_IN_URL.sub(r"\1:***@", text)
     return _PASSWORD_IN_TEXT.sub(r"\1***", text)
@@ -53,7 +54,8 @@ def _secrets() -> Iterator[str]:
 
 def _write_log(error: BaseException) -> Path:
     folder = cache_folder() / "errors"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
     _delete_old_logs(folder)
     now = datetime.now(UTC)
     path = folder / f"{now:%Y%m%dT%H%M%S.%f}-{os.getpid()}.log"

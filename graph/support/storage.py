@@ -15,6 +15,8 @@ from graph.support.errors import ConfigError, DatasetError
 from graph.support.logger import log
 
 _ENDING = ".opencoder-work"
+_NAME_CHARS = 40
+"""Characters of a target's name in the name of its temporary file; each takes up to 4 bytes."""
 """The end of the names of temporary files and work folders."""
 
 
@@ -162,9 +164,7 @@ def write_bytes_atomically(path: Path, content: bytes) -> None:
     """
     remove_leftovers(path.parent)
     # The temporary file must be on the same file system as `path`: only then is replace atomic.
-    descriptor, name = _create_held(
-        lambda: tempfile.mkstemp(_ENDING, f".{path.name}.", path.parent)
-    )
+    descriptor, name = _create_held(lambda: tempfile.mkstemp(_ENDING, _prefix(path), path.parent))
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
@@ -207,7 +207,7 @@ def work_folder(target: Path) -> Iterator[Path]:
     remove_leftovers(target.parent)
 
     def create() -> tuple[int, str]:
-        name = tempfile.mkdtemp(_ENDING, f".{target.name}.", target.parent)
+        name = tempfile.mkdtemp(_ENDING, _prefix(target), target.parent)
         return os.open(name, os.O_RDONLY), name
 
     descriptor, name = _create_held(create)
@@ -216,6 +216,11 @@ def work_folder(target: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(name, ignore_errors=True)
         os.close(descriptor)
+
+
+def _prefix(target: Path) -> str:
+    # A name of the greatest length has no room for the rest of a temporary name.
+    return f".{target.name[:_NAME_CHARS]}."
 
 
 def _create_held(create: Callable[[], tuple[int, str]]) -> tuple[int, str]:

@@ -74,7 +74,8 @@ def _lasting(stream: TextIO | None, number: int) -> TextIO:
         io.BufferedWriter(output),
         encoding=stream.encoding or "utf-8",
         errors="backslashreplace",
-        line_buffering=stream.isatty(),
+        # A line of the log must not be lost with the process.
+        line_buffering=number == 2 or stream.isatty(),
     )
 
 

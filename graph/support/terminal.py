@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable
+from errno import EDQUOT, EIO, ENOSPC, EROFS
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from graph.support.errors import OpenCoderError
 from graph.support.fault_log import describe_fault
 from graph.support.logger import log
 from graph.support.streams import flush_streams, replace_streams
+from graph.support.text import one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -92,6 +94,11 @@ class Interrupted(BaseException):
         self.code = 128 + number
 
 
+_newest_signal: int = signal.SIGINT
+_DISK_ERRORS = (EDQUOT, EIO, ENOSPC, EROFS)
+"""Errors after which the same command continues, once the disk works again."""
+
+
 def run(main: Callable[[], int]) -> None:
     """Run a command line and exit with its code.
 
@@ -134,14 +141,23 @@ def _exit_code(main: Callable[[], int]) -> int:
         # A full or read-only disk. Files are written atomically, so all earlier ones are whole.
         path = f" ({error.filename})" if error.filename else ""
         reason = error.strerror or str(error)
-        log.error("error: %s%s; run the same command again to continue", reason, path)
+        advice = "; run the same command again to continue" if error.errno in _DISK_ERRORS else ""
+        log.error("error: %s%s%s", reason, path, advice)
         return 1
     except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 2
+        return _code_of(stop)
     # A panic of a library in Rust is a BaseException.
     except BaseException as error:
         log.error("error: %s", describe_fault(error))
         return 1
+
+
+def _code_of(stop: SystemExit) -> int:
+    """Return the exit code of `sys.exit`; a text is a message, as Python itself takes it."""
+    if stop.code is None or isinstance(stop.code, int):
+        return stop.code or 0
+    log.error("error: %s", one_line(stop.code))
+    return 2
 
 
 def _signals() -> list[signal.Signals]:
@@ -152,7 +168,14 @@ def _signals() -> list[signal.Signals]:
     return signals
 
 
+def interruption() -> Interrupted:
+    """Return the newest signal, for code that loses the exception of the signal's handler."""
+    return Interrupted(_newest_signal)
+
+
 def _interrupt(number: int, _: FrameType | None) -> None:
+    global _newest_signal
+    _newest_signal = number
     for other in _signals():
         signal.signal(other, _end_at_once)
     raise Interrupted(number)

@@ -166,22 +166,31 @@ def test_a_failure_is_one_line_with_the_class_and_the_cause():
     assert failure.exit_code == 1
 
 
-@pytest.mark.parametrize("error", [ValueError("x"), errors.PromptTooLongError("x")])
-def test_a_block_passes_errors_of_questions_on(error):
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("x"),
+        errors.PromptTooLongError("x"),
+        errors.ConfigError("x"),
+        errors.MissingExtraError("x"),
+        FileLostError("x"),
+    ],
+)
+def test_a_block_passes_errors_of_questions_and_of_users_on(error):
     with pytest.raises(type(error)) as caught, environment_failures():
         raise error
     assert caught.value is error
 
 
-@pytest.mark.parametrize("error", [OSError(28, "full"), errors.ConfigError("full")])
+@pytest.mark.parametrize("error", [OSError(28, "full"), MemoryError("full")])
 def test_a_block_turns_errors_of_the_environment_into_failures(error):
     with pytest.raises(EnvironmentFailure, match="full"), environment_failures():
         raise error
 
 
-def test_a_lost_file_is_no_failure_after_which_the_same_command_goes_on():
-    with pytest.raises(FileLostError), environment_failures():
-        raise FileLostError("x")
+def test_a_password_is_removed_before_a_long_message_is_cut():
+    message = f"{'x' * 270} postgresql://user:hunter2{'y' * 100}@host/db"
+    assert "hunter2" not in str(failure_of(OSError(message)))
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from graph.support import fault_log, terminal
 from graph.support.fault_log import describe_fault, without_secrets
 from tests.fakes.processes import in_child
+from tests.fakes.waiting import at_most_cpu_seconds
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +72,7 @@ def test_without_a_place_for_the_log_the_line_is_still_printed(cache):
     assert result == (
         1,
         "",
-        "opencoder: error: ZeroDivisionError; no log file could be written (NotADirectoryError)\n",
+        "opencoder: error: ZeroDivisionError; no log file could be written (FileExistsError)\n",
     )
 
 
@@ -113,6 +114,23 @@ def test_an_error_that_cannot_be_printed_is_logged(cache):
 def test_no_password_of_a_message_is_written(text):
     assert "hunter2" not in without_secrets(text)
     assert "***" in without_secrets(text)
+
+
+def test_a_secret_that_begins_with_another_one_leaves_no_rest(monkeypatch):
+    monkeypatch.setenv("FIRST_TOKEN", "secret")
+    monkeypatch.setenv("SECOND_TOKEN", "secretlonger99")
+    assert without_secrets("x secretlonger99 y") == "x *** y"
+
+
+def test_a_new_cache_folder_can_be_read_by_its_owner_only(tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENCODER_CACHE", str(tmp_path / "cache"))
+    describe_fault(ValueError("x"))
+    assert (tmp_path / "cache").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_long_message_takes_linear_time():
+    with at_most_cpu_seconds(5):
+        without_secrets("a://b:c" * 20_000)
 
 
 def test_no_secret_of_the_environment_or_the_command_line_is_written(cache, monkeypatch):

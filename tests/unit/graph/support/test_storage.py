@@ -118,6 +118,12 @@ def test_a_folder_vanishes_when_its_block_fails(tmp_path, error):
     assert names(tmp_path) == []
 
 
+@pytest.mark.parametrize("name", ["n" * 255, "\u65e5" * 85])
+def test_a_name_may_have_the_greatest_length(tmp_path, name):
+    storage.write_atomically(tmp_path / name, "text")
+    assert (tmp_path / name).read_text(encoding="utf-8") == "text"
+
+
 def test_the_first_of_two_finished_folders_stays(tmp_path):
     with folder_atomically(tmp_path / "final") as ours:
         (ours / "a").write_text("ours", encoding="utf-8")

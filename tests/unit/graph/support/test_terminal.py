@@ -1,5 +1,6 @@
 """A command line talks on stderr, shows untrusted text harmlessly, and ends with the right code."""
 
+import errno
 import json
 import logging
 import os
@@ -13,7 +14,7 @@ from hypothesis import given
 
 from graph.support import errors, terminal
 from graph.support.logger import log
-from graph.support.terminal import safe_text
+from graph.support.terminal import interruption, safe_text
 from tests.fakes.processes import in_child, run_python
 from tests.fakes.properties import any_text, examples
 
@@ -250,9 +251,36 @@ def test_a_reader_that_went_away_is_no_error():
     assert ended(main) == (0, "", "")
 
 
-@pytest.mark.parametrize(("stop", "code"), [(0, 0), (2, 2), ("message", 2)])
-def test_an_early_stop_keeps_its_code(stop, code):
-    assert ended(raising(SystemExit(stop))).code == code
+@pytest.mark.parametrize(
+    ("stop", "code", "line"),
+    [
+        (0, 0, ""),
+        (2, 2, ""),
+        (None, 0, ""),
+        ("give a name\nor a number", 2, "opencoder: error: give a name or a number\n"),
+    ],
+)
+def test_an_early_stop_keeps_its_code_and_message(stop, code, line):
+    result = ended(raising(SystemExit(stop)))
+    assert (result.code, result.err) == (code, line)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_library_that_loses_the_interrupt_keeps_the_signal(number):
+    def main():
+        try:
+            os.kill(os.getpid(), number)
+            signal.pause()
+        except BaseException:
+            raise interruption() from None
+
+    assert ended(main).code == 128 + number
+
+
+@pytest.mark.parametrize("number", [errno.ENOENT, errno.EACCES, errno.EISDIR])
+def test_the_same_command_is_not_advised_where_it_would_fail_again(number):
+    result = ended(raising(OSError(number, "no", "/x")))
+    assert (result.code, result.err) == (1, "opencoder: error: no (/x)\n")
 
 
 def test_a_full_disk_is_a_failed_run_and_one_line():
