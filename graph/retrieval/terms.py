@@ -23,6 +23,8 @@ _WORD = re.compile(
     rf"|(?<!\w)\.[^\W\d_]{_L}*"  # .NET, .gitignore
     rf"|{_L}+(?:[.\-]{_L}+)*(?:\+\+|\#)?"  # word, os.path.join, scikit-learn, C++, C#
 )
+_ASCII_WORD = re.compile(_WORD.pattern, re.ASCII)
+"""Finds the same words in text of ASCII alone, in half the time."""
 _PIECES = re.compile(rf"{letters.LETTER_NO_UNDERSCORE}+")
 _CAMEL = re.compile(rf"[A-Z]+(?!{letters.SMALL_LETTER})|[A-Z]?{letters.SMALL_LETTER}+|\d+")
 _MAX_CHARS = 80
@@ -47,8 +49,9 @@ _KEYWORDS = """
     all and any as do else for from get if in is let no not or this try until use using when where
     while with
 """
-_KEYWORD = frozenset(_KEYWORDS.split())
-"""The stop words that are keywords of programming languages."""
+"""Stop words that are keywords of programming languages."""
+# The mark tells `problem`, a stop word, from the stem of `problems`.
+_STOP_TERMS = {word: [f"stop:{word}"] * (1 + (word in _KEYWORDS.split())) for word in _STOP}
 
 
 def tokenize(text: str) -> list[str]:
@@ -75,17 +78,16 @@ def stop_words(text: str) -> list[str]:
 
     Keywords of programming languages come twice: they tell more about a question.
     """
-    words = map(letters.fold, _WORD.findall(letters.normalise(text)))
-    # The mark tells `problem`, a stop word, from the stem of `problems`.
-    return [f"stop:{word}" for word in words if word in _STOP for _ in range(_weight(word))]
+    words = map(letters.fold, _words(letters.normalise(text)))
+    return [term for word in words if word in _STOP_TERMS for term in _STOP_TERMS[word]]
 
 
-def _weight(stop_word: str) -> int:
-    return 2 if stop_word in _KEYWORD else 1
+def _words(text: str) -> list[str]:
+    return (_ASCII_WORD if text.isascii() else _WORD).findall(text)
 
 
 def _names(text: str) -> Iterator[str]:
-    for word in _WORD.findall(text):
+    for word in _words(text):
         pieces = [word] if len(word) <= _MAX_CHARS else _PIECES.findall(word)
         yield from (piece for piece in pieces if len(piece) <= _MAX_CHARS)
 
