@@ -13,7 +13,7 @@ _NUMBERS = r"\^?\d{1,4}(?:\s*(?:[,;&\u2013-]|and|to)\s*\^?\d{1,4})*"
 _BRACKETS = re.compile(
     # An index or a list of code is no citation: `row[1]`, `pairs = [1, 2]`.
     r"(?<![\w)\]=])(?<!=\s)"
-    rf"(?:[\[\u3010\uff3b]\s*(?:passages?\s+|sources?\s+)?{_NUMBERS}\s*(?:\u2020[^\]\u3011]*)?[\]\u3011\uff3d])+",
+    rf"(?:[\[\u3010\uff3b]\s*(?:passages?\s+|sources?\s+)?{_NUMBERS}\s*(?:\u2020[^\]\u3011\u2020]{{0,80}})?[\]\u3011\uff3d])+",
     re.IGNORECASE,
 )
 _GROUP = re.compile(r"[\[\u3010\uff3b]([^\[\]\u3010\u3011\uff3b\uff3d]*)")

@@ -1,9 +1,12 @@
 """Which passages an answer cites: in prose, in all usual forms, and never in code."""
 
+from time import process_time
+
 import pytest
 from hypothesis import given
 
 from evaluation.analysis.citations import cited_numbers
+from nodes.replies import MAX_CHARS
 from tests.fakes.properties import any_text, examples
 
 
@@ -63,6 +66,16 @@ def test_citations_in_prose(answer, numbers):
 )
 def test_what_is_no_citation(answer):
     assert cited_numbers(answer, 5) == set()
+
+
+@pytest.mark.parametrize(
+    "piece", ["[1", "[1\u2020", "[1, ", "[", "[a](", "passages 1 and ", "`", "> "]
+)
+def test_hostile_answers_take_time_linear_in_their_length(piece):
+    begun = process_time()
+    cited_numbers(piece * (MAX_CHARS // len(piece)), 5)
+    # The slowest took half a second of processor time on a busy machine.
+    assert process_time() - begun < 10
 
 
 @examples(60)
