@@ -202,16 +202,20 @@ def main():
         os.kill(os.getpid(), signal.SIGINT)
         signal.pause()
     finally:
-        os.kill(os.getpid(), signal.{second})
-        signal.pause()
+        try:
+            os.kill(os.getpid(), signal.{second})
+            signal.pause()
+        finally:
+            Path({folder!r}, "late").touch()
 terminal.run(main)
 """
 
 
 @pytest.mark.parametrize(("second", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
-def test_a_second_signal_ends_at_once(second, code):
-    result = signalled(TWICE.format(second=second))
+def test_a_second_signal_ends_at_once(tmp_path, second, code):
+    result = signalled(TWICE.format(second=second, folder=str(tmp_path)))
     assert (result.returncode, result.stderr) == (code, "")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_hangup_that_nohup_ignores_stays_ignored():
