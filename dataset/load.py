@@ -4,9 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from graph.support.body_markup import markup_of
+from graph.support.body_markup import SAMPLE, BodyMarkup
 from graph.support.errors import DatasetError
-from graph.support.logger import log_once
 from graph.support.progress import progress
 from graph.support.table_files import Row, read_rows
 from graph.support.table_values import TableValues
@@ -66,8 +65,13 @@ def read_questions(path: Path) -> list[Question]:
         questions.append(question)
     values.log_changes()
     bodies = [text for question in questions for text in (question.body, question.reference)]
-    if questions[0].is_html and markup_of(bodies) == "markdown":
-        log_once(f"{path}: its bodies are Markdown, and are read so")
+    if not questions[0].is_html:
+        return questions
+    markup = BodyMarkup(path, bodies[:SAMPLE])
+    for body in bodies:
+        markup.count(body)
+    markup.log_others()
+    if markup.markup == "markdown":
         return [replace(question, is_html=False) for question in questions]
     return questions
 

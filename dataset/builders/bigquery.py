@@ -18,9 +18,18 @@ from dataset.builders.table_output import work_folder, write_table
 from graph.support.errors import DatasetError
 from graph.support.progress import progress
 from graph.support.table_files import CORPUS_COLUMNS, read_rows
-from graph.support.table_values import id_or_text
+from graph.support.table_values import TableValues
 from graph.support.text import is_unicode
 
+_NUMBERS = (
+    "question_id",
+    "answer_id",
+    "answer_score",
+    "question_score",
+    "question_user_id",
+    "answer_user_id",
+)
+"""The columns of whole numbers, which pandas writes as floats if one of them has a gap."""
 _BODIES = ("question_body", "answer_body")
 _SQL = Path(__file__).with_name("question_answer.sql")
 
@@ -42,12 +51,22 @@ def build(export: Path, target: Path, *, site: str, bodies: Bodies = "auto") -> 
     _, first_row = next(read_rows(export))
     _check_columns(export, first_row)
     with work_folder(target) as work, progress("reading rows", 1) as bar:
-        export_rows = (row for _, row in read_rows(export, CORPUS_COLUMNS))
+        values = TableValues(export)
+        export_rows = (
+            {**row, **_whole_numbers(values, number, row)}
+            for number, row in read_rows(export, CORPUS_COLUMNS)
+        )
         sources, html_of = open_bodies(export_rows, _BODIES, bodies, str(export))
         rows = _table_rows(export, sources, counts, site, html_of)
         write_table(target, work, TABLE_COLUMNS, rows)
         bar.advance(1)
+    values.log_changes()
     return counts
+
+
+def _whole_numbers(values: TableValues, number: int, row: Row) -> Row:
+    """Return the cells of whole numbers in one notation; others stay, and are counted as bad."""
+    return {name: values.id_or_text(number, row, name) for name in _NUMBERS if name in row}
 
 
 def _table_rows(
@@ -60,9 +79,7 @@ def _table_rows(
     pairs: set[tuple[int, int]] = set()
     for row in rows:
         counts.rows_in += 1
-        question_id, answer_id = (
-            parse_id(id_or_text(row[name])) for name in ("question_id", "answer_id")
-        )
+        question_id, answer_id = parse_id(row["question_id"]), parse_id(row["answer_id"])
         if question_id is None or answer_id is None:
             counts.reject("bad id")
         elif (question_id, answer_id) in pairs:

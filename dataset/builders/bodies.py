@@ -9,12 +9,12 @@ from typing import Literal, get_args
 from graph.support.body_markup import SAMPLE, markup_of
 from graph.support.errors import DatasetError, MissingExtraError
 from graph.support.logger import log
-from graph.support.table_files import MAX_FIELD
 
 Bodies = Literal["auto", "html", "markdown"]
 CHOICES = get_args(Bodies)
 Row = Mapping[str, str]
-_SAMPLE_CHARACTERS = MAX_FIELD
+_SAMPLE_CHARACTERS = 16 * 1024 * 1024
+"""Characters of bodies after which the sample ends, for the sake of memory."""
 # Stack Exchange's marks of a code's language and of snippets, which its own HTML does not show.
 _MARK = re.compile(r"^ {0,3}<!-- (?:language|begin snippet|end snippet)[^\n]*-->[^\S\n]*$", re.M)
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from dataset.builders.bodies import Bodies
 from dataset.builders.byte_progress import byte_progress
@@ -13,11 +14,12 @@ from dataset.builders.post_selection import Selection
 from dataset.builders.row_counts import RowCounts
 from dataset.builders.table_output import work_folder
 from graph.support.errors import DatasetError, MissingExtraError
+from graph.support.float_ids import FloatIds
 from graph.support.regular_files import check_regular_file
+from graph.support.table_values import MAX_EXACT_FLOAT
 from graph.support.text import one_line
 
 _DATASET_ID = re.compile(r"[\w.-]+(/[\w.-]+)?", re.ASCII)
-_MAX_EXACT_FLOAT = 2**53
 _ROWS_AT_ONCE = 256
 
 
@@ -73,8 +75,11 @@ def _parquet_rows(
                 names = file.schema_arrow.names
                 check_columns(str(path), names)
                 columns = [name for name in POST_COLUMNS if name in names]
+                float_ids = FloatIds(str(path), file.schema_arrow)
                 for batch in file.iter_batches(_ROWS_AT_ONCE, columns=columns):
-                    yield from map(dump_attributes, batch.to_pylist())
+                    for row in batch.to_pylist():
+                        float_ids.check(row)
+                        yield dump_attributes(row)
         except (ArrowException, OSError, ValueError, KeyError, OverflowError) as error:
             # pyarrow raises OSError for damaged files too, but then without an errno.
             if isinstance(error, OSError) and error.errno:
@@ -93,18 +98,34 @@ def _hub_rows(name: str, split: str) -> Iterator[dict[str, str]]:
         raise MissingExtraError(
             f"{name}: there is no such file; to read a dataset of that id: pip install datasets"
         ) from None
-    try:
-        rows = iter(load_dataset(name, split=split, streaming=True))
-        first = next(rows, None)
-    except Exception as error:
-        # The network, the hub and each loader raise their own kinds of errors.
-        reason = one_line(error, 200)
-        raise DatasetError(f"{name}: cannot be read from the hub: {reason}") from None
+    rows = _streamed_rows(name, lambda: load_dataset(name, split=split, streaming=True))
+    first = next(rows, None)
     if first is None:
         raise DatasetError(f"{name}: split {split!r} has no rows")
     check_columns(name, list(first))
     yield dump_attributes(first)
     yield from map(dump_attributes, rows)
+
+
+def _streamed_rows(name: str, load: Callable[[], Any]) -> Iterator[Mapping[str, object]]:
+    """Yield the rows of a dataset that a function opens, here or on the hub.
+
+    Raises:
+        DatasetError: an id may have been rounded, or the network, the hub or a loader fails.
+    """
+    try:
+        dataset = load()
+        features = getattr(dataset, "features", None)
+        float_ids = FloatIds(name, features.arrow_schema if features else ())
+        for row in dataset:
+            float_ids.check(row)
+            yield row
+    except DatasetError:
+        raise
+    except Exception as error:
+        # The network, the hub and each loader raise their own kinds of errors.
+        reason = one_line(error, 200)
+        raise DatasetError(f"{name}: cannot be read from the hub: {reason}") from None
 
 
 def check_columns(name: str, columns: Iterable[str]) -> None:
@@ -130,7 +151,7 @@ def dump_attributes(row: Mapping[str, object]) -> dict[str, str]:
 def _text(value: object) -> str:
     if isinstance(value, float):
         # pandas turns a column of integers with gaps into floats, which are exact below 2^53 alone.
-        is_exact = value.is_integer() and abs(value) < _MAX_EXACT_FLOAT
+        is_exact = value.is_integer() and abs(value) < MAX_EXACT_FLOAT
         return str(int(value)) if is_exact else str(value)
     if isinstance(value, date):
         return value.isoformat()

@@ -5,15 +5,17 @@ from pathlib import Path
 
 from dataset.check.check_report import CheckReport, print_report
 from dataset.check.duplicates import Ids, Origin, Texts
-from dataset.check.elsewhere import Elsewhere
 from dataset.check.fields import Shape, check_row, id_of, shape_of
 from dataset.check.findings import Example, Findings
+from dataset.check.foreign_marks import ForeignMarks
 from dataset.leaks.leak_search import Probe, probe_of_row, search
-from dataset.leaks.words import html_words, markdown_words
+from dataset.leaks.words import body_words, html_words
 from dataset.load import rows_with_progress
 from graph.support.arguments import path
+from graph.support.body_markup import Markup, peek_markup
 from graph.support.errors import ConfigError
 from graph.support.table_files import CORPUS_COLUMNS, Row, read_rows
+from graph.support.table_values import id_or_text
 from graph.support.terminal import print_json
 
 
@@ -64,19 +66,19 @@ def check(path: Path, corpus: Path | None, examples: int) -> CheckReport:
     if corpus and shape.name == "corpus":
         raise ConfigError(f"{path} is a corpus: --against is for an evaluation dataset")
     findings = Findings(examples)
-    elsewhere = Elsewhere(shape, findings)
-    rows, probes = _check_rows(path, shape, findings, elsewhere)
+    foreign_marks = ForeignMarks(shape, findings)
+    rows, probes = _check_rows(path, shape, findings, foreign_marks)
     leaks = None
     if corpus:
         ids: set[str] = set()
         corpus_rows = rows_with_progress(corpus, CORPUS_COLUMNS, f"checking {corpus.name}")
-        leaks = search(probes, elsewhere.collect_ids(corpus_rows, ids))
-        elsewhere.finish_ids(ids)
+        leaks = search(probes, foreign_marks.collect_ids(corpus_rows, ids))
+        foreign_marks.finish_ids(ids)
     return CheckReport(path, shape, tuple(first_row), rows, findings.ordered(rows), corpus, leaks)
 
 
 def _check_rows(
-    path: Path, shape: Shape, findings: Findings, elsewhere: Elsewhere
+    path: Path, shape: Shape, findings: Findings, foreign_marks: ForeignMarks
 ) -> tuple[int, list[Probe]]:
     """Add the findings of all rows; return the number of rows and the probes of a dataset."""
     is_corpus = shape.name == "corpus"
@@ -86,26 +88,28 @@ def _check_rows(
     answers = Texts("answer", near=False, problem=False)
     probes = []
     number = 0
-    for number, row in rows_with_progress(path, shape.columns, f"checking {path.name}"):
+    all_rows = rows_with_progress(path, shape.columns, f"checking {path.name}")
+    markup, rows = peek_markup(all_rows, shape.bodies)
+    if not shape.is_html:
+        markup = "markdown"
+    for number, row in rows:
         check_row(shape, number, row, findings)
         row_id = id_of(shape, number, row)
-        elsewhere.add(row, Example(number, row_id))
+        foreign_marks.add(row, Example(number, row_id))
         ids.add(Origin(number, row_id), findings)
-        question, answer = _words(shape, row)
+        question, answer = _words(shape, row, markup)
         # A question of a corpus has a row per answer, and these rows share its text.
-        question_id = row["question_id"].strip() or row_id if is_corpus else row_id
+        question_id = id_or_text(row["question_id"]) or row_id if is_corpus else row_id
         questions.add(Origin(number, question_id), question, findings)
         answers.add(Origin(number, row_id), answer, findings)
         if not is_corpus:
-            probes.append(probe_of_row(number, row))
+            probes.append(probe_of_row(number, row, markup))
     questions.finish(findings)
-    elsewhere.finish()
+    foreign_marks.finish()
     return number, probes
 
 
-def _words(shape: Shape, row: Row) -> tuple[list[str], list[str]]:
+def _words(shape: Shape, row: Row, markup: Markup) -> tuple[list[str], list[str]]:
     """Return the words of the question and of the answer."""
-    if "question_body" in shape.columns:
-        title = html_words(row["question_title"])
-        return title + html_words(row["question_body"]), html_words(row["answer_body"])
-    return markdown_words(row["question"]), markdown_words(row["answer"])
+    question, answer = (body_words(row[name], markup) for name in shape.bodies)
+    return (html_words(row["question_title"]) if shape.is_html else []) + question, answer

@@ -9,12 +9,12 @@ from dataset.check.findings import Example, Findings, Kind
 from dataset.load import HTML_COLUMNS, MARKDOWN_COLUMNS
 from graph.support.errors import DatasetError
 from graph.support.table_files import CORPUS_COLUMNS
+from graph.support.table_values import MAX_EXACT_FLOAT, id_or_text
 
 MAX_CHARACTERS = 65_536
 """The longest body that GitHub accepts; Stack Overflow accepts 30,000 characters."""
 MAX_TITLE = 256
 """The longest title that GitHub accepts; Stack Overflow accepts 150 characters."""
-_MAX_EXACT_FLOAT = 2**53
 
 _CONTROL = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -37,6 +37,16 @@ class Shape:
     """The required columns."""
     nonempty_columns: frozenset[str]
     """Columns in which an empty field is a problem."""
+
+    @property
+    def is_html(self) -> bool:
+        """Whether the columns of bodies are those of HTML."""
+        return "question_body" in self.columns
+
+    @property
+    def bodies(self) -> tuple[str, str]:
+        """The columns of the question's and of the answer's body."""
+        return ("question_body", "answer_body") if self.is_html else ("question", "answer")
 
 
 def shape_of(path: Path, columns: Collection[str]) -> Shape:
@@ -62,8 +72,8 @@ def shape_of(path: Path, columns: Collection[str]) -> Shape:
 def id_of(shape: Shape, number: int, row: Mapping[str, str]) -> str:
     """Return the name of a row in a report: its ids, else its number."""
     if shape.name == "corpus":
-        return f"{row['question_id'].strip()}/{row['answer_id'].strip()}"
-    return row.get("eval_id", "").strip() or str(number)
+        return f"{id_or_text(row['question_id'])}/{id_or_text(row['answer_id'])}"
+    return id_or_text(row.get("eval_id", "")) or str(number)
 
 
 def check_row(shape: Shape, number: int, row: Mapping[str, str], findings: Findings) -> None:
@@ -104,5 +114,5 @@ def _is_empty(value: str) -> bool:
 
 
 def _check_id(column: str, value: str, example: Example, findings: Findings) -> None:
-    if value.isascii() and value.isdigit() and len(value) < 100 and int(value) > _MAX_EXACT_FLOAT:
+    if value.isascii() and value.isdigit() and len(value) < 100 and int(value) > MAX_EXACT_FLOAT:
         findings.add("id beyond 2^53", column, example, problem=False)

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from dataset.leaks.overlap import Overlap
-from dataset.leaks.words import html_words, markdown_words, title_key
+from dataset.leaks.words import body_words, markdown_words, title_key
+from graph.support.body_markup import Markup, peek_markup
 from graph.support.table_values import id_or_text
 
 Row = Mapping[str, str]
+HTML_BODIES = ("question_body", "answer_body")
 REASONS = ("id", "title", "question", "answer")
 """The same id, the same title, the same text of the question, the same text of the answer."""
 SHORTEST_TITLE = 9
@@ -98,8 +100,14 @@ class LeakReport:
         )
 
 
-def probe_of_row(number: int, row: Row) -> Probe:
-    """Return the probe of a row of a dataset with Markdown or HTML columns."""
+def probe_of_row(number: int, row: Row, markup: Markup = "html") -> Probe:
+    """Return the probe of a row of a dataset.
+
+    Args:
+        number: The number of the row, which replaces a missing id.
+        row: A row with the columns of Markdown or of HTML.
+        markup: The markup of the bodies in the columns of HTML.
+    """
     eval_id = id_or_text(row.get("eval_id", "")) or str(number)
     ids = ids_of(row)
     if "question" in row and "answer" in row:
@@ -109,8 +117,8 @@ def probe_of_row(number: int, row: Row) -> Probe:
         eval_id=eval_id,
         ids=ids,
         title=row["question_title"],
-        texts=(html_words(row["question_body"]),),
-        answer=html_words(row["answer_body"]),
+        texts=(body_words(row["question_body"], markup),),
+        answer=body_words(row["answer_body"], markup),
     )
 
 
@@ -146,13 +154,14 @@ def _spellings(value: str) -> Iterator[str]:
 
 
 def search(probes: Sequence[Probe], rows: Iterable[tuple[int, Row]]) -> LeakReport:
-    """Search the rows of a corpus for the probes; the rows are read once and not stored.
+    """Search the rows of a corpus for the probes; the rows are read once, and only the first stored.
 
     Args:
         probes: The questions of a dataset.
-        rows: (row number, row) of a corpus; bodies are HTML.
+        rows: (row number, row) of a corpus; the first bodies tell whether all are HTML or Markdown.
     """
-    finder = _Finder(probes)
+    markup, rows = peek_markup(iter(rows), HTML_BODIES)
+    finder = _Finder(probes, markup)
     # A question of the corpus has a row per answer, so the reasons of its rows are merged.
     shares_of_pairs: dict[str, dict[int, dict[str, float]]] = {}
     for number, row in rows:
@@ -178,7 +187,8 @@ def search(probes: Sequence[Probe], rows: Iterable[tuple[int, Row]]) -> LeakRepo
 class _Finder:
     """Tables of the ids, titles and texts of all probes; a probe is named by its index."""
 
-    def __init__(self, probes: Sequence[Probe]) -> None:
+    def __init__(self, probes: Sequence[Probe], markup: Markup) -> None:
+        self._markup = markup
         self._ids: defaultdict[str, list[int]] = defaultdict(list)
         self._titles: defaultdict[str, list[int]] = defaultdict(list)
         self._questions, self._answers = Overlap(), Overlap(whole=True)
@@ -201,8 +211,10 @@ class _Finder:
                 shares[index]["id"] = 0.0
         for index in self._titles.get(title_key(row["question_title"]), ()):
             shares[index]["title"] = 0.0
-        for index, share in self._questions.find(html_words(row["question_body"])).items():
+        question = body_words(row["question_body"], self._markup)
+        for index, share in self._questions.find(question).items():
             shares[index]["question"] = share
-        for index, share in self._answers.find(html_words(row["answer_body"])).items():
+        answer = body_words(row["answer_body"], self._markup)
+        for index, share in self._answers.find(answer).items():
             shares[index]["answer"] = share
         return dict(shares)

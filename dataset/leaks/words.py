@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from html import unescape
 
+from graph.support.body_markup import Markup
+
 # Scripts without spaces: a character is a word, else a whole sentence would be one word.
 _UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
@@ -26,6 +28,11 @@ _LIST_NUMBER = re.compile(r"^[ \t]*\d{1,3}\.\s", re.MULTILINE)
 
 _C_OR_F_SHARP = re.compile(r"\b([cf])#")
 _NEITHER_LETTER_NOR_DIGIT = re.compile(r"[\W_]+")
+
+
+def body_words(body: str, markup: Markup) -> list[str]:
+    """Return the words of a body in its markup."""
+    return html_words(body) if markup == "html" else markdown_words(body)
 
 
 def html_words(html: str) -> list[str]:

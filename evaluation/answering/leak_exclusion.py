@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dataset.leaks.leak_search import (
+    HTML_BODIES,
     LeakReport,
     Probe,
     ids_of,
@@ -14,6 +15,7 @@ from dataset.leaks.leak_search import (
 )
 from dataset.load import rows_with_progress
 from evaluation.answering.questions import Item
+from graph.support.body_markup import peek_markup
 from graph.support.errors import DatasetError
 from graph.support.storage import read_regular
 from graph.support.table_files import CORPUS_COLUMNS, read_rows
@@ -52,10 +54,11 @@ def _probe(item: Item) -> Probe:
 
 def _probes_of_file(items: Sequence[Item], dataset: Path) -> list[Probe]:
     item_ids = {item.eval_id for item in items}
+    markup, rows = peek_markup(read_rows(dataset), HTML_BODIES)
     probes = {
         probe.eval_id: probe
-        for number, row in read_rows(dataset)
-        if (probe := probe_of_row(number, row)).eval_id in item_ids
+        for number, row in rows
+        if (probe := probe_of_row(number, row, markup)).eval_id in item_ids
     }
     missing = item_ids - probes.keys()
     if missing:

@@ -1,14 +1,12 @@
 """The corpus: a table of posts, its default file, and its reading."""
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import chain, islice
+from collections.abc import Iterator
 from pathlib import Path
 
 from graph.markdown import to_markdown
 from graph.retrieval.posts import Post
-from graph.support.body_markup import SAMPLE, markup_of
+from graph.support.body_markup import BodyMarkup, peek_bodies
 from graph.support.errors import DatasetError
-from graph.support.logger import log_once
 from graph.support.table_files import CORPUS_COLUMNS, read_rows
 from graph.support.table_values import TableValues
 
@@ -35,16 +33,19 @@ def default_corpus() -> Path:
 def read_corpus(path: Path) -> Iterator[Post]:
     """Yield the posts of a corpus file (columns: see `CORPUS_COLUMNS`).
 
-    Bodies are HTML. Where those of the first rows are Markdown, all are kept as they are.
+    Bodies are HTML. Where those of the first rows are Markdown, all are kept as they are. The bodies
+    of the whole file that look otherwise are counted, and the log tells their number.
 
     Raises:
         DatasetError: see `read_rows`; or a row has no question_id, or an id that cannot be read.
     """
     values = TableValues(path)
-    rows = read_rows(path, CORPUS_COLUMNS)
-    first_rows = list(islice(rows, SAMPLE // len(_BODIES)))
-    markdown_of = _body_reader(path, (row[name] for _, row in first_rows for name in _BODIES))
-    for number, row in chain(first_rows, rows):
+    sample, rows = peek_bodies(read_rows(path, CORPUS_COLUMNS), _BODIES)
+    bodies = BodyMarkup(path, sample)
+    markdown_of = str.strip if bodies.markup == "markdown" else to_markdown
+    for number, row in rows:
+        for name in _BODIES:
+            bodies.count(row[name])
         question_id = values.id(number, row, "question_id")
         if not question_id:
             raise DatasetError(f"{path}: row {number}: question_id is empty")
@@ -61,17 +62,4 @@ def read_corpus(path: Path) -> Iterator[Post]:
             licence=row.get("licence", ""),
         )
     values.log_changes()
-
-
-def _body_reader(path: Path, bodies: Iterable[str]) -> Callable[[str], str]:
-    """Return the function from a body to Markdown, by the markup of many bodies."""
-    markup = markup_of(bodies)
-    if markup == "markdown":
-        log_once(f"{path}: its bodies are Markdown, and are read so")
-        return str.strip
-    if markup == "unclear":
-        log_once(
-            f"{path}: some bodies look like Markdown, and all are read as HTML, which costs Markdown "
-            "its indentation: see python -m dataset check"
-        )
-    return to_markdown
+    bodies.log_others()

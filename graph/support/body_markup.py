@@ -6,10 +6,15 @@ A body of Stack Exchange's HTML begins with a tag and closes it. Markdown has ma
 
 import re
 from collections import Counter
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
+from pathlib import Path
+from typing import Literal, TypeVar
 
-Markup = Literal["html", "markdown", "unclear"]
+from graph.support.logger import log_once
+
+Markup = Literal["html", "markdown"]
+_Row = TypeVar("_Row", bound=Mapping[str, str])
 SAMPLE = 2000
 """The bodies that are looked at."""
 CERTAIN_SHARE = 0.9
@@ -22,17 +27,69 @@ _NAMES = (
 _BLOCK = re.compile(r"</?(?:p|pre|ul|ol|li|blockquote|h[1-6]|div|table)(?:\s[^<>]*)?>", re.I)
 _TAG = re.compile(rf"</?(?:{_NAMES})(?:\s[^<>]*)?/?>|<!--", re.I)
 _CODE = re.compile(
-    r"^ {0,3}(`{3,}|~{3,}).*?(?:^ {0,3}\1|\Z)|^(?: {4}|\t).*$|`[^`\n]+`", re.S | re.M
+    r"^ {0,3}(`{3,}|~{3,}).*?(?:^ {0,3}\1|\Z)|^(?: {4}|\t)[^\n]*$|`[^`\n]+`", re.S | re.M
 )
 _REFERENCE = re.compile(r"&(?:[a-zA-Z][a-zA-Z0-9]*|#[0-9]+|#[xX][0-9a-fA-F]+);")
 _MARKDOWN = re.compile(
-    r"^ {0,3}(?:```|~~~|#{1,6} \S|> |[-*+] \S|\d{1,3}\. \S)|^\s*\n(?: {4}|\t)\S|"
-    r"\*\*\S[^*\n]*\*\*|`[^`\n]+`|\]\(\S+\)|^ {0,3}\[[^\]\n]+\]: \S",
+    r"^ {0,3}(?:```|~~~|#{1,6} \S|> |[-*+] \S|\d{1,3}\. \S)|^[^\S\n]*\n(?: {4}|\t)\S|"
+    r"\*\*\S[^*\n]*\*\*|`[^`\n]+`|\]\([^\s()]{1,2000}\)|^ {0,3}\[[^\]\n]+\]: \S",
     re.M,
 )
 
 
-def markup_of(bodies: Iterable[str]) -> Markup:
+class BodyMarkup:
+    """The markup in which all bodies of a file are read, and the count of those that look otherwise."""
+
+    def __init__(self, path: Path, sample: Iterable[str]) -> None:
+        """Decide on the markup by a sample of the bodies, and log what is not plain HTML."""
+        self._path = path
+        self._others = 0
+        votes = markup_of(sample)
+        self.markup = read_as(votes)
+        if votes == "markdown":
+            log_once(f"{path}: its bodies are Markdown, and are read so")
+        elif votes == "unclear":
+            log_once(
+                f"{path}: some bodies look like Markdown, and all are read as HTML, which costs "
+                "Markdown its indentation: see python -m dataset check"
+            )
+
+    def count(self, body: str) -> None:
+        """Count a body if it looks like the other markup."""
+        self._others += markup_of_body(body) not in {None, self.markup}
+
+    def log_others(self) -> None:
+        """Log the number of the counted bodies."""
+        if self._others:
+            names = {"html": "HTML", "markdown": "Markdown"}
+            used = names.pop(self.markup)
+            (other,) = names.values()
+            log_once(f"{self._path}: bodies that look like {other}, read as {used}: {self._others}")
+
+
+def peek_bodies(
+    rows: Iterator[tuple[int, _Row]], columns: Sequence[str]
+) -> tuple[list[str], Iterator[tuple[int, _Row]]]:
+    """Return the first bodies of a table, at most `SAMPLE`, and all its rows."""
+    first_rows = list(islice(rows, SAMPLE // len(columns)))
+    bodies = [row.get(name, "") for _, row in first_rows for name in columns]
+    return bodies, chain(first_rows, rows)
+
+
+def peek_markup(
+    rows: Iterator[tuple[int, _Row]], columns: Sequence[str]
+) -> tuple[Markup, Iterator[tuple[int, _Row]]]:
+    """Return the markup in which the bodies of a table are read, and all its rows."""
+    bodies, rows = peek_bodies(rows, columns)
+    return read_as(markup_of(bodies)), rows
+
+
+def read_as(markup: Literal["html", "markdown", "unclear"]) -> Markup:
+    """Return the markup in which bodies are read: Markdown only if that is certain."""
+    return "markdown" if markup == "markdown" else "html"
+
+
+def markup_of(bodies: Iterable[str]) -> Literal["html", "markdown", "unclear"]:
     """Return the markup of a column of bodies; "html" where no body has evidence.
 
     "unclear" means that fewer than `CERTAIN_SHARE` of those with evidence agree.
@@ -52,7 +109,7 @@ def has_reference(markdown: str) -> bool:
     return "&" in markdown and bool(_REFERENCE.search(_CODE.sub("", markdown)))
 
 
-def markup_of_body(body: str) -> Literal["html", "markdown"] | None:
+def markup_of_body(body: str) -> Markup | None:
     """Return the markup of one body; None where nothing tells it."""
     if _TAG.match(body.lstrip()) and ("</" in body or _BLOCK.search(body)):
         return "html"

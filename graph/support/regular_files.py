@@ -33,4 +33,4 @@ def check_regular_file(path: Path, hint: str = "") -> None:
         raise DatasetError(f"{path}: cannot be read: {error}") from None
     if not stat.S_ISREG(mode):
         kind = next((name for name, test in _OTHER_KINDS.items() if test(mode)), "special")
-        raise DatasetError(f"{path}: is {kind}; give a regular file{advice}")
+        raise DatasetError(f"{path}: is {kind}; {hint or 'give a regular file'}")

@@ -16,6 +16,7 @@ from typing import IO
 
 from graph.support.csv_dialects import Dialect, dialect_of
 from graph.support.errors import DatasetError, MissingExtraError
+from graph.support.float_ids import FloatIds
 from graph.support.regular_files import check_regular_file
 from graph.support.text import one_line
 
@@ -186,9 +187,11 @@ def _read_parquet(path: Path) -> tuple[list[str], Iterator[Row]]:
     damage = (ArrowException, OSError, ValueError, KeyError, OverflowError)
 
     def rows(file: "ParquetFile") -> Iterator[Row]:
+        float_ids = FloatIds(str(path), file.schema_arrow)
         try:
             for batch in file.iter_batches():
                 for row in batch.to_pylist():
+                    float_ids.check(row)
                     yield {name: _as_text(item) for name, item in row.items()}
         except damage as error:
             raise DatasetError(f"{path}: damaged parquet file: {one_line(error, 200)}") from None

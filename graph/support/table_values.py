@@ -17,14 +17,15 @@ from graph.support.text import unix_lines
 
 MAX_EXACT_FLOAT = 2**53
 """A float beyond it may be that of a neighbouring whole number."""
-_MISSING = frozenset(["", "nan", "NaN", "None", "null", "<NA>"])
-"""Words that programs write where there is no value."""
+_MISSING = frozenset(["", "nan", "none", "null", "<na>", "na", "n/a", "#n/a"])
+"""Words that programs write where there is no value, casefolded."""
 _WHOLE = re.compile(r"[0-9]+")
 # A whole number with an exponent needs its sign: 12e5 may be text, and programs write 1e+05.
 _FLOAT = re.compile(
     r"-?(?:0|[1-9][0-9]*)(?:\.([0-9]*)(?:[eE]([+-]?[0-9]{1,3}))?|[eE]([+-][0-9]{1,3}))"
 )
 _SEVERAL = re.compile(r"[0-9][0-9.]*(?:(?:\s*[,;|]\s*|\s+)[0-9][0-9.]*)+")
+_THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(?:,[0-9]{3})+")
 _DECIMAL_COMMA = re.compile(r"[0-9]+,0+")
 _LIST = re.compile(r"\[.*\]|\{.*\}|\(.*\)", re.DOTALL)
 _UNQUOTED = re.compile(r"""[^'"\[\]{}():]*""")
@@ -44,7 +45,7 @@ class TableValues:
         """Return a text whose lines end with LF."""
         if "\r" not in cell:
             return cell
-        self._count("texts had CRLF or CR line ends, read as LF")
+        self._count("texts with CRLF or CR line ends, read as LF")
         return unix_lines(cell)
 
     def id(self, number: int, row: Mapping[str, str], column: str) -> str:
@@ -55,6 +56,13 @@ class TableValues:
         """
         cell = row.get(column, "").strip()
         return cell if _WHOLE.fullmatch(cell) else "".join(self._read(number, column, cell, True))
+
+    def id_or_text(self, number: int, row: Mapping[str, str], column: str) -> str:
+        """Return the id in a column of a row; a cell that is none for sure stays as it is."""
+        try:
+            return self.id(number, row, column)
+        except DatasetError:
+            return row[column].strip()
 
     def ids(self, number: int, row: Mapping[str, str], column: str) -> tuple[str, ...]:
         """Return all ids in a column of a row: `11|12`, `11,12`, `[11, 12]`, `["11"]` or `11.0`.
@@ -67,7 +75,7 @@ class TableValues:
     def log_changes(self) -> None:
         """Log all changes in one line; the same line is logged once in a process."""
         parts = (
-            f"{count} {change}{self._examples.get(change, '')}"
+            f"{change}: {count}{self._examples.get(change, '')}"
             for change, count in self._counts.items()
         )
         if line := "; ".join(parts):
@@ -82,11 +90,11 @@ class TableValues:
             raise DatasetError(f"{self._path}: row {number}: {column} {shown!r} {error}") from None
         for item, name in zip(items, ids, strict=True):
             if item and not name:
-                self._count("ids were words for a missing value, read as none", f" ({item})")
+                self._count("words for a missing value, read as none", f" ({item})")
             elif _FLOAT.fullmatch(item):
-                self._count("ids were floats", f" ({item}), read as whole numbers ({name})")
+                self._count("floats, read as whole numbers", f" ({item} as {name})")
         if _LIST.fullmatch(cell) or (len(items) > 1 and "|" not in cell):
-            self._count("cells were lists of ids in another form than 11|12", f" ({cell[:20]})")
+            self._count("lists of ids in another form than 11|12", f" ({cell[:20]})")
         return tuple(name for name in ids if name)
 
     def _count(self, change: str, example: str = "") -> None:
@@ -108,12 +116,22 @@ def read_id(text: str) -> str:
         return text
     if quoted := _QUOTED.fullmatch(text):
         text = quoted[2].strip()
-    if text in _MISSING:
+    if is_missing(text):
         return ""
     if _LIST.fullmatch(text) or _SEVERAL.fullmatch(text):
         raise ValueError("is not one id: write one, as in 11")
     number = _FLOAT.fullmatch(text)
     return str(_whole_number(text, number)) if number else text
+
+
+def is_missing(text: str) -> bool:
+    """Tell whether a cell is empty or has a word for a missing value."""
+    return text.strip().casefold() in _MISSING
+
+
+def is_float(text: str) -> bool:
+    """Tell whether a text is a float as programs write it: 11.0 or 1e+05, but not 12e5."""
+    return bool(_FLOAT.fullmatch(text))
 
 
 def read_ids(cell: str, *, single: bool = False) -> tuple[str, ...]:
@@ -162,21 +180,31 @@ def _split(cell: str, *, single: bool) -> list[str]:
     elif "|" in cell:
         items = cell.split("|")
     else:
-        items = _SEPARATOR.split(cell)
-        if not all(_WHOLE.fullmatch(item) or _FLOAT.fullmatch(item) for item in items):
-            if "," in cell or ";" in cell:
-                raise ValueError("may be one id or several: separate ids by |")
-            items = [cell]
-        if _DECIMAL_COMMA.fullmatch(cell):
-            raise ValueError("may have a decimal comma: write whole numbers, separated by |")
+        items = _separated(cell)
     items = [stripped for item in items if (stripped := item.strip())]
     if single and len(items) > 1:
         raise ValueError("is not one id: write one, as in 11")
     return items
 
 
+def _separated(cell: str) -> list[str]:
+    """Return the numbers of a cell such as `11,12` or `11 12`; a cell of other text is one item."""
+    items = _SEPARATOR.split(cell)
+    if not all(_WHOLE.fullmatch(item) or _FLOAT.fullmatch(item) for item in items):
+        if "," in cell or ";" in cell:
+            raise ValueError("may be one id or several: separate ids by |")
+        return [cell]
+    if _THOUSANDS.fullmatch(cell):
+        raise ValueError("may be one number with commas or several ids: separate ids by |")
+    if _DECIMAL_COMMA.fullmatch(cell):
+        raise ValueError("may have a decimal comma: write whole numbers, separated by |")
+    return items
+
+
 def _list_items(cell: str) -> list[str]:
     """Return the items of a list in brackets, as JSON, Python, numpy or PostgreSQL write it."""
+    if not cell[1:-1].strip():
+        return []
     try:
         # Numbers stay text: a number beyond 2^53 would change as a float.
         values = json.loads(cell, parse_int=str, parse_float=str, parse_constant=str)

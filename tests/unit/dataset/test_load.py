@@ -124,7 +124,7 @@ def test_every_line_of_a_question_ends_with_lf(questions, caplog, end):
     for row in (markdown, html):
         changed = {name: text.replace("\n", end) for name, text in row.items()}
         assert questions(changed) == questions(row)
-    assert "2 texts had CRLF or CR line ends, read as LF" in caplog.text
+    assert "texts with CRLF or CR line ends, read as LF: 2" in caplog.text
 
 
 @pytest.mark.parametrize("cell", ["11.0|12.0", "11,12", [11, 12.0], "[11, 12]", '["11", "12"]'])
@@ -146,3 +146,11 @@ def test_a_row_of_the_html_shape_with_markdown_is_read_as_markdown(questions, ca
     assert not question.is_html
     assert question.body == bodies["question_body"]
     assert "its bodies are Markdown, and are read so" in caplog.text
+
+
+def test_a_dataset_of_both_is_read_as_html_and_told_of(questions, caplog):
+    titled = {"question_title": "t", "question_body": "<p>a</p>", "answer_body": "<p>b</p>"}
+    read = questions(titled, titled | {"question_body": "a `b`", "answer_body": "**c**"})
+    assert [question.is_html for question in read] == [True, True]
+    assert "some bodies look like Markdown, and all are read as HTML" in caplog.text
+    assert "bodies that look like Markdown, read as HTML: 2" in caplog.text

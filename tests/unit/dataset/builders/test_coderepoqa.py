@@ -264,4 +264,4 @@ def test_the_line_ends_of_githubs_web_form_become_lf(tmp_path, caplog, end):
     coderepoqa.build(tmp_path, target, repositories=(), sample=None, seed=0)
     (question,) = read_questions(target)
     assert (question.body, question.reference) == (f"title 1\n\n{text}", text)
-    assert "2 texts had CRLF or CR line ends, read as LF" in caplog.text
+    assert "texts with CRLF or CR line ends, read as LF: 2" in caplog.text

@@ -175,3 +175,20 @@ def test_what_the_reader_refuses_passes_through(tmp_path):
     damaged.write_text(json.dumps(question(1)) + "\n" + json.dumps({"question": "q"}) + "\n")
     with pytest.raises(DatasetError, match="row 2: 'answer' is missing"):
         check(damaged)
+
+
+@pytest.mark.parametrize("cell", ["11.0", "[11]", '"11"', " 11 "])
+def test_two_spellings_of_an_id_are_duplicates(tmp_path, capsys, cell):
+    posts = [row(11, "One"), row(12, "Two", question_id=cell, answer_id="1011.0")]
+    corpus = write_corpus(tmp_path / "c.csv", posts)
+    asked = dataset(tmp_path / "d.csv", question(1, eval_id="11"), question(2, eval_id=cell))
+    for path in (corpus, asked):
+        findings = document(capsys, path)[1]["findings"]
+        assert [one["count"] for one in findings if one["kind"] == "duplicate id"] == [1]
+
+
+def test_code_in_markdown_bodies_is_compared(tmp_path, capsys):
+    bodies = [f"I use `Map<{names}>` and\n\n    it fails" for names in ("String", "Integer")]
+    posts = [row(number, "The same", body, answer_body=body) for number, body in enumerate(bodies)]
+    findings = document(capsys, write_corpus(tmp_path / "c.csv", posts))[1]["findings"]
+    assert [one for one in findings if one["kind"] == "exact duplicate"] == []

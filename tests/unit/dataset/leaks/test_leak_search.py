@@ -266,3 +266,15 @@ def test_the_shortest_title_that_counts_is_a_leak():
     probe = probe_of_row(1, {"question": "No log file?\n\nx", "answer": ""})
     leaks = search([probe], [(1, planted(1) | {"question_title": "no log-file"})]).leaks
     assert [leak.reasons for leak in leaks] == [("title",)]
+
+
+def test_markdown_bodies_are_searched_as_markdown():
+    code = "`Map<String, List<Integer>>` `vector<int>` `Pair<first, second>` `Set<Key>` " * 3
+    rows = [planted(1, question_body=code, answer_body="a `b`")]
+    plain = {"eval_id": "q1", "question": f"Title\n\n{code}", "answer": ""}
+    titled = {"eval_id": "q1", "question_title": "T", "question_body": code, "answer_body": ""}
+    for probe in (probe_of_row(1, plain), probe_of_row(1, titled, "markdown")):
+        assert [leak.reasons for leak in search_rows([probe], rows).leaks] == [("question",)]
+    # The words in angle brackets are no tags.
+    assert "integer" in probe_of_row(1, titled, "markdown").texts[0]
+    assert "integer" not in probe_of_row(1, titled).texts[0]

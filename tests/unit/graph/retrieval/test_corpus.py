@@ -129,3 +129,31 @@ def test_a_corpus_of_both_is_read_as_html_and_told_of(tmp_path, caplog):
     rows = [row(1, "t", "<p>a</p>"), row(2, "t", "a `b` **c**", answer_body="- d")]
     assert len(list(read_corpus(write_corpus(tmp_path / "c.csv", rows)))) == 2
     assert "some bodies look like Markdown, and all are read as HTML" in caplog.text
+
+
+HTML_BODY = "<p>a</p>"
+MARKDOWN_BODY = "a `b` **c**"
+
+
+@pytest.mark.parametrize(
+    ("most", "other", "line"),
+    [
+        (HTML_BODY, MARKDOWN_BODY, "bodies that look like Markdown, read as HTML: 2"),
+        (MARKDOWN_BODY, HTML_BODY, "bodies that look like HTML, read as Markdown: 2"),
+    ],
+)
+def test_bodies_in_another_markup_than_most_are_counted(tmp_path, caplog, most, other, line):
+    rows = [row(number, "t", most, answer_body=most) for number in range(1, 20)]
+    rows.append(row(20, "t", other, answer_body=other))
+    corpus = write_corpus(tmp_path / "c.csv", rows)
+    assert len(list(read_corpus(corpus))) == 20
+    assert caplog.messages[-1] == f"{corpus}: {line}"
+
+
+def test_bodies_in_another_markup_after_the_sample_are_counted(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr("graph.support.body_markup.SAMPLE", 6)
+    rows = [row(number, "t", HTML_BODY) for number in (1, 2, 3)]
+    rows += [row(number, "t", MARKDOWN_BODY) for number in (4, 5, 6, 7)]
+    corpus = write_corpus(tmp_path / "c.csv", rows)
+    assert len(list(read_corpus(corpus))) == 7
+    assert caplog.messages == [f"{corpus}: bodies that look like Markdown, read as HTML: 4"]

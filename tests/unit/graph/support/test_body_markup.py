@@ -2,7 +2,8 @@
 
 import pytest
 
-from graph.support.body_markup import markup_of, markup_of_body
+from graph.support.body_markup import has_reference, markup_of, markup_of_body
+from tests.fakes.waiting import at_most_cpu_seconds
 
 HTML = [
     "<p>I use <code>Map&lt;String, Integer&gt;</code></p>",
@@ -12,6 +13,7 @@ HTML = [
     'Text first<br>\n<p>then <a href="https://x.org">a link</a></p>',
     "A &amp; B &lt; C",
     "1. one<p>2. two</p>",
+    "Intro\n    indented\n<p>para</p>",
 ]
 MARKDOWN = [
     "I use `Map<String, List<Integer>>`",
@@ -60,3 +62,27 @@ def test_plain_words_are_no_evidence(body):
 )
 def test_nine_tenths_of_the_bodies_with_evidence_decide(bodies, markup):
     assert markup_of(bodies) == markup
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("x\n\n    code\n\n&lt; prose", True),
+        ("x\n\n\tcode\nmore &amp; prose", True),
+        ("x\n\n    code &lt;\n\nprose", False),
+        ("x\n\n    code &lt;", False),
+    ],
+)
+def test_indented_code_ends_with_its_line(text, found):
+    assert has_reference(text) is found
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x" + "\n" * 200_000, "](" * 100_000, "](x" * 70_000, " \n" * 100_000, "\n```\n" * 50_000]
+    + [sign * 200_000 for sign in "`*<&#["],
+)
+def test_the_time_grows_with_the_length_alone(text):
+    with at_most_cpu_seconds(5):
+        markup_of_body(text)
+        has_reference(text + "&")

@@ -52,7 +52,15 @@ def all_ids(values, cell):
         ("", ""),
         ("nan", ""),
         ("None", ""),
+        ("NULL", ""),
+        ("NA", ""),
+        ("N/A", ""),
+        ("#N/A", ""),
+        ("<NA>", ""),
+        ("none", ""),
         ("[]", ""),
+        ("{}", ""),
+        ("( )", ""),
     ],
 )
 def test_one_id_is_read_in_each_notation(values, cell, name):
@@ -83,6 +91,12 @@ def test_one_id_is_read_in_each_notation(values, cell, name):
         ("11.0|nan", ("11",)),
         ("[nan, 11, null]", ("11",)),
         ("[]", ()),
+        ("{}", ()),
+        ("()", ()),
+        ("{1,NULL}", ("1",)),
+        ("#N/A|11", ("11",)),
+        ("1,2345", ("1", "2345")),
+        ("0,234", ("0", "234")),
         ("NaN", ()),
         ("q1|q 2", ("q1", "q 2")),
         ("a b", ("a b",)),
@@ -130,6 +144,13 @@ def test_a_comma_that_may_belong_to_an_id_is_refused(values, cell):
         all_ids(values, cell)
 
 
+@pytest.mark.parametrize("cell", ["1,234", "101,102", "12,345,678"])
+def test_groups_of_three_digits_may_be_one_number_and_are_refused(values, cell):
+    with pytest.raises(DatasetError, match=r"one number with commas or several ids: .* by \|"):
+        all_ids(values, cell)
+    assert all_ids(values, cell.replace(",", "|")) == tuple(cell.split(","))
+
+
 @pytest.mark.parametrize(
     ("cell", "text"),
     [
@@ -156,10 +177,10 @@ def test_all_changes_are_counted_in_one_line_that_is_logged_once(tmp_path, caplo
         values.log_changes()
         values.log_changes()
     assert caplog.messages == [
-        f"{tmp_path / 't.csv'}: 2 texts had CRLF or CR line ends, read as LF; "
-        "2 ids were floats (11.0), read as whole numbers (11); "
-        "1 cells were lists of ids in another form than 11|12 ([14, 15]); "
-        "1 ids were words for a missing value, read as none (nan)"
+        f"{tmp_path / 't.csv'}: texts with CRLF or CR line ends, read as LF: 2; "
+        "floats, read as whole numbers: 2 (11.0 as 11); "
+        "lists of ids in another form than 11|12: 1 ([14, 15]); "
+        "words for a missing value, read as none: 1 (nan)"
     ]
 
 
@@ -199,3 +220,26 @@ def test_floats_lists_gaps_and_bytes_of_parquet_are_ids_too(tmp_path):
     assert [values.id(number, row, "bytes") for number, row in rows] == ["11", "", ""]
     for column in ("list", "floats"):
         assert [values.ids(number, row, column) for number, row in rows] == [("11", "12"), (), ()]
+
+
+@pytest.mark.parametrize(("kind", "limit"), [("float16", 2**11), ("float32", 2**24)])
+def test_ids_that_a_short_float_rounds_are_refused(tmp_path, kind, limit):
+    arrow = pytest.importorskip("pyarrow", reason="parquet needs pyarrow")
+    from pyarrow.parquet import write_table
+
+    path = tmp_path / "t.parquet"
+    type_ = getattr(arrow, kind)()
+
+    def read(numbers, name="question_id", column_type=type_):
+        write_table(arrow.table({name: arrow.array(numbers, column_type)}), path)
+        values = TableValues(path)
+        return [values.ids(number, row, name) for number, row in read_rows(path)]
+
+    assert read([11.0, limit - 1.0, None]) == [("11",), (str(limit - 1),), ()]
+    for numbers in ([11.0, float(limit)], [float(2 * limit)]):
+        with pytest.raises(DatasetError, match=f"'question_id' holds short floats, .* {limit} on"):
+            read(numbers)
+    with pytest.raises(DatasetError, match="'relevant_question_ids' holds short floats"):
+        read([[11.0], [1.0, float(limit)]], "relevant_question_ids", arrow.list_(type_))
+    assert read([float(limit)], "question_id", arrow.float64()) == [(str(limit),)]
+    read([float(limit)], "weight")

@@ -1,13 +1,13 @@
-"""The check of a table finds what programs elsewhere did to it."""
+"""The check of a table finds the marks that other programs left in it."""
 
 from pathlib import Path
 
 import pytest
 
 from dataset.check.check_command import check
-from dataset.check.elsewhere import Elsewhere
 from dataset.check.fields import shape_of
 from dataset.check.findings import Example, Findings
+from dataset.check.foreign_marks import ForeignMarks
 from graph.support.csv_dialects import MIN_ESCAPED_ROWS
 from tests.fakes.corpora import row, small_corpus, write_corpus
 
@@ -17,11 +17,11 @@ SOUND_DATASET = {"eval_id": "q1", "question": "Why `x`?", "answer": "**So**", "u
 
 def findings_of(*rows, finish=True):
     findings = Findings(3)
-    elsewhere = Elsewhere(shape_of(Path("t.csv"), rows[0]), findings)
+    foreign_marks = ForeignMarks(shape_of(Path("t.csv"), rows[0]), findings)
     for number, one in enumerate(rows, 1):
-        elsewhere.add(one, Example(number, str(number)))
+        foreign_marks.add(one, Example(number, str(number)))
     if finish:
-        elsewhere.finish()
+        foreign_marks.finish()
     return [(one.kind, one.column, one.count, one.problem) for one in findings.ordered(len(rows))]
 
 
@@ -77,7 +77,8 @@ def test_few_bodies_in_another_markup_are_a_hint():
     [
         ("11.0", "decimal id"),
         ("8.3E+10", "decimal id"),
-        ("9e15", "decimal id"),
+        ("9e+15", "decimal id"),
+        ("1,234", "unreadable id"),
         ("11.0|12", "decimal id"),
         ("11,12", "list of ids"),
         ("[11]", "list of ids"),
@@ -107,9 +108,17 @@ def test_ids_of_a_corpus_in_another_notation_are_named(column, cell, kind):
     assert findings_of(SOUND_CORPUS | {column: cell}) == [(kind, column, 1, True)]
 
 
-@pytest.mark.parametrize("cell", ["", "11", "11|12", "11 | 12|", "q-1", "007"])
+@pytest.mark.parametrize(
+    "cell",
+    ["", "11", "11|12", "11 | 12|", "q-1", "007", "12e5", "3e8|9e15", "nan", "#N/A", "nan|11"],
+)
 def test_ids_as_they_should_be_are_sound(cell):
     assert findings_of(SOUND_DATASET | {"relevant_question_ids": cell}) == []
+
+
+@pytest.mark.parametrize("cell", ["nan", "NULL", "12e5", "a|b", "q 1"])
+def test_an_id_that_is_missing_or_text_is_sound(cell):
+    assert findings_of(SOUND_DATASET | {"eval_id": cell}) == []
 
 
 def test_backslashes_that_all_come_in_pairs_are_named():

@@ -1,4 +1,4 @@
-"""The checks for what programs elsewhere do to a table: markup, line ends, ids, backslashes.
+"""The checks for what other programs do to a table: markup, line ends, ids, backslashes.
 
 The project reads most of it rightly, or refuses it; other readers of the file may not.
 """
@@ -9,24 +9,22 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataset.check.fields import Shape
 from dataset.check.findings import Example, Findings, Kind
 from graph.support.body_markup import has_reference, markup_of_body
-from graph.support.csv_dialects import MIN_ESCAPED_ROWS
+from graph.support.csv_dialects import BACKSLASHES, MIN_ESCAPED_ROWS
 from graph.support.table_files import Row
-from graph.support.table_values import id_or_text, read_ids
+from graph.support.table_values import id_or_text, is_float, is_missing, read_ids
 
 _IDS = ("question_id", "answer_id", "eval_id", "relevant_question_ids")
 _BODIES = ("question_body", "answer_body", "question", "answer")
-_DECIMAL = re.compile(r"[+-]?\d+(?:\.\d*(?:e[+-]?\d+)?|e[+-]?\d+)", re.IGNORECASE)
 _BAR = re.compile(r"\s*\|\s*")
-_RUN = re.compile(r"\\+")
 
 
-class Elsewhere:
+class ForeignMarks:
     """The findings of a file that need all of its rows."""
 
     def __init__(self, shape: Shape, findings: Findings) -> None:
-        self._is_html = "question_body" in shape.columns
+        self._is_html = shape.is_html
         self._findings = findings
-        self._pairs_alone: list[Example] = []
+        self._only_pairs: list[Example] = []
         self._has_single_backslash = False
         self._relevant: list[tuple[Example, tuple[str, ...]]] = []
 
@@ -54,8 +52,8 @@ class Elsewhere:
     def finish(self) -> None:
         """Add the finding of a file all of whose backslashes come in pairs."""
         if not self._has_single_backslash:
-            for example in self._pairs_alone:
-                is_certain = len(self._pairs_alone) >= MIN_ESCAPED_ROWS
+            for example in self._only_pairs:
+                is_certain = len(self._only_pairs) >= MIN_ESCAPED_ROWS
                 self._findings.add("doubled backslash", "any", example, problem=is_certain)
 
     def collect_ids(
@@ -81,25 +79,28 @@ class Elsewhere:
         return "character reference" if has_reference(body) else None
 
     def _add_backslashes(self, row: Mapping[str, str], example: Example) -> None:
-        runs = [len(run) for text in row.values() if "\\" in text for run in _RUN.findall(text)]
+        runs = [
+            len(run) for text in row.values() if "\\" in text for run in BACKSLASHES.findall(text)
+        ]
         if any(length % 2 for length in runs):
             self._has_single_backslash = True
-            self._pairs_alone.clear()
+            self._only_pairs.clear()
         elif runs and not self._has_single_backslash:
-            self._pairs_alone.append(example)
+            self._only_pairs.append(example)
 
 
 def _id_fault(column: str, value: str) -> Kind | None:
     if value.isascii() and value.isdigit():
         return None
-    items = _BAR.split(value)
-    if any(_DECIMAL.fullmatch(item) for item in items):
+    is_single = column != "relevant_question_ids"
+    items = [value] if is_single else _BAR.split(value)
+    if any(map(is_float, items)):
         return "decimal id"
     try:
-        ids = read_ids(value, single=column != "relevant_question_ids")
+        ids = read_ids(value, single=is_single)
     except ValueError:
         return "unreadable id"
-    return None if list(ids) == [item for item in items if item] or not value else "list of ids"
+    return None if list(ids) == [item for item in items if not is_missing(item)] else "list of ids"
 
 
 def _ids_or_none(cell: str) -> tuple[str, ...]:
