@@ -149,3 +149,20 @@ def test_values_of_any_type_are_kept_counted_or_refused(tmp_path, column, value)
 def test_ids_are_read_in_each_notation(tmp_path, cell):
     rows, _ = build(export(tmp_path, [{**ROW, "question_id": cell}]))
     assert rows[0]["question_id"] == "5"
+
+
+def test_the_floats_of_pandas_are_read_as_whole_numbers_and_told_of(tmp_path, caplog):
+    floats = {"answer_score": "-5.0", "question_score": "8.0", "answer_user_id": "13.0"}
+    rows, counts = build(export(tmp_path, [ROW | {"question_id": "5.0"} | floats]))
+    assert (rows[0]["answer_score"], rows[0]["question_score"]) == ("-5", "8")
+    assert rows[0]["answer_author"] == "https://stackoverflow.com/users/13"
+    assert counts.rejected_by_reason == {}
+    assert caplog.messages == [
+        f"{tmp_path / 'export.csv'}: floats, read as whole numbers: 4 (5.0 as 5)"
+    ]
+
+
+@pytest.mark.parametrize("score", ["8.5", "", "nan", "8,9", "1.2e+30", "x"])
+def test_a_score_that_is_no_whole_number_costs_its_row(tmp_path, score):
+    _, counts = build(export(tmp_path, [ROW, ROW | {"answer_id": "7", "answer_score": score}]))
+    assert counts.rejected_by_reason == {"bad score": 1}

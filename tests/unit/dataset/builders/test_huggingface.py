@@ -2,6 +2,7 @@
 
 import sys
 from datetime import datetime
+from types import SimpleNamespace
 
 import pytest
 
@@ -118,3 +119,41 @@ def test_a_dataset_of_the_hub_is_read_row_by_row(tmp_path, monkeypatch):
     counts = build("owner/posts", tmp_path / "a.csv")
     assert calls == [("owner/posts", {"split": "train", "streaming": True})]
     assert counts.kept_by_kind == {"questions": 1, "answers": 2}
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_an_error_of_the_hub_is_one_line_after_any_number_of_rows(tmp_path, monkeypatch, count):
+    def load_dataset(name, **options):
+        yield from map(typed, POSTS[:count])
+        raise ConnectionError("the hub\nis gone")
+
+    monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset))
+    with pytest.raises(DatasetError, match="owner/posts: cannot be read from the hub: the hub is"):
+        build("owner/posts", tmp_path / "a.csv")
+    assert list(tmp_path.iterdir()) == []
+
+
+def short_floats(column):
+    rows = [dict.fromkeys(POST_COLUMNS) | post for post in POSTS]
+    table = pa.Table.from_pylist(rows)
+    ids = pa.array([None, 77777777.0, 1.0, 9.0, None], pa.float32())
+    return table.set_column(table.schema.get_field_index(column), column, ids)
+
+
+@pytest.mark.parametrize("column", ["ParentId", "AcceptedAnswerId", "OwnerUserId"])
+def test_ids_that_a_short_float_rounds_are_refused(tmp_path, monkeypatch, column):
+    from pyarrow.parquet import write_table
+
+    table = short_floats(column)
+    write_table(table, tmp_path / "posts.parquet")
+    with pytest.raises(DatasetError, match=f"column '{column}' holds short floats"):
+        build(tmp_path / "posts.parquet", tmp_path / "a.csv")
+
+    class Streamed(list):
+        features = SimpleNamespace(arrow_schema=table.schema)
+
+    rows = Streamed(table.to_pylist())
+    package = SimpleNamespace(load_dataset=lambda name, **options: rows)
+    monkeypatch.setitem(sys.modules, "datasets", package)
+    with pytest.raises(DatasetError, match=f"owner/posts: column '{column}' holds short floats"):
+        build("owner/posts", tmp_path / "a.csv")

@@ -62,3 +62,12 @@ def test_the_leaks_of_a_manifest_are_those_of_the_search(tmp_path):
         assert recorded_leaks(manifest) is None
     manifest.write_text(json.dumps({"leaks": report.to_json()}), encoding="utf-8")
     assert recorded_leaks(manifest) == report
+
+
+def test_a_dataset_of_markdown_bodies_is_searched_as_markdown(tmp_path):
+    code = "`Map<String, List<Integer>>` `vector<int>` `Pair<first, second>` `Set<Key>` " * 3
+    corpus = write_corpus(tmp_path / "c.csv", [planted(1, question_body=code, answer_body="a `b`")])
+    asked = {"eval_id": "a", "question_title": "T", "question_body": code, "answer_body": "- x"}
+    dataset = write_corpus(tmp_path / "d.csv", [asked])
+    leaks = find_leaks([Item(0, "a", code, "- x", ())], corpus, dataset).leaks
+    assert [(leak.reasons, leak.share) for leak in leaks] == [(("question",), 1.0)]

@@ -96,3 +96,50 @@ def test_a_header_with_two_delimiters_is_refused(tmp_path):
     path.write_bytes(b"id;text|x\n1;2|3\n")
     with pytest.raises(DatasetError, match="its columns have two delimiters"):
         list(read_rows(path))
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        b'1,"line one\\\nline two"\n',
+        b'1,"line one\\\r\nline two"\r\n2,x\r\n',
+        b'1,"a\\\nb\\\nc"\n2,"C:\\\\new"\n',
+        b'1,"ends \\\\\\\nb"\n',
+    ],
+)
+def test_line_ends_that_mysql_escaped_are_refused(tmp_path, rows):
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"id,text\n" + rows)
+    with pytest.raises(DatasetError, match="as MySQL escapes line ends; export it as standard CSV"):
+        texts_of(path)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["run \\\n  --fast", "two\nlines"],
+        ["run \\\n  --fast\nand more"],
+        ["run \\\n  --fast", "a\\b"],
+        ["C:\\", "x"],
+        ["pairs \\\\\nb", "run \\\n  --fast"],
+    ],
+)
+def test_a_backslash_at_some_line_ends_is_kept(tmp_path, texts):
+    assert texts_of(write(tmp_path / "t.csv", texts)) == texts
+
+
+@pytest.mark.parametrize("line", ["sep=;", "sep=,", '"sep=;"', "SEP=;", "sep=\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_excels_mark_of_the_delimiter_is_named(tmp_path, line, end):
+    path = tmp_path / "t.csv"
+    path.write_bytes(f"{line}{end}id;text{end}1;x{end}".encode())
+    with pytest.raises(DatasetError, match=r"its first line, .* is Excel's mark .*: remove it"):
+        texts_of(path)
+
+
+@pytest.mark.parametrize("line", [b"\n", b"\r\n", b"  \n", b"\xef\xbb\xbf\n"])
+def test_a_blank_first_line_is_named(tmp_path, line):
+    path = tmp_path / "t.csv"
+    path.write_bytes(line + b"id,text\n1,x\n")
+    with pytest.raises(DatasetError, match=r"its first line is blank, .*: remove it"):
+        texts_of(path)

@@ -28,6 +28,7 @@ def test_each_other_kind_is_named(tmp_path):
     os.mkfifo(tmp_path / "pipe.csv")
     (tmp_path / "link.csv").symlink_to(tmp_path / "pipe.csv")
     assert refusal(tmp_path) == "is a folder; give a regular file"
+    assert refusal(tmp_path, "give Posts.xml") == "is a folder; give Posts.xml"
     assert refusal(tmp_path / "pipe.csv") == "is a named pipe; give a regular file"
     assert refusal(tmp_path / "link.csv") == "is a named pipe; give a regular file"
     assert refusal(Path("/dev/zero")) == "is a device; give a regular file"
