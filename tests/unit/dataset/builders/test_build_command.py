@@ -108,7 +108,10 @@ def test_the_other_sources_run(run, tmp_path):
         (["stackexchange", "Posts.xml", "--limit", "-1"], "'-1' is not a count"),
         (["stackexchange", "Posts.xml", "--limit", "1e3"], "'1e3' is not a count"),
         (["stackexchange", "Posts.xml", "--since", "2020-13-01"], "'2020-13-01' is not a day"),
-        (["stackexchange", "Posts.xml", "--min-answer-score", "x"], "invalid int value: 'x'"),
+        (
+            ["stackexchange", "Posts.xml", "--min-answer-score", "x"],
+            "'x' is not a whole number of at most 18 digits",
+        ),
         (["stackexchange", "Posts.xml", "--tags", " ,"], "name at least one tag"),
         (["stackexchange", "Posts.xml", "--site", "a b"], "'a b' is not a host"),
         (["coderepoqa", ".", "--repositories", "numpy"], "'numpy' is neither owner/name nor"),
