@@ -11,8 +11,8 @@ from graph.retrieval import open_retriever
 from graph.retrieval.corpus import default_corpus
 from graph.schema import Settings
 from graph.support.arguments import Parser, add_version, output_file, path, whole_number
-from graph.support.environment import environment_failures
-from graph.support.errors import ConfigError
+from graph.support.environment import failure_of, is_environment
+from graph.support.errors import ConfigError, OpenCoderError
 from graph.support.logger import log
 from graph.support.storage import write_bytes_atomically
 from graph.support.terminal import print_document, print_json, print_line, run
@@ -119,13 +119,19 @@ def _ask(arguments: argparse.Namespace) -> int:
         output=State,
     )
     steps: list[Step] = []
-    with environment_failures():
+    try:
         for step in trace(graph, question):
             steps.append(step)
             if arguments.trace and not arguments.json:
                 from graph.narration import narrate
 
                 narrate(step)
+    except OpenCoderError:
+        raise
+    except Exception as error:
+        if not is_environment(error):
+            raise
+        raise failure_of(error) from error
     _print_answer(question, steps, as_json=arguments.json)
     return 0
 

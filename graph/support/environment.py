@@ -16,6 +16,7 @@ from contextlib import contextmanager
 
 from graph.support.errors import (
     EnvironmentFailure,
+    FileLostError,
     OpenCoderError,
     PromptTooLargeError,
     PromptTooLongError,
@@ -70,15 +71,15 @@ def failure_of(error: BaseException) -> EnvironmentFailure:
 
 @contextmanager
 def environment_failures() -> Iterator[None]:
-    """Turn an error of a library in the block into an `EnvironmentFailure`, if it is of the environment.
+    """Turn an error of the environment in the block into an `EnvironmentFailure`.
 
     Raises:
         EnvironmentFailure: The environment failed.
     """
     try:
         yield
-    except OpenCoderError:
-        raise  # it has its message and its exit code already
+    except FileLostError:
+        raise
     except Exception as error:
         if not is_environment(error):
             raise

@@ -171,18 +171,18 @@ def test_a_failure_is_one_line_with_the_class_and_the_cause():
     [
         ValueError("x"),
         errors.PromptTooLongError("x"),
-        errors.ConfigError("x"),
-        errors.MissingExtraError("x"),
         FileLostError("x"),
     ],
 )
-def test_a_block_passes_errors_of_questions_and_of_users_on(error):
+def test_a_block_passes_errors_of_questions_and_lost_files_on(error):
     with pytest.raises(type(error)) as caught, environment_failures():
         raise error
     assert caught.value is error
 
 
-@pytest.mark.parametrize("error", [OSError(28, "full"), MemoryError("full")])
+@pytest.mark.parametrize(
+    "error", [OSError(28, "full"), MemoryError("full"), errors.ConfigError("full")]
+)
 def test_a_block_turns_errors_of_the_environment_into_failures(error):
     with pytest.raises(EnvironmentFailure, match="full"), environment_failures():
         raise error
