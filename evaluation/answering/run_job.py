@@ -96,13 +96,13 @@ def answer_missing(
                 retry_failed=retry_failed,
             )
     except EnvironmentFailure as failure:
-        done = sum(item.index in journal.entries for item in job.items)
+        done = _done(job, journal, retry_failed=retry_failed)
         raise EnvironmentFailure(
             f"the run stopped: {failure}; {done} of {len(job.items)} questions are recorded; when the "
             f"cause is gone, the same command goes on: {command_line()}"
         ) from failure
     except Interrupted:
-        done = sum(item.index in journal.entries for item in job.items)
+        done = _done(job, journal, retry_failed=retry_failed)
         log.warning("interrupted: %d of %d questions are done and kept", done, len(job.items))
         log.warning("to go on: %s", command_line())
         raise
@@ -120,6 +120,10 @@ def answer_missing(
     write_timings(job.folder, session, list(journal.entries.values()), commits)
 
 
+def _done(job: Job, journal: Journal, *, retry_failed: bool) -> int:
+    return len(job.items) - len(indices_to_answer(job.items, journal, retry_failed=retry_failed))
+
+
 def finished_records(job: Job, *, retry_failed: bool) -> list[Record]:
     """Return the records of a run without writing; none if a question is to be answered.
 
@@ -134,8 +138,12 @@ def finished_records(job: Job, *, retry_failed: bool) -> list[Record]:
 
 
 def command_line(*more: str) -> str:
-    """Return this process's command with more arguments, as it can be typed."""
-    return shlex.join(["python", *sys.argv, *(word for word in more if word not in sys.argv)])
+    """Return the command that continues this process's work, with more arguments, as it can be typed.
+
+    `--fresh` is left out: it would start over.
+    """
+    words = [word for word in sys.argv if word != "--fresh"]
+    return shlex.join(["python", *words, *(word for word in more if word not in words)])
 
 
 def manifest_of(job: Job, leaks: LeakReport | None) -> dict[str, Any]:

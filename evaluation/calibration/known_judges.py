@@ -14,7 +14,7 @@ from evaluation.calibration.score_agreement import CountedEstimate, Estimate
 from evaluation.metrics.calibrated_judge import CALIBRATED_JUDGE, SHIPPED, load_judge
 from evaluation.metrics.llm_judge import LLM_JUDGE
 from graph.support.errors import DatasetError
-from graph.support.storage import cache_folder, make_folder, write_atomically
+from graph.support.storage import cache_folder, make_folder, read_regular, write_atomically
 from prompts.judge import JUDGE
 
 SHIPPED_FIGURES = Path(__file__).with_name("known_judges.json")
@@ -135,10 +135,10 @@ def record_judge(judge: KnownJudge) -> Path:
 def stored_calibration(path: Path) -> list[Calibration]:
     """Read the calibrations of a metrics.json; empty if they cannot be read."""
     try:
-        calibrations = json.loads(path.read_text(encoding="utf-8"))["calibration"]
+        calibrations = json.loads(read_regular(path))["calibration"]
         for calibration in calibrations:
             note_of(calibration)
-    except _DAMAGE:
+    except (*_DAMAGE, DatasetError):
         return []
     return list(calibrations)
 

@@ -31,7 +31,9 @@ from evaluation.tables.results_tables import write_results
 from graph.retrieval.encoder import Encoder, open_encoder
 from graph.retrieval.quantised import PREFIX
 from graph.support.arguments import path
+from graph.support.errors import DatasetError
 from graph.support.logger import log
+from graph.support.storage import read_regular
 from graph.support.terminal import print_line
 from nodes.judge import expected_score
 
@@ -207,8 +209,8 @@ def _judge_score(record: Record) -> float | None:
 def _file_differences(path: Path, recomputed: str) -> Iterator[str]:
     """Yield the differences between a stored file and its recomputed text."""
     try:
-        stored = path.read_text(encoding="utf-8")
-    except (OSError, ValueError):
+        stored = read_regular(path).decode("utf-8")
+    except (OSError, ValueError, DatasetError):
         yield f"{path.name}: cannot be read; the run's own command writes it again"
         return
     if path.suffix == ".json":

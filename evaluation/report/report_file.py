@@ -10,7 +10,7 @@ from evaluation.analysis.comparison import named_runs
 from evaluation.calibration.known_judges import own_figures
 from graph.support.errors import ConfigError
 from graph.support.logger import log
-from graph.support.storage import file_sha256, open_regular, write_atomically
+from graph.support.storage import file_sha256, open_regular, read_regular, write_atomically
 from graph.support.text import one_line
 
 _HEAD_BYTES = 4096
@@ -76,7 +76,8 @@ def _sources_sha256(folders: Sequence[Path]) -> str:
         paths += [folder / "manifest.json", folder / "journal.jsonl"]
         paths += sorted(folder.glob("scores/*.jsonl"))
     for path in paths:
-        digest = file_sha256(path) if path.exists() else "absent"
+        # Checked, since a link or a pipe could be read for ever.
+        digest = sha256(read_regular(path)).hexdigest() if os.path.lexists(path) else "absent"
         total.update(f"{path.name}\0{digest}\0".encode("utf-8", "surrogateescape"))
     return total.hexdigest()
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from evaluation.report.run_figures import ReportedRun
+from graph.support.errors import DatasetError
+from graph.support.storage import read_regular
 
 _UNKNOWN = "not known"
 _INVISIBLE = re.compile(
@@ -25,8 +27,8 @@ class Fact(NamedTuple):
 def read_manifest(run: ReportedRun) -> dict[str, Any]:
     """Read a run's manifest; empty if it was removed or damaged since the run was read."""
     try:
-        manifest = json.loads((run.recorded.folder / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        manifest = json.loads(read_regular(run.recorded.folder / "manifest.json"))
+    except (OSError, ValueError, RecursionError, DatasetError):
         return {}
     return manifest if isinstance(manifest, dict) else {}
 

@@ -114,8 +114,8 @@ class CheckedLines(Generic[Entry]):
         self.check_in_place()
         merged = {**self.entries, **{entry["index"]: entry for entry in entries}}
         write_bytes_atomically(self._path, self._encoded([*merged.values()]))
-        os.close(self._file)
-        self._file = _open(self._path)
+        replaced, self._file = self._file, _open(self._path)
+        os.close(replaced)
         self.entries.update(merged)
 
     def check_in_place(self) -> None:

@@ -83,7 +83,11 @@ def outcomes_line(retrieval: RetrievalQuality) -> str:
         mean = group["metrics"]["ROUGE-1"]["mean"]
         score = "" if mean is None else f" (ROUGE-1 {decimal(mean)})"
         parts.append(f"{name} {group['n']}{score}")
-    return f"Of {retrieval['n']} questions with known relevant posts: " + "; ".join(parts) + "."
+    return (
+        f"Of {retrieval['n']} questions whose relevant posts are all in the corpus: "
+        + "; ".join(parts)
+        + "."
+    )
 
 
 def notes(results: Results) -> list[str]:

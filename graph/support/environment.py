@@ -3,7 +3,7 @@
 Environment: the disk, memory, the accelerator, a database, a network, a server, a package or a
 setting. Another question would meet the same error, and the same question succeeds once the cause
 is gone.
-Question: everything else, as a prompt that is too long, a request that a server refuses for its
+Question: everything else, such as a prompt that is too long, a request that a server refuses for its
 content (400, 413, 422), unusable numbers of a model, or a fault in the code.
 
 The classes of libraries are recognised by their names: importing the libraries here would load all

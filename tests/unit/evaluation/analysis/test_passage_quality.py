@@ -158,6 +158,6 @@ def test_table_and_summary_show_it(tmp_path):
     assert "| hit rate | 0.667 |" in text
     assert outcomes_line(results["retrieval"]) in text
     assert outcomes_line(results["retrieval"]) == (
-        "Of 3 questions with known relevant posts: retrieved and used 1 (ROUGE-1 0.100); "
+        "Of 3 questions whose relevant posts are all in the corpus: retrieved and used 1 (ROUGE-1 0.100); "
         "retrieved, not used 1 (ROUGE-1 0.200); not retrieved 1 (ROUGE-1 0.300)."
     )

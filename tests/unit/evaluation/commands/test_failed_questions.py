@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from evaluation.answering.run_job import command_line
 from evaluation.commands import eval_command as cli
 from evaluation.store.recorded_run import read_run
 from graph.support import terminal
@@ -312,3 +313,15 @@ def test_a_run_of_other_data_is_not_shown_for_this_one(commands, monkeypatch):
     manifest.write_text(json.dumps({**fields, "digest": "0" * 64}), encoding="utf-8")
     refuse_to_write(monkeypatch, errno.EROFS)
     assert commands.eval().code == 2
+
+
+@pytest.mark.parametrize(("failed", "total"), [(29, 100), (57, 100), (1, 3), (0, 7)])
+def test_a_share_that_is_allowed_exactly_is_not_too_large(failed, total):
+    results = {"failed": failed, "n": total}
+    assert not cli._too_many_failed(results, failed / total)
+    assert cli._too_many_failed({"failed": failed + 1, "n": total}, failed / total)
+
+
+def test_the_command_that_continues_does_not_start_over(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["eval.py", "--fresh", "--config", "baseline"])
+    assert command_line("--retry-failed") == "python eval.py --config baseline --retry-failed"

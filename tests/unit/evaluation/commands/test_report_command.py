@@ -10,6 +10,7 @@ from evaluation.calibration.known_judges import own_figures
 from evaluation.commands import eval_command as cli
 from evaluation.report import report_file
 from graph.support import terminal
+from graph.support.errors import DatasetError
 from tests.fakes.command_lines import run_evaluation
 from tests.fakes.corpora import small_corpus
 from tests.fakes.processes import in_child
@@ -104,6 +105,17 @@ def test_a_report_of_other_content_is_written_again(evaluate, tmp_path, monkeypa
     os.utime(page, (date, date))
     report_file.report_on([page.parent], page)
     assert page.stat().st_mtime != date
+
+
+@pytest.mark.parametrize("name", ["journal.jsonl", "manifest.json"])
+@pytest.mark.parametrize("change", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("/dev/zero")])
+def test_a_file_of_a_run_that_is_no_regular_file_is_refused(evaluate, tmp_path, name, change):
+    evaluate("--config", "baseline")
+    [page] = tmp_path.glob("runs/*/report.html")
+    (page.parent / name).unlink()
+    change(page.parent / name)
+    with pytest.raises(DatasetError):
+        report_file.write_report([page.parent], page)
 
 
 def test_a_report_of_another_run_is_written_again(evaluate, tmp_path):
