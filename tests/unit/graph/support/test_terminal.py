@@ -14,7 +14,7 @@ from hypothesis import given
 
 from graph.support import errors, terminal
 from graph.support.logger import log
-from graph.support.terminal import interruption, safe_text
+from graph.support.terminal import safe_text
 from tests.fakes.processes import in_child, run_python
 from tests.fakes.properties import any_text, examples
 
@@ -196,6 +196,23 @@ def test_a_signal_ends_with_its_code(number, code):
     assert (result.returncode, result.stdout, result.stderr) == (code, "", "")
 
 
+LOST = """
+def main():
+    try:
+        os.kill(os.getpid(), signal.{name})
+        signal.pause()
+    except BaseException:
+        raise terminal.interruption() from None
+
+terminal.run(main)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
+def test_a_library_that_loses_the_interrupt_keeps_the_signal(number):
+    assert signalled(LOST.format(name=number.name)).returncode == 128 + number
+
+
 TWICE = """
 def main():
     try:
@@ -267,18 +284,6 @@ def test_a_reader_that_went_away_is_no_error():
 def test_an_early_stop_keeps_its_code_and_message(stop, code, line):
     result = ended(raising(SystemExit(stop)))
     assert (result.code, result.err) == (code, line)
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_library_that_loses_the_interrupt_keeps_the_signal(number):
-    def main():
-        try:
-            os.kill(os.getpid(), number)
-            signal.pause()
-        except BaseException:
-            raise interruption() from None
-
-    assert ended(main).code == 128 + number
 
 
 @pytest.mark.parametrize("number", [errno.ENOENT, errno.EACCES, errno.EISDIR])
