@@ -9,11 +9,12 @@ if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
-_NUMBERS = r"\^?\d{1,4}(?:\s*(?:[,;&\u2013-]|and|to)\s*\^?\d{1,4})*"
+_SEPARATOR = r"\s*(?:[;&\u2013-]|to\b|,?\s*(?:and|or)\b|,)\s*"
+_NUMBERS = rf"\^?\d{{1,4}}(?:{_SEPARATOR}\^?\d{{1,4}})*"
 _BRACKETS = re.compile(
     # An index or a list of code is no citation: `row[1]`, `pairs = [1, 2]`. Full-width brackets are
     # no part of code, and scripts without spaces put none before a bracket.
-    r"(?:(?<![A-Za-z0-9_)\]=])(?<!=\s)|(?=[\u3010\uff3b]))"
+    r"(?:(?<![A-Za-z0-9_)\[\]=])(?<!=\s)|(?=[\u3010\uff3b]))"
     rf"(?:[\[\u3010\uff3b]\s*(?:passages?\s+|sources?\s+)?{_NUMBERS}\s*(?:\u2020[^\]\u3011\u2020]{{0,80}})?[\]\u3011\uff3d])+",
     re.IGNORECASE,
 )

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Literal, TypedDict
 
 from evaluation.analysis.citations import cited_numbers
-from evaluation.metrics.normal_text import normal_text
+from evaluation.metrics.normal_text import normal_text, with_spaced_characters
 from evaluation.metrics.registry import METRIC_NAMES
 from evaluation.statistics.summaries import Summary, summarise
 from evaluation.store.journal import Record
@@ -24,6 +24,8 @@ OUTCOMES: tuple[PassageOutcome, ...] = (
 
 _QUOTE_WORDS = 8
 """Consecutive words that an answer and a passage hardly share by chance."""
+_QUOTE_CHARACTERS = 16
+"""The same in scripts without spaces, where each character counts as a word."""
 _WORD = re.compile(r"\w+")
 
 
@@ -80,7 +82,7 @@ def outcome_of(record: Record) -> PassageOutcome:
     """Return the outcome of a question's relevant passages.
 
     An answer uses a passage if it cites the passage's number outside code, as in [1], shares 8
-    consecutive words with it, or has the same words as the passage or as the answer in it.
+    consecutive words with it (16 characters in scripts without spaces), or has the same words as the passage or as the answer in it.
     """
     passages = _relevant_passages(record)
     if not passages:
@@ -114,17 +116,20 @@ def _shares_words(answer: str, passage: Passage) -> bool:
     copies = (_words(text), _words(text[: passage["answer_chars"]]))
     if words and words in copies:
         return True
-    return not _word_runs(words).isdisjoint(_word_runs(copies[0]))
+    # Texts of scripts without spaces hold many words of one character.
+    characters = sum(len(word) == 1 and not word.isascii() for word in words)
+    length = _QUOTE_CHARACTERS if 2 * characters > len(words) else _QUOTE_WORDS
+    return not _word_runs(words, length).isdisjoint(_word_runs(copies[0], length))
 
 
 def _words(text: str) -> list[str]:
-    return _WORD.findall(normal_text(text).casefold())
+    return _WORD.findall(with_spaced_characters(normal_text(text)).casefold())
 
 
-def _word_runs(words: Sequence[str]) -> set[tuple[str, ...]]:
-    """Return all runs of `_QUOTE_WORDS` consecutive words."""
-    starts = range(len(words) - _QUOTE_WORDS + 1)
-    return {tuple(words[start : start + _QUOTE_WORDS]) for start in starts}
+def _word_runs(words: Sequence[str], length: int) -> set[tuple[str, ...]]:
+    """Return all runs of `length` consecutive words."""
+    starts = range(len(words) - length + 1)
+    return {tuple(words[start : start + length]) for start in starts}
 
 
 def _outcome_scores(records: Sequence[Record]) -> OutcomeScores:

@@ -5,7 +5,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from graph.config import config_names, profile_names
-from graph.support.arguments import Parser, add_version, name_or_path, path, positive, whole_number
+from graph.support.arguments import (
+    Parser,
+    add_version,
+    name_or_path,
+    path,
+    positive,
+    share,
+    whole_number,
+)
 from graph.support.errors import ConfigError
 
 DEFAULT = "semantic_cot"
@@ -205,17 +213,6 @@ def _from_original(arguments: argparse.Namespace, used: list[str]) -> SelectedCo
 def listing() -> str:
     """Return the names of the configs, one on each line."""
     return "\n".join(config_names()) + "\n"
-
-
-def share(text: str) -> float:
-    """Parse a number from 0 to 1, for argparse."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
-    return value
 
 
 def add_models(parser: argparse.ArgumentParser, *, whose: str, example: str) -> None:

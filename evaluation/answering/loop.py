@@ -14,8 +14,8 @@ from evaluation.metrics.record_scores import calibrated_scores, score_texts
 from evaluation.store.journal import Journal, Record
 from graph.build import JudgedGraph
 from graph.models.lockstep import TaskOutcome
-from graph.support.environment import environment_failures, is_environment
-from graph.support.errors import EnvironmentFailure, PromptTooLongError
+from graph.support.environment import environment_failures, is_environment, is_of_question
+from graph.support.errors import EnvironmentFailure
 from graph.support.logger import log
 from graph.support.progress import Progress, progress
 from graph.support.text import one_line
@@ -113,10 +113,13 @@ def _differs(record: Record, recorded: Mapping[int, Record]) -> bool:
 def _common_error(records: Sequence[Record]) -> str | None:
     """Return the type of error that all questions of a batch failed with; None if there is none.
 
-    A prompt that is too long is a fault of its question, however many there are.
+    An error that is known to be of a question has no common cause, however often it occurs.
     """
-    types = {record["error"]["type"] if record["error"] else None for record in records}
-    return types.pop() if len(types) == 1 and types != {PromptTooLongError.__name__} else None
+    types = {
+        record["error"]["type"] if record["error"] and not record["error"]["of_question"] else None
+        for record in records
+    }
+    return types.pop() if len(types) == 1 else None
 
 
 class _BatchWriter:
@@ -253,5 +256,5 @@ def _fail(record: Record, error: Exception) -> None:
     """Make a record that of a failed question."""
     name, message = type(error).__name__, str(error)[:_MESSAGE_CHARS]
     log.warning("question %s failed: %s: %s", record["eval_id"], name, " ".join(message.split()))
-    record["error"] = {"type": name, "message": message}
+    record["error"] = {"type": name, "message": message, "of_question": is_of_question(error)}
     record["metrics"], record["candidates"] = {}, []

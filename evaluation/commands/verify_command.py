@@ -102,17 +102,11 @@ def differences(recorded: RecordedRun, *, with_encoder: bool) -> Iterator[str]:
     encoder = None
     if with_encoder:
         encoder = open_encoder(recorded_embedder(recorded, "; leave it out with --no-encoder"))
-    yield from _manifest_differences(recorded)
     recomputed = _recompute_scores(recorded, encoder)
     for record in recorded.records:
         yield from _score_differences(record, recomputed.get(record["index"]))
         yield from _judge_step_differences(record)
     yield from _result_file_differences(recorded)
-
-
-def _manifest_differences(recorded: RecordedRun) -> Iterator[str]:
-    if recorded.digest != recorded.identity_digest:
-        yield _line("manifest.json: digest", recorded.digest, recorded.identity_digest)
 
 
 def _score_differences(record: Record, recomputed: Record | None) -> Iterator[str]:

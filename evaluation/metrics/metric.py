@@ -1,7 +1,7 @@
 """A metric of answers: its name, the model behind it, and its score of many answers.
 
-Scores are in [0, 1], on the answer alone. None means unscored: there is no reference, or the judge
-gave no readable verdict. An empty answer is an answer and scores 0.
+Scores are in [0, 1], on the answer alone. None means unscored: there is no reference, the reference
+has nothing that the metric compares, or the judge gave no readable verdict. An empty answer is an answer and scores 0.
 """
 
 from collections.abc import Callable, Sequence

@@ -18,7 +18,7 @@ from evaluation.analysis.comparison import Difference, verdict
 from evaluation.report.graph_pictures import graph_pictures
 from evaluation.report.plots import mean_panels, metric_panels
 from evaluation.report.question_blocks import QuestionBlocks
-from evaluation.report.run_facts import facts_of, manifest_text, question_count, read_manifest
+from evaluation.report.run_facts import facts_of, manifest_for_people, manifest_text, question_count
 from evaluation.report.run_figures import Figures
 from evaluation.statistics.paired_tests import ALPHA
 from evaluation.tables.numbers import NO_INTERVAL, interval_text, number, p_text, signed
@@ -65,7 +65,7 @@ def render_page(figures: Figures, blocks: QuestionBlocks, sources: str) -> str:
         sources: The digest of the files that the page is made from.
     """
     style, script = _asset("report.css"), _script()
-    manifests = [read_manifest(run) for run in figures.runs]
+    manifests = [manifest_for_people(run) for run in figures.runs]
     return (
         _environment()
         .get_template(PAGE_TEMPLATE)

@@ -24,7 +24,7 @@ class Fact(NamedTuple):
     values: list[str]
 
 
-def read_manifest(run: ReportedRun) -> dict[str, Any]:
+def manifest_for_people(run: ReportedRun) -> dict[str, Any]:
     """Read a run's manifest; empty if it was removed or damaged since the run was read."""
     try:
         manifest = json.loads(read_regular(run.recorded.folder / "manifest.json"))

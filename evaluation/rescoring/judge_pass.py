@@ -16,7 +16,6 @@ from evaluation.rescoring.score_pass import (
     complete_pass,
 )
 from evaluation.statistics.agreement import Correlation, rank_correlation
-from evaluation.store.manifest import batch_size
 from evaluation.store.recorded_run import RecordedRun
 from graph.schema import Profile
 from nodes.state import Step
@@ -59,7 +58,7 @@ def _prepare(name: str, profile: Profile, run: RecordedRun) -> PreparedPass:
     if name == CALIBRATED_OPTION or name.endswith(".json"):
         scorer = open_calibrated(run, SHIPPED if name == CALIBRATED_OPTION else Path(name))
         return PreparedPass(calibrated_pass_spec(run, scorer), lambda: scorer)
-    spec, size = judge_spec(name, profile), batch_size(run.identity)
+    spec, size = judge_spec(name, profile), run.batch_size
     return PreparedPass(model_pass_spec(spec, size), lambda: open_judge(profile, spec, size))
 
 

@@ -19,11 +19,12 @@ from evaluation.store.checked_lines import (
     CheckedLines,
     LineFormat,
     check_fields,
+    check_index,
     read_checked_lines,
 )
 from evaluation.store.identity import changed_versions, digest, versions
 from evaluation.store.journal import Record
-from evaluation.store.manifest import MAX_BYTES, batch_size
+from evaluation.store.manifest import MOST_BYTES
 from evaluation.store.recorded_run import RecordedRun
 from graph.support.errors import DatasetError
 from graph.support.logger import log
@@ -33,6 +34,7 @@ SCHEMA = 2
 FOLDER = "scores"
 _LABEL_CHARS = 40
 _REMEDY = "remove it and the .json beside it, and score again"
+_HEADER_REMEDY = "remove it and the .jsonl beside it, and score again"
 
 
 class PassScore(TypedDict):
@@ -85,14 +87,10 @@ def _score_lines(run: RecordedRun, name: str) -> LineFormat[PassScore]:
 
     def score_in(value: object) -> PassScore:
         score = check_fields(value, _SCORE, "scores of a question")
-        if not 0 <= score["index"] < run.questions:
-            raise ValueError(
-                f"is of question {str(score['index'])[:20]}, and the run has the questions 0 to "
-                f"{run.questions - 1}"
-            )
+        check_index(score["index"], run.questions)
         return score
 
-    return LineFormat(score_in, f"{run.digest} {name}", batch_size(run.identity), _REMEDY)
+    return LineFormat(score_in, f"{run.digest} {name}", run.batch_size, _REMEDY)
 
 
 class ScoreFile:
@@ -199,7 +197,7 @@ def _spec_in(header: dict[str, Any]) -> PassSpec:
 def _read_header(path: Path, name: str) -> dict[str, Any]:
     """Read the header of a pass and check that it is the one that `name` promises."""
     try:
-        header = json.loads(read_regular(path, MAX_BYTES).decode("utf-8"))
+        header = json.loads(read_regular(path, MOST_BYTES).decode("utf-8"))
         spec = _spec_in(header)
         is_whole = (
             header["digest"] == digest(spec.identity)
@@ -212,7 +210,7 @@ def _read_header(path: Path, name: str) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         is_whole = False
     if not is_whole:
-        raise DatasetError(f"{path} is damaged: {_REMEDY.replace('.json', '.jsonl')}")
+        raise DatasetError(f"{path} is damaged: {_HEADER_REMEDY}")
     if header.get("schema") != SCHEMA:
         raise DatasetError(
             f"{path}: is of schema {header.get('schema')!r}, this version reads {SCHEMA}: use the "

@@ -7,7 +7,6 @@ from typing import NamedTuple, Protocol
 
 from evaluation.rescoring.score_files import FOLDER, PassScore, PassSpec, ScoreFile, score_of
 from evaluation.store.journal import Record
-from evaluation.store.manifest import batch_size
 from evaluation.store.recorded_run import RecordedRun, read_run
 from evaluation.store.run_folder import locked
 from graph.support.environment import environment_failures
@@ -126,7 +125,7 @@ def score_run(run: RecordedRun, file: ScoreFile, scorer: PassScorer, label: str)
             def on_served() -> None:
                 bar.advance(0, f"model call {next(call_numbers)} done")
 
-            for batch in batches_of(records, batch_size(run.identity)):
+            for batch in batches_of(records, run.batch_size):
                 missing = {record["index"] for record in batch} - file.scores.keys()
                 if not missing:
                     continue

@@ -36,7 +36,7 @@ def cluster_means(
     queries are drawn with replacement, since queries that share a relevant question are not
     independent. If every group is one query, this is the usual bootstrap over queries. Percentile
     intervals, fixed seed: equal values give equal intervals, and all metrics of a call use the same
-    draws.
+    draws. For groups whose means are all 0 or 1, see `intervals.cluster_intervals`.
 
     Args:
         values: The metrics of each query, shape (metrics, queries).

@@ -56,8 +56,8 @@ _LEAST_RANGE = 1e-9
 def share_interval(share: float, n: float) -> list[float]:
     """Return Wilson's score interval of a share of `n` independent trials (Wilson 1927).
 
-    A mean of scores in [0, 1] that are all 0 or all 1 is such a share: no other scores with this
-    mean vary more.
+    A mean of scores that are all 0 or 1 is such a share. At a given mean, scores in [0, 1] vary most
+    if all are 0 or 1, so that the interval is wide enough for other scores too.
     """
     z = NormalDist().inv_cdf(1 - _TAIL)
     centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)

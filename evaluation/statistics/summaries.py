@@ -36,6 +36,6 @@ def summarise(values: Sequence[float | None], *, bounded: bool = True) -> Summar
     return {"mean": mean, "n": n, "unscored": unscored, "ci95": interval}
 
 
-def is_constant(summary: Summary) -> bool:
+def lacks_interval(summary: Summary) -> bool:
     """Tell whether a mean has no interval because all its values are the same."""
     return summary["n"] > 1 and summary["ci95"] is None

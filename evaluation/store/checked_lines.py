@@ -21,6 +21,7 @@ from graph.support.storage import open_regular, read_regular, sync_folder, write
 
 _START = b'{"crc32": "'
 """The first bytes of every line."""
+_RESTORE = "restore the file from a copy"
 _OWNER_CHARS = 12
 """Characters of an owner that a message shows, as many as the name of a run folder has."""
 
@@ -208,23 +209,26 @@ def _parse(
         try:
             entry = _entry_of(line, line_format)
             if entry["index"] in entries:
-                raise ValueError(f"is a duplicate of question {entry['index']}")
+                raise ValueError(f"is a duplicate of question {entry['index']}; {_RESTORE}")
         except ValueError as error:
-            raise DatasetError(f"{path}: line {number} {error}; {line_format.remedy}") from None
+            raise DatasetError(f"{path}: line {number} {error}, or {line_format.remedy}") from None
         entries[entry["index"]] = entry
     return entries, sum(len(text) + 1 for text in texts[: len(lines)])
 
 
 def _entry_of(line: Line | None, line_format: LineFormat[Entry]) -> Entry:
     if line is None:
-        raise ValueError("is damaged, and sound lines follow it; restore the file from a copy")
+        raise ValueError(f"is damaged, and sound lines follow it; {_RESTORE}")
     if line.owner != line_format.owner:
         owner = str(line.owner)[:_OWNER_CHARS]
         raise ValueError(
             f"belongs to another run ({owner}, this is {line_format.owner[:_OWNER_CHARS]}); put the "
             "run's own file back"
         )
-    return line_format.entry_of(line.entry)
+    try:
+        return line_format.entry_of(line.entry)
+    except ValueError as error:
+        raise ValueError(f"{error}; {_RESTORE}") from None
 
 
 def _check_tail(path: Path, texts: list[bytes], sound: int, line_format: LineFormat[Entry]) -> None:
@@ -251,7 +255,7 @@ def _check_tail(path: Path, texts: list[bytes], sound: int, line_format: LineFor
         )
     raise DatasetError(
         f"{path}: line {sound + 1} is damaged, and so are all lines after it ({count} lines, {size} "
-        "bytes), which no interrupted write does; restore the file from a copy, or "
+        "bytes), more than an interrupted write leaves; restore the file from a copy, or "
         f"{line_format.remedy}"
     )
 
@@ -299,7 +303,23 @@ def check_fields(value: object, adapter: TypeAdapter[Entry], name: str) -> Entry
     try:
         adapter.validate_python(value, strict=True)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(map(str, first["loc"])) or "the line"
-        raise ValueError(f"holds no {name} ({field}: {first['msg']})") from None
+        raise ValueError(f"holds no {name} ({': '.join(first_fault(error))})") from None
     return cast(Entry, value)
+
+
+def check_index(index: int, count: int) -> None:
+    """Check the index of an entry.
+
+    Raises:
+        ValueError: The run has no such question.
+    """
+    if not 0 <= index < count:
+        raise ValueError(
+            f"is of question {str(index)[:20]}, and the run has the questions 0 to {count - 1}"
+        )
+
+
+def first_fault(error: ValidationError) -> tuple[str, str]:
+    """Return the first field that is not as declared, and what is wrong with it."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    return ".".join(map(str, first["loc"])) or "the whole", first["msg"]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
-from evaluation.store.checked_lines import CheckedLines, LineFormat, check_fields
+from evaluation.store.checked_lines import CheckedLines, LineFormat, check_fields, check_index
 from nodes.state import Passage, Step
 
 
@@ -18,6 +18,8 @@ class Failure(TypedDict):
 
     type: str
     message: str
+    of_question: bool
+    """Whether the question itself is known to be the cause, as with a prompt that is too long."""
 
 
 class CandidateScore(TypedDict):
@@ -86,11 +88,8 @@ def record_lines(key: RunKey) -> LineFormat[Record]:
 
     def record_of(value: object) -> Record:
         record = check_fields(value, _RECORD, "record of a question")
-        index, count = record["index"], len(key.question_digests)
-        if not 0 <= index < count:
-            raise ValueError(
-                f"is of question {str(index)[:20]}, and the run has the questions 0 to {count - 1}"
-            )
+        index = record["index"]
+        check_index(index, len(key.question_digests))
         if digest_of_record(record) != key.question_digests[index]:
             raise ValueError(
                 f"holds another question than the run's question {index} (its eval_id is "

@@ -7,15 +7,15 @@ from typing import Any, cast
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from evaluation.store.identity import SCHEMA
+from evaluation.store.checked_lines import first_fault
+from evaluation.store.identity import SCHEMA, digest
 from evaluation.store.journal import RunKey
 from graph.support.errors import DatasetError
 from graph.support.storage import read_regular
 from graph.support.text import without_surrogates
 
-MAX_BYTES = 64 << 20
-"""A manifest of 100,000 questions has 2 MB."""
-_DEFAULT_BATCH_SIZE = 8
+MOST_BYTES = 64 << 20
+"""Largest JSON file of a run that is read; a manifest of 100,000 questions has 2 MB."""
 
 
 class Manifest(TypedDict):
@@ -45,7 +45,7 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / "manifest.json"
     try:
-        manifest = json.loads(read_regular(path, MAX_BYTES).decode("utf-8"))
+        manifest = json.loads(read_regular(path, MOST_BYTES).decode("utf-8"))
     except OSError as error:
         raise DatasetError(
             f"{folder} is no run folder: manifest.json cannot be read ({error.strerror}); name a "
@@ -60,28 +60,35 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         _MANIFEST.validate_python(manifest, strict=True)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(map(str, first["loc"])) or "it"
-        raise _damaged(f"{path}: {field} is missing or damaged ({first['msg']})") from None
+        field, reason = first_fault(error)
+        raise _damaged(f"{path}: {field} is missing or damaged ({reason})") from None
+    _check_values(path, manifest)
+    return cast(Manifest, manifest)
+
+
+def _check_values(path: Path, manifest: Manifest) -> None:
+    """Check what the types of the fields do not tell.
+
+    Raises:
+        DatasetError: The values contradict each other, or cannot be shown.
+    """
     for field, value in manifest.items():
         # A text with a lone surrogate, which JSON can hold, could not be printed or written.
         if isinstance(value, str) and value != without_surrogates(value):
             raise _damaged(f"{path}: {field} is missing or damaged (it holds a lone surrogate)")
     if manifest["questions"] != len(manifest["question_digests"]):
         raise _damaged(f"{path}: questions and question_digests do not have the same number")
-    return cast(Manifest, manifest)
+    size = manifest["identity"].get("batch_size")
+    if type(size) is not int or size < 1:
+        raise _damaged(f"{path}: its identity has no batch size")
+    if digest(manifest["identity"]) != manifest["digest"]:
+        raise _damaged(f"{path}: its identity does not have its digest")
 
 
 def run_key(manifest: Manifest) -> RunKey:
     """Return the values that bind the records of a run to it."""
-    size = batch_size(manifest["identity"])
+    size = manifest["identity"]["batch_size"]
     return RunKey(manifest["digest"], manifest["question_digests"], size)
-
-
-def batch_size(identity: dict[str, Any]) -> int:
-    """Return the batch size of a run's identity."""
-    size = identity.get("batch_size")
-    return size if type(size) is int and size > 0 else _DEFAULT_BATCH_SIZE
 
 
 def _damaged(reason: str) -> DatasetError:

@@ -8,7 +8,6 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from evaluation.store.checked_lines import read_checked_lines
-from evaluation.store.identity import digest
 from evaluation.store.journal import Record, RunKey, journal_path, record_lines
 from evaluation.store.manifest import read_manifest, run_key
 from graph.schema import Config, EmbedderSpec, Settings
@@ -23,14 +22,13 @@ class RecordedRun:
     config: str
     profile: str
     digest: str
-    """The digest in the manifest."""
-    identity_digest: str
-    """The digest of the identity as the manifest holds it; a sound manifest has it as `digest`."""
+    """The digest of the identity."""
     identity: dict[str, object]
     versions: dict[str, str]
     """Of the packages that can change a number, at the run's start."""
     questions: int
     """Number of questions that the run has to answer."""
+    batch_size: int
     records: list[Record]
     """The questions that were answered or failed, by index."""
 
@@ -116,16 +114,17 @@ def read_run(folder: Path, *, torn_end: bool = True) -> RecordedRun:
         DatasetError: The folder is no run folder, is damaged, or is of another schema.
     """
     manifest = read_manifest(folder)
+    key = run_key(manifest)
     return RecordedRun(
         folder=folder,
         config=manifest["config"],
         profile=manifest["profile"],
         digest=manifest["digest"],
-        identity_digest=digest(manifest["identity"]),
         identity=manifest["identity"],
         versions=manifest["versions"],
         questions=manifest["questions"],
-        records=_read_records(journal_path(folder), run_key(manifest), torn_end=torn_end),
+        batch_size=key.batch_size,
+        records=_read_records(journal_path(folder), key, torn_end=torn_end),
     )
 
 

@@ -16,8 +16,8 @@ from graph.support.errors import DatasetError, ReadOnlyFolderError, RunLockedErr
 from graph.support.logger import log
 from graph.support.storage import open_regular, remove_leftovers, write_atomically
 
-_DERIVED = ("profile", "questions", "digest", "question_digests")
-"""Fields that follow from the identity and the dataset, so that another value is damage."""
+_DERIVED = ("config", "profile", "questions", "question_digests")
+"""Fields beside the identity that follow from the command and the dataset: another value is damage."""
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
@@ -76,11 +76,12 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
         write_atomically(path, json.dumps(manifest, indent=1, allow_nan=False) + "\n")
         return
     existing = read_manifest(folder)
-    stored = {**{name: existing.get(name) for name in _DERIVED}, **existing["identity"]}
-    for field, value in [*manifest["identity"].items(), *((n, manifest[n]) for n in _DERIVED)]:
-        if stored.get(field) != value:
-            raise DatasetError(
-                f"{folder} belongs to another run: its {field} differs; start over with --fresh"
-            )
+    identity = manifest["identity"]
+    changed_fields = [name for name in identity if existing["identity"].get(name) != identity[name]]
+    changed_fields += [name for name in _DERIVED if existing.get(name) != manifest[name]]
+    if changed_fields:
+        raise DatasetError(
+            f"{folder} belongs to another run: its {changed_fields[0]} differs; start over with --fresh"
+        )
     if changed := changed_versions(existing["versions"], manifest["versions"]):
         log.warning("other versions than at the run's start: %s", ", ".join(changed))

@@ -27,7 +27,8 @@ EXPLANATION = (
     "of pairs of answers to one question, whose human means differ by 1 or more, that the score "
     "puts in the same order; a tie is half, a coin .500. kappa: quadratic, of grades 0 to 4. "
     "error: expected calibration error, ten bins, lower is better. people: one person's grades "
-    "against the mean of the others'. 95 %: bootstrap over questions, 1,000 draws."
+    "against the mean of the others'. 95 %: bootstrap over questions, 1,000 draws; "
+    "Wilson's where the share of pairs is 0 or 1."
 )
 _PEOPLE = "people"
 

@@ -11,7 +11,7 @@ from evaluation.analysis.run_results import Results
 from evaluation.analysis.stage_gains import StageGain
 from evaluation.calibration.known_judges import note_of
 from evaluation.metrics.registry import STAGE_METRICS, short_name
-from evaluation.statistics.summaries import Summary, is_constant
+from evaluation.statistics.summaries import Summary, lacks_interval
 from evaluation.tables.layout import FittingTable, add_number_columns, new_table
 from evaluation.tables.numbers import decimal, estimate_mark, signed, signed_decimal
 from evaluation.tables.summary_columns import SUMMARY_COLUMNS, narrow_cell, summary_cells
@@ -64,7 +64,7 @@ def stages_table(gains: dict[str, StageGain]) -> Table:
 def retrieval_rows(retrieval: RetrievalQuality) -> list[tuple[str, Summary]]:
     """Return the name and the summary of each measure of retrieval.
 
-    The questions that name no relevant post are unscored in each.
+    Questions that name no relevant post, or one that the corpus lacks, are unscored in each.
     """
     measures = {
         "hit rate": retrieval["hit_rate"],
@@ -78,6 +78,8 @@ def retrieval_rows(retrieval: RetrievalQuality) -> list[tuple[str, Summary]]:
 
 def outcomes_line(retrieval: RetrievalQuality) -> str:
     """Return a sentence with the number of questions, and the ROUGE-1, of each outcome."""
+    if not retrieval["n"]:
+        return "No question names relevant posts that are all in the corpus."
     parts = []
     for name, group in retrieval["outcomes"].items():
         mean = group["metrics"]["ROUGE-1"]["mean"]
@@ -125,12 +127,12 @@ def _interval_notes(results: Results) -> list[str]:
     """Return a note on the means whose values are all the same, so that they have no interval."""
     retrieval = results["retrieval"]
     measures = [*results["metrics"].items(), *(retrieval_rows(retrieval) if retrieval else ())]
-    names = [name for name, summary in measures if is_constant(summary)]
+    names = [name for name, summary in measures if lacks_interval(summary)]
     names += [
         f"gain of {stage} in {name}"
         for stage, gain in results["added"].items()
         for name, summary in gain["metrics"].items()
-        if is_constant(summary)
+        if lacks_interval(summary)
     ]
     if not names:
         return []

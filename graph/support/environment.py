@@ -53,6 +53,11 @@ def is_environment(error: BaseException) -> bool:
     return any(_is_environment(cause) for cause in _causes(error))
 
 
+def is_of_question(error: BaseException) -> bool:
+    """Tell whether an error is known to be of its question, and says nothing about other questions."""
+    return isinstance(error, _QUESTION_CLASSES) or _status_code(error) in _QUESTION_CODES
+
+
 def lacks_memory(error: BaseException) -> bool:
     """Tell whether an error is a lack of memory, of the accelerator or of the machine."""
     if isinstance(error, RuntimeError) and _MEMORY_MESSAGES.search(str(error)):

@@ -37,7 +37,7 @@ def failed(index: int) -> Record:
         index,
         answer="",
         steps=[],
-        error={"type": "ValueError", "message": "no"},
+        error={"type": "ValueError", "message": "no", "of_question": False},
         metrics={},
         encoder_parts=None,
     )

@@ -16,7 +16,6 @@ from evaluation.rescoring.ragas.ragas_metrics import (
 )
 from evaluation.rescoring.score_files import PassSpec
 from evaluation.rescoring.score_pass import PreparedPass, complete_pass
-from evaluation.store.manifest import batch_size
 from evaluation.store.recorded_run import RecordedRun
 from graph.models.batching import Engine
 from graph.models.lockstep import Lockstep
@@ -68,7 +67,7 @@ def score_with_ragas(
 
 
 def _prepare(profile: Profile | None, engine: Engine | None, run: RecordedRun) -> PreparedPass:
-    size = batch_size(run.identity)
+    size = run.batch_size
     spec = _pass_spec(profile, open_ragas(), size)
     return PreparedPass(spec, lambda: _scorer(profile, engine, size))
 

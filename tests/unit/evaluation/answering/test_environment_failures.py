@@ -248,7 +248,10 @@ def fail_in_place(path, number):
             {
                 **record,
                 **{"answer": "", "reasoning": "", "passages": [], "steps": [], "metrics": {}},
-                **{"candidates": [], "error": {"type": "ValueError", "message": "no"}},
+                **{
+                    "candidates": [],
+                    "error": {"type": "ValueError", "message": "no", "of_question": False},
+                },
             }
         ]
     )

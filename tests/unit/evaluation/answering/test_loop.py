@@ -185,7 +185,7 @@ def test_a_question_that_raises_is_a_record_with_its_error(clean):
         "reasoning": "",
         "passages": [],
         "steps": [],
-        "error": {"type": "ValueError", "message": "no\nanswer"},
+        "error": {"type": "ValueError", "message": "no\nanswer", "of_question": False},
         "metrics": {},
         "encoder_parts": None,
         "candidates": [],
@@ -194,7 +194,11 @@ def test_a_question_that_raises_is_a_record_with_its_error(clean):
 
 def test_an_endless_error_message_is_cut():
     records = records_of(only_question(BAD, RuntimeError("x" * 1_000_000)))
-    assert records[BAD]["error"] == {"type": "RuntimeError", "message": "x" * 1_000}
+    assert records[BAD]["error"] == {
+        "type": "RuntimeError",
+        "message": "x" * 1_000,
+        "of_question": False,
+    }
 
 
 def test_a_failure_is_named_in_one_line_on_the_log(caplog):
@@ -267,6 +271,7 @@ def test_an_engine_that_loses_an_answer_fails_its_batch_and_mixes_nothing_up(cle
         assert record["error"] == {
             "type": "RuntimeError",
             "message": "the model returned 3 outcomes for 4 items",
+            "of_question": False,
         }
 
 

@@ -373,7 +373,7 @@ def test_a_damaged_line_is_named(run, two):
         (lambda f: (f / "manifest.json").write_text("{"), "manifest.json is not JSON"),
         (
             lambda f: (f / "manifest.json").write_text("[1]"),
-            "manifest.json: it is missing or damaged",
+            "manifest.json: the whole is missing or damaged",
         ),
         (lambda f: (f / "manifest.json").write_bytes(b"\xff"), "manifest.json is not JSON"),
         (lambda f: rename(f, "\ud800"), "config is missing or damaged"),

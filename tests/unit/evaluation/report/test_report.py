@@ -529,7 +529,7 @@ def everywhere(number, text):
         eval_id=text,
         passages=[passage(title=text, text=text, url=text, licence=text)],
         steps=[{"node": text, "points": [text], "answer": text}],
-        error={"type": text, "message": text} if number % 3 == 0 else None,
+        error={"type": text, "message": text, "of_question": False} if number % 3 == 0 else None,
     )
 
 

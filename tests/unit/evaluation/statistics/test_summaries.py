@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from evaluation.statistics.intervals import ratio_interval
-from evaluation.statistics.summaries import is_constant, summarise
+from evaluation.statistics.summaries import lacks_interval, summarise
 from tests.fakes.properties import examples
 
 scores = st.one_of(st.none(), st.floats(0, 1))
@@ -33,7 +33,7 @@ def test_zero_is_a_score_and_none_is_not():
 def test_a_constant_has_no_interval(value):
     summary = summarise([value] * 10)
     assert (summary["mean"], summary["ci95"]) == (pytest.approx(value), None)
-    assert is_constant(summary)
+    assert lacks_interval(summary)
     # Sums of equal numbers can differ in their last bits.
     assert summarise([value, value + 1e-15, value])["ci95"] is None
 
@@ -56,7 +56,7 @@ def test_scores_of_0_and_1_have_wilsons_interval(values, ends):
     scored = [value for value in values if value is not None]
     reference = binomtest(int(sum(scored)), len(scored)).proportion_ci(method="wilson")
     assert summary["ci95"] == pytest.approx([reference.low, reference.high])
-    assert not is_constant(summary)
+    assert not lacks_interval(summary)
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, -1.0, 512.0])

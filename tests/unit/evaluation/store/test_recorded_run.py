@@ -144,7 +144,7 @@ def test_a_manifest_that_cannot_be_read_is_one_line(tmp_path, text):
 
 def test_an_endless_manifest_is_not_read(tmp_path, monkeypatch):
     folder = make_run(tmp_path / "run", records())
-    monkeypatch.setattr(manifest_module, "MAX_BYTES", 1 << 20)
+    monkeypatch.setattr(manifest_module, "MOST_BYTES", 1 << 20)
     with (folder / "manifest.json").open("r+b") as file:
         file.truncate(1 << 40)
     with pytest.raises(DatasetError, match="is larger than 1 MiB"):

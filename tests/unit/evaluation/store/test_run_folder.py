@@ -7,7 +7,8 @@ import signal
 import pytest
 
 from evaluation.commands import eval_command as cli
-from evaluation.store.identity import SCHEMA
+from evaluation.store.identity import SCHEMA, digest
+from evaluation.store.manifest import read_manifest
 from evaluation.store.run_folder import locked, set_aside, write_manifest
 from graph.support import terminal
 from graph.support.errors import DatasetError, RunLockedError
@@ -167,10 +168,11 @@ def test_there_is_nothing_to_set_aside_in_an_unused_folder(tmp_path):
     assert (tmp_path / "run").is_dir()
 
 
-def manifest(**identity):
+def manifest(**changes):
+    identity = {"schema": SCHEMA, "seed": 0, "limit": None, "batch_size": 8, **changes}
     return {
-        "digest": "d",
-        "identity": {"schema": SCHEMA, "seed": 0, "limit": None, **identity},
+        "digest": digest(identity),
+        "identity": identity,
         "config": "baseline",
         "profile": "embedded",
         "questions": 1,
@@ -201,7 +203,7 @@ def test_a_manifest_of_another_run_is_refused_by_field(tmp_path, field, value):
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("digest", "e"),
+        ("config", "semantib"),
         ("profile", "gpu"),
         ("question_digests", ["r"]),
         ("question_digests", ["q", "q"]),
@@ -216,6 +218,24 @@ def test_a_damaged_field_that_follows_from_the_run_is_refused(tmp_path, field, v
     with pytest.raises(DatasetError, match=f"belongs to another run: its {named} differs"):
         write_manifest(tmp_path, manifest())
     assert (tmp_path / "manifest.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "changes", [{"digest": "z" * 64}, {"identity": {"seed": 1}}, {"identity": {"config": {}}}]
+)
+def test_an_identity_that_is_not_its_digest_is_refused(tmp_path, changes):
+    damaged = manifest()
+    damaged["identity"] |= changes.pop("identity", {})
+    write_manifest(tmp_path, {**damaged, **changes})
+    with pytest.raises(DatasetError, match="its identity does not have its digest: restore"):
+        read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize("size", [0, -3, True, "8", 8.0, None])
+def test_an_identity_without_a_batch_size_is_refused(tmp_path, size):
+    write_manifest(tmp_path, manifest(batch_size=size))
+    with pytest.raises(DatasetError, match="its identity has no batch size"):
+        read_manifest(tmp_path)
 
 
 def test_other_versions_than_at_the_start_are_said_and_the_run_goes_on(tmp_path, caplog):
