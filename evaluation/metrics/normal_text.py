@@ -4,14 +4,14 @@ import unicodedata
 
 import regex
 
+from graph.retrieval.letters import UNSPACED
 from graph.support.text import unix_lines
 
-# Scripts without spaces between words: each character counts as a word, with the marks that follow
-# it, as the vowels and tones of Thai. A whole sentence would be one word otherwise.
-_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
-_UNSPACED_CHARACTER = regex.compile(rf"([{_UNSPACED}]\p{{M}}*)")
+# In scripts without spaces, each character counts as a word, with the marks that follow it, as the
+# vowels and tones of Thai. A whole sentence would be one word otherwise.
+_UNSPACED_CHARACTER = regex.compile(rf"([{UNSPACED}]\p{{M}}*)")
 _WORD = regex.compile(
-    rf"[{_UNSPACED}]\p{{M}}*|[[\p{{L}}\p{{Nd}}]--[{_UNSPACED}]][[\p{{L}}\p{{M}}\p{{Nd}}]--[{_UNSPACED}]]*",
+    rf"[{UNSPACED}]\p{{M}}*|[[\p{{L}}\p{{Nd}}]--[{UNSPACED}]][[\p{{L}}\p{{M}}\p{{Nd}}]--[{UNSPACED}]]*",
     regex.VERSION1,
 )
 

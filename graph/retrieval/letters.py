@@ -14,12 +14,14 @@ LETTER = rf"[\w{_MARKS}]"
 LETTER_NO_UNDERSCORE = rf"(?:[^\W_]|[{_MARKS}])"
 SMALL_LETTER = rf"(?:[^\WA-Z\d_]|[{_MARKS}])"
 
-_UNSPACED = re.compile(
-    # Thai and Lao, Myanmar, Khmer, then kana and Chinese characters.
-    "[\u0e01-\u0e3a\u0e40-\u0e4e\u0e50-\u0e59\u0e80-\u0edf\u1000-\u1049\u1050-\u109f\u1780-\u17d3"
+UNSPACED = (
+    "\u0e01-\u0e3a\u0e40-\u0e4e\u0e50-\u0e59\u0e80-\u0edf\u1000-\u1049\u1050-\u109f\u1780-\u17d3"
     "\u3005-\u3007\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff\u3400-\u4dbf"
-    "\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+"
+    "\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 )
+"""Ranges of the characters of scripts without spaces between words: Thai and Lao, Myanmar, Khmer, then
+kana and Chinese characters."""
+_UNSPACED_RUN = re.compile(f"[{UNSPACED}]+")
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))
 
 
@@ -47,6 +49,6 @@ def split_unspaced(text: str) -> tuple[str, list[str]]:
     if text.isascii():
         return text, []
     pairs: list[str] = []
-    for run in _UNSPACED.findall(text):
+    for run in _UNSPACED_RUN.findall(text):
         pairs += [run[at : at + 2] for at in range(max(1, len(run) - 1))]
-    return _UNSPACED.sub(" ", text), pairs
+    return _UNSPACED_RUN.sub(" ", text), pairs

@@ -1,7 +1,6 @@
 """The terms of keyword retrieval: words and names of code, split and stemmed, and operators."""
 
 import re
-from collections.abc import Iterator
 from functools import cache, lru_cache
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -86,10 +85,14 @@ def _words(text: str) -> list[str]:
     return (_ASCII_WORD if text.isascii() else _WORD).findall(text)
 
 
-def _names(text: str) -> Iterator[str]:
-    for word in _words(text):
-        pieces = [word] if len(word) <= _MAX_CHARS else _PIECES.findall(word)
-        yield from (piece for piece in pieces if len(piece) <= _MAX_CHARS)
+def _names(text: str) -> list[str]:
+    words = _words(text)
+    if max(map(len, words), default=0) <= _MAX_CHARS:
+        return words
+    pieces = (
+        p for word in words for p in ([word] if len(word) <= _MAX_CHARS else _PIECES.findall(word))
+    )
+    return [piece for piece in pieces if len(piece) <= _MAX_CHARS]
 
 
 @lru_cache(maxsize=1 << 17)
