@@ -161,7 +161,7 @@ def _serve_group(requests: list[_Request]) -> None:
             raise RuntimeError(
                 f"the model returned {len(outcomes)} outcomes for {len(items)} items"
             )
-        outcomes = check_outcomes(outcomes, questions=len(requests))
+        check_outcomes(outcomes)
     except EnvironmentFailure:
         raise
     except Exception as error:  # every waiting question gets the error; none waits for ever

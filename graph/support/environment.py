@@ -18,12 +18,10 @@ from graph.support.errors import (
     EnvironmentFailure,
     FileLostError,
     OpenCoderError,
-    PromptTooLargeError,
     PromptTooLongError,
 )
 from graph.support.text import one_line
 
-_QUESTION_CLASSES = (PromptTooLongError, PromptTooLargeError)
 _QUESTION_CODES = {400, 413, 422}
 """HTTP: the content of this request is refused. All other codes of an error are about the server,
 the account or the address."""
@@ -55,7 +53,7 @@ def is_environment(error: BaseException) -> bool:
 
 def is_of_question(error: BaseException) -> bool:
     """Tell whether an error is known to be of its question, and says nothing about other questions."""
-    return isinstance(error, _QUESTION_CLASSES) or _status_code(error) in _QUESTION_CODES
+    return isinstance(error, PromptTooLongError) or _status_code(error) in _QUESTION_CODES
 
 
 def lacks_memory(error: BaseException) -> bool:
@@ -91,33 +89,21 @@ def environment_failures() -> Iterator[None]:
         raise failure_of(error) from error
 
 
-def check_outcomes(outcomes: Sequence[object], *, questions: int) -> list[object]:
-    """Return the outcomes of a model call; raise if the environment failed.
+def check_outcomes(outcomes: Sequence[object]) -> None:
+    """Check that no outcome of a model call is an error of the environment.
 
-    A prompt that does not fit into memory even alone is an error of its question, unless no prompt
-    of several questions fits.
+    A prompt that does not fit into memory even alone is one: memory that another program holds
+    looks the same, and a prompt is never longer than the window that the user chose.
 
     Args:
         outcomes: Results, and the errors of single prompts.
-        questions: The number of questions that the prompts are from.
 
     Raises:
         EnvironmentFailure: An outcome is an error of the environment.
     """
-    too_large = [isinstance(outcome, Exception) and lacks_memory(outcome) for outcome in outcomes]
-    for outcome, is_large in zip(outcomes, too_large, strict=True):
-        if not isinstance(outcome, Exception):
-            continue
-        if is_large and questions > 1 and all(too_large):
+    for outcome in outcomes:
+        if isinstance(outcome, Exception) and is_environment(outcome):
             raise failure_of(outcome) from outcome
-        if not is_large and is_environment(outcome):
-            raise failure_of(outcome) from outcome
-    return [
-        PromptTooLargeError(f"the prompt does not fit into memory, even alone: {one_line(outcome)}")
-        if is_large
-        else outcome
-        for outcome, is_large in zip(outcomes, too_large, strict=True)
-    ]
 
 
 def _line(error: BaseException) -> str:
@@ -131,7 +117,7 @@ def _line(error: BaseException) -> str:
 
 def _is_environment(error: BaseException) -> bool:
     if isinstance(error, OpenCoderError):
-        return not isinstance(error, _QUESTION_CLASSES)
+        return not isinstance(error, PromptTooLongError)
     code = _status_code(error)
     # First of all, since errors of some clients for HTTP are OSErrors.
     if code is not None:
@@ -153,7 +139,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         visited.add(id(cause))
         yield cause
         # These are the whole reason: what was handled below them says less.
-        if isinstance(cause, _QUESTION_CLASSES) or _status_code(cause) is not None:
+        if isinstance(cause, PromptTooLongError) or _status_code(cause) is not None:
             continue
         waiting += getattr(cause, "exceptions", ())
         if cause.__cause__ is not None:

@@ -6,7 +6,6 @@ OpenCoderError            exit code 2
 +- IndexMismatchError     an index on disk is of another corpus, encoder or version, or damaged
 +- MissingExtraError      an optional package is not installed
 +- PromptTooLongError     a question does not fit the model's window; costs that question only
-+- PromptTooLargeError    a prompt does not fit into memory, even alone; costs that question only
 +- RunLockedError         another process holds the run folder (exit code 3)
 +- ReadOnlyFolderError    a run folder cannot be written to; a finished run can still be shown
 +- FileLostError          a file of a run was removed or replaced while the run wrote it (exit code 1)
@@ -40,10 +39,6 @@ class MissingExtraError(OpenCoderError):
 
 class PromptTooLongError(OpenCoderError):
     """A question and its instruction exceed the model's window, even without passages."""
-
-
-class PromptTooLargeError(OpenCoderError):
-    """A prompt does not fit into memory, even in a batch of its own."""
 
 
 class RunLockedError(OpenCoderError):

@@ -111,17 +111,11 @@ PLACES = [in_a_call, in_one_outcome, in_the_judge, in_retrieval, in_scoring]
     [
         pytest.param(place, cause, id=f"{place.__name__}-{type(cause).__name__}")
         for place, cause in product(PLACES, CAUSES)
-        # A prompt that does not fit into memory where others fit is an error of its question.
-        if not (place is in_one_outcome and isinstance(cause, MemoryError))
     ],
 )
 def test_the_run_stops_and_goes_on_as_if_nothing_had_happened(
     tmp_path, monkeypatch, undisturbed, place, cause
 ):
-    if place is in_one_outcome and isinstance(cause, MemoryError):
-        pytest.skip(
-            "a prompt that does not fit into memory where others fit is its question's error"
-        )
     path = tmp_path / "journal.jsonl"
     scripted = Scripted(config="semantic")
     place(scripted, monkeypatch, cause)
@@ -141,7 +135,7 @@ def test_the_run_stops_and_goes_on_as_if_nothing_had_happened(
 
 @pytest.mark.parametrize(
     "error",
-    [ValueError("no number"), KeyError("x"), RecursionError("deep"), MemoryError("no room")],
+    [ValueError("no number"), KeyError("x"), RecursionError("deep")],
 )
 def test_an_error_of_one_question_is_recorded_and_the_run_goes_on(tmp_path, monkeypatch, error):
     scripted = Scripted(config="semantic")

@@ -13,7 +13,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from graph.models.lockstep import Lockstep, TaskOutcome
-from graph.support.errors import ConfigError, EnvironmentFailure, PromptTooLargeError
+from graph.support.errors import ConfigError, EnvironmentFailure
 from tests.fakes.waiting import FAR
 
 _T = TypeVar("_T")
@@ -370,20 +370,10 @@ def of_memory(items, fits):
     return [item if fits(item) else MemoryError("no room") for item in items]
 
 
-def test_a_prompt_that_does_not_fit_into_memory_fails_its_question_where_others_fit():
-    outcomes = ask_all(3, lambda q: "a", lambda key: lambda items: of_memory(items, "q1".__ne__))
-    assert [outcome.value for outcome in outcomes] == [["q0"], None, ["q2"]]
-    assert isinstance(outcomes[1].error, PromptTooLargeError)
-    message = "the prompt does not fit into memory, even alone: no room"
-    assert str(outcomes[1].error) == message
-
-
-def test_where_the_prompts_of_no_question_fit_into_memory_the_environment_failed():
+@pytest.mark.parametrize("key", [lambda question: "a", str], ids=["together", "each alone"])
+@pytest.mark.parametrize(
+    "fits", [lambda item: False, "q1".__ne__], ids=["no prompt", "all but one"]
+)
+def test_a_prompt_that_does_not_fit_into_memory_is_an_error_of_the_environment(key, fits):
     with pytest.raises(EnvironmentFailure, match=r"^MemoryError: no room$"):
-        ask_all(3, lambda q: "a", lambda key: lambda items: of_memory(items, lambda item: False))
-
-
-def test_a_question_that_asks_alone_and_does_not_fit_into_memory_fails_alone():
-    outcomes = ask_all(2, str, lambda key: lambda items: of_memory(items, "q1".__ne__))
-    assert [outcome.value for outcome in outcomes] == [["q0"], None]
-    assert isinstance(outcomes[1].error, PromptTooLargeError)
+        ask_all(3, key, lambda key: lambda items: of_memory(items, fits))

@@ -14,7 +14,7 @@ from graph.support.environment import (
     is_environment,
     lacks_memory,
 )
-from graph.support.errors import EnvironmentFailure, FileLostError, PromptTooLargeError
+from graph.support.errors import EnvironmentFailure, FileLostError
 
 
 def of(module, *names, base=Exception, **attributes):
@@ -91,7 +91,7 @@ ENVIRONMENT = [
     ExceptionGroup("two", [ValueError("x"), ConnectionResetError("no")]),
 ]
 QUESTION = [
-    *(errors.PromptTooLongError("no"), PromptTooLargeError("no")),
+    errors.PromptTooLongError("no"),
     *(
         ValueError("unusable logits"),
         KeyError("x"),
@@ -197,7 +197,13 @@ def test_a_password_is_removed_before_a_long_message_is_cut():
     "outcomes", [["a", "b"], ["a", ValueError("x")], [ValueError("x")] * 2, [KeyError("x"), "b"]]
 )
 def test_results_and_errors_of_single_prompts_pass(outcomes):
-    assert check_outcomes(outcomes, questions=2) == outcomes
+    check_outcomes(outcomes)
+
+
+@pytest.mark.parametrize("error", [MemoryError("no room"), ConnectionResetError("gone")])
+def test_one_outcome_of_the_environment_is_a_failure_of_all(error):
+    with pytest.raises(EnvironmentFailure, match=r"no room|gone"):
+        check_outcomes(["a", error, "b"])
 
 
 def test_only_memory_is_a_lack_of_memory():
