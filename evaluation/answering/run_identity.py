@@ -12,7 +12,7 @@ from graph.models import packaged
 from graph.models.dtypes import resolve_dtype
 from graph.retrieval import fusion
 from graph.retrieval.control_retrievers import searched
-from graph.retrieval.encoder import resolve_encoder_dtype
+from graph.retrieval.encoder import PARTS_VERSION, resolve_encoder_dtype
 from graph.retrieval.index import identity as index_identity
 from graph.schema import EmbedderSpec, ModelSpec, Settings
 from graph.support.errors import DatasetError
@@ -67,6 +67,7 @@ def identity_of(choices: Choices) -> dict[str, object]:
         "judge": model_identity(profile.judge) if choices.judged else None,
         **calibrated,
         "embedder": embedder_identity(profile.embedder),
+        "text_parts": PARTS_VERSION,
         "prompts": sources_sha256("prompts"),
         "nodes": sources_sha256("nodes"),
         "metrics": sources_sha256("evaluation.metrics"),

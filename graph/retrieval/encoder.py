@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 CHUNK = 512
 """Texts that are encoded between two steps of the progress, and saved together."""
+PARTS_VERSION = 1
+"""Count up when `Encoder.split` cuts a text elsewhere: similarities of long texts then change."""
 _BATCH_TOKENS = 1024
 """Tokens in one forward pass: its activations then stay in a core's cache."""
 

@@ -24,6 +24,8 @@ def main() -> int:
     with scripted_commands():
         if arguments.case:
             name, _, number = arguments.case.rpartition(":")
+            if name not in KINDS or not number.isdecimal():
+                parser.error(f"--case {arguments.case}: not a kind of faults and a number")
             KINDS[name].prepare()
             outcome = check_case(KINDS[name], int(number), arguments.seed, limit)
             sys.stdout.write(f"{outcome}\n")

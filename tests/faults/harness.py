@@ -70,7 +70,8 @@ class Kind:
 def faults_of(ended: Ended, codes: Sequence[int]) -> tuple[str, ...]:
     """Return the faults in the end of a command that must have one of these exit codes.
 
-    An exit code must fit the output: 2 comes with an error in one line, 0 without.
+    An exit code must fit the output: 2 comes with an error in one line, 0 without, and 1 with an error
+    in one line or with output.
     """
     output = ended.out + ended.err
     if ended.code == -signal.SIGALRM:
@@ -78,7 +79,8 @@ def faults_of(ended: Ended, codes: Sequence[int]) -> tuple[str, ...]:
     if "Traceback (most recent call last)" in output or "a fault of OpenCoder" in output:
         return ("traceback",)
     errors = [line for line in ended.err.splitlines() if line.startswith("opencoder: error: ")]
-    expected = {0: not errors, 2: len(errors) == 1}.get(ended.code, True)
+    told = len(errors) == 1
+    expected = {0: not errors, 1: told or (not errors and ended.out), 2: told}.get(ended.code, True)
     return () if ended.code in codes and expected else ("false exit code",)
 
 

@@ -26,6 +26,9 @@ def say(code, *lines):
         (say(2), ("false exit code",)),
         (say(2, "opencoder: error: a", "opencoder: error: b"), ("false exit code",)),
         (say(0, "opencoder: error: a"), ("false exit code",)),
+        (say(1, "opencoder: error: a"), ()),
+        (say(1, "opencoder: a sentence"), ("false exit code",)),
+        (say(1, "opencoder: error: a", "opencoder: error: b"), ("false exit code",)),
         (say(7), ("false exit code",)),
         (
             say(1, "opencoder: error: KeyError: 'x'; a fault of OpenCoder: see x.log"),
@@ -36,7 +39,7 @@ def say(code, *lines):
     ],
 )
 def test_an_end_that_is_not_right_is_a_fault(act, faults):
-    assert faults_of(in_child(act), [0, 2]) == faults
+    assert faults_of(in_child(act), [0, 1, 2]) == faults
 
 
 def test_a_command_that_does_not_end_is_a_hang(tmp_path):
