@@ -12,6 +12,7 @@ from evaluation.store.journal import Journal, record_lines
 from evaluation.store.recorded_run import read_run
 from evaluation.store.run_folder import locked
 from graph.support.errors import DatasetError
+from tests.fakes.irregular_files import make_hard_link, make_link, make_pipe
 from tests.fakes.records import key_of, record
 from tests.fakes.run_folders import key_of_run, make_run
 from tests.unit.evaluation.rescoring.test_score_files import SPEC, score
@@ -132,19 +133,7 @@ def test_every_cut_of_the_last_batch_is_a_torn_end(path, monkeypatch):
 # Links in a run folder
 
 
-def as_a_link(path, victim):
-    path.symlink_to(victim)
-
-
-def as_a_hard_link(path, victim):
-    os.link(victim, path)
-
-
-def as_a_pipe(path, victim):
-    os.mkfifo(path)
-
-
-@pytest.mark.parametrize("change", [as_a_link, as_a_hard_link, as_a_pipe])
+@pytest.mark.parametrize("change", [make_link, make_hard_link, make_pipe])
 @pytest.mark.parametrize(
     "name", ["lock", "journal.jsonl", "journal.torn", "manifest.json", "scores"]
 )

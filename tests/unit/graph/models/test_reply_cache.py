@@ -19,6 +19,7 @@ from graph.models.reply_cache import ReplyCache, _digest, default_cache
 from graph.schema import ModelSpec
 from nodes.model import Likelihood, Reply, Verdict
 from tests.fakes.fake_models import reply, verdict
+from tests.fakes.irregular_files import make_folder, make_hard_link, make_link, make_pipe
 
 SPEC = ModelSpec(model="some/model", revision="c0ffee")
 
@@ -477,23 +478,7 @@ def test_a_file_of_an_earlier_version_becomes_private(cache):
     assert stat.S_IMODE(cache._path.stat().st_mode) == 0o600
 
 
-def to_a_link(path, victim):
-    path.symlink_to(victim)
-
-
-def to_a_hard_link(path, victim):
-    os.link(victim, path)
-
-
-def to_a_pipe(path, victim):
-    os.mkfifo(path)
-
-
-def to_a_folder(path, victim):
-    path.mkdir()
-
-
-@pytest.mark.parametrize("change", [to_a_link, to_a_hard_link, to_a_pipe, to_a_folder])
+@pytest.mark.parametrize("change", [make_link, make_hard_link, make_pipe, make_folder])
 def test_what_is_no_file_of_its_own_is_not_written_to(cache, tmp_path, caplog, change):
     victim = tmp_path / "victim"
     victim.write_bytes(b"")

@@ -3,7 +3,6 @@
 import fcntl
 import os
 import signal
-import socket
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,15 @@ from graph.support.storage import (
     work_folder,
     write_atomically,
     write_bytes_atomically,
+)
+from tests.fakes.irregular_files import (
+    make_dangling_link,
+    make_folder,
+    make_hard_link,
+    make_link,
+    make_link_to_device,
+    make_pipe,
+    make_socket,
 )
 from tests.fakes.processes import in_child, kill_self
 
@@ -162,43 +170,14 @@ def test_every_file_of_a_folder_is_synced_before_it_gets_its_name(tmp_path, monk
 # Links and pipes
 
 
-def to_a_link(path, victim):
-    path.symlink_to(victim)
-
-
-def to_a_missing_file(path, victim):
-    path.symlink_to(victim.with_name("none"))
-
-
-def to_a_hard_link(path, victim):
-    os.link(victim, path)
-
-
-def to_a_pipe(path, victim):
-    os.mkfifo(path)
-
-
-def to_a_folder(path, victim):
-    path.mkdir()
-
-
-def to_a_socket(path, victim):
-    with socket.socket(socket.AF_UNIX) as bound:
-        bound.bind(str(path))
-
-
-def to_a_device(path, victim):
-    path.symlink_to("/dev/zero")
-
-
 OTHERS = [
-    (to_a_link, "is a symbolic link"),
-    (to_a_missing_file, "is a symbolic link"),
-    (to_a_device, "is a symbolic link"),
-    (to_a_hard_link, "is a hard link"),
-    (to_a_pipe, "is not a regular file"),
-    (to_a_folder, "is not a regular file"),
-    (to_a_socket, "is not a regular file"),
+    (make_link, "is a symbolic link"),
+    (make_dangling_link, "is a symbolic link"),
+    (make_link_to_device, "is a symbolic link"),
+    (make_hard_link, "is a hard link"),
+    (make_pipe, "is not a regular file"),
+    (make_folder, "is not a regular file"),
+    (make_socket, "is not a regular file"),
 ]
 
 
@@ -222,7 +201,7 @@ def test_only_a_regular_file_is_read(tmp_path, change, reason):
     victim = tmp_path / "victim"
     victim.write_bytes(b"old")
     change(tmp_path / "file", victim)
-    if change is to_a_hard_link:
+    if change is make_hard_link:
         assert read_regular(tmp_path / "file") == b"old"
         return
     with pytest.raises(DatasetError, match=reason):
@@ -244,7 +223,9 @@ def test_a_file_is_read_up_to_its_limit(tmp_path):
         read_regular(tmp_path / "file", 2**20)
 
 
-@pytest.mark.parametrize("change", [to_a_link, to_a_missing_file, to_a_hard_link, to_a_device])
+@pytest.mark.parametrize(
+    "change", [make_link, make_dangling_link, make_hard_link, make_link_to_device]
+)
 def test_an_atomic_write_replaces_a_link_and_not_its_target(tmp_path, change):
     victim = tmp_path / "victim"
     victim.write_bytes(b"old")
