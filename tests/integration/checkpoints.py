@@ -1,12 +1,20 @@
-"""Tiny checkpoints with the architectures of phi-2 and Qwen1.5-7B-Chat, built in a second."""
+"""Tiny checkpoints of random weights, built in a second: phi-2, Qwen1.5-7B-Chat and BERT."""
 
 from pathlib import Path
+
+from tests.fakes.corpora import SUBJECTS
 
 RUN_ON = "Use sorted(values).\nInstruct: Now explain tuples.\nOutput: A tuple is fixed."
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}"
     "<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+_SIZES = {
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+}
 
 
 def make_tokenizer(folder: Path, specials: list[str], end: str, template: str | None):
@@ -34,10 +42,7 @@ def make_phi(folder: Path, *, taught: str | None = None) -> Path:
     model = PhiForCausalLM(
         PhiConfig(
             vocab_size=len(tokenizer),
-            hidden_size=64,
-            intermediate_size=128,
-            num_hidden_layers=2,
-            num_attention_heads=4,
+            **_SIZES,
             max_position_embeddings=512,
             bos_token_id=0,
             eos_token_id=0,
@@ -59,10 +64,7 @@ def make_qwen2(folder: Path) -> Path:
     model = Qwen2ForCausalLM(
         Qwen2Config(
             vocab_size=len(tokenizer),
-            hidden_size=64,
-            intermediate_size=128,
-            num_hidden_layers=2,
-            num_attention_heads=4,
+            **_SIZES,
             num_key_value_heads=2,
             max_position_embeddings=2048,
             bos_token_id=0,
@@ -71,6 +73,57 @@ def make_qwen2(folder: Path) -> Path:
     )
     model.save_pretrained(folder)
     return folder
+
+
+def make_bert(folder: Path, architecture: str, **changes):
+    """Save a random BERT that knows the words of the small corpus.
+
+    Args:
+        folder: The folder of model and tokenizer.
+        architecture: The name of its class in transformers, such as BertModel.
+        changes: Further fields of its configuration.
+    """
+    import torch
+    import transformers
+
+    torch.manual_seed(0)
+    tokenizer = make_word_tokenizer()
+    config = transformers.BertConfig(
+        vocab_size=len(tokenizer),
+        **_SIZES,
+        max_position_embeddings=tokenizer.model_max_length,
+        initializer_range=0.5,
+        **changes,
+    )
+    getattr(transformers, architecture)(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    assert (folder / "model.safetensors").is_file()
+
+
+def make_word_tokenizer():
+    """Return a tokenizer of texts and pairs of texts, with a token for each word of the small corpus."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    words = sorted({word for subject in SUBJECTS for word in subject.split()})
+    names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "query", "passage", "instruct", ":", *words]
+    vocabulary = {name: number for number, name in enumerate(names)}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[(name, vocabulary[name]) for name in ("[CLS]", "[SEP]")],
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        unk_token="[UNK]",
+        pad_token="[PAD]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        model_max_length=64,
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
+    )
 
 
 def _teach(model, tokenizer, text: str) -> None:

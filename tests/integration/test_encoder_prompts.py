@@ -14,6 +14,7 @@ from graph.retrieval.index import identity
 from graph.schema import EmbedderSpec, Retrieval
 from graph.support.errors import ConfigError, IndexMismatchError
 from tests.fakes.corpora import SUBJECTS, small_corpus
+from tests.integration.checkpoints import make_bert, make_word_tokenizer
 
 TEXTS = ["copy a nested list", "sort", "", "read a file line by line and join lines in sql"]
 PROMPTS = {"query": "query: ", "document": "passage: "}
@@ -24,55 +25,21 @@ def _own_indexes(tmp_path, monkeypatch):
     monkeypatch.setenv("OPENCODER_CACHE", str(tmp_path / "cache"))
 
 
-def tiny_tokenizer():
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
-    from transformers import PreTrainedTokenizerFast
-
-    words = sorted({word for subject in SUBJECTS for word in subject.split()})
-    names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "query", "passage", "instruct", ":", *words]
-    tokenizer = Tokenizer(
-        models.WordLevel({name: number for number, name in enumerate(names)}, unk_token="[UNK]")
-    )
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        unk_token="[UNK]",
-        pad_token="[PAD]",
-        cls_token="[CLS]",
-        sep_token="[SEP]",
-        model_max_length=32,
-    )
-
-
 def save_encoder(folder, prompts=None, *, include_prompt=True, is_static=False):
     """Save a tiny sentence encoder with these prompts; return its spec and the library's own model."""
     import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.base.modules import Transformer
     from sentence_transformers.sentence_transformer.modules import Pooling, StaticEmbedding
-    from transformers import BertConfig, BertModel
 
-    torch.manual_seed(0)
-    tokenizer = tiny_tokenizer()
     if is_static:
-        modules = [StaticEmbedding(tokenizer, embedding_dim=16)]
+        torch.manual_seed(0)
+        modules = [StaticEmbedding(make_word_tokenizer(), embedding_dim=16)]
     else:
-        config = BertConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=16,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            intermediate_size=32,
-            max_position_embeddings=32,
-            initializer_range=0.5,
-        )
-        BertModel(config).save_pretrained(folder / "bert")
-        tokenizer.save_pretrained(folder / "bert")
+        make_bert(folder / "bert", "BertModel")
         transformer = Transformer(str(folder / "bert"))
-        modules = [transformer, Pooling(16, "mean", include_prompt=include_prompt)]
+        width = transformer.get_embedding_dimension()
+        modules = [transformer, Pooling(width, "mean", include_prompt=include_prompt)]
     SentenceTransformer(modules=modules, prompts=prompts, device="cpu").save(str(folder / "model"))
     spec = EmbedderSpec(model=str(folder / "model"), dtype="float32")
     return spec, SentenceTransformer(str(folder / "model"), device="cpu")

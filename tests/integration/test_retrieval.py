@@ -15,6 +15,7 @@ from graph.support.text import without_surrogates
 from tests.fakes.corpora import EMBEDDER, row, small_corpus, write_corpus
 from tests.fakes.processes import run_python
 from tests.fakes.waiting import FAR, at_most_cpu_seconds
+from tests.integration.checkpoints import make_bert
 
 pytestmark = pytest.mark.usefixtures("embedded_models")
 
@@ -100,60 +101,8 @@ def files_of(cache: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def cross_encoder(tmp_path_factory):
     """A folder with a tiny cross-encoder of random weights, saved as its big sisters are."""
-    import torch
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
-    from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
-
     folder = tmp_path_factory.mktemp("cross_encoder")
-    words = [
-        "how",
-        "to",
-        "copy",
-        "sort",
-        "read",
-        "merge",
-        "join",
-        "parse",
-        "list",
-        "a",
-        "nested",
-        "git",
-        "sql",
-        "json",
-        "line",
-    ]
-    vocabulary = {
-        token: number for number, token in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *words])
-    }
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]",
-        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
-        special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
-    )
-    PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        unk_token="[UNK]",
-        pad_token="[PAD]",
-        cls_token="[CLS]",
-        sep_token="[SEP]",
-        model_max_length=64,
-        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
-    ).save_pretrained(folder)
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=32,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=64,
-        num_labels=1,
-        initializer_range=0.5,
-    )
-    BertForSequenceClassification(config).save_pretrained(folder)
-    assert (folder / "model.safetensors").is_file()
+    make_bert(folder, "BertForSequenceClassification", num_labels=1)
     return folder
 
 
