@@ -16,6 +16,7 @@ from graph.support.errors import ConfigError, OpenCoderError
 from graph.support.logger import log
 from graph.support.storage import write_bytes_atomically
 from graph.support.terminal import print_document, print_json, print_line, run
+from graph.support.text import plural
 from graph.tracing import trace
 from nodes.state import State, Step
 
@@ -176,7 +177,7 @@ def _index(arguments: argparse.Namespace) -> int:
     retriever = open_retriever(retrieval, embedder, corpus=corpus, folder=arguments.index)
     # With `retrieval.store: postgres`, opening also fills the tables of the server.
     posts, folder = retriever.open(), retriever.index_folder()
-    print_line(f"{kind} index of {posts} posts of {corpus}: {folder}")
+    print_line(f"{kind} index of {posts} {plural(posts, 'post')} of {corpus}: {folder}")
     return 0
 
 

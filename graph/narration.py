@@ -6,6 +6,7 @@ from textwrap import indent
 from rich.text import Text
 
 from graph.support.terminal import console, print_text, safe_text
+from graph.support.text import plural
 from nodes.model import Verdict
 from nodes.state import Passage, Step, calls_of
 
@@ -98,7 +99,8 @@ def _narrate_choice(step: Step) -> None:
 def _narrate_points(step: Step) -> None:
     if "points" not in step:
         return
-    _print(f"{len(step['points'])} points ({_FORMATS[step['critique_format']]})", "yellow")
+    count = len(step["points"])
+    _print(f"{count} {plural(count, 'point')} ({_FORMATS[step['critique_format']]})", "yellow")
     for number, point in enumerate(step["points"], 1):
         _print(f"{number}. {_shorten(point)}", margin=2)
 
@@ -111,13 +113,15 @@ def _headline(step: Step) -> str:
     # The model reported no counts for some of the calls.
     mark = "~" if any(call["tokens_estimated"] for call in calls) else ""
     if calls:
-        parts.append(f"{mark}{sum(call['prompt_tokens'] for call in calls)} prompt tokens")
+        count = sum(call["prompt_tokens"] for call in calls)
+        parts.append(f"{mark}{count} prompt {plural(count, 'token')}")
     if step.get("replies"):
-        parts.append(f"{mark}{sum(reply['new_tokens'] for reply in step['replies'])} new tokens")
+        count = sum(reply["new_tokens"] for reply in step["replies"])
+        parts.append(f"{mark}{count} new {plural(count, 'token')}")
     cut_tokens = sum(call["cut_tokens"] for call in calls)
     if cut_tokens:
         cut_mark = "~" if any(call.get("cut_tokens_estimated") for call in calls) else ""
-        parts.append(f"{cut_mark}{cut_tokens} tokens cut to fit")
+        parts.append(f"{cut_mark}{cut_tokens} {plural(cut_tokens, 'token')} cut to fit")
     return "  |  ".join(parts)
 
 

@@ -14,6 +14,7 @@ from evaluation.store.journal import Record
 from evaluation.store.recorded_run import RecordedRun
 from graph.support.errors import ConfigError, DatasetError
 from graph.support.logger import log
+from graph.support.text import plural
 
 _RETRIEVAL_FIELDS = ("index", "leaks", "weights")
 """Fields of an identity whose presence follows from the config's kind of retrieval."""
@@ -233,7 +234,7 @@ def _pair_notes(a: RecordedRun, b: RecordedRun, shared: int, unlike: dict[str, s
 
 def _unpaired_note(a: RecordedRun, b: RecordedRun, shared: int) -> str:
     return (
-        f"paired on the {shared} questions that both hold; {len(a.records) - shared} and "
+        f"paired on the {shared} {plural(shared, 'question')} that both hold; {len(a.records) - shared} and "
         f"{len(b.records) - shared} others are left out."
     )
 

@@ -63,10 +63,7 @@ def comparison_document(
 
 
 def _unfinished_note(run: RecordedRun) -> str:
-    return (
-        f"unfinished, {len(run.records)} of {run.questions} questions are done: compared on those "
-        "alone."
-    )
+    return f"unfinished, {run.progress}: compared on those alone."
 
 
 def _power_notes(differences: Sequence[Difference]) -> list[str]:

@@ -22,6 +22,7 @@ from graph.retrieval.corpus import default_corpus
 from graph.retrieval.encoder import Encoder, open_encoder
 from graph.schema import Settings
 from graph.support.logger import log
+from graph.support.text import plural
 from nodes.state import State
 
 
@@ -122,9 +123,10 @@ def _oracle(settings: Settings, items: Sequence[Item], corpus: Path) -> OracleRe
     relevant = {item.question: item.relevant_question_ids for item in items}
     retriever = OracleRetriever.of(relevant, corpus, settings.config.retrieval)
     if retriever.unanswerable:
+        count = retriever.unanswerable
         log.warning(
-            "oracle: %d of %d questions have no relevant post in the corpus and get no passages",
-            retriever.unanswerable,
-            len(relevant),
+            "oracle: %d of %d %s %s no relevant post in the corpus and %s no passages",
+            *(count, len(relevant), plural(len(relevant), "question")),
+            *(plural(count, "has", "have"), plural(count, "gets", "get")),
         )
     return retriever

@@ -18,14 +18,14 @@ from evaluation.answering.leak_exclusion import find_leaks, recorded_leaks
 from evaluation.answering.loop import Session, indices_to_answer, run_loop
 from evaluation.store.identity import versions
 from evaluation.store.journal import Journal, Record
-from evaluation.store.recorded_run import read_run
+from evaluation.store.recorded_run import questions_are, read_run
 from graph.models import Models
 from graph.support.environment import environment_failures
 from graph.support.errors import DatasetError, EnvironmentFailure
 from graph.support.logger import log
 from graph.support.storage import read_regular, write_atomically
 from graph.support.terminal import Interrupted
-from graph.support.text import without_surrogates
+from graph.support.text import plural, without_surrogates
 from nodes.state import calls_of
 
 
@@ -87,7 +87,8 @@ def answer_missing(
         log.info("this run is finished: showing its result (--fresh starts over)")
         return
     if missing < len(job.items):
-        log.info("going on: %d of %d questions are done", len(job.items) - missing, len(job.items))
+        done = len(job.items) - missing
+        log.info("going on: %s done", questions_are(done, len(job.items)))
     try:
         prepared = prepared or prepare(job, open_models)
         with environment_failures():
@@ -98,20 +99,22 @@ def answer_missing(
     except EnvironmentFailure as failure:
         done = _done(job, journal, retry_failed=retry_failed)
         raise EnvironmentFailure(
-            f"the run stopped: {failure}; {done} of {len(job.items)} questions are recorded; when the "
-            f"cause is gone, the same command goes on: {command_line()}"
+            f"the run stopped: {failure}; {questions_are(done, len(job.items))} recorded; when "
+            f"the cause is gone, the same command goes on: {command_line()}"
         ) from failure
     except Interrupted:
         done = _done(job, journal, retry_failed=retry_failed)
-        log.warning("interrupted: %d of %d questions are done and kept", done, len(job.items))
+        log.warning("interrupted: %s done and kept", questions_are(done, len(job.items)))
         log.warning("to go on: %s", command_line())
         raise
     journal.check_in_place()
     log.info("model calls: %s", session.calls)
     if session.recomputed:
         log.info(
-            "%d questions of an interrupted batch were computed again, %d came out differently",
+            "%d %s of an interrupted batch %s computed again, %d came out differently",
             session.recomputed,
+            plural(session.recomputed, "question"),
+            plural(session.recomputed, "was", "were"),
             session.not_reproduced,
         )
     models = prepared.models
@@ -181,10 +184,12 @@ def _leaks(job: Job) -> LeakReport | None:
     if leaks is None:
         leaks = find_leaks(job.items, choices.corpus, choices.dataset)
     if leaks.leaks:
+        count = len(leaks.question_ids)
         log.info(
-            "%d questions of the corpus are in the dataset too and are left out of retrieval "
-            "(--keep-leaks keeps them)",
-            len(leaks.question_ids),
+            "%d %s of the corpus %s in the dataset too, and left out of retrieval (--keep-leaks keeps "
+            "%s)",
+            *(count, plural(count, "question"), plural(count, "is", "are")),
+            plural(count, "it", "them"),
         )
     return leaks
 

@@ -29,6 +29,7 @@ from evaluation.metrics.calibrated_judge import CALIBRATED_OPTION, FOLDS, Formul
 from graph.schema import EmbedderSpec
 from graph.support.progress import progress
 from graph.support.storage import file_sha256
+from graph.support.text import plural
 
 
 class GradesFile(TypedDict):
@@ -222,8 +223,8 @@ def _notes(
         notes.append("no two people graded the same answers: there is no human ceiling.")
     if unlike := count_unlike_means(answers):
         notes.append(
-            f"{unlike} rows have a human_mean that is not the mean of their grades: human_mean is "
-            "used."
+            f"{unlike} {plural(unlike, 'row has', 'rows have')} a human_mean that is not the mean of "
+            f"{plural(unlike, 'its', 'their')} grades: human_mean is used."
         )
     for name, signal in signals.items():
         notes += [f"{name}: {doubt}" for doubt in _doubts(name, signal, scores[name])]

@@ -15,6 +15,7 @@ from evaluation.metrics.calibrated_judge import CALIBRATED_JUDGE, SHIPPED, load_
 from evaluation.metrics.llm_judge import LLM_JUDGE
 from graph.support.errors import DatasetError
 from graph.support.storage import cache_folder, make_folder, read_regular, write_atomically
+from graph.support.text import plural
 from prompts.judge import JUDGE
 
 SHIPPED_FIGURES = Path(__file__).with_name("known_judges.json")
@@ -155,8 +156,8 @@ def note_of(calibration: Calibration) -> str:
     ends = pairs["ci95"]
     interval = f" ({ends[0]:.0%} to {ends[1]:.0%})" if ends else ""
     note = (
-        f"{name}: agreed with people on {pairs['mean']:.0%} of {pairs['n']} pairs of answers that "
-        f"they tell apart{interval}, on {calibration['grades']}."
+        f"{name}: agreed with people on {pairs['mean']:.0%} of {pairs['n']} "
+        f"{plural(pairs['n'], 'pair')} of answers that they tell apart{interval}, on {calibration['grades']}."
     )
     doubt = doubt_of(pairs)
     return f"{note} {doubt}" if doubt else note

@@ -12,6 +12,7 @@ from evaluation.tables.comparison_table import EXPLANATION, differences_table
 from graph.support import terminal
 from graph.support.arguments import path
 from graph.support.errors import ConfigError
+from graph.support.text import plural
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +45,8 @@ def _show(document: ComparisonDocument) -> None:
     for summary in document["runs"]:
         line = (
             f"{summary['name']}, profile {summary['profile']}: {summary['finished']} of "
-            f"{summary['questions']} questions, {summary['failed']} failed"
+            f"{summary['questions']} {plural(summary['questions'], 'question')}, "
+            f"{summary['failed']} failed"
         )
         terminal.print_text(console, line)
     console.print(differences_table(document["pairs"]))

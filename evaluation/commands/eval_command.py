@@ -30,6 +30,7 @@ from graph.models.reply_cache import ReplyCache, default_cache
 from graph.support.errors import ReadOnlyFolderError
 from graph.support.logger import log
 from graph.support.terminal import console, print_document, print_line, print_text
+from graph.support.text import plural
 
 
 def main() -> int:
@@ -145,8 +146,8 @@ def _too_many_failed(results: Results, allowed: float) -> bool:
 def _show_failed_share(job: Job, results: Results, allowed: float) -> None:
     screen, failed, total = console(), results["failed"], results["n"]
     lines = [
-        f"{failed} of {total} questions failed ({failed / total:.1%}), more than the {allowed:.1%} "
-        "that --allow-failed allows: the means leave them out.",
+        f"{failed} of {total} {plural(total, 'question')} failed ({failed / total:.1%}), more than the "
+        f"{allowed:.1%} that --allow-failed allows: the means leave {plural(failed, 'it', 'them')} out.",
         f"to see the errors: {shlex.join(['python', '-m', 'evaluation', 'report', str(job.folder)])}",
         f"to ask them again: {command_line('--retry-failed')}",
     ]

@@ -13,6 +13,7 @@ from evaluation.store.recorded_run import read_run
 from evaluation.tables.headroom_table import EXPLANATION, headroom_table, verdict_lines
 from graph.support import terminal
 from graph.support.arguments import path
+from graph.support.text import plural
 
 _COLUMNS = 110
 """Width of the output: the table has a column for each metric."""
@@ -47,7 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _show(console: Console, folder: str, step: str, headroom: Headroom) -> None:
     counts = ", ".join(f"{n} with {size}" for size, n in headroom["candidates"].items())
-    headline = f"{folder}, {step}: {headroom['n']} questions ({counts} candidates)"
+    questions = plural(headroom["n"], "question")
+    headline = f"{folder}, {step}: {headroom['n']} {questions} ({counts} candidates)"
     terminal.print_text(console, headline, wrap=False)
     console.print(headroom_table(headroom))
     for line in verdict_lines(headroom):

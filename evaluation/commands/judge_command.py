@@ -10,9 +10,11 @@ from evaluation.answering.flags import add_models
 from evaluation.rescoring.judge_pass import JudgedRun, judge_run
 from evaluation.rescoring.model_judge import METRIC
 from evaluation.tables.rescoring_table import agreement_line, reason_lines, scores_table
+from evaluation.tables.results_tables import cut_notes
 from graph.config import load_settings
 from graph.support import terminal
 from graph.support.arguments import name_or_path, path
+from graph.support.text import plural
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,31 +41,26 @@ def run(arguments: argparse.Namespace) -> int:
         terminal.print_json(results)
     else:
         for result in results:
-            _show(result)
+            show(result)
     return 0
 
 
-def _show(result: JudgedRun) -> None:
+def show(result: JudgedRun) -> None:
+    """Print the means of both judges over a run, and how they agree."""
     console = terminal.console()
+    this, count = result["this"], result["questions"]
     headline = (
-        f"{result['run']}: {result['this']['n']} of {result['questions']} questions scored by "
-        f"{result['judge']}, {result['this']['failed']} failed"
+        f"{result['run']}: {this['n']} of {count} {plural(count, 'question')} scored by "
+        f"{result['judge']}, {this['failed']} failed"
     )
     rows = [
-        (result["metric"], f"{result['judge']} (this judge)", result["this"]),
+        (result["metric"], f"{result['judge']} (this judge)", this),
         (METRIC, "the run's own judge, on the same questions", result["own"]),
     ]
     terminal.print_text(console, headline, wrap=False)
     console.print(scores_table(rows))
-    for line in [*reason_lines(rows), *_cut_lines(result), agreement_line(result["agreement"])]:
+    judged = this["n"] + this["unscored"]
+    cut = cut_notes(result["metric"], result["cut"], judged, result["cut_tokens"])
+    for line in [*reason_lines(rows), *cut, agreement_line(result["agreement"])]:
         terminal.print_text(console, line)
     terminal.print_text(console, f"scores: {result['run']}/{result['scores']}", wrap=False)
-
-
-def _cut_lines(result: JudgedRun) -> list[str]:
-    if not result["cut"]:
-        return []
-    return [
-        f"{result['metric']}: {result['cut']} answers were judged without a part of them or of their "
-        "reference, cut to fit the judge's window"
-    ]

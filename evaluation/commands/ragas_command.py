@@ -14,6 +14,7 @@ from evaluation.tables.rescoring_table import reason_lines, scores_table
 from graph.config import load_settings
 from graph.support import terminal
 from graph.support.arguments import path
+from graph.support.text import plural
 
 _WITHOUT_MODEL = {PREFIX + name for name in REFERENCE_BASED}
 
@@ -51,7 +52,8 @@ def show_ragas(result: RagasResult) -> None:
         (metric, "ragas" if metric in _WITHOUT_MODEL else model, summary)
         for metric, summary in result["metrics"].items()
     ]
-    headline = f"ragas over {result['run']}, {result['questions']} questions, asking {model}"
+    count = result["questions"]
+    headline = f"ragas over {result['run']}, {count} {plural(count, 'question')}, asking {model}"
     terminal.print_text(console, headline, wrap=False)
     console.print(scores_table(rows))
     for line in reason_lines(rows):

@@ -18,6 +18,7 @@ from graph.support import terminal
 from graph.support.arguments import path
 from graph.support.errors import ConfigError
 from graph.support.logger import log
+from graph.support.text import plural
 
 _DEFAULT_CONFIGS = ("keyword", "semantic", "hybrid")
 
@@ -105,9 +106,11 @@ def _open_ranker(settings: Settings, arguments: argparse.Namespace, *, several: 
 def _show(document: RankingDocument, judged: JudgedQueries) -> None:
     console = terminal.console()
     groups = len({query.group for query in judged.queries})
+    queries, questions = document["queries"], document["corpus_questions"]
     console.print(
-        f"{document['queries']} queries in {groups} groups of shared relevant questions; "
-        f"{document['corpus_questions']} corpus questions; profile {document['profile']}",
+        f"{queries} {plural(queries, 'query', 'queries')} in {groups} {plural(groups, 'group')} of "
+        f"shared relevant questions; {questions} corpus {plural(questions, 'question')}; profile "
+        f"{document['profile']}",
         highlight=False,
     )
     configs = document["configs"]

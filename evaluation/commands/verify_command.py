@@ -35,6 +35,7 @@ from graph.support.errors import DatasetError
 from graph.support.logger import log
 from graph.support.storage import read_regular
 from graph.support.terminal import print_line
+from graph.support.text import plural
 from nodes.judge import expected_score
 
 TOLERANCE = 1e-9
@@ -72,16 +73,16 @@ def run(arguments: argparse.Namespace) -> int:
             count += 1
             print_line(" ".join(line.split()))
     if count:
-        log.warning("%d figures differ", count)
+        log.warning("%d %s", count, plural(count, "figure differs", "figures differ"))
         return 1
-    log.info("no difference: %d records, %d failed", len(recorded.records), recorded.failed)
+    count = len(recorded.records)
+    log.info("no difference: %d %s, %d failed", count, plural(count, "record"), recorded.failed)
     return 0
 
 
 def _log_limits(recorded: RecordedRun, *, with_encoder: bool) -> None:
     if not recorded.finished:
-        finished = len(recorded.records)
-        log.warning("unfinished: %d of %d questions are done", finished, recorded.questions)
+        log.warning("unfinished: %s", recorded.progress)
     scored = {name for record in recorded.answered for name in record["metrics"]}
     names = ", ".join(name for name in _ENCODED_METRICS if name in scored)
     if with_encoder:

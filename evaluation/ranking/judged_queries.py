@@ -10,6 +10,7 @@ from graph.markdown import to_markdown
 from graph.support.errors import DatasetError
 from graph.support.table_files import Row, read_rows
 from graph.support.table_values import TableValues
+from graph.support.text import plural
 
 ALL = "all"
 """The name of all kinds of queries together; no kind may have it."""
@@ -52,16 +53,29 @@ class LeftOut:
 
     def notes(self) -> list[str]:
         """Return a line for each count above 0."""
-        descriptions = {
-            "queries_without_relevant": "queries have no relevant question in the corpus: they "
-            "are in no mean",
-            "judgments_of_unknown_queries": "judgments are of queries that the queries file does "
-            "not hold: not used",
-            "judgments_outside_corpus": "judgments are of questions that the corpus does not "
-            "hold: not used",
-            "repeated_judgments": "judgments are repeated: used once",
+        notes = {
+            "queries_without_relevant": (
+                "query has no relevant question in the corpus: it is in no mean",
+                "queries have no relevant question in the corpus: they are in no mean",
+            ),
+            "judgments_of_unknown_queries": (
+                "judgment is of a query that the queries file does not hold: not used",
+                "judgments are of queries that the queries file does not hold: not used",
+            ),
+            "judgments_outside_corpus": (
+                "judgment is of a question that the corpus does not hold: not used",
+                "judgments are of questions that the corpus does not hold: not used",
+            ),
+            "repeated_judgments": (
+                "judgment is repeated: used once",
+                "judgments are repeated: used once",
+            ),
         }
-        return [f"{count} {descriptions[name]}" for name, count in self.counts().items() if count]
+        return [
+            f"{count} {plural(count, *notes[name])}"
+            for name, count in self.counts().items()
+            if count
+        ]
 
 
 @dataclass(frozen=True)

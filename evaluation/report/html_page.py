@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 
 from evaluation.analysis.comparison import Difference, verdict
 from evaluation.report.graph_pictures import graph_pictures
-from evaluation.report.plots import mean_panels, metric_panels
+from evaluation.report.plots import cached_text, mean_panels, metric_panels
 from evaluation.report.question_blocks import QuestionBlocks
 from evaluation.report.run_facts import facts_of, manifest_for_people, manifest_text, question_count
 from evaluation.report.run_figures import Figures
@@ -136,6 +136,7 @@ def _environment() -> Environment:
     )
     environment.filters.update(
         breakable=_breakable,
+        cached_text=cached_text,
         lines_below_mean=lines_below_mean,
         mark=_mark,
         number=number,

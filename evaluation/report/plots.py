@@ -6,6 +6,7 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from evaluation.analysis.comparison import verdict
+from evaluation.analysis.costs import Cost
 from evaluation.report.run_figures import Figures, ReportedRun
 from evaluation.report.svg import Dot, Group, Row, forest_plot, plane_plot
 from evaluation.statistics.summaries import Summary
@@ -18,6 +19,7 @@ from evaluation.tables.numbers import (
     signed_decimal,
 )
 from graph.support.terminal import safe_text
+from graph.support.text import plural
 
 _LABEL_CHARS = 25
 """The longest label that fits beside its figures."""
@@ -193,10 +195,15 @@ _COSTS: tuple[tuple[str, str, Callable[[ReportedRun], Summary | None]], ...] = (
 )
 
 
+def cached_text(cost: Cost) -> str:
+    """Return the reason why the seconds of a run's calls are not known."""
+    calls = plural(cost.calls, "call")
+    return f"{cost.cached:,} of {cost.calls:,} {calls} came from the cache"
+
+
 def _unmeasured_notes(figures: Figures) -> list[str]:
     return [
-        f"{run.key}: not measured: {run.cost.cached:,} of {run.cost.calls:,} calls came from "
-        "the cache."
+        f"{run.key}: not measured: {cached_text(run.cost)}."
         for run in figures.runs
         if run.cost.seconds is None
     ]

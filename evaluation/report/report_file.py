@@ -37,7 +37,7 @@ def write_report(folders: Sequence[Path], out: Path) -> None:
     figures = figures_of(runs, pass_notes)
     for run in runs.values():
         if not run.finished:
-            log.warning("%s: unfinished, %d of %d", run.folder, len(run.records), run.questions)
+            log.warning("%s: unfinished, %s", run.folder, run.progress)
     page = render_page(figures, blocks_of(figures.runs, figures.metrics), sources)
     try:
         write_atomically(out, page)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from evaluation.report.run_figures import ReportedRun
 from graph.support.errors import DatasetError
 from graph.support.storage import read_regular
+from graph.support.text import plural
 
 _UNKNOWN = "not known"
 _INVISIBLE = re.compile(
@@ -65,7 +66,7 @@ def question_count(runs: Sequence[ReportedRun], manifests: Sequence[dict[str, An
     counts = sorted({run.recorded.questions for run in runs})
     count = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
     datasets = dict.fromkeys(_file_name(manifest.get("dataset")) for manifest in manifests)
-    return f"{count} question{'' if counts == [1] else 's'} of {' and '.join(datasets)}"
+    return f"{count} {plural(counts[-1], 'question')} of {' and '.join(datasets)}"
 
 
 def _merged(values: Sequence[tuple[str, str]]) -> list[str]:

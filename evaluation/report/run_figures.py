@@ -23,6 +23,7 @@ from evaluation.tables.rescoring_table import reasons_text
 from evaluation.tables.results_tables import notes
 from graph.schema import Config
 from graph.support.errors import DatasetError
+from graph.support.text import plural
 
 
 class ScoredRun(NamedTuple):
@@ -104,7 +105,8 @@ def _pass_note(run: RecordedRun, recorded: RecordedPass, metric: str) -> str:
     summary = summarise_pass(run, recorded.scores, metric)
     reasons = reasons_text(summary["reasons"])
     unscored = f", {summary['unscored']} unscored ({reasons})" if summary["unscored"] else ""
-    waiting = f", {summary['waiting']} answers wait for it" if summary["waiting"] else ""
+    count = summary["waiting"]
+    waiting = f", {count} {plural(count, 'answer waits', 'answers wait')} for it" if count else ""
     return (
         f"{metric_in_pass(recorded, metric)} is {metric} by {recorded.spec.label}, scored after the "
         f"run{unscored}{waiting}."
@@ -252,10 +254,7 @@ def _run_notes(runs: Sequence[ReportedRun], pass_notes: Mapping[str, Sequence[st
 def _unfinished_notes(run: ReportedRun) -> list[str]:
     if run.recorded.finished:
         return []
-    return [
-        f"unfinished, {len(run.recorded.records)} of {run.recorded.questions} questions are done: "
-        "every figure is of those alone."
-    ]
+    return [f"unfinished, {run.recorded.progress}: every figure is of those alone."]
 
 
 def _doubts(runs: Sequence[ReportedRun]) -> dict[str, str]:

@@ -36,6 +36,8 @@ class JudgedRun(TypedDict):
     agreement: Correlation
     cut: int
     """Answers that this judge scored without a part of them or of their reference."""
+    cut_tokens: int
+    """Tokens of those parts."""
 
 
 def judge_run(folder: Path, name: str, profile: Profile) -> JudgedRun:
@@ -67,6 +69,7 @@ def _document(completed: CompletedPass) -> JudgedRun:
     [metric] = spec.metrics
     scored = [record for record in run.answered if record["index"] in scores]
     values = [scores[record["index"]]["scores"].get(metric) for record in scored]
+    cuts = [cut_by_judge(_judge_steps(scores[record["index"]])) for record in scored]
     own_values = [record["metrics"].get(METRIC) for record in scored]
     return {
         "run": str(run.folder),
@@ -77,7 +80,8 @@ def _document(completed: CompletedPass) -> JudgedRun:
         "this": summarise_pass(run, scores, metric),
         "own": summarise_own(run, scores, METRIC),
         "agreement": rank_correlation(values, own_values),
-        "cut": sum(cut_by_judge(_judge_steps(scores[r["index"]])) > 0 for r in scored),
+        "cut": sum(tokens > 0 for tokens in cuts),
+        "cut_tokens": sum(cuts),
     }
 
 

@@ -14,6 +14,7 @@ from graph.support.errors import DatasetError, EnvironmentFailure
 from graph.support.logger import log
 from graph.support.progress import progress
 from graph.support.terminal import Interrupted
+from graph.support.text import plural
 
 
 class PassScorer(Protocol):
@@ -87,12 +88,7 @@ def read_scorable_run(folder: Path) -> RecordedRun:
             f"{folder} holds no answered question, so there is nothing to score: name another run"
         )
     if not run.finished:
-        log.warning(
-            "%s: unfinished, %d of %d: only the finished questions are scored",
-            folder,
-            len(run.records),
-            run.questions,
-        )
+        log.warning("%s: unfinished, %s: only those are scored", folder, run.progress)
     return run
 
 
@@ -135,16 +131,18 @@ def score_run(run: RecordedRun, file: ScoreFile, scorer: PassScorer, label: str)
                 bar.advance(len(scores))
     except EnvironmentFailure as failure:
         raise EnvironmentFailure(
-            f"the scoring stopped: {failure}; {scored + written} of {len(records)} answers are scored "
-            "and saved; when the cause is gone, the same command goes on"
+            f"the scoring stopped: {failure}; {_saved(scored + written, len(records))}; when the cause "
+            "is gone, the same command goes on"
         ) from failure
     except Interrupted:
-        log.warning(
-            "interrupted: %d of %d answers are scored and saved; run the same command to go on",
-            scored + written,
-            len(records),
-        )
+        saved = _saved(scored + written, len(records))
+        log.warning("interrupted: %s; run the same command to go on", saved)
         raise
+
+
+def _saved(scored: int, total: int) -> str:
+    answers, are = plural(total, "answer"), plural(scored, "is", "are")
+    return f"{scored} of {total} {answers} {are} scored and saved"
 
 
 def batches_of(records: Sequence[Record], size: int) -> list[Sequence[Record]]:

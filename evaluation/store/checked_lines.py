@@ -18,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from graph.support.errors import DatasetError, FileLostError
 from graph.support.logger import log
 from graph.support.storage import open_regular, read_regular, sync_folder, write_bytes_atomically
+from graph.support.text import plural
 
 _START = b'{"crc32": "'
 """The first bytes of every line."""
@@ -132,13 +133,14 @@ class CheckedLines(Generic[Entry]):
         except (FileNotFoundError, NotADirectoryError):
             pass
         count = len(self.entries)
+        entries_are = f"{count} {plural(count, 'entry is', 'entries are')}"
         if opened.st_nlink == 0:
             raise FileLostError(
-                f"{self._path} was removed during the run: its {count} entries are lost; the same "
+                f"{self._path} was removed during the run: its {entries_are} lost; the same "
                 "command starts over, and takes finished model calls from the cache"
             )
         raise FileLostError(
-            f"{self._path} was moved or replaced during the run: its {count} entries are in the "
+            f"{self._path} was moved or replaced during the run: its {entries_are} in the "
             "moved file; put it back, and the same command goes on"
         )
 
@@ -254,8 +256,8 @@ def _check_tail(path: Path, texts: list[bytes], sound: int, line_format: LineFor
             f"the line ends (LF) or the file from a copy, or {line_format.remedy}"
         )
     raise DatasetError(
-        f"{path}: line {sound + 1} is damaged, and so are all lines after it ({count} lines, {size} "
-        "bytes), more than an interrupted write leaves; restore the file from a copy, or "
+        f"{path}: line {sound + 1} is damaged, and so are all lines after it ({count} "
+        f"{plural(count, 'line')}, {size} bytes), more than an interrupted write leaves; restore the file from a copy, or "
         f"{line_format.remedy}"
     )
 
@@ -268,10 +270,8 @@ def _is_beginning(text: bytes) -> bool:
 def _store_torn(path: Path, torn: bytes) -> None:
     copy = path.with_suffix(".torn")
     log.warning(
-        "%s: an interrupted write left %d bytes at the end; they were moved to %s",
-        path,
-        len(torn),
-        copy.name,
+        "%s: an interrupted write left %d %s at the end, moved to %s",
+        *(path, len(torn), plural(len(torn), "byte"), copy.name),
     )
     with open(open_regular(copy, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab") as file:
         file.write(torn + b"\n")

@@ -12,6 +12,7 @@ from evaluation.store.journal import Record, RunKey, journal_path, record_lines
 from evaluation.store.manifest import read_manifest, run_key
 from graph.schema import Config, EmbedderSpec, Settings
 from graph.support.errors import DatasetError
+from graph.support.text import plural
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,11 @@ class RecordedRun:
         return len(self.records) >= self.questions
 
     @property
+    def progress(self) -> str:
+        """The number of finished questions as text, such as `3 of 4 questions are done`."""
+        return f"{questions_are(len(self.records), self.questions)} done"
+
+    @property
     def answered(self) -> list[Record]:
         """The records that hold an answer, by index."""
         return [record for record in self.records if record["error"] is None]
@@ -46,6 +52,11 @@ class RecordedRun:
     def failed(self) -> int:
         """Number of questions that have an error instead of an answer."""
         return sum(record["error"] is not None for record in self.records)
+
+
+def questions_are(done: int, total: int) -> str:
+    """Return the beginning of a sentence about some questions of a run: `3 of 4 questions are`."""
+    return f"{done} of {total} {plural(total, 'question')} {plural(done, 'is', 'are')}"
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from evaluation.tables.numbers import (
     number,
     signed,
 )
+from graph.support.text import plural
 
 EXPLANATION = (
     "Each score is in [0, 1], higher is better, compared with people's mean grade. pairs: share "
@@ -90,25 +91,30 @@ def further_table(signals: Mapping[str, SignalAgreement], ceiling: Ceiling) -> T
 def headline(document: CalibrationDocument) -> str:
     """Return the line above the tables: the file of grades and its counts."""
     grades = document["grades"]
+    rows, questions, graders, copies = (
+        grades[name] for name in ("rows", "questions", "graders", "copies")
+    )
     pairs = next(iter(document["signals"].values()))["pair_agreement"]["n"]
     return (
-        f"{grades['file']}: {grades['rows']} answers to {grades['questions']} questions, "
-        f"{grades['graders']} graders; {grades['copies']} answers equal their reference; {pairs} "
-        "pairs that people tell apart"
+        f"{grades['file']}: {rows} {plural(rows, 'answer')} to {questions} "
+        f"{plural(questions, 'question')}, {graders} {plural(graders, 'grader')}; {copies} "
+        f"{plural(copies, 'answer equals its', 'answers equal their')} reference; {pairs} "
+        f"{plural(pairs, 'pair')} that people tell apart"
     )
 
 
 def judge_lines(judge: JudgeBehaviour) -> list[str]:
     """Return two lines about a judge: its probability mass, and the agreement of its two orders."""
     orders, shift = judge["orders"], judge["orders"]["mean_difference"]
+    errors, cut = judge["errors"], judge["cut"]
     mass = {name: exact_percent(estimate["mean"]) for name, estimate in judge["mass"].items()}
     return [
         f"judge {judge['model']}: probability mass on the grades {mass['ascending']} ascending, "
-        f"{mass['descending']} descending; {judge['errors']} verdicts failed, {judge['cut']} are on "
-        "texts cut to fit its window",
+        f"{mass['descending']} descending; {errors} {plural(errors, 'verdict')} failed, {cut} "
+        f"{plural(cut, 'is', 'are')} on texts cut to fit its window",
         f"its two orders agree: Spearman {_inline(orders['spearman'])}, kappa "
         f"{_inline(orders['quadratic_kappa'])}, the same grade on "
-        f"{exact_percent(orders['same_grade'])} of {orders['n']} answers, "
+        f"{exact_percent(orders['same_grade'])} of {orders['n']} {plural(orders['n'], 'answer')}, "
         f"ascending - descending {signed(shift)}",
     ]
 

@@ -17,6 +17,7 @@ from evaluation.tables.numbers import (
     percent,
     signed,
 )
+from graph.support.text import plural
 
 EXPLANATION = (
     "Each cell: the mean score of the drafts taken, its 95 % interval, their share of the "
@@ -81,5 +82,5 @@ def _share_text(share: Summary) -> str:
         return "not asked"
     ends = share["ci95"]
     interval = "" if ends is None else f" (95 % {interval_text(ends, percent)})"
-    counts = f"n {share['n']} questions, {share['unscored']} not read"
+    counts = f"n {share['n']} {plural(share['n'], 'question')}, {share['unscored']} not read"
     return f"{percent(share['mean'])}{interval}, {counts}"

@@ -8,6 +8,7 @@ from evaluation.rescoring.pass_summary import PassSummary
 from evaluation.statistics.agreement import Correlation
 from evaluation.tables.layout import add_number_columns, new_table, untrusted
 from evaluation.tables.summary_columns import SUMMARY_COLUMNS, summary_cells
+from graph.support.text import plural
 
 
 def scores_table(rows: Sequence[tuple[str, str, PassSummary]]) -> Table:
@@ -40,9 +41,9 @@ def agreement_line(correlation: Correlation) -> str:
     """Return a sentence about how alike two judges rank the same answers."""
     if correlation["spearman"] is None:
         return f"Agreement of the two judges: none to give, {correlation['why_none']}."
-    ends = correlation["ci95"]
+    ends, count = correlation["ci95"], correlation["n"]
     interval = "no interval" if ends is None else f"95 % {ends[0]:+.2f} to {ends[1]:+.2f}"
     return (
         f"Agreement of the two judges: Spearman {correlation['spearman']:+.2f} ({interval}) over "
-        f"{correlation['n']} answers that both scored."
+        f"{count} {plural(count, 'answer')} that both scored."
     )

@@ -16,6 +16,7 @@ from evaluation.tables.layout import FittingTable, add_number_columns, new_table
 from evaluation.tables.numbers import decimal, estimate_mark, signed, signed_decimal
 from evaluation.tables.summary_columns import SUMMARY_COLUMNS, narrow_cell, summary_cells
 from graph.support.storage import write_atomically
+from graph.support.text import plural
 
 _LEAST_MASS = 0.5
 """Mean probability of all grades together below which a judge did not follow its instruction."""
@@ -30,9 +31,14 @@ def write_results(folder: Path, results: Results) -> None:
 
 def headline(results: Results) -> str:
     """Return the line above the table of results."""
+    return f"{results['config']}, profile {results['profile']}: {_counts_text(results)}"
+
+
+def _counts_text(results: Results) -> str:
+    count, empty = results["n"], results["empty_answers"]
     return (
-        f"{results['config']}, profile {results['profile']}: {results['n']} questions, "
-        f"{results['failed']} failed, {results['empty_answers']} empty answers"
+        f"{count} {plural(count, 'question')}, {results['failed']} failed, "
+        f"{empty} empty {plural(empty, 'answer')}"
     )
 
 
@@ -78,7 +84,8 @@ def retrieval_rows(retrieval: RetrievalQuality) -> list[tuple[str, Summary]]:
 
 def outcomes_line(retrieval: RetrievalQuality) -> str:
     """Return a sentence with the number of questions, and the ROUGE-1, of each outcome."""
-    if not retrieval["n"]:
+    count = retrieval["n"]
+    if not count:
         return "No question names relevant posts that are all in the corpus."
     parts = []
     for name, group in retrieval["outcomes"].items():
@@ -86,7 +93,7 @@ def outcomes_line(retrieval: RetrievalQuality) -> str:
         score = "" if mean is None else f" (ROUGE-1 {decimal(mean)})"
         parts.append(f"{name} {group['n']}{score}")
     return (
-        f"Of {retrieval['n']} questions whose relevant posts are all in the corpus: "
+        f"Of {count} {plural(count, 'question')} whose relevant posts are all in the corpus: "
         + "; ".join(parts)
         + "."
     )
@@ -113,14 +120,18 @@ def _token_notes(results: Results) -> list[str]:
         return []
     return [
         f"Numbers of tokens marked ~ are estimates: the model reported no counts for {estimated} of "
-        "its calls, so that their tokens were estimated from the length of the texts."
+        f"its calls, so that {plural(estimated, 'its', 'their')} tokens were estimated from the length of the texts."
     ]
 
 
 def _failure_notes(results: Results) -> list[str]:
-    if not results["failed"]:
+    failed = results["failed"]
+    if not failed:
         return []
-    return [f"{results['failed']} questions failed: no metric counts them."]
+    words = plural(
+        failed, "question failed: no metric counts it", "questions failed: no metric counts them"
+    )
+    return [f"{failed} {words}."]
 
 
 def _interval_notes(results: Results) -> list[str]:
@@ -142,10 +153,11 @@ def _interval_notes(results: Results) -> list[str]:
 def _retrieval_notes(results: Results) -> list[str]:
     if results["retrieval"] is None or not results["retrieval"]["not_in_corpus"]:
         return []
+    count = results["retrieval"]["not_in_corpus"]
     return [
-        f"{results['retrieval']['not_in_corpus']} questions name a relevant post that retrieval cannot "
-        "return, since the corpus lacks it or it is left out as a leak: their hit rate, recall and MRR "
-        "are unscored."
+        f"{count} {plural(count, 'question names', 'questions name')} a relevant post that retrieval "
+        "cannot return, since the corpus lacks it or it is left out as a leak: "
+        f"{plural(count, 'its', 'their')} hit rate, recall and MRR are unscored."
     ]
 
 
@@ -157,7 +169,8 @@ def _unscored_notes(results: Results) -> list[str]:
     wordless = metrics["ROUGE-1"]["unscored"] - metrics["BLEU"]["unscored"]
     if wordless <= 0:
         return []
-    return [f"ROUGE: {wordless} references have no letters or digits: unscored."]
+    words = plural(wordless, "reference has", "references have")
+    return [f"ROUGE: {wordless} {words} no letters or digits: unscored."]
 
 
 def _length_notes(results: Results) -> list[str]:
@@ -166,16 +179,30 @@ def _length_notes(results: Results) -> list[str]:
     lines = []
     if texts["answers"] or texts["references"]:
         lines.append(
-            f"semantic_similarity: {texts['answers']} of {answered} answers and "
-            f"{texts['references']} references are longer than the encoder reads at once: they were "
-            "read in parts."
+            f"semantic_similarity: {texts['answers']} of {answered} {plural(answered, 'answer')} and "
+            f"{texts['references']} {plural(texts['references'], 'reference')} are longer than the "
+            "encoder reads at once: they were read in parts."
         )
-    if texts["cut_for_judge"]:
-        lines.append(
-            f"LLM_judge: {texts['cut_for_judge']} of {answered} answers were judged without "
-            f"{texts['cut_tokens']} tokens of them or of their references, cut to fit the judge's window."
-        )
-    return lines
+    return [*lines, *cut_notes("LLM_judge", texts["cut_for_judge"], answered, texts["cut_tokens"])]
+
+
+def cut_notes(metric: str, cut: int, judged: int, tokens: int) -> list[str]:
+    """Return a note if texts were cut to fit a judge's window.
+
+    Args:
+        metric: The judge's metric.
+        cut: The answers that were judged without a part of them or of their references.
+        judged: All answers that were judged.
+        tokens: The tokens that were cut.
+    """
+    if not cut:
+        return []
+    return [
+        f"{metric}: {cut} of {judged} {plural(judged, 'answer')} {plural(cut, 'was', 'were')} judged "
+        f"without {tokens} {plural(tokens, 'token')} of "
+        f"{plural(cut, 'it or of its reference', 'them or of their references')}, cut to fit the "
+        "judge's window."
+    ]
 
 
 def _judge_notes(results: Results) -> list[str]:
@@ -199,22 +226,27 @@ def _refinement_notes(results: Results) -> list[str]:
     if flaws := results["critique_flaws"]:
         total = sum(results["critique_formats"].values())
         counts = ", ".join(f"{count} {flaw}" for flaw, count in flaws.items())
-        lines.append(f"Of {total} critiques: {counts} (one can have several of these flaws).")
-    if refinements := results["refinements"]:
-        total = sum(refinements.values())
         lines.append(
-            f"{refinements['accepted']} of {total} refinements were preferred in both orders and "
-            f"kept; {refinements['unreadable']} verdicts could not be read: the answer before it stayed."
+            f"Of {total} {plural(total, 'critique')}: {counts} (one can have several of these flaws)."
+        )
+    if refinements := results["refinements"]:
+        total, accepted = sum(refinements.values()), refinements["accepted"]
+        unreadable = refinements["unreadable"]
+        lines.append(
+            f"{accepted} of {total} {plural(total, 'refinement')} {plural(accepted, 'was', 'were')} "
+            f"preferred in both orders and kept; {unreadable} {plural(unreadable, 'verdict')} could "
+            "not be read: the answer before it stayed."
         )
     return lines
 
 
 def _memory_notes(results: Results) -> list[str]:
-    if not results["halved_replies"]:
+    count = results["halved_replies"]
+    if not count:
         return []
+    words = plural(count, "reply came from a batch that was", "replies came from batches that were")
     return [
-        f"{results['halved_replies']} replies came from batches that were halved for lack of "
-        "memory; in 16-bit arithmetic this can change texts."
+        f"{count} {words} halved for lack of memory; in 16-bit arithmetic this can change texts."
     ]
 
 
@@ -224,8 +256,7 @@ def _summary_markdown(results: Results) -> str:
     lines = [
         f"# {results['config']} with profile {results['profile']}",
         "",
-        f"{results['n']} questions, {results['failed']} failed, "
-        f"{results['empty_answers']} empty answers.",
+        f"{_counts_text(results)}.",
         "",
         *_markdown_table(
             ("metric", *SUMMARY_COLUMNS),

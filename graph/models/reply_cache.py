@@ -19,6 +19,7 @@ from langchain_core.outputs import Generation
 from graph.support.errors import DatasetError
 from graph.support.logger import log
 from graph.support.storage import cache_folder, make_folder, open_regular
+from graph.support.text import plural
 
 _LOCK_SECONDS = 30.0
 """The longest wait for another process that writes."""
@@ -80,9 +81,9 @@ class ReplyCache(BaseCache):
         """Log the number of damaged batches, if there were any."""
         if self.damaged:
             log.warning(
-                "%s: %d stored batches of model calls were damaged: they were run again",
-                self._path,
-                self.damaged,
+                "%s: %d stored %s of model calls %s run again",
+                *(self._path, self.damaged, plural(self.damaged, "batch", "batches")),
+                plural(self.damaged, "was damaged: it was", "were damaged: they were"),
             )
 
     def _execute(self, statement: str, values: tuple[str | bytes, ...]) -> tuple[Any, Any] | None:

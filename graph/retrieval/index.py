@@ -22,6 +22,7 @@ from graph.support.progress import progress
 from graph.support.regular_files import check_regular_file
 from graph.support.storage import cache_folder, file_sha256, folder_atomically
 from graph.support.table_files import read_rows
+from graph.support.text import plural
 
 FORMAT = 2
 """Count up when the meaning of an index's files changes."""
@@ -150,7 +151,7 @@ def _build(
             _write_manifest(work, {**expected, "corpus": corpus.name, "rows": len(posts)})
     except (NotADirectoryError, FileExistsError) as error:
         raise IndexMismatchError(f"no index can be written to {folder}: {error.strerror}") from None
-    log.info("index of %d posts: %s", len(posts), folder)
+    log.info("index of %d %s: %s", len(posts), plural(len(posts), "post"), folder)
 
 
 def _encode(embedder: EmbedderSpec, field: str, texts: list[str]) -> NDArray[np.float32]:

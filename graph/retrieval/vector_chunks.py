@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from graph.support.logger import log
 from graph.support.storage import make_folder, write_bytes_atomically
+from graph.support.text import plural
 
 _DIGEST_BYTES = 32
 _UNUSED_SECONDS = 30 * 24 * 3600
@@ -67,5 +68,6 @@ def _remove_unused(folder: Path) -> None:
                 removed += 1
     if removed:
         log.info(
-            "%s: removed %d files of vectors that no build has used for a month", folder, removed
+            "%s: removed %d %s of vectors that no build has used for a month",
+            *(folder, removed, plural(removed, "file")),
         )

@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, TypeAlias
 
 from graph.support.errors import DatasetError
 from graph.support.logger import log_once
+from graph.support.text import plural
 
 if TYPE_CHECKING:
     from _csv import Reader
@@ -202,8 +203,8 @@ def _by_pairs(path: Path, open_text: OpenText, plain: Dialect) -> Dialect:
         log_once(f"{path}: the backslash is its escape character, and is read so")
         return replace(plain, escapechar="\\")
     log_once(
-        f"{path}: all backslashes come in pairs, in {rows} rows, and are kept; if the program that "
-        "wrote the file doubled them, convert it to .jsonl"
+        f"{path}: all backslashes come in pairs, in {rows} {plural(rows, 'row')}, and are kept; if "
+        "the program that wrote the file doubled them, convert it to .jsonl"
     )
     return plain
 

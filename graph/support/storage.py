@@ -13,6 +13,7 @@ from pathlib import Path
 
 from graph.support.errors import ConfigError, DatasetError
 from graph.support.logger import log
+from graph.support.text import plural
 
 _ENDING = ".opencoder-work"
 _NAME_CHARS = 40
@@ -252,7 +253,8 @@ def remove_leftovers(folder: Path) -> None:
             if entry.name.startswith(".") and entry.name.endswith(_ENDING)
         ]
     if removed := sum(map(_remove_unheld, paths)):
-        log.info("%s: removed %d temporary files or folders of ended processes", folder, removed)
+        kinds = plural(removed, "temporary file or folder", "temporary files or folders")
+        log.info("%s: removed %d %s of ended processes", folder, removed, kinds)
 
 
 def _remove_unheld(path: Path) -> bool:

@@ -18,7 +18,7 @@ from graph.support.csv_dialects import Dialect, dialect_of
 from graph.support.errors import DatasetError, MissingExtraError
 from graph.support.float_ids import FloatIds
 from graph.support.regular_files import check_regular_file
-from graph.support.text import one_line
+from graph.support.text import one_line, plural
 
 CORPUS_COLUMNS = (
     "question_id",
@@ -147,7 +147,8 @@ def _row_fault(values: list[str], width: int) -> str:
     if len(values) != width:
         hint = "; texts in single quotes? convert the file to .jsonl"
         single_quoted = any(value.lstrip().startswith("'") for value in values)
-        return f"{len(values)} fields where the header has {width}{hint if single_quoted else ''}"
+        fields = f"{len(values)} {plural(len(values), 'field')}"
+        return f"{fields} where the header has {width}{hint if single_quoted else ''}"
     if "\\N" in values:
         return (
             "\\N is MySQL's mark of a missing value in a file that doubles backslashes; "

@@ -1,9 +1,14 @@
-"""Text from outside in a form that can be written, tokenised and shown on one line."""
+"""Text from outside in a form that can be written, tokenised and shown on one line; and plurals."""
 
 
 def one_line(message: object, limit: int = 300) -> str:
     """Return a message of a library on one line of at most `limit` characters."""
     return " ".join(str(message).split())[:limit]
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """Return the words after a count: `one` after 1, else `many`, by default `one` with an s."""
+    return one if count == 1 else many or f"{one}s"
 
 
 def without_surrogates(text: str) -> str:

@@ -40,7 +40,7 @@ function passageText(passage) {
   const leftOut = passage.left_out || 0;
   const length = (passage.text || "").length + leftOut;
   return element("details", {},
-    element("summary", {}, `Text, ${formatCount(length)} characters`),
+    element("summary", {}, `Text, ${countOf(length, "character")}`),
     textBox(passage.text),
     leftOut
       ? element("p", { class: "none" }, `${countOf(leftOut, "character")} more in the journal.`)

@@ -59,7 +59,7 @@ function stepCost(step) {
   const parts = [];
   // The model reported no counts for some of the calls.
   const mark = calls.some((call) => call.tokens_estimated) ? "~" : "";
-  if (calls.length) parts.push(`${mark}${formatCount(sumOf(calls, "prompt_tokens"))} tokens read`);
+  if (calls.length) parts.push(`${mark}${countOf(sumOf(calls, "prompt_tokens"), "token")} read`);
   if (replies.length) {
     parts.push(`${mark}${formatCount(sumOf(replies.map(objectOf), "new_tokens"))} written`);
   }

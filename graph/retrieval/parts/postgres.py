@@ -17,6 +17,7 @@ from graph.support.errors import IndexMismatchError
 from graph.support.logger import log
 from graph.support.progress import progress
 from graph.support.storage import file_sha256
+from graph.support.text import plural
 
 if TYPE_CHECKING:
     from pgvector import Vector
@@ -157,7 +158,8 @@ def _fill_once(connection: "Connection", table: Table, vectors: NDArray[np.float
         content = _copy(connection, table, vectors)
         connection.execute(table.sql(_COMMENT, table.comment(content)))
     connection.execute(table.sql("ANALYZE {table}"))
-    log.info("PostgreSQL holds %d vectors in table %s", table.rows, table.name)
+    noun = plural(table.rows, "vector")
+    log.info("PostgreSQL holds %d %s in table %s", table.rows, noun, table.name)
 
 
 def _copy(connection: "Connection", table: Table, vectors: NDArray[np.float32]) -> str:
@@ -192,7 +194,7 @@ def _verify(connection: "Connection", table: Table) -> None:
         raise table.refused("it does not have the columns row and embedding") from None
     rows, first, last, digest = content or (0, None, None, None)
     if rows != table.rows:
-        raise table.refused(f"it has {rows} rows instead of {table.rows}")
+        raise table.refused(f"it has {rows} {plural(rows, 'row')} instead of {table.rows}")
     if (first, last) != (0, table.rows - 1):
         raise table.refused(f"its rows are not numbered from 0 to {table.rows - 1}")
     if _comment(connection, table) != (table.comment(str(digest)),):

@@ -92,7 +92,7 @@ def test_a_trace_shows_each_step_before_the_answer(run, corpus):
     ]
     assert places == sorted(places)
     assert ended.out.rindex("answer") > places[-1]
-    assert "1 points (numbered)" in ended.out
+    assert "1 point (numbered)" in ended.out
 
 
 def test_json_is_one_document_and_nothing_else(run, corpus):

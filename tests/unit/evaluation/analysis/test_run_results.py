@@ -45,7 +45,7 @@ def test_a_failed_question_is_counted_and_in_no_mean():
     results = of(record(1), failed(2), record(3))
     assert (results["n"], results["failed"]) == (3, 1)
     assert results["metrics"]["BLEU"] == summarise([0.1, 0.3])
-    assert notes(results) == ["1 questions failed: no metric counts them."]
+    assert notes(results) == ["1 question failed: no metric counts it."]
 
 
 def summary_row(markdown, metric):
@@ -134,7 +134,7 @@ def test_critique_formats_and_halved_replies_are_counted():
         note.startswith("Of 3 critiques: 2 too many, 2 unnumbered") for note in notes(results)
     )
     assert any(
-        note.startswith("1 replies came from batches that were halved") for note in notes(results)
+        note.startswith("1 reply came from a batch that was halved") for note in notes(results)
     )
 
 
@@ -209,7 +209,7 @@ def test_the_summary_is_a_table_with_counts(tmp_path):
     assert summary_row("\n".join(lines), "BLEU")[:4] == ["0.200", "none", "2", "0"]
     assert "Tokens: 24 in prompts, 6 generated, 0 of passages" in lines[7 + len(METRIC_NAMES)]
     assert lines[-3:-1] == [
-        "- 1 questions failed: no metric counts them.",
+        "- 1 question failed: no metric counts it.",
         f"- No interval, since all values are the same: {', '.join(METRIC_NAMES)}.",
     ]
 
@@ -217,7 +217,7 @@ def test_the_summary_is_a_table_with_counts(tmp_path):
 def test_the_headline_says_what_the_table_rests_on():
     zero = dict.fromkeys(METRIC_NAMES, 0.0)
     assert headline(of(record(2), record(3, answer="", metrics=zero), failed(4))) == (
-        "baseline, profile embedded: 3 questions, 1 failed, 1 empty answers"
+        "baseline, profile embedded: 3 questions, 1 failed, 1 empty answer"
     )
 
 
@@ -292,7 +292,7 @@ def test_texts_that_were_not_read_at_once_are_counted_beside_their_metrics():
     }
     lines = notes(results)
     assert (
-        "semantic_similarity: 2 of 4 answers and 1 references are longer than the encoder reads at "
+        "semantic_similarity: 2 of 4 answers and 1 reference are longer than the encoder reads at "
         "once: they were read in parts."
     ) in lines
     assert (
@@ -310,7 +310,7 @@ def test_texts_that_were_read_at_once_have_no_note():
 def test_references_without_a_word_are_named():
     unscored = {**dict.fromkeys(METRIC_NAMES, 0.2), "ROUGE-1": None, "ROUGE-L": None}
     results = of(record(1), record(2), record(3, metrics=unscored))
-    assert notes(results) == ["ROUGE: 1 references have no letters or digits: unscored."]
+    assert notes(results) == ["ROUGE: 1 reference has no letters or digits: unscored."]
 
 
 def test_a_gain_that_is_the_same_everywhere_has_a_note():

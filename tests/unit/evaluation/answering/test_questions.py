@@ -55,7 +55,7 @@ def test_rows_behind_the_limit_are_checked_too(tmp_path):
         ("question,answer\n ,a\n", "row 1: the question is empty"),
         ("question,answer,eval_id\nq,a,1\nr,b,1\n", "row 2: eval_id '1' is already in row 1"),
         ("question,answer\n", "has no rows"),
-        ("question,answer\nq\n", "line 2: 1 fields where the header has 2"),
+        ("question,answer\nq\n", "line 2: 1 field where the header has 2"),
         ("question,question\nq,r\n", "column 'question' is a duplicate"),
     ],
 )

@@ -436,7 +436,7 @@ def test_a_wrong_config_file_is_named_with_its_place(mistake, here, text, messag
         (b"", "has no rows"),
         (b"question,answer\n", "has no rows"),
         (b"question,answer\n\xff,a\n", "not UTF-8 (byte 0xff); convert it"),
-        (b"question,answer\nq\n", "line 2: 1 fields where the header has 2"),
+        (b"question,answer\nq\n", "line 2: 1 field where the header has 2"),
         (b'question,answer\n"q,a\n', "line 2: the file ends inside quotes: one is not closed"),
         (b'"question,answer\n', "line 1: the file ends inside quotes: one is not closed"),
         (None, "cannot be read: No such file or directory"),

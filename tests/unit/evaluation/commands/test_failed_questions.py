@@ -119,7 +119,7 @@ def test_the_commands_to_see_the_errors_and_to_ask_again_are_named(commands, und
     lines = ended.out.splitlines()
     assert (
         "1 of 10 questions failed (10.0%), more than the 1.0% that --allow-failed allows: the means "
-        "leave them out."
+        "leave it out."
     ) in lines
     assert f"to see the errors: python -m evaluation report {commands.folder}" in lines
     (again,) = [line for line in lines if line.startswith("to ask them again: python eval.py ")]

@@ -8,6 +8,7 @@ from functools import partial
 
 import pytest
 
+from evaluation.commands import judge_command
 from evaluation.rescoring import judge_pass
 from evaluation.rescoring.model_judge import ModelJudge, judge_spec
 from evaluation.rescoring.score_files import FOLDER
@@ -141,6 +142,32 @@ def test_what_the_judge_could_not_read_is_unscored_with_its_reason(engine, judge
         "the reply is no grade": 1,
     }
     assert result["this"]["mean"] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("cut", "note"),
+    [
+        ({1: 7}, "1 of 5 answers was judged without 7 tokens of it or of its reference"),
+        ({1: 1}, "1 of 5 answers was judged without 1 token of it or of its reference"),
+        (
+            {1: 7, 3: 2},
+            "2 of 5 answers were judged without 9 tokens of them or of their references",
+        ),
+        ({}, None),
+    ],
+)
+def test_answers_that_are_cut_for_the_judge_are_counted(engine, judged, folder, capsys, cut, note):
+    whole = verdict({"2": 1.0}, "2")
+    engine.special = {
+        f"answer {index}": {**whole, "cut_tokens": tokens} for index, tokens in cut.items()
+    }
+    [result] = judged(folder)
+    assert (result["cut"], result["cut_tokens"]) == (len(cut), sum(cut.values()))
+    judge_command.show(result)
+    text = " ".join(capsys.readouterr().out.split())
+    assert ("were judged" in text or "was judged" in text) == bool(cut)
+    if note:
+        assert f"LLM_judge: {note}, cut to fit the judge's window." in text
 
 
 def test_a_judge_that_gives_every_answer_the_same_has_no_agreement_and_it_is_said(

@@ -167,9 +167,9 @@ def test_what_is_left_out_is_counted_and_said(run, files):
         "judgments_outside_corpus": 1,
         "repeated_judgments": 0,
     }
-    assert "1 queries have no relevant question in the corpus: they are in no mean" in ended.err
+    assert "1 query has no relevant question in the corpus: it is in no mean" in ended.err
     out = run("--config", "keyword").out
-    assert "note: 1 queries have no relevant question in the corpus" in out
+    assert "note: 1 query has no relevant question in the corpus" in out
 
 
 def test_each_config_has_its_own_index_and_the_overrides(measured, rankers, files, tmp_path):
@@ -227,7 +227,7 @@ def test_one_config_and_one_query_are_enough(run, files):
         file.write("query_id,query_title,query_body,kind\na,first,,short\n")
     ended = run("--config", "semantic")
     assert ended.code == 0, ended.err
-    assert "1 queries in 1 groups" in ended.out
+    assert "1 query in 1 group" in ended.out
     assert [line.split()[0] for line in ended.out.splitlines() if "semantic " in line] == ["short"]
     assert "none" in ended.out
     assert "difference" not in ended.out

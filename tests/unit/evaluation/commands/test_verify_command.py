@@ -82,7 +82,7 @@ def test_a_metric_that_the_answer_does_not_give_is_named(verified, tmp_path, nam
     ended = verified(folder)
     assert ended.code == 1
     assert ended.out == f"question 1: {name}: stored 0.987, recomputed {value}\n"
-    assert "opencoder: 1 figures differ" in ended.err
+    assert "opencoder: 1 figure differs" in ended.err
 
 
 def test_a_score_that_the_verdict_does_not_give_is_named(verified, tmp_path):
@@ -189,7 +189,7 @@ def test_an_unfinished_run_is_verified_as_far_as_it_is(verified, tmp_path):
     folder = make_run(tmp_path / "run", records[:1], questions=4, results=False)
     ended = verified(folder)
     assert (ended.code, ended.out) == (0, "")
-    assert "unfinished: 1 of 4 questions are done" in ended.err
+    assert "unfinished: 1 of 4 questions is done" in ended.err
     assert "metrics.json is not there: it is written at the run's end" in ended.err
     other = make_run(tmp_path / "other", records, questions=4, results=False)
     assert verified(other).out.startswith("question 1: BLEU: stored 0.5, recomputed ")

@@ -72,7 +72,7 @@ def test_only_what_is_relevant_and_in_the_corpus_counts(load):
         ["3", "queries"],
         ["2", "judgments"],
         ["2", "judgments"],
-        ["1", "judgments"],
+        ["1", "judgment"],
     ]
 
 

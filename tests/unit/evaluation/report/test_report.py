@@ -147,7 +147,7 @@ def test_failed_and_unscored_questions_stand_beside_the_means(report, tmp_path):
     tree = report(folder)
     assert cells(tree)[0][0] == "A semantic 5 of 5, 1 failed, 1 empty"
     assert "n 3, 1 unscored" in cells(tree)[0][1]
-    assert "semantic: 1 questions failed" in text_of(tree)
+    assert "semantic: 1 question failed" in text_of(tree)
     states = [row[3][0][0] for row in index_of(tree)["rows"]]
     assert states == ["", "", "", "failed", "empty"]
 
@@ -227,7 +227,7 @@ def test_scores_made_after_the_run_stand_beside_its_own(report, tmp_path):
     assert cells(tree)[0][1 + len(METRIC_NAMES)].startswith(".500 .250 to .750 n 2, 2 unscored")
     assert (
         f"semantic: {name} is LLM_judge by org/second, scored after the run, 1 unscored (no: 1), "
-        "1 answers wait for it."
+        "1 answer waits for it."
     ) in text_of(tree)
     assert questions_of(tree)[0]["runs"][0]["metrics"][name] == 0.75
 

@@ -63,7 +63,7 @@ def test_backslashes_that_were_doubled_throughout_are_read_rightly(tmp_path, cap
 def test_few_doubled_backslashes_are_kept_and_told_of(tmp_path, caplog):
     path = write(tmp_path / "t.csv", ["C:\\new", "x"], escapechar="\\")
     assert texts_of(path) == ["C:\\\\new", "x"]
-    assert "all backslashes come in pairs, in 1 rows, and are kept; if" in caplog.text
+    assert "all backslashes come in pairs, in 1 row, and are kept; if" in caplog.text
 
 
 @pytest.mark.parametrize("alone", ["\\n", "\\", "a\\b", "\\\\\\"])
