@@ -27,6 +27,12 @@ _QUOTE_WORDS = 8
 _QUOTE_CHARACTERS = 16
 """The same in scripts without spaces, where each character counts as a word."""
 _WORD = re.compile(r"\w+")
+USE = (
+    f"cites its number outside code, shares {_QUOTE_WORDS} consecutive words with it "
+    f"({_QUOTE_CHARACTERS} characters in scripts without spaces), or has the same words as the "
+    "passage or as the answer in it"
+)
+"""The definition of use, after "An answer uses a passage if it"."""
 
 
 class OutcomeScores(TypedDict):
@@ -79,11 +85,7 @@ def is_judged(record: Record) -> bool:
 
 
 def outcome_of(record: Record) -> PassageOutcome:
-    """Return the outcome of a question's relevant passages.
-
-    An answer uses a passage if it cites the passage's number outside code, as in [1], shares 8
-    consecutive words with it (16 characters in scripts without spaces), or has the same words as the passage or as the answer in it.
-    """
+    """Return the outcome of a question's relevant passages; `USE` defines their use."""
     passages = _relevant_passages(record)
     if not passages:
         return "not retrieved"

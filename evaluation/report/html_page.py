@@ -21,7 +21,7 @@ from evaluation.report.question_blocks import QuestionBlocks
 from evaluation.report.run_facts import facts_of, manifest_for_people, manifest_text, question_count
 from evaluation.report.run_figures import Figures
 from evaluation.statistics.paired_tests import ALPHA
-from evaluation.tables.numbers import NO_INTERVAL, interval_text, number, p_text, signed
+from evaluation.tables.numbers import interval_text, number, p_text, signed
 from evaluation.tables.results_tables import retrieval_rows
 from evaluation.tables.summary_columns import lines_below_mean
 from graph.support.terminal import safe_text
@@ -143,7 +143,7 @@ def _environment() -> Environment:
         p=p_text,
         retrieval_rows=retrieval_rows,
         signed=signed,
-        signed_interval=partial(interval_text, style=signed, missing=NO_INTERVAL),
+        signed_interval=partial(interval_text, style=signed),
         verdict=verdict,
     )
     return environment

@@ -7,11 +7,11 @@ from markupsafe import Markup
 
 from evaluation.analysis.comparison import verdict
 from evaluation.analysis.costs import Cost
+from evaluation.analysis.passage_quality import USE
 from evaluation.report.run_figures import Figures, ReportedRun
 from evaluation.report.svg import Dot, Group, Row, forest_plot, plane_plot
 from evaluation.statistics.summaries import Summary
 from evaluation.tables.numbers import (
-    NO_INTERVAL,
     NONE,
     NumberStyle,
     decimal,
@@ -153,8 +153,8 @@ def _outcomes_panel(figures: Figures, metric: str) -> Panel:
     axis = f"{metric} of the questions with this outcome, 95 % interval"
     svg = _forest(groups, axis, f"{metric} by retrieval outcome")
     explanation = (
-        "Questions whose relevant posts are known and in the corpus. An answer used a passage if it "
-        "cites its number outside code, shares eight words in a row with it, or is a copy of it."
+        "Questions whose relevant posts are known and in the corpus. An answer uses a passage if it "
+        f"{USE}."
         if svg
         else "Nothing to draw: no run retrieves, or no question names its relevant posts."
     )
@@ -234,7 +234,7 @@ def _value_text(
 ) -> str:
     if mean is None:
         return f"{NONE}, n {n:,}"
-    return f"{style(mean)} ({interval_text(ends, style, missing=NO_INTERVAL)}), n {n:,}"
+    return f"{style(mean)} ({interval_text(ends, style)}), n {n:,}"
 
 
 def _forest(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 NONE = "none"
 """The text where there is no value."""
 NO_INTERVAL = "no interval"
-"""The text where a mean without an interval needs more than `NONE`."""
+"""The text where a mean has no interval."""
 
 NumberStyle = Callable[[float | None], str]
 """A function that formats a number, such as `number`, `signed`, `decimal` or `percent`."""
@@ -54,18 +54,16 @@ def interval_text(
     ends: list[float] | None,
     style: NumberStyle = number,
     joint: str = " to ",
-    missing: str = NONE,
 ) -> str:
-    """Format an interval.
+    """Format an interval, or `NO_INTERVAL`.
 
     Args:
         ends: The lower and the upper end; None where there is no interval.
         style: The format of each end.
         joint: The text between the ends.
-        missing: The text where there is no interval.
     """
     if ends is None:
-        return missing
+        return NO_INTERVAL
     # A minus and a dash side by side cannot be told apart.
     return (" to " if min(ends) < 0 else joint).join(map(style, ends))
 

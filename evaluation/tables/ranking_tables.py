@@ -20,6 +20,7 @@ def means_table(configs: Mapping[str, Means]) -> Table:
     Each cell holds the mean by query, its interval and the mean by document.
     """
     table = new_table()
+    table.padding = 0  # Columns of "no interval" fit into 100 columns only so.
     for heading in ("kind", "config"):
         table.add_column(heading, overflow="fold")
     add_number_columns(table, "n", *RANK_METRICS)

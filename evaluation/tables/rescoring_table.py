@@ -7,6 +7,7 @@ from rich.table import Table
 from evaluation.rescoring.pass_summary import PassSummary
 from evaluation.statistics.agreement import Correlation
 from evaluation.tables.layout import add_number_columns, new_table, untrusted
+from evaluation.tables.numbers import NO_INTERVAL
 from evaluation.tables.summary_columns import SUMMARY_COLUMNS, summary_cells
 from graph.support.text import plural
 
@@ -42,7 +43,7 @@ def agreement_line(correlation: Correlation) -> str:
     if correlation["spearman"] is None:
         return f"Agreement of the two judges: none to give, {correlation['why_none']}."
     ends, count = correlation["ci95"], correlation["n"]
-    interval = "no interval" if ends is None else f"95 % {ends[0]:+.2f} to {ends[1]:+.2f}"
+    interval = NO_INTERVAL if ends is None else f"95 % {ends[0]:+.2f} to {ends[1]:+.2f}"
     return (
         f"Agreement of the two judges: Spearman {correlation['spearman']:+.2f} ({interval}) over "
         f"{count} {plural(count, 'answer')} that both scored."

@@ -2,7 +2,6 @@
 
 from evaluation.statistics.summaries import Summary
 from evaluation.tables.numbers import (
-    NO_INTERVAL,
     NumberStyle,
     decimal,
     interval_text,
@@ -28,4 +27,4 @@ def narrow_cell(summary: Summary, style: NumberStyle = number, joint: str = " to
 def lines_below_mean(summary: Summary) -> list[str]:
     """Return the lines below a mean in a cell of the report: the interval, then the counts."""
     counts = f"n {summary['n']:,}, {summary['unscored']:,} unscored"
-    return [interval_text(summary["ci95"], missing=NO_INTERVAL), counts]
+    return [interval_text(summary["ci95"]), counts]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from evaluation.analysis.passage_quality import outcome_of, retrieval_quality
+from evaluation.analysis.passage_quality import USE, outcome_of, retrieval_quality
 from evaluation.analysis.run_results import results_of
 from evaluation.statistics.summaries import summarise
 from evaluation.tables.results_tables import (
@@ -13,6 +13,7 @@ from evaluation.tables.results_tables import (
     write_results,
 )
 from graph.config import load_settings
+from tests.fakes.project_files import ROOT
 from tests.fakes.records import failed, record
 
 SETTINGS = load_settings("semantic", "embedded", [])
@@ -89,6 +90,11 @@ def test_a_passage_is_used_when_it_is_cited_or_quoted(answer, text, used):
         relevant_question_ids=["7"], passages=[passage(1, "7", text)], answer=answer
     )
     assert outcome_of(answered_record) == ("retrieved and used" if used else "retrieved, not used")
+
+
+def test_the_documentation_defines_use_as_the_code_does():
+    text = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    assert f"An answer *uses* a passage if it {USE}." in " ".join(text.split())
 
 
 def test_a_copy_of_the_answer_in_a_passage_uses_it():

@@ -197,7 +197,7 @@ def test_nothing_scored_is_none_and_no_zero(tmp_path, records):
     assert (results["n"], results["failed"]) == (len(records), len(records))
     assert all(summary["mean"] is None for summary in results["metrics"].values())
     cells = summary_row((tmp_path / "summary.md").read_text("utf-8"), "BLEU")
-    assert cells[:4] == ["none", "none", "0", "0"]
+    assert cells[:4] == ["none", "no interval", "0", "0"]
 
 
 def test_the_summary_is_a_table_with_counts(tmp_path):
@@ -206,7 +206,7 @@ def test_the_summary_is_a_table_with_counts(tmp_path):
     assert lines[0] == "# baseline with profile embedded"
     assert lines[2] == "3 questions, 1 failed, 0 empty answers."
     assert lines[4].startswith("| metric | mean | 95 % interval | n | unscored |")
-    assert summary_row("\n".join(lines), "BLEU")[:4] == ["0.200", "none", "2", "0"]
+    assert summary_row("\n".join(lines), "BLEU")[:4] == ["0.200", "no interval", "2", "0"]
     assert "Tokens: 24 in prompts, 6 generated, 0 of passages" in lines[7 + len(METRIC_NAMES)]
     assert lines[-3:-1] == [
         "- 1 question failed: no metric counts it.",

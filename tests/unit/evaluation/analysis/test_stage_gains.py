@@ -139,4 +139,4 @@ def test_every_text_of_a_question_is_scored_once_and_the_answer_as_its_candidate
 def test_the_table_says_where_a_stage_ran_and_what_it_changed():
     table = stages_table(stage_gains(RECORDS))
     assert list(table.columns[0].cells) == ["rerank_drafts\n2, 1", "refine\n1, 1"]
-    assert list(table.columns[1].cells)[1] == "-.100\nnone"
+    assert list(table.columns[1].cells)[1] == "-.100\nno interval"

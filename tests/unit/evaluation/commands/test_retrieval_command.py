@@ -199,14 +199,14 @@ def test_the_table_fits_a_hundred_columns(run, rankers):
     first = next(n for n, line in enumerate(lines) if line.split()[:2] == ["title", "only"])
     assert [" ".join(line.split()) for line in lines[first : first + 3]] == [
         "title only keyword 2 .000 .000 .000 .000 1.00 .033",
-        "95 % .000-.658 .000-.658 .000-.658 .000-.658 .342-1.00 none",
+        "95 % .000-.658 .000-.658 .000-.658 .000-.658 .342-1.00 no interval",
         "document 2 .000 .000 .000 .000 1.00 .033",
     ]
     rows = [" ".join(line.split()) for line in lines if "title only" in line and "R@10 " in line]
-    assert rows[-1] == "title only semantic - keyword R@10 +1.00 none +1.00 no interval"
+    assert rows[-1] == "title only semantic - keyword R@10 +1.00 no interval +1.00 no interval"
     # Both title+body queries seek the same question: nothing can be said of them.
     rows = [" ".join(line.split()) for line in lines if "title+body" in line and "R@10 " in line]
-    assert rows[-1] == "title+body semantic - keyword R@10 +1.00 none +1.00 no interval"
+    assert rows[-1] == "title+body semantic - keyword R@10 +1.00 no interval +1.00 no interval"
     assert any(line.startswith("keyword: ") and line.endswith(" queries/s") for line in lines)
 
 

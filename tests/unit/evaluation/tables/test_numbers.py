@@ -4,7 +4,6 @@ import pytest
 
 from evaluation.statistics.summaries import summarise
 from evaluation.tables.numbers import (
-    NO_INTERVAL,
     decimal,
     interval_text,
     mean_over_interval,
@@ -45,13 +44,13 @@ def test_a_number_in_each_style_and_none_without_a_value(style, value, text):
 def test_a_dash_between_the_ends_gives_way_to_a_word_beside_a_minus():
     assert interval_text([0.25, 0.31], joint="-") == ".250-.310"
     assert interval_text([-0.02, 0.04], joint="-") == "-.020 to .040"
-    assert interval_text(None, missing=NO_INTERVAL) == "no interval"
+    assert interval_text(None) == "no interval"
 
 
 def test_a_mean_over_its_interval():
     assert mean_over_interval(0.3, [0.2, 0.4], signed) == "+.300\n+.200 to +.400"
     assert mean_over_interval(0.3, [0.2, 0.4], joint="-") == ".300\n.200-.400"
-    assert mean_over_interval(0.3, None) == ".300\nnone"
+    assert mean_over_interval(0.3, None) == ".300\nno interval"
     assert mean_over_interval(None, None) == "none"
 
 
@@ -68,6 +67,6 @@ def test_a_summary_has_a_cell_for_each_column():
     assert lines_below_mean(summary) == [".400 to .600", "n 2, 1 unscored"]
     assert lines_below_mean(summarise([0.5]))[0] == "no interval"
     assert lines_below_mean(summarise([0.5, 0.5]))[0] == "no interval"
-    assert narrow_cell(summarise([0.5, 0.5])) == ".500\nnone"
+    assert narrow_cell(summarise([0.5, 0.5])) == ".500\nno interval"
     many = summarise([0.5] * 1200 + [None] * 1000)
     assert lines_below_mean(many)[1] == "n 1,200, 1,000 unscored"
