@@ -32,6 +32,8 @@ class Manifest(TypedDict):
     """See `question_digest`; by index."""
     versions: dict[str, str]
     """Of the packages that can change a number, at the run's start."""
+    checksum: str
+    """Of all other fields: some, such as the leaks, are used again when the run goes on."""
 
 
 _MANIFEST = TypeAdapter(Manifest)
@@ -66,6 +68,12 @@ def read_manifest(folder: Path) -> Manifest:
     return cast(Manifest, manifest)
 
 
+def with_checksum(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return a manifest with the checksum of its other fields."""
+    others = {name: value for name, value in manifest.items() if name != "checksum"}
+    return {**others, "checksum": digest(others)}
+
+
 def _check_values(path: Path, manifest: Manifest) -> None:
     """Check what the types of the fields do not tell.
 
@@ -83,6 +91,8 @@ def _check_values(path: Path, manifest: Manifest) -> None:
         raise _damaged(f"{path}: its identity has no batch size")
     if digest(manifest["identity"]) != manifest["digest"]:
         raise _damaged(f"{path}: its identity does not have its digest")
+    if with_checksum(dict(manifest)) != manifest:
+        raise _damaged(f"{path}: a field was changed: it does not have its checksum")
 
 
 def run_key(manifest: Manifest) -> RunKey:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.store.identity import changed_versions
-from evaluation.store.manifest import read_manifest
+from evaluation.store.manifest import read_manifest, with_checksum
 from graph.support.errors import DatasetError, ReadOnlyFolderError, RunLockedError
 from graph.support.logger import log
 from graph.support.storage import open_regular, remove_leftovers, write_atomically
@@ -73,7 +73,8 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     """
     path = folder / "manifest.json"
     if not path.exists():
-        write_atomically(path, json.dumps(manifest, indent=1, allow_nan=False) + "\n")
+        text = json.dumps(with_checksum(manifest), indent=1, allow_nan=False)
+        write_atomically(path, f"{text}\n")
         return
     existing = read_manifest(folder)
     identity = manifest["identity"]

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from evaluation.store.manifest import with_checksum
+
 
 def strict_json(text: str) -> Any:
     """Parse a document; NaN and Infinity, which are not JSON, are errors."""
@@ -22,3 +24,11 @@ def edited_json(path: Path) -> Iterator[Any]:
     document = json.loads(path.read_text(encoding="utf-8"))
     yield document
     path.write_text(json.dumps(document), encoding="utf-8")
+
+
+@contextmanager
+def edited_manifest(folder: Path) -> Iterator[Any]:
+    """Yield the manifest of a run, and write it back with its changes and a checksum that fits."""
+    with edited_json(folder / "manifest.json") as manifest:
+        yield manifest
+        manifest.update(with_checksum(manifest))

@@ -15,7 +15,7 @@ from evaluation.store.identity import SCHEMA
 from evaluation.store.recorded_run import read_run
 from graph.support.errors import ConfigError, DatasetError
 from tests.fakes.command_lines import evaluation_document, run_evaluation
-from tests.fakes.json_files import edited_json
+from tests.fakes.json_files import edited_manifest
 from tests.fakes.records import failed, record
 from tests.fakes.run_folders import contents, identity, make_run, scored
 from tests.fakes.waiting import at_most_cpu_seconds
@@ -68,7 +68,7 @@ def two(tmp_path):
 
 
 def rename(folder, config):
-    with edited_json(folder / "manifest.json") as manifest:
+    with edited_manifest(folder) as manifest:
         manifest["config"] = config
 
 
@@ -392,7 +392,7 @@ def test_a_damaged_folder_is_one_line(run, two, damage, message):
 
 @pytest.mark.parametrize("field", ["config", "profile", "digest", "identity", "questions"])
 def test_each_missing_field_of_the_manifest_is_named(two, field):
-    with edited_json(two[0] / "manifest.json") as manifest:
+    with edited_manifest(two[0]) as manifest:
         del manifest[field]
     with pytest.raises(DatasetError, match=f"{field} is missing or damaged"):
         read_run(two[0])

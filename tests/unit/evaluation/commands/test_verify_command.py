@@ -13,7 +13,7 @@ from evaluation.store.identity import digest
 from tests.fakes.command_lines import run_evaluation
 from tests.fakes.encoders import StubModel
 from tests.fakes.fake_models import verdict
-from tests.fakes.json_files import edited_json
+from tests.fakes.json_files import edited_json, edited_manifest
 from tests.fakes.records import failed, record
 from tests.fakes.run_folders import contents, key_of_run, make_run
 
@@ -196,7 +196,7 @@ def test_an_unfinished_run_is_verified_as_far_as_it_is(verified, tmp_path):
 
 
 def test_an_identity_that_is_not_its_digest_is_one_line(verified, folder):
-    with edited_json(folder / "manifest.json") as manifest:
+    with edited_manifest(folder) as manifest:
         manifest["identity"]["seed"] = 7
     ended = verified(folder)
     assert (ended.code, ended.out) == (2, "")
@@ -251,7 +251,7 @@ def test_other_versions_are_named(verified, folder, monkeypatch):
 def test_a_config_that_no_version_knows_is_one_line(verified, tmp_path):
     ended = verified(make_run(tmp_path / "run", [sound(0)]))
     assert ended.code == 0
-    with edited_json(tmp_path / "run" / "manifest.json") as manifest:
+    with edited_manifest(tmp_path / "run") as manifest:
         manifest["identity"]["config"]["retrieval"] = {"kind": "magic"}
         manifest["digest"] = digest(manifest["identity"])
     line = encode(sound(0), manifest["digest"])

@@ -13,7 +13,7 @@ from evaluation.store.run_folder import write_manifest
 from graph.support.errors import DatasetError
 from tests.fakes.command_lines import run_evaluation
 from tests.fakes.fake_models import reply, verdict
-from tests.fakes.json_files import edited_json
+from tests.fakes.json_files import edited_manifest
 from tests.fakes.records import failed, record
 from tests.fakes.run_folders import contents, make_run
 
@@ -62,7 +62,7 @@ def test_records_without_a_newer_metric_count_as_unscored(tmp_path, monkeypatch,
 def old(tmp_path):
     """A run as the version before this one wrote it: other lines, and no question digests."""
     folder = make_run(tmp_path / "old", records(), schema=2)
-    with edited_json(folder / "manifest.json") as manifest:
+    with edited_manifest(folder) as manifest:
         del manifest["question_digests"]
         manifest["created"] = "2026-11-20T10:00:00+00:00"
         manifest["versions"] = {"numpy": "2.0"}
@@ -108,7 +108,7 @@ def test_every_command_refuses_a_run_of_an_older_version_in_one_line(
     ],
 )
 def test_the_version_that_wrote_a_run_is_named(old, changes, writer):
-    with edited_json(old / "manifest.json") as manifest:
+    with edited_manifest(old) as manifest:
         manifest.update(changes)
     with pytest.raises(
         DatasetError, match=f": was written by {writer}, with records of schema 2; "
@@ -164,7 +164,7 @@ def test_an_endless_manifest_is_not_read(tmp_path, monkeypatch):
 )
 def test_a_field_of_a_manifest_that_is_odd_is_named(tmp_path, field, value):
     folder = make_run(tmp_path / "run", records())
-    with edited_json(folder / "manifest.json") as manifest:
+    with edited_manifest(folder) as manifest:
         manifest[field] = value
     with pytest.raises(DatasetError) as caught:
         read_run(folder)

@@ -8,10 +8,11 @@ import pytest
 
 from evaluation.commands import eval_command as cli
 from evaluation.store.identity import SCHEMA, digest
-from evaluation.store.manifest import read_manifest
+from evaluation.store.manifest import read_manifest, with_checksum
 from evaluation.store.run_folder import locked, set_aside, write_manifest
 from graph.support import terminal
 from graph.support.errors import DatasetError, RunLockedError
+from tests.fakes.json_files import edited_json
 from tests.fakes.processes import in_child
 from tests.fakes.scripted_runs import command, without_weights, write_dataset
 
@@ -187,7 +188,7 @@ def test_the_first_manifest_stays(tmp_path):
     first = (tmp_path / "manifest.json").read_bytes()
     write_manifest(tmp_path, {**manifest(), "created": "later"})
     assert (tmp_path / "manifest.json").read_bytes() == first
-    assert json.loads(first) == manifest()
+    assert json.loads(first) == with_checksum(manifest())
 
 
 @pytest.mark.parametrize(("field", "value"), [("seed", 1), ("limit", 5), ("batch_size", 4)])
@@ -248,3 +249,12 @@ def test_a_manifest_says_no_nan(tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_manifest(tmp_path, manifest(seed=float("nan")))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("changes", [{"leaks": {"leaks": []}}, {"created": "x"}, {"more": 1}])
+def test_a_manifest_of_which_any_field_was_changed_is_refused(tmp_path, changes):
+    write_manifest(tmp_path, {**manifest(), "leaks": None})
+    with edited_json(tmp_path / "manifest.json") as document:
+        document.update(changes)
+    with pytest.raises(DatasetError, match=r"manifest.json: a field was changed"):
+        write_manifest(tmp_path, {**manifest(), "leaks": None})
