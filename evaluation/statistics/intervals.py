@@ -263,5 +263,5 @@ def studentised(
 
 
 def spread(gains: NDArray[float64]) -> float:
-    """Return the standard deviation of a sample, shape (n,); exactly 0 for constants, unlike numpy's."""
-    return float(gains.std(ddof=1)) if gains.min() < gains.max() else 0.0
+    """Return the standard deviation of a sample, shape (n,); exactly 0 if `is_constant`."""
+    return 0.0 if is_constant(gains) else float(gains.std(ddof=1))

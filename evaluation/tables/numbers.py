@@ -1,48 +1,56 @@
 """Numbers as text: for tables on the terminal, summary.md and the report."""
 
-from collections.abc import Callable
+from typing import Protocol
 
 NONE = "none"
 """The text where there is no value."""
 NO_INTERVAL = "no interval"
 """The text where a mean has no interval."""
+_MOST_MORE = 10
+"""Ends that only further decimals tell apart differ by rounding."""
 
-NumberStyle = Callable[[float | None], str]
-"""A function that formats a number, such as `number`, `signed`, `decimal` or `percent`."""
+
+class NumberStyle(Protocol):
+    """A function that formats a number: `number`, `signed`, `decimal`, `percent` and the like."""
+
+    def __call__(self, value: float | None, /, *, more: int = 0) -> str:
+        """Format a value with `more` decimals than usual; `NONE` where there is none."""
+        ...
 
 
-def number(value: float | None, sign: str = "") -> str:
+def number(value: float | None, sign: str = "", *, more: int = 0) -> str:
     """Format a value in [-1, 1] in four characters, as .284 or 1.00; `sign` "+" adds its sign."""
     if value is None:
         return NONE
+    digits = 3 + more
     # Adding 0.0 turns a negative zero, which would keep its minus, into zero.
-    text = f"{round(value, 3) + 0.0:{sign}.3f}"
+    text = f"{round(value, digits) + 0.0:{sign}.{digits}f}"
     return text.replace("0.", ".", 1) if "0." in text[:3] else text[:-1]
 
 
-def signed(value: float | None) -> str:
+def signed(value: float | None, *, more: int = 0) -> str:
     """Format a difference in [-1, 1], as +.284 or -1.00."""
-    return number(value, "+")
+    return number(value, "+", more=more)
 
 
-def decimal(value: float | None) -> str:
+def decimal(value: float | None, *, more: int = 0) -> str:
     """Format a value with three decimals, as 0.284."""
-    return NONE if value is None else f"{value:.3f}"
+    return NONE if value is None else f"{value:.{3 + more}f}"
 
 
-def signed_decimal(value: float | None) -> str:
+def signed_decimal(value: float | None, *, more: int = 0) -> str:
     """Format a difference with its sign and three decimals, as +0.284."""
-    return NONE if value is None else f"{value:+.3f}"
+    return NONE if value is None else f"{value:+.{3 + more}f}"
 
 
-def percent(value: float | None) -> str:
+def percent(value: float | None, *, more: int = 0) -> str:
     """Format a share as a whole percentage, as 28%."""
-    return NONE if value is None else f"{value:.0%}"
+    return NONE if value is None else f"{value:.{more}%}"
 
 
-def exact_percent(value: float | None) -> str:
+def exact_percent(value: float | None, *, more: int = 0) -> str:
     """Format a share as a percentage with one decimal, as 28.4%."""
-    return NONE if value is None else f"{value:.1%}"
+    return percent(value, more=1 + more)
 
 
 def p_text(value: float | None) -> str:
@@ -57,6 +65,8 @@ def interval_text(
 ) -> str:
     """Format an interval, or `NO_INTERVAL`.
 
+    Ends that would look the same get as many more decimals as tell them apart.
+
     Args:
         ends: The lower and the upper end; None where there is no interval.
         style: The format of each end.
@@ -64,8 +74,10 @@ def interval_text(
     """
     if ends is None:
         return NO_INTERVAL
+    low, high = ends
+    more = next((m for m in range(_MOST_MORE) if style(low, more=m) != style(high, more=m)), 0)
     # A minus and a dash side by side cannot be told apart.
-    return (" to " if min(ends) < 0 else joint).join(map(style, ends))
+    return (" to " if min(ends) < 0 else joint).join(style(end, more=more) for end in ends)
 
 
 def mean_over_interval(

@@ -7,7 +7,7 @@ from rich.table import Table
 from evaluation.rescoring.pass_summary import PassSummary
 from evaluation.statistics.agreement import Correlation
 from evaluation.tables.layout import add_number_columns, new_table, untrusted
-from evaluation.tables.numbers import NO_INTERVAL
+from evaluation.tables.numbers import NO_INTERVAL, interval_text, signed
 from evaluation.tables.summary_columns import SUMMARY_COLUMNS, summary_cells
 from graph.support.text import plural
 
@@ -43,8 +43,8 @@ def agreement_line(correlation: Correlation) -> str:
     if correlation["spearman"] is None:
         return f"Agreement of the two judges: none to give, {correlation['why_none']}."
     ends, count = correlation["ci95"], correlation["n"]
-    interval = NO_INTERVAL if ends is None else f"95 % {ends[0]:+.2f} to {ends[1]:+.2f}"
+    interval = NO_INTERVAL if ends is None else f"95 % {interval_text(ends, signed)}"
     return (
-        f"Agreement of the two judges: Spearman {correlation['spearman']:+.2f} ({interval}) over "
+        f"Agreement of the two judges: Spearman {signed(correlation['spearman'])} ({interval}) over "
         f"{count} {plural(count, 'answer')} that both scored."
     )

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm, permutation_test, t
 
-from evaluation.statistics.intervals import paired_interval
+from evaluation.statistics.intervals import mean_interval, paired_interval
 from evaluation.statistics.paired_tests import (
     effect,
     holm,
@@ -178,6 +178,31 @@ def test_where_resamples_lose_their_spread_students_interval_is_taken(gains):
 @pytest.mark.parametrize("gain", [0.25, 0.0, 1.0, -0.5])
 def test_constant_differences_have_no_interval(gain):
     assert paired_interval(np.full(12, gain)) is None
+
+
+@pytest.mark.parametrize(
+    "gains",
+    [
+        [0.3 - 0.2, 0.4 - 0.3, 0.5 - 0.4, 0.6 - 0.5, 0.7 - 0.6],
+        [0.1 + 0.2, 0.3],
+        [-0.7, -(0.1 * 7), 0.2 - 0.9],
+        [0.0, 1e-12, -1e-12],
+    ],
+)
+def test_differences_that_rounding_alone_tells_apart_are_constant(gains):
+    gains = np.array(gains)
+    assert gains.min() < gains.max()
+    assert paired_interval(gains) is None
+    assert mean_interval(gains, bounded=False) is None
+    assert effect(gains) is None
+    assert smallest_detectable(gains) is None
+
+
+def test_a_small_difference_between_gains_is_no_rounding_error():
+    gains = np.array([0.1, 0.1 + 1e-6] * 10)
+    for interval in (paired_interval(gains), mean_interval(gains, bounded=False)):
+        low, high = interval
+        assert 0.1 < low < 0.1 + 5e-7 < high < 0.1 + 1e-6
 
 
 @examples(60)

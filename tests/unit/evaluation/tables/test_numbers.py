@@ -5,6 +5,7 @@ import pytest
 from evaluation.statistics.summaries import summarise
 from evaluation.tables.numbers import (
     decimal,
+    exact_percent,
     interval_text,
     mean_over_interval,
     number,
@@ -45,6 +46,26 @@ def test_a_dash_between_the_ends_gives_way_to_a_word_beside_a_minus():
     assert interval_text([0.25, 0.31], joint="-") == ".250-.310"
     assert interval_text([-0.02, 0.04], joint="-") == "-.020 to .040"
     assert interval_text(None) == "no interval"
+
+
+@pytest.mark.parametrize(
+    ("ends", "style", "text"),
+    [
+        ([0.00312, 0.00338], decimal, "0.0031 to 0.0034"),
+        ([0.00312, 0.00338], number, ".0031 to .0034"),
+        ([0.50001, 0.50002], signed, "+.50001 to +.50002"),
+        ([-0.00002, 0.00003], number, "-.00002 to .00003"),
+        ([0.9996, 0.9999], number, ".9996 to .9999"),
+        ([0.2841, 0.2842], signed_decimal, "+0.2841 to +0.2842"),
+        ([0.2841, 0.2842], percent, "28.41% to 28.42%"),
+        ([0.2841, 0.2842], exact_percent, "28.41% to 28.42%"),
+        ([0.2841, 0.2851], percent, "28% to 29%"),
+        ([0.25, 0.25], decimal, "0.250 to 0.250"),
+        ([0.1 + 0.2, 0.3], decimal, "0.300 to 0.300"),
+    ],
+)
+def test_ends_that_would_look_the_same_get_more_decimals(ends, style, text):
+    assert interval_text(ends, style) == text
 
 
 def test_a_mean_over_its_interval():
