@@ -8,6 +8,7 @@ Nodes in brackets run only if the config asks for them. `answering_graph` wires 
 evaluation, and `build_graph` opens the models and the index of a profile.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
 from typing import Any, Literal
@@ -20,6 +21,7 @@ from langgraph.graph.state import CompiledStateGraph
 from graph.config import load_config, load_profile
 from graph.models import adapt_chooser, adapt_writer, open_models
 from graph.models.batching import BatchedModel
+from graph.models.engines.langchain_engine import stated_window
 from graph.models.lockstep import Lockstep
 from graph.schema import Config
 from graph.stages import Stage, stages
@@ -159,11 +161,11 @@ def build_graph(
 
     Raises:
         ConfigError: an unknown name; `model` cannot write; `chooser` cannot choose; `window` is given
-            and there is no LangChain model; `window` is no whole number or too small.
+            and there is no LangChain model; `window`, or else the window that a model's profile states,
+            is no whole number or too small.
     """
     loaded = load_config(config)
-    if window is not None:
-        _check_window(window, loaded.generation.max_new_tokens)
+    _check_windows(window, (model, chooser), loaded.generation.max_new_tokens)
     text_model, comparer = _models(profile, model, chooser, window)
     if retriever is None and loaded.retrieval.kind != "none":
         from graph.retrieval import open_retriever
@@ -172,14 +174,25 @@ def build_graph(
     return answering_graph(loaded, model=text_model, chooser=comparer, retriever=retriever)
 
 
-def _check_window(window: int, max_new_tokens: int) -> None:
+def _check_windows(window: int | None, models: Sequence[object], max_new_tokens: int) -> None:
+    """Check the window that is passed, or else those that the profiles of the models state."""
+    windows: dict[str, object] = {"window": window}
+    hint = ""
+    if window is None:
+        windows = {
+            f"{type(model).__name__}.profile: max_input_tokens": stated_window(model)
+            for model in models
+            if isinstance(model, BaseLanguageModel)
+        }
+        hint = "; build_graph(window=...) replaces it"
     least = max_new_tokens + _SHORTEST_PROMPT
-    if not isinstance(window, int) or window < least:
-        raise ConfigError(
-            f"window={window!r} must be a whole number of tokens, at least {least}: "
-            f"{max_new_tokens} for the reply (generation.max_new_tokens) and "
-            f"{_SHORTEST_PROMPT} for the prompt"
-        )
+    for name, value in windows.items():
+        if value is not None and (not isinstance(value, int) or value < least):
+            raise ConfigError(
+                f"{name}={value!r} must be a whole number of tokens, at least {least}: "
+                f"{max_new_tokens} for the reply (generation.max_new_tokens) and "
+                f"{_SHORTEST_PROMPT} for the prompt{hint}"
+            )
 
 
 def _models(

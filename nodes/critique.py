@@ -11,9 +11,17 @@ from prompts import critique as texts
 
 _WORD = re.compile(r"\w+")
 _NUMBERED = re.compile(r"^\s*(?:\d{1,2}[.):]|[-*•])\s+(?P<point>\S.*)$")
+_PROBLEMS = (
+    r"(?:(?:concrete|obvious|real|serious|significant|major|other|further) )?"
+    r"(?:problems?|issues?|errors?|mistakes?)"
+)
+_DRAFT = r"(?:it|this|(?:the|this|your) (?:draft|answer|code|solution))"
 _NO_PROBLEM = re.compile(
-    r"\W*(?:there are )?no (?:problems?|issues?|errors?)"
-    r"(?: (?:were |was )?(?:found|here|at all))?(?: (?:in|with) (?:it|this|the (?:draft|answer)))?\W*",
+    rf"\W*(?:(?:(?:there (?:is|are|were)|I (?:can |could )?(?:found|find|see|saw)"
+    rf"|{_DRAFT} (?:has|contains)) )?(?:none|n/a|no {_PROBLEMS})"
+    rf"|I (?:(?:do|did|could)(?: not|n['\u2019]t)|can(?:not|['\u2019]t)) (?:find|see) any {_PROBLEMS})"
+    r"(?: (?:(?:were|was|are|is) )?(?:found|identified|detected|noted|here|to report))?"
+    rf"(?: (?:in|with) {_DRAFT})?(?: at all)?\W*",
     re.IGNORECASE,
 )
 _MIN_REPEATED_WORDS = 4

@@ -1,8 +1,10 @@
 """The node retrieve: it finds the passages for a question."""
 
+import re
 from decimal import Decimal
 from math import isfinite
 from numbers import Integral, Real
+from pathlib import PurePath
 from time import perf_counter
 from uuid import UUID
 
@@ -10,6 +12,9 @@ from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 
 from nodes.state import Passage, RetrieveUpdate, State
+
+_WHOLE_FLOAT = re.compile(r"(\d{1,15})\.0*")
+"""A whole number as a float in text; one with more digits may have lost the last."""
 
 
 def retrieve(state: State, *, retriever: BaseRetriever, top_k: int) -> RetrieveUpdate:
@@ -29,39 +34,53 @@ def as_passage(number: int, document: Document) -> Passage:
     """Convert a LangChain document to a passage.
 
     The metadata of foreign retrievers may lack a value or hold one of any type: a text that cannot be
-    read is "", and a score is None. Without an id in the metadata the id is the document's own.
+    read is "", and a score is None. Without an id in the metadata the id is the document's own. The
+    lines of the text end with LF.
     """
     metadata = document.metadata
-    text = document.page_content
     answer_chars = _number(metadata.get("answer_chars"))
+    answer_end = None if answer_chars is None else max(0, int(answer_chars))
+    text = _unix_lines(document.page_content)
     return {
         "number": number,
-        "question_id": _text(metadata.get("question_id"))
-        or _text(metadata.get("id"))
-        or _text(document.id),
+        "question_id": _id(metadata.get("question_id"))
+        or _id(metadata.get("id"))
+        or _id(document.id),
         "title": _text(metadata.get("title")) or _text(metadata.get("source")),
         "text": text,
-        "answer_chars": len(text)
-        if answer_chars is None
-        else max(0, min(int(answer_chars), len(text))),
+        "answer_chars": len(_unix_lines(document.page_content[:answer_end])),
         "score": _number(metadata.get("score")),
         "url": _text(metadata.get("url")) or _text(metadata.get("source")),
         "licence": _text(metadata.get("licence")),
     }
 
 
+def _unix_lines(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _id(value: object) -> str:
+    """Return an id of metadata as text; `11.0` is the id 11 in text as well."""
+    text = _text(value)
+    whole = _WHOLE_FLOAT.fullmatch(text)
+    return whole[1] if whole else text
+
+
 def _text(value: object) -> str:
-    """Return a value of metadata as text: "" unless it is text, bytes in UTF-8, a UUID or a finite number."""
+    """Return a value of metadata as text without white space around it.
+
+    "" unless it is text, bytes in UTF-8, a path, a UUID or a finite number.
+    """
     match value:
         case bool():
             return ""
         case str():
-            return value
+            return value.strip()
         case bytes():
-            return value.decode("utf-8", "replace")
+            return value.decode("utf-8", "replace").strip()
         case Integral():
             return str(int(value))
-        case UUID():
+        case UUID() | PurePath():
             return str(value)
     number = _number(value)
     if number is None:

@@ -4,9 +4,10 @@ Such a model has its own settings (temperature, length). It gives no logits, so 
 text also where it chooses.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
-from typing import Any, TypeGuard, TypeVar
+from typing import Any, TypeVar
 
 from langchain_core.language_models import BaseLanguageModel
 from langchain_core.outputs import Generation
@@ -23,11 +24,20 @@ from nodes.model import Prompt, Reply, Verdict
 WINDOW = 4096
 """The assumed window of a model that does not state one, in tokens."""
 _USAGE_NAMES = (
-    ("input_tokens", "output_tokens"),
-    ("prompt_tokens", "completion_tokens"),
-    ("prompt_eval_count", "eval_count"),
+    ("inputtokens", "outputtokens"),
+    ("prompttokens", "completiontokens"),
+    ("prompttokens", "responsetokens"),
+    ("promptevalcount", "evalcount"),
+    ("prompttokencount", "candidatestokencount"),
+    ("inputtokencount", "outputtokencount"),
+    ("inputtokencount", "generatedtokencount"),
 )
-"""Names under which models and servers report the tokens of a prompt and of its reply."""
+"""Names under which models and servers report the tokens of a prompt and of its reply.
+
+In lower case and without underscores: some write `inputTokens`.
+"""
+_USAGE_REPORTS = ("usage_metadata", "usageMetadata", "token_usage", "usage", "token_count")
+_DIGITS = re.compile(r"[0-9]{1,15}")
 _BYTES_A_TOKEN = 3
 """The assumed length of a token; real ones are longer on average, so that no prompt is too long."""
 _T = TypeVar("_T")
@@ -40,7 +50,7 @@ class LangChainEngine:
         self._model = _uncached(model)
         self.name = f"{type(model).__name__}:{id(self._model)}"
         self.commit = None
-        self._window = _stated_window(model) if window is None else window
+        self._window = window or _own_window(model)
 
     def write_all(
         self, prompts: Sequence[Prompt], max_new_tokens: int, temperature: float
@@ -81,11 +91,16 @@ class LangChainEngine:
         return [next(results) if isinstance(row, FittedPrompt) else row for row in fitted]
 
 
-def _stated_window(model: BaseLanguageModel[Any]) -> int:
-    """Return the largest input of a chat model's profile, in tokens, or else `WINDOW`."""
+def stated_window(model: BaseLanguageModel[Any]) -> object:
+    """Return the largest input that a chat model's profile states; None if it states none."""
     profile = getattr(model, "profile", None)
-    stated = profile.get("max_input_tokens") if isinstance(profile, Mapping) else None
-    if isinstance(stated, int) and stated > 0:
+    return (profile.get("max_input_tokens") or None) if isinstance(profile, Mapping) else None
+
+
+def _own_window(model: BaseLanguageModel[Any]) -> int:
+    """Return the window that a model states, in tokens, or else `WINDOW`."""
+    stated = stated_window(model)
+    if isinstance(stated, int):
         return stated
     log.warning(
         "%s does not state its window: %d tokens are assumed (build_graph(window=...) sets it)",
@@ -151,7 +166,7 @@ def _usage(generation: Generation, of_call: Mapping[str, Any] | None) -> tuple[i
         of_call,
     ):
         if isinstance(report, Mapping):
-            nested = (report.get(name) for name in ("usage_metadata", "token_usage", "usage"))
+            nested = (report.get(name) for name in _USAGE_REPORTS)
             for counts in (report, *nested):
                 if (usage := _counts(counts)) is not None:
                     return usage
@@ -161,16 +176,22 @@ def _usage(generation: Generation, of_call: Mapping[str, Any] | None) -> tuple[i
 def _counts(report: object) -> tuple[int, int] | None:
     if not isinstance(report, Mapping):
         return None
+    counts = {str(name).replace("_", "").lower(): _count(value) for name, value in report.items()}
     for prompt_name, reply_name in _USAGE_NAMES:
-        prompt_tokens, new_tokens = report.get(prompt_name), report.get(reply_name)
+        prompt_tokens, new_tokens = counts.get(prompt_name), counts.get(reply_name)
         # A server that does not count may report 0: no prompt is empty.
-        if _is_count(prompt_tokens) and _is_count(new_tokens) and prompt_tokens > 0:
+        if prompt_tokens and new_tokens is not None:
             return prompt_tokens, new_tokens
     return None
 
 
-def _is_count(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+def _count(value: object) -> int | None:
+    """Return a whole number of at least 0, also one written as 31.0 or "31"; None for all else."""
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
+        return int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 def _run_or_split(

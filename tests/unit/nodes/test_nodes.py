@@ -3,6 +3,7 @@
 import json
 from decimal import Decimal
 from itertools import permutations
+from pathlib import PurePosixPath, PureWindowsPath
 from uuid import UUID
 
 import numpy as np
@@ -102,10 +103,40 @@ def test_retrieve_numbers_passages_from_one_in_the_retrievers_order():
         ({"score": Decimal("0.25")}, "score", 0.25),
         ({"score": Decimal("sNaN")}, "score", None),
         ({"score": Decimal("Infinity")}, "score", None),
+        ({"title": "  ", "source": "s.md"}, "title", "s.md"),
+        ({"title": b"\n", "source": "s.md"}, "title", "s.md"),
+        ({"url": "\t", "source": "s.md"}, "url", "s.md"),
+        ({"title": " T "}, "title", "T"),
+        ({"source": PurePosixPath("/x/y.md")}, "title", "/x/y.md"),
+        ({"source": PurePosixPath("/x/y.md")}, "url", "/x/y.md"),
+        ({"source": PureWindowsPath("x/y.md")}, "url", r"x\y.md"),
+        ({"question_id": "11.0"}, "question_id", "11"),
+        ({"question_id": " 11. "}, "question_id", "11"),
+        ({"question_id": b"11.00"}, "question_id", "11"),
+        ({"question_id": " ", "id": "7.0"}, "question_id", "7"),
+        ({"question_id": "1.5"}, "question_id", "1.5"),
+        ({"question_id": "v1.0"}, "question_id", "v1.0"),
+        ({"question_id": "12345678901234567.0"}, "question_id", "12345678901234567.0"),
+        ({"title": "11.0"}, "title", "11.0"),
     ],
 )
 def test_passage_reads_the_metadata_that_there_is(metadata, field, value):
     assert as_passage(3, Document(page_content="x", metadata=metadata))[field] == value
+
+
+@pytest.mark.parametrize(
+    ("text", "answer_chars", "answer", "lines"),
+    [
+        ("a\r\nb", None, "a\nb", "a\nb"),
+        ("a\rb", None, "a\nb", "a\nb"),
+        ("a\r\n\r\nb\r\nc", 6, "a\n\nb", "a\n\nb\nc"),
+        ("a\nb", 1, "a", "a\nb"),
+    ],
+)
+def test_the_lines_of_a_passage_end_with_a_line_feed(text, answer_chars, answer, lines):
+    passage = as_passage(1, Document(page_content=text, metadata={"answer_chars": answer_chars}))
+    assert passage["text"] == lines
+    assert passage["text"][: passage["answer_chars"]] == answer
 
 
 @pytest.mark.parametrize(
@@ -228,6 +259,19 @@ def test_paragraphs_are_points_where_the_numbers_are_missing(reply, points):
         "There are no problems.",
         "1. No problems.",
         " No problems.\n",
+        "None.",
+        "None found.",
+        "1. None.",
+        "N/A",
+        "I found no problems.",
+        "I see no issues with the draft.",
+        "I did not find any errors.",
+        "I can't see any obvious problems in this code.",
+        "The draft has no problems.",
+        "It contains no errors at all.",
+        "No problems were identified.",
+        "No concrete issues were detected in the answer.",
+        "There are none.",
     ],
 )
 def test_a_critique_without_a_problem_has_no_points(reply):
@@ -247,6 +291,18 @@ def test_an_empty_critique_has_no_points(reply):
         ("No error handling around open().", "No error handling around open()."),
         ("- No error handling.", "No error handling."),
         ("No problems, but the code does not run.", "No problems, but the code does not run."),
+        *(
+            (text, text)
+            for text in (
+                "No problems with the loop, but the index is wrong.",
+                "None is compared with ==.",
+                "None of the examples run.",
+                "I found no test.",
+                "The draft has no error handling.",
+                "The draft has no problems except that it never ends.",
+                "I did not find any explanation of the error.",
+            )
+        ),
     ],
 )
 def test_a_problem_that_starts_with_no_is_a_point(reply, point):

@@ -67,6 +67,21 @@ def test_a_small_window_of_a_profile_cuts_passages():
     assert built.invoke({"question": "why?"})["answer"] == "x"
 
 
+@pytest.mark.parametrize("tokens", [-5, 10, 319, 4096.0, "4096", True])
+@pytest.mark.parametrize("role", ["model", "chooser"])
+def test_a_window_of_a_profile_that_no_prompt_fits_is_refused_at_once(role, tokens):
+    small = FakeListChatModel(responses=["x"])
+    small.profile = {"max_input_tokens": tokens}
+    models = {"model": FakeListChatModel(responses=["x"]), role: small}
+    message = (
+        rf"max_input_tokens={tokens!r} must be a whole number .* 320.* window=\.\.\.\) replaces"
+    )
+    with pytest.raises(ConfigError, match=message):
+        build_graph("baseline", **models)
+    built = build_graph("baseline", **models, window=4_096)
+    assert built.invoke({"question": "why?"})["answer"] == "x"
+
+
 @pytest.mark.parametrize("window", [0, -5, 10, 319, 4096.0, "4096", True])
 def test_a_window_that_no_prompt_fits_is_refused_at_once(window):
     model = FakeListChatModel(responses=["x"])
@@ -119,6 +134,53 @@ def usage(tokens_in, tokens_out):
         ),
         ({"response_metadata": {"prompt_eval_count": 8, "eval_count": 9}}, (8, 9, False)),
         ({"usage_metadata": usage(0, 0)}, (2, 2, True)),
+        ({"response_metadata": {"usage": usage(31.0, "14")}}, (31, 14, False)),
+        ({"response_metadata": {"usage": {"inputTokens": 5, "outputTokens": 6}}}, (5, 6, False)),
+        (
+            {
+                "response_metadata": {
+                    "usage_metadata": {"prompt_token_count": 5, "candidates_token_count": 6}
+                }
+            },
+            (5, 6, False),
+        ),
+        (
+            {
+                "response_metadata": {
+                    "usageMetadata": {"promptTokenCount": 5, "candidatesTokenCount": 6}
+                }
+            },
+            (5, 6, False),
+        ),
+        (
+            {
+                "response_metadata": {
+                    "token_usage": {"input_token_count": 5, "generated_token_count": 6}
+                }
+            },
+            (5, 6, False),
+        ),
+        ({"response_metadata": {"token_count": usage(5.0, 6.0)}}, (5, 6, False)),
+        (
+            {"response_metadata": {"token_count": {"prompt_tokens": 5, "response_tokens": 6}}},
+            (5, 6, False),
+        ),
+        *(
+            ({"response_metadata": {"usage": usage(31, tokens)}}, (2, 2, True))
+            for tokens in (
+                1.5,
+                -1,
+                "-1",
+                "1.0",
+                "",
+                "\u0663",
+                True,
+                float("nan"),
+                float("inf"),
+                [1],
+            )
+        ),
+        ({"response_metadata": {"usage": usage("0", 5)}}, (2, 2, True)),
         ({"response_metadata": {"token_usage": {"prompt_tokens": None}}}, (2, 2, True)),
         ({"response_metadata": {"token_usage": "31"}}, (2, 2, True)),
         ({}, (2, 2, True)),
