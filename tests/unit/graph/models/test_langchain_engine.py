@@ -74,7 +74,7 @@ def test_a_window_of_a_profile_that_no_prompt_fits_is_refused_at_once(role, toke
     small.profile = {"max_input_tokens": tokens}
     models = {"model": FakeListChatModel(responses=["x"]), role: small}
     message = (
-        rf"max_input_tokens={tokens!r} must be a whole number .* 320.* window=\.\.\.\) replaces"
+        rf"max_input_tokens={tokens!r} must be a whole number .* 320.*\(window=\.\.\.\) replaces"
     )
     with pytest.raises(ConfigError, match=message):
         build_graph("baseline", **models)
