@@ -50,7 +50,8 @@ def extract_posts(archive: Path, folder: Path) -> Path:
         size = _declared_size(archive, opened)
         _check_disk_space(folder, size)
         with byte_progress(f"unpacking {archive.name}", size) as advance:
-            opened.extract(targets=[MEMBER], factory=_factory(out, size, advance))
+            names = list(filter(_is_posts, opened.getnames()))
+            opened.extract(targets=names, factory=_factory(out, size, advance))
     if target.stat().st_size != size:
         raise DatasetError(f"{archive}: {MEMBER} is shorter than the archive says")
     return target
@@ -71,13 +72,17 @@ def _declared_size(archive: Path, opened: "SevenZipFile") -> int:
         raise DatasetError(
             f"{archive}: would unpack to {total} bytes, more than {MAX_RATIO} times its size; refused"
         )
-    sizes = [member.uncompressed for member in members if member.filename == MEMBER]
+    sizes = [member.uncompressed for member in members if _is_posts(member.filename)]
     if len(sizes) != 1:
         names = ", ".join(member.filename for member in members[:10])
         raise DatasetError(
             f"{archive}: needs exactly one member {MEMBER}, has {len(sizes)}; its members: {names}"
         )
     return int(sizes[0])
+
+
+def _is_posts(name: str) -> bool:
+    return name.lower() == MEMBER.lower()
 
 
 def _hostility(member: "FileInfo") -> str:

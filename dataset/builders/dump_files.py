@@ -6,6 +6,7 @@ A packed file is never written to the disk, so what it unpacks to takes time and
 import bz2
 import gzip
 import lzma
+import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -18,30 +19,48 @@ from graph.support.regular_files import check_regular_file
 from graph.support.text import one_line
 
 MEMBER = "Posts.xml"
-_PACKED = (f"{MEMBER}.gz", f"{MEMBER}.bz2", f"{MEMBER}.xz", "*.zip", "*.7z")
+_PACKED = re.compile(r"posts\.xml\.(?:gz|bz2|xz)|.*\.(?:zip|7z)", re.IGNORECASE)
 """The names of packed dumps."""
+_OTHER_ARCHIVE = re.compile(
+    r"\.(?:tar(?:\.\w+)?|t[gbx]z2?|zstd?|rar|lz4?|lzma|br|z|cab|iso)$", re.IGNORECASE
+)
 _HINT = f"give {MEMBER}, its .gz, .bz2 or .xz, or the .7z or .zip that holds it"
 _DAMAGE = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError)
 """Errors of unpacking; a `RuntimeError` is an encrypted .zip, or a method that Python lacks."""
 
 
+def _is_member(name: str) -> bool:
+    """Tell whether a file or a member of an archive is the dump: `Posts.xml`, in any folder and case."""
+    return name.rpartition("/")[2].lower() == MEMBER.lower()
+
+
 def find_dump(path: Path) -> Path:
-    """Return the file of a dump: the path itself, or the one dump in a folder.
+    """Return the file of a dump: the path itself, or the one dump in a folder or in its only folder.
 
     Raises:
-        DatasetError: there is no such file, or the folder has none or several.
+        DatasetError: there is no such file, the folder has none or several, or it is an archive of
+            another form.
     """
-    if not path.is_dir():
-        check_regular_file(path, _HINT)
-        return path
-    if (path / MEMBER).exists():
-        return find_dump(path / MEMBER)
-    files = sorted(file for name in _PACKED for file in path.glob(name))
-    if len(files) != 1:
-        several = ", ".join(file.name for file in files[:5]) or "no dump"
-        raise DatasetError(f"{path}: the folder holds {several}; {_HINT}")
-    check_regular_file(files[0], _HINT)
-    return files[0]
+    if path.is_dir():
+        path = _dump_in(path)
+    if _OTHER_ARCHIVE.search(path.name):
+        raise DatasetError(f"{path}: an archive of this form is not read; {_HINT}")
+    check_regular_file(path, _HINT)
+    return path
+
+
+def _dump_in(folder: Path) -> Path:
+    entries = sorted(folder.iterdir())
+    files = [entry for entry in entries if _is_member(entry.name)] or [
+        entry for entry in entries if _PACKED.fullmatch(entry.name)
+    ]
+    if len(files) == 1:
+        return files[0]
+    folders = [entry for entry in entries if entry.is_dir() and not entry.is_symlink()]
+    if not files and len(folders) == 1:
+        return _dump_in(folders[0])
+    several = ", ".join(file.name for file in files[:5]) or "no dump"
+    raise DatasetError(f"{folder}: the folder holds {several}; {_HINT}")
 
 
 @contextmanager
@@ -84,7 +103,7 @@ def _unpacked(path: Path, packed: IO[bytes], stack: ExitStack) -> IO[bytes]:
             return cast("IO[bytes]", lzma.LZMAFile(packed))
         case ".zip":
             archive = stack.enter_context(zipfile.ZipFile(packed))
-            names = [name for name in archive.namelist() if name.rpartition("/")[2] == MEMBER]
+            names = [name for name in archive.namelist() if _is_member(name)]
             if len(names) != 1:
                 raise DatasetError(f"{path}: needs exactly one {MEMBER}, has {len(names)}")
             return stack.enter_context(archive.open(names[0]))

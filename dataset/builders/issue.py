@@ -8,7 +8,6 @@ from dataset.builders.json_values import Damage
 from graph.support.text import is_unicode
 
 POSITIVE_REACTIONS = ("+1", "heart", "hooray")
-_PULL_REQUESTS = {"pr", "pull", "pull_request", "pull request", "pulls"}
 _BOT_SUFFIXES = ("[bot]", "-bot", "-robot")
 _BOTS = {
     "ansibot",
@@ -35,9 +34,18 @@ _GHOST = "ghost"
 """GitHub's name for the author of a post whose account is deleted."""
 _REPOSITORY = re.compile(r"(?:github\.com/(?:repos/)?)?([\w.-]+/[\w.-]+?)(?:/.*|\.git)?", re.ASCII)
 _NUMBER = re.compile(r"/issues/([0-9]{1,12})(?:[/#?].*)?$")
-_PULL_REQUEST_URL = re.compile(
-    r"(?:https?://)?[^/]+(?:/api/v3)?(?:/repos)?/[^/]+/[^/]+/pulls?/[0-9]+(?:[/#?].*)?"
+_PULL_REQUEST_NAMES = {"pr", "pull", "pulls", "pullrequest", "pullrequests"}
+"""The words for a pull request, in lower case and without other characters than letters."""
+_DISCUSSION_NAMES = {"discussion", "discussions"}
+_ADDRESS_OF = re.compile(
+    r"(?:https?://)?[^/]+(?:/api/v3)?(?:/repos)?/[^/]+/[^/]+/(pull|discussion)s?/[0-9]+(?![\w-]).*",
+    re.IGNORECASE | re.DOTALL,
 )
+"""The address of a pull request or of a discussion, or of a part of it: `/pull/7.patch`."""
+_ADDRESSES = ("html_url", "url", "comments_url")
+_PULL_REQUEST_NODES = ("PR_", "MDExOlB1bGxSZXF1ZXN0")
+_DISCUSSION_NODES = ("D_", "MDEwOkRpc2N1c3Npb24")
+"""How GitHub's node ids begin: the newer ones, and the older ones in base64 (`010:Discussion`)."""
 
 
 class Issue(NamedTuple):
@@ -62,8 +70,8 @@ def parse_issue(value: object, repositories: Collection[str] = ()) -> Issue | st
         return value.reason
     if not isinstance(value, dict):
         return "not an issue"
-    if _is_pull_request(value):
-        return "pull request"
+    if other := _other_kind(value):
+        return other
     repository, number = _repository(value), _issue_number(value)
     if not (repository and number):
         return "no repository or number"
@@ -149,14 +157,24 @@ def _repository(issue: Mapping[str, object]) -> str:
     return ""
 
 
-def _is_pull_request(issue: Mapping[str, object]) -> bool:
-    kind = _text(issue, "issue_or_pr").strip().lower()
-    urls = (_text(issue, name) for name in ("html_url", "url"))
-    return (
-        bool(issue.get("pull_request"))
-        or kind in _PULL_REQUESTS
-        or any(map(_PULL_REQUEST_URL.fullmatch, urls))
-    )
+def _other_kind(issue: Mapping[str, object]) -> str:
+    """Return "pull request" or "discussion" by any mark of one; empty for an issue."""
+    marks = {
+        re.sub("[^a-z]", "", _text(issue, name).lower())
+        for name in ("issue_or_pr", "type", "__typename")
+    }
+    matches = (_ADDRESS_OF.fullmatch(_text(issue, name).strip()) for name in _ADDRESSES)
+    marks.update(match[1].lower() for match in matches if match)
+    node = _text(issue, "node_id").strip()
+    if (
+        any(map(issue.get, ("pull_request", "diff_url", "patch_url")))
+        or marks & _PULL_REQUEST_NAMES
+        or node.startswith(_PULL_REQUEST_NODES)
+    ):
+        return "pull request"
+    if marks & _DISCUSSION_NAMES or node.startswith(_DISCUSSION_NODES):
+        return "discussion"
+    return ""
 
 
 def _issue_number(issue: Mapping[str, object]) -> int:

@@ -62,6 +62,12 @@ def test_posts_come_out_of_an_archive_and_nothing_else(tmp_path, others):
     assert [entry.name for entry in out.parent.iterdir()] == [MEMBER]
 
 
+@pytest.mark.parametrize("name", ["posts.xml", "POSTS.XML", "Posts.XML"])
+def test_posts_in_another_case_come_out_too(tmp_path, name):
+    path = pack(tmp_path, [("Users.xml", b"<x/>"), (name, DUMP)])
+    assert extract(tmp_path, path).read_bytes() == DUMP
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

@@ -244,13 +244,68 @@ def test_a_folder_that_leaves_nothing_is_refused(folder):
         {"html_url": "https://github.com/numpy/numpy/pull/7", "number": None},
         {"issue_or_pr": " PR "},
         {"pull_request": {"url": "x"}},
+        {"issue_or_pr": "PullRequest"},
+        {"issue_or_pr": "pull-request"},
+        {"issue_or_pr": "Pull_Requests"},
+        {"html_url": "https://github.com/numpy/numpy/Pull/7"},
+        {"html_url": " https://github.com/numpy/numpy/pull/7\n"},
+        {"html_url": "https://github.com/numpy/numpy/pull/7.patch"},
+        {"html_url": "github.com/numpy/numpy/pull/7/"},
+        {"diff_url": "https://github.com/numpy/numpy/pull/7.diff"},
+        {"comments_url": "https://api.github.com/repos/numpy/numpy/pulls/7/comments"},
+        {"__typename": "PullRequest"},
+        {"type": "PullRequest"},
+        {"node_id": "PR_kwDOAA0YD85abcde"},
+        {"node_id": "MDExOlB1bGxSZXF1ZXN0MTIz"},
     ],
 )
 def test_a_pull_request_is_left_out_by_any_of_its_marks(changes):
     assert parse_issue(issue(7) | changes) == "pull request"
 
 
-@pytest.mark.parametrize("name", ["pull/request", "issues/pull", "pulls/7"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"html_url": "https://github.com/numpy/numpy/discussions/7"},
+        {"html_url": None, "url": "https://api.github.com/repos/numpy/numpy/Discussions/7#x"},
+        {"comments_url": "https://api.github.com/repos/numpy/numpy/discussions/7/comments"},
+        {"type": "Discussion"},
+        {"__typename": "Discussion"},
+        {"node_id": "D_kwDOAA0YD84AabcD"},
+        {"node_id": "MDEwOkRpc2N1c3Npb24xMjM="},
+    ],
+)
+def test_a_discussion_is_left_out_by_any_of_its_marks(changes):
+    assert parse_issue(issue(7) | changes) == "discussion"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"issue_or_pr": "issue", "type": "Bug", "__typename": "Issue"},
+        {"node_id": "I_kwDOAA0YD85abcde"},
+        {"node_id": "MDU6SXNzdWUxMjM="},
+        {"type": {"name": "Bug"}, "diff_url": None, "pull_request": None},
+        {"comments_url": "https://api.github.com/repos/numpy/numpy/issues/7/comments"},
+        {"body": "see https://github.com/numpy/numpy/pull/7"},
+        {"labels": ["pull request", "discussion"]},
+    ],
+)
+def test_an_issue_stays_one_whatever_its_other_fields_say(changes):
+    assert isinstance(parse_issue(issue(7) | changes), Issue)
+
+
+def test_what_is_no_issue_is_counted_by_its_kind(folder):
+    values = [issue(1), issue(2, type="PullRequest"), issue(3, type="Discussion")]
+    (folder / "a.json").write_text(json.dumps(values), encoding="utf-8")
+    rows, counts = build(folder)
+    assert [row["issue_number"] for row in rows] == ["1"]
+    assert counts.rejected_by_reason == {"pull request": 1, "discussion": 1}
+
+
+@pytest.mark.parametrize(
+    "name", ["pull/request", "issues/pull", "pulls/7", "discussions/7", "PR_1/D_2"]
+)
 def test_a_repository_named_like_a_pull_request_is_none(name):
     assert isinstance(parse_issue(issue(7, repository=name)), Issue)
 

@@ -353,16 +353,16 @@ def test_counts_that_do_not_add_up_are_a_defect():
         counts.summary()
 
 
-def packed(folder, posts, name):
+def packed(folder, posts, name, member="site/Posts.xml"):
     """Write the dump of posts as one packed file."""
     dump = write_dump(folder, posts, "utf-8")
     content = dump.read_bytes()
     dump.unlink()
     path = folder / name
-    match path.suffix:
+    match path.suffix.lower():
         case ".zip":
             with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-                archive.writestr("site/Posts.xml", content)
+                archive.writestr(member, content)
                 archive.writestr("site/Users.xml", "<users/>")
         case ending:
             pack = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}[ending]
@@ -413,6 +413,8 @@ def test_a_folder_with_posts_xml_is_read_whatever_lies_beside_it(tmp_path):
         ([], "the folder holds no dump; give Posts.xml"),
         (["Users.xml"], "the folder holds no dump"),
         (["Posts.xml.gz", "a.7z"], "the folder holds Posts.xml.gz, a.7z; give"),
+        (["Posts.xml", "posts.xml"], "the folder holds Posts.xml, posts.xml; give"),
+        (["posts.tar.gz", "Posts.xml.zst"], "the folder holds no dump; give"),
     ],
 )
 def test_a_folder_without_one_dump_is_refused_with_what_it_holds(tmp_path, names, message):
@@ -420,6 +422,52 @@ def test_a_folder_without_one_dump_is_refused_with_what_it_holds(tmp_path, names
         (tmp_path / name).touch()
     with pytest.raises(DatasetError, match=message):
         stackexchange.build(tmp_path, tmp_path / "o.csv", selection=Selection(), site="x.org")
+
+
+@pytest.mark.parametrize("name", ["posts.xml", "Posts.XML", "site/Posts.xml", "A B/posts.xml"])
+def test_a_dump_in_any_case_or_in_the_only_folder_is_read(tmp_path, name):
+    folder = tmp_path / "dump"
+    path = folder / name
+    path.parent.mkdir(parents=True)
+    write_dump(path.parent, [question(4), answer(9, 4)], "utf-8").rename(path)
+    (folder / "readme.txt").touch()
+    target = tmp_path / "out.csv"
+    stackexchange.build(folder, target, selection=Selection(), site="x.org")
+    assert pairs(read_csv(target)) == [(4, 9)]
+
+
+@pytest.mark.parametrize("name", ["a/posts.xml.gz", "POSTS.XML.BZ2", "a/dump.ZIP"])
+def test_a_packed_dump_in_any_case_or_in_the_only_folder_is_read(tmp_path, name):
+    path = tmp_path / "dump" / name
+    path.parent.mkdir(parents=True)
+    packed(path.parent, [question(4), answer(9, 4)], path.name, member="site/posts.xml")
+    target = tmp_path / "out.csv"
+    stackexchange.build(tmp_path / "dump", target, selection=Selection(), site="x.org")
+    assert pairs(read_csv(target)) == [(4, 9)]
+
+
+def test_of_several_folders_none_is_chosen(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        write_dump(tmp_path / name, [question(4), answer(9, 4)], "utf-8")
+    with pytest.raises(DatasetError, match="the folder holds no dump; give Posts"):
+        stackexchange.build(tmp_path, tmp_path / "o.csv", selection=Selection(), site="x.org")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Posts.tar.gz", "a.tar", "a.tgz", "a.TAR.BZ2", "a.txz", "Posts.xml.zst", "a.rar", "a.lz4"],
+)
+def test_an_archive_of_another_form_is_refused_with_the_forms_that_are_read(tmp_path, name):
+    (tmp_path / name).write_bytes(b"\x28\xb5\x2f\xfd")
+    with pytest.raises(DatasetError) as caught:
+        stackexchange.build(
+            tmp_path / name, tmp_path / "o.csv", selection=Selection(), site="x.org"
+        )
+    assert str(caught.value) == (
+        f"{tmp_path / name}: an archive of this form is not read; give Posts.xml, its .gz, .bz2 or "
+        ".xz, or the .7z or .zip that holds it"
+    )
 
 
 def test_a_zip_without_posts_xml_is_refused(tmp_path):
