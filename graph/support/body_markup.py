@@ -24,8 +24,20 @@ _NAMES = (
     "a|abbr|b|blockquote|br|center|code|dd|del|details|div|dl|dt|em|h[1-6]|hr|i|img|ins|kbd|li|ol|p|"
     "pre|q|s|samp|small|span|strike|strong|sub|summary|sup|table|tbody|td|th|thead|tr|tt|u|ul|var"
 )
-_BLOCK = re.compile(r"</?(?:p|pre|ul|ol|li|blockquote|h[1-6]|div|table)(?:\s[^<>]*)?>", re.I)
-_TAG = re.compile(rf"</?(?:{_NAMES})(?:\s[^<>]*)?/?>|<!--", re.I)
+_BLOCKS = "p|pre|ul|ol|li|blockquote|h[1-6]|div|table"
+_BLOCK_START = re.compile(rf"<(?:{_BLOCKS})(?:\s[^<>]*)?>", re.I)
+_TAG = re.compile(rf"<(?:{_NAMES})(?:\s[^<>]*)?/?>|<!--", re.I)
+
+
+def _certain_tag(names: str, void: str) -> re.Pattern[str]:
+    """Return the pattern of tags that are no code such as `List<a>`: closing, void, with attributes."""
+    return re.compile(
+        rf"</(?:{names})\s*>|<(?:{void})(?:\s[^<>]*)?/?>|<(?:{names})\s+[\w:-]+=", re.I
+    )
+
+
+_CERTAIN_BLOCK = _certain_tag(_BLOCKS, "hr")
+_CERTAIN_TAG = _certain_tag(_NAMES, "br|hr|img")
 _CODE = re.compile(
     r"^ {0,3}(`{3,}|~{3,}).*?(?:^ {0,3}\1|\Z)|^(?: {4}|\t)[^\n]*$|`[^`\n]+`", re.S | re.M
 )
@@ -111,14 +123,15 @@ def has_reference(markdown: str) -> bool:
 
 def markup_of_body(body: str) -> Markup | None:
     """Return the markup of one body; None where nothing tells it."""
-    if _TAG.match(body.lstrip()) and ("</" in body or _BLOCK.search(body)):
+    start = body.lstrip()
+    if _TAG.match(start) and ("</" in body or _BLOCK_START.match(start)):
         return "html"
     prose = _CODE.sub("", body)
-    if _BLOCK.search(prose):
+    if _CERTAIN_BLOCK.search(prose):
         return "html"
     if _MARKDOWN.search(body):
         return "markdown"
-    if _TAG.search(prose) or _REFERENCE.search(prose):
+    if _TAG.match(start) or _CERTAIN_TAG.search(prose) or _REFERENCE.search(prose):
         return "html"
     # HTML would have written these as references.
     return "markdown" if re.search(r"<\w|&(?:\s|&)", body) else None
