@@ -16,6 +16,8 @@ _MAX_RAW_CHARS = 20 * MAX_CHARS
 _MAX_PASSES = 5
 """A cut can move a label to the start of the text, so a reply is cleaned until nothing changes."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_INVISIBLE = re.compile(r"[\s\ufeff\u200b\u200e\u200f\u2060]*")
+"""White space and characters without width, as a byte order mark."""
 _MAX_REPEATS = 3
 _MAX_PERIOD = 4
 
@@ -32,13 +34,19 @@ def clean(text: str, prompt: str = "") -> str:
         prompt: The prompt as the model read it: it can begin the thinking block (`nodes/thinking.py`).
     """
     text = text[:_MAX_RAW_CHARS].replace("\r\n", "\n").replace("\r", "\n")
-    text = without_thinking(without_label(_CONTROL.sub("", text)), prompt)[:MAX_CHARS].strip()
+    text = _stripped(_CONTROL.sub("", text))
+    text = _stripped(without_thinking(without_label(text), prompt)[:MAX_CHARS])
     for _ in range(_MAX_PASSES):
-        cleaned = _without_loop(own_turn(without_thinking(text))).strip()
+        cleaned = _stripped(_without_loop(own_turn(without_thinking(text))))
         if cleaned == text:
             break
         text = cleaned
     return text
+
+
+def _stripped(text: str) -> str:
+    start = _INVISIBLE.match(text)
+    return text[start.end() if start else 0 :].rstrip()
 
 
 def _without_loop(text: str) -> str:

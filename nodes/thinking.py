@@ -9,19 +9,33 @@ from typing import NamedTuple
 
 from nodes.markdown_code import CodeSpans
 
-_TAG_NAMES = ("think", "thinking", "thought", "thoughts", "reasoning", "scratchpad", "seed:think")
-_PAIRS = (
-    *((rf"<\s*{name}\s*>", rf"<\s*/\s*{name}\s*>") for name in _TAG_NAMES),
-    (r"\[THINK\]", r"\[/THINK\]"),  # Magistral
-    (r"<\|begin_of_thought\|>", r"<\|end_of_thought\|>"),  # OpenThinker, Sky-T1
-    (r"<\|START_THINKING\|>", r"<\|END_THINKING\|>"),  # Command A
-    (r"◁think▷", r"◁/think▷"),  # Kimi
+_TAG_NAMES = r"(?:think|thinking|thoughts?|reasoning|scratchpad|seed:think)"
+# In this order: tags, Magistral, OpenThinker and Sky-T1, Command A, Kimi.
+_OPENING = rf"<\s*{_TAG_NAMES}\s*>|\[THINK\]|<\|begin_of_thought\|>|<\|START_THINKING\|>|◁think▷"
+_CLOSING = rf"<\s*/\s*{_TAG_NAMES}\s*>|\[/THINK\]|<\|end_of_thought\|>|<\|END_THINKING\|>|◁/think▷"
+"""The marks around a thinking block; small models mix their spellings, so any one closes a block."""
+_MARK = re.compile(rf"(?=[<\[◁])(?:(?P<opening>{_OPENING})|{_CLOSING})", re.IGNORECASE)
+_PREFILLED = re.compile(rf"(?:{_OPENING})\s*\Z", re.IGNORECASE)
+_BEFORE_FENCE = re.compile(f"(?:{_CLOSING})(?=```|~~~)", re.IGNORECASE)
+_WRAPPER_NAMES = r"(?:answer|final_answer|response|output)"
+_WRAPPER = re.compile(
+    rf"\s*<(?P<name>{_WRAPPER_NAMES})>(?P<answer>\s*[^\s<].*)</(?P=name)>\s*",
+    re.IGNORECASE | re.DOTALL,
 )
-"""The opening and the closing mark of a thinking block, as regular expressions."""
-_ANY = "|".join(f"(?P<o{i}>{start})|(?P<c{i}>{end})" for i, (start, end) in enumerate(_PAIRS))
-_MARK = re.compile(rf"(?=[<\[◁])(?:{_ANY})", re.IGNORECASE)
-_PREFILLED = re.compile(f"(?:{'|'.join(start for start, _ in _PAIRS)})\\s*\\Z", re.IGNORECASE)
-_BEFORE_FENCE = re.compile(f"(?:{'|'.join(end for _, end in _PAIRS)})(?=```|~~~)", re.IGNORECASE)
+"""Tags around the whole answer; an answer that begins with a tag may be XML."""
+_START_BLOCKS = re.compile(
+    r"""\s*(?>(?:
+      <(?P<name>analysis|reflection|reason|reasoning_content|inner_monologue|antThinking|cot)>
+        .*?</(?P=name)>
+    | <\|think\|>.*?<\|/think\|>
+    | <unused94>.*?<unused95>
+    | &lt;(?P<escaped>think|thinking)&gt;.*?&lt;/(?P=escaped)&gt;
+    | <details\ type=["']?reasoning["']?[^>\n]*>.*?</details>
+    )(?!\ [a-z])\s*)++"""
+    rf"(?=[^\s<]|<{_WRAPPER_NAMES}>)",
+    re.IGNORECASE | re.DOTALL | re.VERBOSE,
+)
+"""Blocks that are thoughts only at the start of a reply that goes on: their names have other uses."""
 _AROUND_ANSWER = re.compile(
     r"<\|(?:begin_of_solution|end_of_solution|START_RESPONSE|END_RESPONSE)\|>"
 )
@@ -34,13 +48,22 @@ _DECODED_FINAL = re.compile(r"assistantfinal(?=\s*\S)(?! [a-z])")
 """The channels of gpt-oss where its special tokens were left out."""
 _LINE_END = re.compile(r"[ \t]*(?:\n|\Z)")
 _MENTION = re.compile(r" [a-z]")
+_POINTER = re.compile(
+    r"\b(?:tags?|marks?|markers?|tokens?|delimiters?|strings?|elements?|blocks?)\b", re.IGNORECASE
+)
+_POINTING_END = re.compile(
+    r"\b(?:the|an?|its?|with|at|by|of|as|is|are|and|or|to|for|in|on|after|before|until|from|like|than"
+    r"|closing|called|writes?|emits?|prints?|finds?|uses?|adds?|sees?)\Z",
+    re.IGNORECASE,
+)
+"""Words that point to a mark as the subject of a sentence."""
+_SENTENCE_START = re.compile(r"[ \t]+[A-Z0-9`]")
 _REST_OF_SENTENCE = re.compile(r"""[ \t]+\S|[.,:;!?)\]}*]|["'](?!\w)""")
 _LOOK_BACK = 200
 """Number of characters before a mark that decide what it is."""
 
 
 class _Mark(NamedTuple):
-    pair: int
     opens: bool
     start: int
     end: int
@@ -58,10 +81,12 @@ def without_thinking(text: str, prompt: str = "") -> str:
     | the same after a line that ends with a colon | text | `Use tags:` `<think>` ... |
     | opens within a line of a reply that began with a thought | a thought, if a closing mark follows | `<think>a</think>One. <think>b</think>Two.` |
     | closes without an opening one, as a line or before text without a space | the end of a thought that began with the reply | `hm.</think>Use a dict.` |
+    | the same between spaces, alone in the reply, and no word points to it | the same | `hm. </think> Use a dict.` |
     | the same, and nothing follows | a slip: the mark alone goes | `Use a dict.</think>` |
     | any other | text | `Split at "</think>".` |
 
-    A reply that is one unfinished thought has an empty answer.
+    A reply that is one unfinished thought has an empty answer. Tags around the whole answer are left
+    out, as in `<answer>Use a dict.</answer>`.
 
     Args:
         text: The reply.
@@ -73,9 +98,12 @@ def without_thinking(text: str, prompt: str = "") -> str:
         text = f"{prefilled[0].rstrip()}\n{text}"
     text = _final_channel(text)
     marks = _marks(text)
-    if not marks:
-        return text
-    return _AROUND_ANSWER.sub("", _outside_blocks(text, marks))
+    if marks:
+        text = _AROUND_ANSWER.sub("", _outside_blocks(text, marks))
+    if blocks := _START_BLOCKS.match(text):
+        text = text[blocks.end() :]
+    wrapper = _WRAPPER.fullmatch(text)
+    return wrapper["answer"] if wrapper else text
 
 
 def _outside_blocks(text: str, marks: Sequence[_Mark]) -> str:
@@ -84,7 +112,8 @@ def _outside_blocks(text: str, marks: Sequence[_Mark]) -> str:
     position = 0
     mentions: list[_Mark] = []
     began_with_block = False
-    for mark, closing in zip(marks, _closing_marks(marks), strict=True):
+    is_alone = len(marks) == 1
+    for mark, closing in zip(marks, _closing_marks(text, marks), strict=True):
         if mark.in_code or mark.start < position:
             continue
         if mark.opens and _opens_block(text, mark, closing, position, in_thoughts=began_with_block):
@@ -95,7 +124,7 @@ def _outside_blocks(text: str, marks: Sequence[_Mark]) -> str:
             mentions.append(mark)
         elif mentions and _is_line(text, mark) <= _is_line(text, mentions[-1]):
             mentions.pop()
-        elif _closes_reply_start(text, mark):
+        elif _closes_reply_start(text, mark) or (is_alone and _is_between_sentences(text, mark)):
             is_last = not text[mark.end : mark.end + _LOOK_BACK].strip()
             parts = [*parts, text[position : mark.start]] if is_last else []
             position = mark.end
@@ -108,27 +137,42 @@ def _marks(text: str) -> list[_Mark]:
         return []
     # A fence is code also where it follows a closing mark in its line.
     code = CodeSpans(_BEFORE_FENCE.sub(lambda match: f"{match[0][:-1]}\n", text))
-    marks = []
-    for match in matches:
-        group = str(match.lastgroup)
-        in_code = match.start() in code
-        marks.append(_Mark(int(group[1:]), group[0] == "o", *match.span(), in_code))
-    return marks
+    return [
+        _Mark(match["opening"] is not None, *match.span(), match.start() in code)
+        for match in matches
+    ]
 
 
-def _closing_marks(marks: Sequence[_Mark]) -> list[_Mark | None]:
-    """Return for each mark the closing mark of the block that it would open."""
-    outside_code: dict[int, _Mark] = {}
-    anywhere: dict[int, _Mark] = {}
-    closing = []
+def _closing_marks(text: str, marks: Sequence[_Mark]) -> list[_Mark | None]:
+    """Return for each mark the mark that closes the block that it would open."""
+    outside_code: _Mark | None = None
+    anywhere: _Mark | None = None
+    closing: list[_Mark | None] = []
     for mark in reversed(marks):
         # A thought that leaves a code fence open has its closing mark in what looks like code.
-        closing.append(outside_code.get(mark.pair) or anywhere.get(mark.pair))
+        closing.append(outside_code or anywhere)
         if not mark.opens:
-            anywhere[mark.pair] = mark
+            anywhere = mark
         if not mark.opens and not mark.in_code:
-            outside_code[mark.pair] = mark
+            outside_code = mark
+    if not anywhere and not text[: marks[0].start].strip():
+        closing[-1] = _repeated_opening(text, marks)
     return closing[::-1]
+
+
+def _repeated_opening(text: str, marks: Sequence[_Mark]) -> _Mark | None:
+    """Return the opening mark that stands at the end of the first block, as in `<think>hm<think>`."""
+    return next(
+        (
+            mark
+            for mark in marks[1:]
+            if not mark.in_code
+            and text[marks[0].end : mark.start].strip()
+            and text[mark.end :].strip()
+            and _closes_reply_start(text, mark)
+        ),
+        None,
+    )
 
 
 def _opens_block(
@@ -175,6 +219,20 @@ def _closes_reply_start(text: str, mark: _Mark) -> bool:
     if _LINE_END.match(text, mark.end):
         return touches or before.rstrip()[-1:] in (".", "!", "?")
     return touches and not _REST_OF_SENTENCE.match(text, mark.end)
+
+
+def _is_between_sentences(text: str, mark: _Mark) -> bool:
+    """Tell whether a new sentence follows a mark between spaces, and no word points to the mark."""
+    before = text[max(0, mark.start - _LOOK_BACK) : mark.start]
+    words = before.rstrip()
+    around = before + text[mark.end : mark.end + _LOOK_BACK].partition("\n")[0]
+    return (
+        before[-1:] in (" ", "\t")
+        and words[-1:] != ":"
+        and bool(_SENTENCE_START.match(text, mark.end))
+        and not _POINTING_END.search(words)
+        and not _POINTER.search(around)
+    )
 
 
 def _final_channel(text: str) -> str:

@@ -40,6 +40,12 @@ THOUGHTS = {
     "after a label": "Assistant: <think>\nhm\n</think>\n\n",
     "after control tokens": "<|im_start|>assistant\n<think>\nhm\n</think>\n",
     "with a turn in it": "<think>\nUser: How do I sort it?\nHuman: hm\n</think>\n",
+    "closed by another spelling": "<think>hm</thinking>\n",
+    "opened by another spelling": "<thinking>hm</think>\n",
+    "closed by another mark": "[THINK]hm</think>\n",
+    "mentions another mark": "<think>\nThey write </thinking> and </think>.\n</think>\n",
+    "after a byte order mark": "\ufeff<think>hm</think>",
+    "after an invisible space": "\u200b\n<think>hm</think>\u200b\n",
     "longer than an answer": "<think>" + "hm, so. well, then. " * 3000 + "</think>",
 }
 UNFINISHED = [
@@ -52,6 +58,10 @@ UNFINISHED = [
     "<|channel|>analysis<|message|>hm",
     "<think>hm</think>",
     "Assistant: <think>hm",
+    "\ufeff<think>hm",
+    "<think>They write <think> in it.",
+    "<think>\n<think>\nhm",
+    "<think>hm<think>",
 ]
 ANSWERS = [
     "Use this:\n\n```xml\n<think>\nhm\n</think>\n```\n\nThen parse it.",
@@ -79,6 +89,41 @@ ANSWERS = [
     "- Write it:\n\n    ```xml\n    <think>\n    hm\n    </think>\n    ```\n\nThen parse it.",
     "Use this.\n\n```xml\n<think>\nhm\n</think>",
     "The mark ``</think>`` is a token.",
+    "the tag </think> closes a block",
+    "The parser splits at </think> Then it keeps the rest.",
+    "R1 ends its thoughts with </think> B.",
+    "They are two. </think> closes a block.",
+    "Write `<think>` first. </think> Then the answer.",
+    "<answer> is the tag of the answer.",
+    "<answer>4</answer> is what the parser reads.",
+    "<response>\n<status>ok</status>\n</response>",
+    "<answer></answer>",
+    "The XML is <output>5</output>",
+    "<reason>The key is missing.</reason>\n<code>404</code>",
+    "<analysis> and </analysis> are tags.",
+    "<analysis>It is linear.</analysis>",
+    "<reflection>\nIt never ends.",
+    "Use tags.\n<analysis>\nhm\n</analysis>\nDone.",
+    '<details type="note">A note.</details>\nUse a dict.',
+    "<details>\n<summary>Why</summary>\nSo.\n</details>\nUse a dict.",
+]
+START_BLOCKS = [
+    "<analysis>hm</analysis>\n",
+    "<Analysis>\nhm\n</Analysis>",
+    "<reflection>hm</reflection>\n",
+    "<reason>hm</reason>\n",
+    "<reasoning_content>hm</reasoning_content>\n",
+    "<inner_monologue>hm</inner_monologue>\n",
+    "<antThinking>hm</antThinking>\n",
+    "<cot>\nhm\n</cot>\n\n",
+    "<|think|>hm<|/think|>",
+    "<unused94>thought\nhm<unused95>",
+    "&lt;think&gt;hm&lt;/think&gt;\n",
+    '<details type="reasoning">\n<summary>Thoughts</summary>\nhm\n</details>\n',
+    "<details type='reasoning' done='true'>hm</details>\n",
+    "<think>a</think>\n<reflection>b</reflection>\n",
+    "<analysis>a</analysis>\n<reflection>b</reflection>\n<cot>c</cot>\n",
+    "\ufeffAssistant: <analysis>hm</analysis>\n",
 ]
 
 
@@ -86,6 +131,21 @@ ANSWERS = [
 @pytest.mark.parametrize("name", THOUGHTS)
 def test_the_answer_is_the_reply_without_its_thoughts(name, answer):
     assert clean(THOUGHTS[name] + answer) == answer
+
+
+@pytest.mark.parametrize("block", START_BLOCKS)
+@pytest.mark.parametrize("answer", [SORT, f"{SORT}\n<analysis>\nIt is fast.\n</analysis>", "B"])
+def test_a_block_of_another_name_is_a_thought_at_the_start_of_a_reply(block, answer):
+    assert clean(block + answer) == answer
+
+
+@pytest.mark.parametrize("name", ["answer", "Answer", "final_answer", "response", "output"])
+@pytest.mark.parametrize("before", ["", "<think>hm</think>", "<analysis>hm</analysis>\n", "\ufeff"])
+def test_tags_around_the_whole_answer_are_left_out(before, name):
+    assert clean(f"{before}<{name}>{SORT}</{name}>") == SORT
+    assert clean(f"{before}<{name}>\n{SORT}\n</{name}><|im_end|>") == SORT
+    assert clean(f"{before}<{name}>{SORT}</{name}> It sorts.").endswith("> It sorts.")
+    assert parse_choice(f"{before}<{name}>B</{name}>", ["A", "B"]) == "B"
 
 
 @pytest.mark.parametrize("reply", UNFINISHED)
@@ -105,6 +165,15 @@ def test_marks_that_an_answer_shows_or_mentions_stay(answer):
     [
         ("First.\n<think>\nhm\n</think>\nSecond.", "First.\n\nSecond."),
         ("First.\n<think>\nhm", "First.\n<think>\nhm"),
+        ("First.\n<think>\nhm\n</thinking>\nSecond.", "First.\n\nSecond."),
+        (f"<think>hm<think>\n{SORT}", SORT),
+        (f"<think>\nhm\n<think>\n\n{SORT}", SORT),
+        (f"<think>hm<thinking>{SORT}", SORT),
+        (f"[THINK]hm[THINK]\n{SORT}", SORT),
+        ("Okay, the user wants B. </think> B", "B"),
+        ("hm hm </think> Use sorted(d).", "Use sorted(d)."),
+        ("So it is a list! </thinking> `sorted(d)` sorts it.", "`sorted(d)` sorts it."),
+        ("Two lines.\nhm [/THINK] 42 is the answer.", "42 is the answer."),
         ("Use a dict.\n</think>", "Use a dict."),
         ("hm</think>\n\n", "hm"),
         ("<think>a</think>One. <think>b</think>Two.", "One. Two."),
@@ -134,6 +203,8 @@ def test_text_around_a_thought_is_the_answer(reply, answer):
         (SORT, "<|im_start|>assistant\n<think>\n\n</think>\n\n", SORT),
         (SORT, "Why does <think> end?\n<|im_start|>assistant\n", SORT),
         ("hm", "[THINK]", ""),
+        ("<think>\nhm", "assistant\n<think>\n", ""),
+        (f"hm</thinking>{SORT}", "assistant\n<think>\n", SORT),
     ],
 )
 def test_a_thought_that_the_chat_format_began_is_no_answer(reply, prompt, answer):
@@ -190,7 +261,8 @@ def test_the_reasoning_of_a_model_that_thinks_holds_no_thinking_block():
 pieces = st.sampled_from(
     ["<think>", "</think>", "\n", "`", "```", "hm", " ", "[THINK]", "[/THINK]", "<|channel|>",
      "analysis", "<|message|>", "final", "<|end|>", "    ", "Assistant:", "user", "User: hi", ".",
-     "Question: why?", "<|im_end|>", "### Response:", ":", "Human: more"]
+     "Question: why?", "<|im_end|>", "### Response:", ":", "Human: more", "<answer>", "</answer>",
+     "<cot>", "</cot>", "\ufeff", "</thinking>", "B"]
 )  # fmt: skip
 
 
@@ -204,7 +276,8 @@ def test_cleaning_a_clean_reply_of_a_reasoning_model_changes_nothing(text):
 @pytest.mark.parametrize(
     "piece",
     ["<think>\n", "<think></think>", "</think>", "<think>`</think>`\n", "< ", "<|channel|>", "` ",
-     "```a\n", "a </think>\n", "a <think>", "[THINK]", "analysisA", "assistantfinal"],
+     "```a\n", "a </think>\n", "a <think>", "[THINK]", "analysisA", "assistantfinal",
+     "<cot>a</cot>", "<cot>", "<answer>", "<think>a", "\u200b ", "a </think> A", "</details>"],
 )  # fmt: skip
 def test_any_endless_reply_of_marks_is_cleaned_in_linear_time(piece):
     with at_most_cpu_seconds(10):
