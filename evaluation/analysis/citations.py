@@ -5,44 +5,85 @@ from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING
 
+from evaluation.metrics.normal_text import normal_text
+from graph.markdown.elements import CODE
+from graph.retrieval.letters import LETTER, UNSPACED
+
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
-_SEPARATOR = r"\s*(?:[;&\u2013-]|to\b|,?\s*(?:and|or)\b|,)\s*"
-_NUMBERS = rf"\^?\d{{1,4}}(?:{_SEPARATOR}\^?\d{{1,4}})*"
+_SPACED_LETTER = rf"(?![{UNSPACED}]){LETTER}"
+"""A letter after which a bracket is an index or a call. Scripts without spaces put none before it."""
+_OPEN, _CLOSE = r"[\[\u3010\uff3b]", r"[\]\u3011\uff3d]"
+_DASH = r"(?:[\u2010-\u2015\u2212-]|\.{2,3}|\u2026)"
+_NUMBERED = r"[\s:]*(?:(?:numbers?|nos?\.)\s*)?"
+_SOURCE = rf"(?:passage|source|doc(?:ument)?|citation|ref(?:erence)?)s?{_NUMBERED}"
+_NUMBER = rf"(?:{_SOURCE})?[#^]?\d{{1,4}}"
+_SEPARATOR = rf"\s*(?:[;&\uff1b\u3001\uff0c]|{_DASH}|to\b|(?:,\s*)?(?:and|or)\b|,)\s*"
+_NUMBERS = rf"{_NUMBER}(?:{_SEPARATOR}{_NUMBER})*"
+_NOTE = r"\s*(?:\u2020[^\]\u3011\u2020]{0,80})?"
+"""The name of the source in `\u30101\u2020name\u3011`."""
 _BRACKETS = re.compile(
-    # An index or a list of code is no citation: `row[1]`, `pairs = [1, 2]`. Full-width brackets are
-    # no part of code, and scripts without spaces put none before a bracket.
-    r"(?:(?<![A-Za-z0-9_)\[\]=])(?<!=\s)|(?=[\u3010\uff3b]))"
-    rf"(?:[\[\u3010\uff3b]\s*(?:passages?\s+|sources?\s+)?{_NUMBERS}\s*(?:\u2020[^\]\u3011\u2020]{{0,80}})?[\]\u3011\uff3d])+",
+    # Full-width brackets are no part of code.
+    rf"(?:(?<!{_SPACED_LETTER})(?<![)\[\]$!@&])(?<!\?\.)|(?=[\u3010\uff3b]))"
+    rf"(?:\[\[{_NUMBERS}\]\]|{_OPEN}\s*(?!\#){_NUMBERS}{_NOTE}{_CLOSE})+",
     re.IGNORECASE,
 )
 _GROUP = re.compile(r"[\[\u3010\uff3b]([^\[\]\u3010\u3011\uff3b\uff3d]*)")
-_PHRASE = re.compile(rf"\bpassages?\s+({_NUMBERS})(?![\d.]*\d)", re.IGNORECASE)
-_DEPTHS = {"link_open": 1, "link_close": -1, "<code>": 1, "</code>": -1}
-"""Change of the number of open links and elements of code, by the type or the text of a token."""
-_RANGE = re.compile(r"(\d+)(?:\s*(?:[\u2013-]|to)\s*\^?(\d+))?")
+_BROKEN_RANGE = re.compile(rf"(?<=\d){_CLOSE}({_DASH}){_OPEN}(?=\d)")
+_PHRASE = re.compile(rf"\bpassages?(?=[\s#]){_NUMBERED}({_NUMBERS})(?![\d.]*\d)", re.IGNORECASE)
+_RANGE = re.compile(rf"(\d+)(?:\s*(?:{_DASH}|to)\s*(?:{_SOURCE})?[#^]?(\d+))?", re.IGNORECASE)
+
+_LIST = r"\[(?:[^\[\]\n]|\[[^\[\]\n]*\])*\]"
+_LITERAL = r"""(?:"[^"\n]*"|[-+]?[\d.][\w.+-]*|TRUE|FALSE|NA|NULL|NaN|-?Inf)"""
+_UNMARKED_CODE = re.compile(
+    rf"""
+    # print([1, 2])
+    {_SPACED_LETTER}\([^()]*\)
+    # {{"a": [1]}}
+    | \{{[^{{}}]*\}}
+    # a, b = [1], [2]
+    | (?:=|[-=]>|<-|["']:|\b(?:return|yield|print))\s*{_LIST}(?:,\s*{_LIST})*
+    # a [1] = 5, [1, 2].sort()
+    | {_LIST}(?:\s*[-+*/|&]?=|\.[a-z_]|\()
+    # for i in [1, 2]:
+    | \b(?:for\s\w+(?:,\s*\w+)*|(?:if|elif|while)\s[\w.]+(?:\snot)?)\sin\s{_LIST}\s*[:\]{{]
+    # [[1], [2]]
+    | \[\s*\[[\d,\s]*\]\s*,[\[\]\d,\s]*\]
+    # R's output: [1] 4.5
+    | ^[ \t]*\[\d+\](?:[ \t]+{_LITERAL})+[ \t]*$
+    """,
+    re.VERBOSE | re.MULTILINE,
+)
+"""Code that stands in prose without marks."""
+_MOST_NESTED = 5
+"""Calls and braces in one another that are looked for."""
+_PROMPT = re.compile(r"[\W\d]{0,40}>>>\s|\W{0,40}(?:In|Out)\s?\[\d+\]:")
+"""The start of a line of an interpreter's session."""
+_TAG = re.compile(r"<(/?)(\w+)")
 
 
 def cited_numbers(answer: str, passages: int) -> set[int]:
     """Return the numbers of the passages that an answer cites, from 1 to `passages`.
 
-    Citations are `[1]`, `[1, 2]`, `[1-3]`, `[1][2]`, `[^1]`, with full-width brackets too, and
-    "passage 1". Brackets with a number that no passage has are no citation, nor is anything in code
-    or the text or target of a link.
+    Citations are `[1]`, `[1, 2]`, `[1-3]`, `[1]-[3]`, `[1][2]`, `[[1]]`, `[^1]`, `[source: 1]`,
+    `<sup>1</sup>`, with full-width brackets too, and "passage 1". Brackets with a number that no
+    passage has are no citation, nor is anything in code, also where no mark of Markdown says that it
+    is code, or in the text or target of a link.
 
     Args:
         answer: Markdown.
         passages: The number of passages in the prompt.
     """
     numbers: set[int] = set()
-    for prose in _prose(answer):
-        lists = [group for run in _BRACKETS.findall(prose) for group in _GROUP.findall(run)]
-        for text in (*lists, *_PHRASE.findall(prose)):
-            named = _expand(text.partition("\u2020")[0])
-            if all(1 <= first <= last <= passages for first, last in named):
-                numbers.update(n for first, last in named for n in range(first, last + 1))
+    for prose in _prose(normal_text(answer)):
+        text = _without_code(_BROKEN_RANGE.sub(r"\1", prose))
+        lists = [group for run in _BRACKETS.findall(text) for group in _GROUP.findall(run)]
+        for cited in (*lists, *_PHRASE.findall(text)):
+            ranges = _expand(cited.partition("\u2020")[0])
+            if all(1 <= first <= last <= passages for first, last in ranges):
+                numbers.update(n for first, last in ranges for n in range(first, last + 1))
     return numbers
 
 
@@ -51,23 +92,41 @@ def _expand(text: str) -> list[tuple[int, int]]:
     return [(int(first), int(last or first)) for first, last in _RANGE.findall(text)]
 
 
+def _without_code(prose: str) -> str:
+    """Return prose with a letter in place of code: brackets behind code are an index into it."""
+    for _ in range(_MOST_NESTED):
+        prose, count = _UNMARKED_CODE.subn("x", prose)
+        if not count:
+            break
+    return prose
+
+
 def _prose(markdown: str) -> Iterator[str]:
-    """Yield the text of each paragraph, heading and cell without code and links."""
+    """Yield the text of each paragraph, heading and cell without marked code, sessions and links."""
+    lines = markdown.split("\n")
     for token in _parser().parse(markdown):
-        if token.type == "inline":
+        if token.type == "inline" and not any(map(_PROMPT.match, lines[slice(*token.map or ())])):
             yield "".join(_texts(token.children or []))
 
 
 def _texts(tokens: list["Token"]) -> Iterator[str]:
-    skipped = 0
+    links = elements = 0
     for token in tokens:
-        skipped += _DEPTHS.get(token.type) or _DEPTHS.get(token.content.lower(), 0)
-        if token.type in ("softbreak", "hardbreak"):
+        tag = _TAG.match(token.content) if token.type == "html_inline" else None
+        name = tag[2].lower() if tag else ""
+        links += {"link_open": 1, "link_close": -1}.get(token.type, 0)
+        if tag and name in CODE:
+            elements = max(0, elements + (-1 if tag[1] else 1))
+            yield "x"
+        elif token.type in ("softbreak", "hardbreak"):
             yield "\n"
-        elif token.type == "text" and not skipped:
+        elif links or elements:
+            continue
+        elif name == "sup":
+            yield "]" if tag and tag[1] else "["
+        elif token.type == "text":
             yield token.content
         elif token.type == "code_inline":
-            # The brackets behind code are an index into it: `row`[1].
             yield "x"
 
 
