@@ -13,25 +13,29 @@ import re
 
 from nodes.markdown_code import CodeSpans
 
-_HEADER = r"(?:<\|im_start\|>|<\|start_header_id\|>|<start_of_turn>|<\|start\|>)"
-_HEADER_END = r"(?:<\|end_header_id\|>|<\|im_sep\|>)?"
+_HEADER = r"(?:<\|(?:im_start|start_header_id|header_start|start_of_role|start)\|>|<start_of_turn>)"
+_HEADER_END = r"(?:<\|(?:end_header_id|header_end|end_of_role|im_sep)\|>)?"
 _USER = (
-    rf"{_HEADER}(?:user|system|developer)\b{_HEADER_END}|<\|(?:user|system|USER_TOKEN|SYSTEM_TOKEN)\|>"
+    rf"{_HEADER}(?:user|system|developer)(?![a-z]){_HEADER_END}|<\|(?:user|system|USER_TOKEN|SYSTEM_TOKEN)\|>"
     r"|\[INST\]|<\uff5cUser\uff5c>"
 )
 _ASSISTANT = (
-    rf"{_HEADER}(?:assistant|model)\b{_HEADER_END}|<\|(?:assistant|CHATBOT_TOKEN)\|>"
+    rf"{_HEADER}(?:assistant|model)(?![a-z]){_HEADER_END}|<\|(?:assistant|CHATBOT_TOKEN)\|>"
     r"|\[/INST\]|<\uff5cAssistant\uff5c>"
 )
 _OTHER = (
     r"<\|(?:im_start|im_end|im_sep|end|endoftext|eot_id|eom_id|end_of_text|begin_of_text|end_of_turn"
-    r"|start_header_id|end_header_id|start|return|START_OF_TURN_TOKEN|END_OF_TURN_TOKEN)\|>"
-    r"|</?SYS>>|<</?SYS>>|<(?:start|end)_of_turn>|<\uff5c[^\uff5c\n]{1,30}\uff5c>|</s>"
+    r"|start_header_id|end_header_id|start|return|START_OF_TURN_TOKEN|END_OF_TURN_TOKEN|EOS_TOKEN"
+    r"|eot|EOT|eom|eos|header_start|header_end|start_of_role|end_of_role|assistant_end|user_end)\|>"
+    r"|</?SYS>>|<</?SYS>>|<(?:start|end)_of_turn>|<\uff5c[^\uff5c\n]{1,30}\uff5c>|</s>|<eos>|\[EOS\]"
 )
 _TOKEN = re.compile(rf"(?P<user>{_USER})|(?P<assistant>{_ASSISTANT})|{_OTHER}")
-_RUN = re.compile(rf"(?:(?:{_USER}|{_ASSISTANT}|{_OTHER}|<s>)\s*)+")
+_RUN = re.compile(rf"(?:(?:{_USER}|{_ASSISTANT}|{_OTHER}|<s>|<bos>|\[BOS\])\s*)+")
 """Tokens with nothing but white space between them."""
 _MENTION = re.compile(r" [a-z]")
+_TEXT_START = re.compile(r"<(?:s|bos|sos)>|\[BOS\]", re.IGNORECASE)
+"""A text that shows it shows its end as well."""
+_TEXT_END = ("</s>", "<eos>", "[EOS]")
 _LIST_MARK = re.compile(r"(?:[-*+>|]|\d{1,3}[.)])*")
 _LOOK_BACK = 200
 """Number of characters before a token that decide what it is."""
@@ -69,7 +73,7 @@ def _is_cut(text: str, run: re.Match[str]) -> bool:
     # [/INST] ends a user's turn: text before it is a template.
     if not content or content.endswith(":") or run[0].startswith("[/INST]"):
         return False
-    if not _TOKEN.match(run[0]) or (run[0].startswith("</s>") and "<s>" in before):
+    if not _TOKEN.match(run[0]) or (run[0].startswith(_TEXT_END) and _TEXT_START.search(before)):
         return False
     if _MENTION.match(text, run.end() - 1 if run[0][-1].isspace() else run.end()):
         return False

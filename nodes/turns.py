@@ -11,6 +11,7 @@ A line that begins a turn, outside code:
 |---|---|---|---|
 | label | user | `User`, `Human`: it asks, requests or thanks | `User: How do I sort it?` |
 | label | question | `Question`, `Q`: it is a sentence, and the reply does not answer it below | `Question 2: Why?` |
+| label | question | `Task`, `Problem 2`: the same, it requests, and it begins a paragraph | `Task: Sort it.` |
 | label | task | always; `Exercise` needs a number | `Exercise 2: Sort a list.` |
 | label | assistant | it is a sentence | `Assistant: Is there more?` |
 | label | result | never by itself; it goes on with a dialogue | `Answer: 5` |
@@ -23,6 +24,7 @@ It belongs to the answer all the same in these cases:
 | case | example |
 |---|---|
 | it is the first line, or a line that ends with a colon or a bracket or is a title is before it | `It prints:` `User: hi, how are you?` |
+| the answer names its label before | `print("User: hi")` `User: hi, how are you?` |
 | a setting is beside it, and it asks nothing | `Host: x.org` `User: show me` |
 | it goes on with turns that stay, or an earlier one of its speaker stays | `User: git` `Assistant: gpt` |
 | a paragraph follows that no speaker said | `User: How?` *blank* `The program then ends.` |
@@ -40,6 +42,8 @@ _SPEAKERS = {
     "human": "user",
     "question": "question",
     "q": "question",
+    "task": "question",
+    "problem": "question",
     "instruct": "task",
     "exercise": "task",
     "instruction": "task",
@@ -56,28 +60,47 @@ _SPEAKERS = {
 }
 """The speaker of each role."""
 _LABEL = re.compile(
-    r" {0,3}(?:\#{1,6} *)?(?P<bold>\*\*|__)?"
-    r"(?P<role>[Uu]ser|USER|[Hh]uman|HUMAN|Instruct|Question|Q|[Aa]ssistant|ASSISTANT|AI|Bot|Chatbot"
+    r" {0,3}(?:\#{1,6} *)?(?P<bold>\*{1,3}|_{1,3})?(?P<bracket>\[)?"
+    r"(?P<role>[Uu]ser|USER|[Hh]uman|HUMAN|Instruct|Question|Q(?=\d{1,3}[:.].*\?)|Q(?!\d)|Task"
+    r"|Problem(?= \d)|[Aa]ssistant|ASSISTANT|AI|Bot|Chatbot"
     r"|Answer|A|Output|Response|Solution|(?:Follow-up )?(?P<exercise>Exercise)(?:s|(?= \d)))"
-    r"(?P<number> \d{1,3}(?=[:.]))?(?:(?:\*\*|__)?:|(?<=\d)\.)(?:\*\*|__)?(?P<value>.*)"
+    r"(?P<number> ?\d{1,3}(?=[:.]))?(?(bracket)\])"
+    r"(?: ?(?:\*{1,3}|_{1,3})?[:\uff1a]|(?<=\d)\.)(?:\*{1,3}|_{1,3})?(?P<value>.*)"
 )
 _HEADING_ROLE = re.compile(
     r"\#{3,4} *(?P<role>Instruction|Human|Assistant|Response|User)(?P<colon>:?) *"
 )
 _BARE_ROLE = re.compile(r"(?P<role>user|assistant|system|human) *")
 _OWN_LABEL = re.compile(
-    r"(?P<bold>\*\*|__)?(?:(?P<weak>AI|Bot|Chatbot)|Assistant|ASSISTANT|AI Assistant|(?:Final )?Answer)"
-    r"(?(bold)(?::(?P=bold)|(?P=bold):)|:)(?=\s|\Z)"
-    r"|\#{2,4} *(?:Response|Assistant|Answer)(?:: *(?=\n|\Z)| *\n(?=\S))"
-    r"|assistant *\n(?=\s*\S+[ \t]+\S)"
+    r"(?P<mark>\*{1,3}|_{1,2})?(?P<bracket>\[)?(?:(?i:AI assistant|assistant|(?:final )?answer)"
+    r"|(?P<weak>AI|Bot|Chatbot|A(?=: +\S+ +\S)(?!(?s:.*)\nB:)|Response(?=: +[A-Z`'\"*]\S* +\S)))"
+    r"(?(bracket)\])(?(mark)(?:[:\uff1a](?P=mark)|(?P=mark) ?[:\uff1a])| ?[:\uff1a])(?=\s|\Z|[A-Z`]|[^\x00-\x7f])"
+)
+_OWN_HEADING = re.compile(
+    r"\#{2,4} *(?:Response|Assistant|Answer)(?:: *(?=\n|\Z)| *\n(?=\S))"
+    r"|(?P<section>\#{1,4} *(?:(?:Response|Assistant|Answer): *(?=\S)|(?:Final )?Answer *\n(?=\s*\S)))"
+    r"|(?:[Aa]ssistant|ASSISTANT) *\n(?=\s*\S+[ \t]+\S)"
 )
 _SETTING = re.compile(r"[ \t]*[A-Za-z_][\w.-]*(?: [\w.-]+)?[ \t]*[:=][ \t]*\S")
 _SPEECH = re.compile(
-    r"(?i:\?|^(?:thank|thx|ok|hi\b|hello|hey|yes\b|no\b|great|good|nice|cool|sort|write|explain|show"
+    r"\?|^(?:thank|thx|ok|hi\b|hello|hey|yes\b|no\b|great|good|nice|cool|sort|write|explain|show"
     r"|give|make|add|use|tell|help|fix|create|implement|convert|change)"
-    r"|\b(?:my|me|you|your|we|our|please|thanks|how|what|why|which|now|can|could)\b)|\bI\b"
+    r"|\b(?:please|thanks)\b",
+    re.IGNORECASE,
 )
-"""Marks of what a user says: a question, a request, thanks, the first or second person."""
+"""Marks of what a user says: a question, a request or thanks."""
+_SPEECH_IN_SENTENCE = re.compile(
+    r"(?i:\b(?:my|me|you|your|we|our|how|what|why|which|now|can|could)\b)|\bI\b"
+)
+"""Marks of it if they are in a sentence: `User: your name` is none."""
+_REQUEST = re.compile(
+    r"(?:write|implement|create|given|reverse|sort|find|explain|design|define|compute|calculate|print"
+    r"|return|count|convert|build|make|remove|generate|determine|what|how|why)\b",
+    re.IGNORECASE,
+)
+_MENTION = re.compile(rf"\b({'|'.join(_SPEAKERS)})\b['\"\])*_]{{0,3}} ?[:\uff1a]", re.IGNORECASE)
+_RULE = re.compile(r" {0,3}(?:-{3,}|\*{3,}|_{3,})\s*")
+_SYSTEM_TURN = re.compile(r"\W{0,9}System\W{1,6}You are .*")
 _PROSE = re.compile(r"[A-Za-z\"'`*(]")
 """The start of a paragraph that is no list, quotation or code."""
 _MIN_WORDS = 4
@@ -137,8 +160,22 @@ def own_turn(text: str) -> str:
     model's own. The cut leaves no answer empty.
     """
     text = without_label(_without_echo(without_label(text)))
-    text = before_next_token(text)
-    return "\n".join(text.split("\n")[: _run_on_start(text)])
+    turn = before_next_token(text)
+    turn = "\n".join(turn.split("\n")[: _run_on_start(turn)])
+    return turn if turn == text else _without_left_over(turn)
+
+
+def _without_left_over(text: str) -> str:
+    """Return a text that was cut without the lines at its end that belong to the next turn."""
+    lines = text.split("\n")
+    while len(lines) > 1:
+        before, line = lines[-2:]
+        # A rule right below a line makes that line a heading.
+        is_rule = _RULE.fullmatch(line) and not before.strip()
+        if line.strip() and not is_rule and not _SYSTEM_TURN.fullmatch(line):
+            break
+        lines.pop()
+    return "\n".join(lines)
 
 
 def without_label(text: str) -> str:
@@ -147,14 +184,24 @@ def without_label(text: str) -> str:
     for _ in range(_MAX_LABELS):
         text = without_leading_tokens(text)
         label = _OWN_LABEL.match(text)
-        if not label:
+        heading = _OWN_HEADING.match(text)
+        if label and not _is_entry(text, label):
+            text = text[label.end() :].lstrip()
+        elif heading and not (heading["section"] and "\n#" in text):
+            text = text[heading.end() :].lstrip()
+        else:
             break
-        next_line = text[label.end() :].partition("\n")[2].partition("\n")[0]
-        is_entry = _is_setting(next_line) or (label["weak"] and _SETTING.match(next_line))
-        if label[0].endswith((":", "*", "_")) and is_entry:
-            break
-        text = text[label.end() :].lstrip()
     return text
+
+
+def _is_entry(text: str, label: re.Match[str]) -> bool:
+    """Tell whether a label is a key among others, or the name of a variable."""
+    value, _, rest = text[label.end() :].partition("\n")
+    next_line = rest.partition("\n")[0]
+    is_variable = label[0].islower() and _is_setting(value)
+    return (
+        is_variable or _is_setting(next_line) or bool(label["weak"] and _SETTING.match(next_line))
+    )
 
 
 def _without_echo(text: str) -> str:
@@ -176,17 +223,30 @@ def _run_on_start(text: str) -> int:
     """Return the number of the line where another turn begins, or the number of lines."""
     lines = _lines(text)
     turns = _turns(lines)
+    mentions = _first_mentions(lines, turns)
     answer_roles: set[str] = set()
     end_of_answer_turn = 0
     for turn, reads_on in zip(turns, _read_as_dialogue(lines, turns), strict=True):
         if turn.speaker == "result" and turn.kind == "label":
             continue
-        goes_on = turn.role in answer_roles or turn.position == end_of_answer_turn
+        is_mentioned = turn.kind == "label" and mentions.get(turn.role, len(lines)) < turn.position
+        goes_on = is_mentioned or turn.role in answer_roles or turn.position == end_of_answer_turn
         if not goes_on and reads_on and _begins_run_on(lines, turn):
             return lines[turn.position].number
         answer_roles.add(turn.role)
         end_of_answer_turn = 0 if turn.has_prose else turn.position + len(turn.body) + 1
     return text.count("\n") + 1
+
+
+def _first_mentions(lines: Sequence[_Line], turns: Sequence[_Turn]) -> dict[str, int]:
+    """Return the position of the first line within which a label stands, for each role."""
+    starts = {turn.position for turn in turns}
+    mentions: dict[str, int] = {}
+    for position, line in enumerate(lines):
+        if position not in starts:
+            for role in _MENTION.findall(line.text):
+                mentions.setdefault(role.lower(), position)
+    return mentions
 
 
 def _lines(text: str) -> list[_Line]:
@@ -250,6 +310,8 @@ def _leaves_dialogue(
         )
     if turn.speaker == "question" and _is_answered(turn, following):
         return True
+    if turn.speaker == "user" and following and following.role == turn.role and not turn.body:
+        return True
     is_replied = following is not None and following.speaker in ("assistant", "result")
     if is_replied or not turn.has_prose:
         return False
@@ -275,6 +337,8 @@ def _begins_run_on(lines: Sequence[_Line], turn: _Turn) -> bool:
         return not has_headings and (turn.is_marked or is_followed)
     if turn.kind == "bare":
         return _is_bare_turn(lines, turn)
+    if turn.role in ("task", "problem"):
+        return lines[turn.position].after_blank and bool(_REQUEST.match(turn.speech))
     if turn.speaker == "task" or (turn.position == len(lines) - 1 and not turn.value.strip()):
         return True
     return _is_speech(turn.speech) if turn.speaker == "user" else _is_sentence(turn.speech)
@@ -315,7 +379,9 @@ def _is_beside_setting(lines: Sequence[_Line], turn: _Turn) -> bool:
 
 
 def _is_speech(text: str) -> bool:
-    return bool(_SPEECH.search(text)) and not _is_setting(text)
+    if _is_setting(text):
+        return False
+    return bool(_SPEECH.search(text) or (_is_sentence(text) and _SPEECH_IN_SENTENCE.search(text)))
 
 
 def _is_sentence(text: str) -> bool:

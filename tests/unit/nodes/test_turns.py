@@ -81,6 +81,34 @@ RUN_ONS = {
     "question in bold": "\n\n**Question:** How do I reverse it?",
     "end of text, and a new text": "\n\n<|endoftext|>Write a story.",
     "unanswered question": "\n\nQ: How do I reverse a list?",
+    # other forms of a label
+    "user, space before the colon": "\nUser : How do I reverse it?",
+    "user in brackets": "\n[User]: How do I reverse it?\n[Assistant]: Use reversed().",
+    "user, wide colon": "\nUser\uff1aHow do I reverse it?",
+    "user in italics": "\n*User:* How do I reverse it?\n*Assistant:* Use reversed().",
+    "human in italics, colon outside": "\n_Human_: How do I reverse it?",
+    "user, bold and italic": "\n\n***User:*** How do I reverse it?",
+    "numbered question": "\n\nQ2: How do I reverse it?",
+    "task": "\n\nTask: Reverse a list.",
+    "numbered task": "\n\nTask 2: Write a function that reverses a list.",
+    "numbered problem": "\n\nProblem 2: Reverse a list.",
+    "numbered problem that asks": "\n\nProblem 3: How many items are in the list?",
+    # what goes with the next turn
+    "rule and user": "\n\n---\n\nUser: How do I reverse it?",
+    "rule and control token": "\n\n***\n\n<|im_start|>user\nHow do I reverse it?",
+    "system and user": "\n\nSystem: You are a helpful assistant.\n\nUser: How do I reverse it?",
+    "system in bold, rule and user": "\n\n---\n**System:** You are a bot.\n**User:** thanks",
+    # more control tokens
+    "granite": "<|end_of_text|>\n<|start_of_role|>user<|end_of_role|>How do I reverse it?",
+    "llama 4": "<|eot|><|header_start|>user<|header_end|>\n\nHow do I reverse it?",
+    "gemma, label glued": "\n<start_of_turn>userHow do I reverse it?",
+    "eos": "<eos>",
+    "eot": "<|eot|>",
+    "eot in capitals": "<|EOT|>",
+    "eos in brackets": "[EOS]",
+    "eos on a line": "\n<eos>",
+    "end of role": "<|end_of_role|>",
+    "assistant end": "<|assistant_end|>",
 }
 
 KEPT = {
@@ -137,6 +165,9 @@ KEPT = {
     "open fence": "Run this.\n\n```python\nx = 1\nQuestion: int = 5",
     "inline token": "Stop at `<|im_end|>` and at `[INST]`.",
     "token in a sentence": "The token <|im_end|> closes a turn.",
+    "text between its tokens": "The text becomes <bos>Sort it.<eos>",
+    "tokens in brackets": "The row is [BOS] a b [EOS] and then padding.",
+    "eos in a sentence": "Append <eos> to each line.\n<eos> is one token.",
     "struck text": "It is <s>slow</s>\nfast.",
     "index": "x[INST] is a name",
 }
@@ -209,6 +240,36 @@ ANSWERS = [
     "[INST] {prompt} [/INST]",
     "class User:\n    pass\n\nclass Human:\n    pass",
     "eos = </s>\nbos = <s>",
+    # values that are no speech
+    "Store messages.\nUser: your name\nAssistant: the bot's name\nas keys.",
+    "Type your name.\nUser: input your name\nUser: input your age",
+    "It asks twice.\nUser: please enter your name\nUser: please enter your age",
+    "Fill in the form.\n\nUser: your account\n\nHuman: my name",
+    # labels that the answer names
+    "Set it so.\n\n```yaml\nuser: bob\n```\n\nUser: set it to your name.",
+    'print("User: hi")\nUser: hi, how are you?',
+    "The regex `^User:` works.\nUser: how are you? matches it.",
+    "Pass `Human:` as the stop word.\n\nHuman: how are you?",
+    "The template has Question: in it.\n\nQuestion: what is a list?",
+    "input('**User**: ')\n\n**User:** how are you?",
+    # lists
+    "There are two.\n\nProblem 1: The loop never ends.\n\nProblem 2: The index is wrong.",
+    "One is left.\n\nProblem 2: The list is empty, so max fails.",
+    "Gradle has one.\nTask: build the jar before the tests.",
+    "The board has one.\n\nTask: the report of this week.",
+    "Sales by quarter.\n\nQ1: sales grew by five percent.\nQ2: sales fell by two percent.",
+    "See the docs of [User].\n\n[User]: https://x.org/how-to",
+    "Title\n---\n\nText.\n\n---",
+    # keys that are no label of the answer
+    "assistant: gpt\ntemperature: 0.2",
+    "answer: int = 42",
+    "Assistant::new() makes one.",
+    "Response: 200 OK\nServer: nginx",
+    "A: 5\nB: 6",
+    "A: The first one is right.\n\nB: The second one is wrong.",
+    "A:",
+    "# Answer\n\nUse it.\n\n# Example\n\nx",
+    "### Response: JSON\n\nA list.\n\n### Errors\n\nNone.",
 ]
 """Answers that hold lines, headings or tokens like those of a chat."""
 
@@ -252,6 +313,34 @@ LABELLED = {
     "### Instruction:\nSort it.\n\n### Response:\n": SORT,
     "<|im_start|>user\nHow do I sort it?<|im_end|>\n<|im_start|>assistant\n": SORT,
     "user\nHow do I sort it?\nassistant\n": SORT,
+    "assistant: ": SORT,
+    "Assistant:": SORT,
+    "AI assistant: ": SORT,
+    "AI Assistant:\n": SORT,
+    "ASSISTANT : ": SORT,
+    "Assistant\uff1a": SORT,
+    "answer: ": SORT,
+    "Final answer: ": SORT,
+    "_Assistant_: ": SORT,
+    "*Assistant:* ": SORT,
+    "***Assistant:*** ": SORT,
+    "**Final answer:** ": SORT,
+    "[Assistant]: ": SORT,
+    "### Assistant: ": SORT,
+    "### Response: ": SORT,
+    "## Answer: ": SORT,
+    "# Answer\n\n": SORT,
+    "Assistant\n\n": SORT,
+    "Response: ": SORT,
+    "A: ": SORT,
+    "\ufeffAssistant: ": SORT,
+    "\u200bassistant\n": SORT,
+    "\ufeff\n<|im_start|>assistant\n": SORT,
+    "<start_of_turn>model": SORT,
+    "<|start_of_role|>assistant<|end_of_role|>": SORT,
+    "<|header_start|>assistant<|header_end|>\n\n": SORT,
+    "<bos><start_of_turn>model\n": SORT,
+    "[User]: How do I sort it?\n[Assistant]: ": SORT,
 }
 
 
@@ -304,7 +393,8 @@ def test_the_label_of_the_models_own_turn_is_left_out(label):
 @pytest.mark.parametrize(
     "reply",
     ["A", "Answer: A", "Output: A", "Response: A", "Final Answer: A", "**Answer:** A", "answer: a",
-     "**Answer**: A", "Assistant: A", "<|assistant|>\nA<|end|>", "A<|im_end|>", "A\n\nHuman: why?"],
+     "**Answer**: A", "Assistant: A", "assistant: A", "Assistant:A", "[Assistant]: A",
+     "*Answer:* A", "A<eos>", "### Response: A", "<start_of_turn>modelA", "<|assistant|>\nA<|end|>", "A<|im_end|>", "A\n\nHuman: why?"],
 )  # fmt: skip
 def test_a_choice_is_read_without_labels_and_tokens(reply):
     assert parse_choice(reply, ["A", "B"]) == "A"
@@ -318,7 +408,9 @@ def test_a_reply_that_is_more_than_a_label_and_a_choice_is_no_choice(reply):
 pieces = st.sampled_from(
     ["User: hi", "Human:", "Question 2: why?", "Answer: x", "Instruct: do it now.", "user", "model",
      "### Response:", "### User", "# Title", "\n", "\n\n", "  ", "    ", "`", "```", "~~~", ":", ".",
-     "<|im_end|>", "<|user|>", "[INST]", "[/INST]", "</s>", "Use a dict.", "key: v", "- ", "x", " y"]
+     "<|im_end|>", "<|user|>", "[INST]", "[/INST]", "</s>", "Use a dict.", "key: v", "- ", "x", " y",
+     "[User]: ", "*User:* ", "A: ", "---", "System: You are a bot.", "<eos>", "Task: sort it.",
+     "# Answer", "Q2: why?"]
 )  # fmt: skip
 
 
@@ -334,7 +426,8 @@ def test_a_cut_empties_no_reply_and_is_final(text):
 @pytest.mark.parametrize(
     "piece",
     ["User: hi\n", "user\n\n", "a </s> b ", "[INST] ", "Assistant: ", "# a\n", "key: v\n", "`a``b",
-     "```a\n", "~~~\n", "Question: why?\n\nSo.\n\n", "### User:\n", "<|im_end|>", " ", "**"],
+     "```a\n", "~~~\n", "Question: why?\n\nSo.\n\n", "### User:\n", "<|im_end|>", " ", "**",
+     "---\n\n", "User: x\n", "see User: x\n", "[User]: you?\n", "A: a b ", "*", "<eos> "],
 )  # fmt: skip
 def test_any_endless_reply_of_turns_is_cleaned_in_linear_time(piece):
     with at_most_cpu_seconds(10):
