@@ -24,13 +24,30 @@ _WHOLE = re.compile(r"[0-9]+")
 _FLOAT = re.compile(
     r"-?(?:0|[1-9][0-9]*)(?:\.([0-9]*)(?:[eE]([+-]?[0-9]{1,3}))?|[eE]([+-][0-9]{1,3}))"
 )
-_SEVERAL = re.compile(r"[0-9][0-9.]*(?:(?:\s*[,;|]\s*|\s+)[0-9][0-9.]*)+")
-_THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(?:,[0-9]{3})+")
-_DECIMAL_COMMA = re.compile(r"[0-9]+,0+")
+_SPACE = "[ \t\r\n]"
+"""White space that may separate ids; a no-break or thin space separates groups of one number."""
+_SPACES = re.compile(rf"{_SPACE}+")
+_SEPARATOR = re.compile(rf"{_SPACE}*[,;]{_SPACE}*|{_SPACE}+")
+_ITEM = r"""(?:[0-9][0-9.]*|"[^"]*"|'[^']*')"""
+_SEVERAL = re.compile(rf"{_ITEM}(?:(?:{_SPACE}*[,;|]{_SPACE}*|{_SPACE}+){_ITEM})+")
+_GROUPS = re.compile(
+    r"[1-9][0-9]{0,2}(?:(?:[,'\u2019\s][0-9]{3})+|(?:\.[0-9]{3}){2,})"
+    r"|[0-9]+(?:[^\S \t\r\n][0-9]+)+"
+)
+"""A number in groups of thousands; 7.000 is a float, and 7.000.001 is none."""
+_GROUPS_REFUSED = (
+    "may be one number in groups of thousands or several ids: write a number without groups, and "
+    "separate ids by ; or |, or write them as JSON"
+)
+_DECIMAL_COMMA = re.compile(r"[0-9][0-9.]*,0+")
 _LIST = re.compile(r"\[.*\]|\{.*\}|\(.*\)", re.DOTALL)
 _UNQUOTED = re.compile(r"""[^'"\[\]{}():]*""")
-_QUOTED = re.compile(r"""(["'])(.*)\1""", re.DOTALL)
-_SEPARATOR = re.compile(r"\s*[,;]\s*|\s+")
+_QUOTED = re.compile(r"""(["'])((?:(?!\1).)*)\1""", re.DOTALL)
+_SPREADSHEET_TEXT = re.compile(r"""="([^"]*)"|'([0-9][^']*)""")
+"""A cell that a spreadsheet keeps as text: ="11" or '11."""
+_EDGES = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\u200b\u200c\u200d\u2060\ufeff"
+"""White space and invisible characters."""
+_FULL_WIDTH_DIGITS = {0xFF10 + digit: str(digit) for digit in range(10)}
 
 
 class TableValues:
@@ -82,8 +99,9 @@ class TableValues:
             log_once(f"{self._path}: {line}")
 
     def _read(self, number: int, column: str, cell: str, single: bool) -> tuple[str, ...]:
+        plain = _plain(cell)
         try:
-            items = _split(cell, single=single)
+            items = _split(plain, single=single)
             ids = tuple(read_id(item) for item in items)
         except ValueError as error:
             shown = cell if len(cell) <= 40 else f"{cell[:40]}..."
@@ -93,7 +111,9 @@ class TableValues:
                 self._count("words for a missing value, read as none", f" ({item})")
             elif _FLOAT.fullmatch(item):
                 self._count("floats, read as whole numbers", f" ({item} as {name})")
-        if _LIST.fullmatch(cell) or (len(items) > 1 and "|" not in cell):
+        if plain != cell or any(_plain(item) != item for item in items):
+            self._count("ids read without marks of a spreadsheet and the like", f" ({cell[:20]})")
+        if _LIST.fullmatch(plain) or (len(items) > 1 and "|" not in plain):
             self._count("lists of ids in another form than 11|12", f" ({cell[:20]})")
         return tuple(name for name in ids if name)
 
@@ -111,7 +131,7 @@ def read_id(text: str) -> str:
         ValueError: the text may be several ids, or a number that has lost digits; the message
             continues "question_id '1.5' ...".
     """
-    text = text.strip()
+    text = _plain(text)
     if _WHOLE.fullmatch(text):
         return text
     if quoted := _QUOTED.fullmatch(text):
@@ -120,8 +140,22 @@ def read_id(text: str) -> str:
         return ""
     if _LIST.fullmatch(text) or _SEVERAL.fullmatch(text):
         raise ValueError("is not one id: write one, as in 11")
+    if _GROUPS.fullmatch(text):
+        raise ValueError(_GROUPS_REFUSED)
     number = _FLOAT.fullmatch(text)
     return str(_whole_number(text, number)) if number else text
+
+
+def _plain(text: str) -> str:
+    """Return a text without what surrounds an id: white space, invisible characters, marks of Excel.
+
+    Full-width digits become the usual ones.
+    """
+    text = text.strip(_EDGES)
+    if not text.isascii():
+        text = text.translate(_FULL_WIDTH_DIGITS)
+    mark = _SPREADSHEET_TEXT.fullmatch(text)
+    return (mark[1] or mark[2] or "").strip(_EDGES) if mark else text
 
 
 def is_missing(text: str) -> bool:
@@ -140,7 +174,7 @@ def read_ids(cell: str, *, single: bool = False) -> tuple[str, ...]:
     Raises:
         ValueError: the cell cannot be read for sure.
     """
-    return tuple(name for item in _split(cell.strip(), single=single) if (name := read_id(item)))
+    return tuple(name for item in _split(_plain(cell), single=single) if (name := read_id(item)))
 
 
 def _whole_number(text: str, number: re.Match[str]) -> int:
@@ -167,7 +201,7 @@ def _split(cell: str, *, single: bool) -> list[str]:
     """Return the items of a cell: `11|12`, `11,12`, `[11, 12]`, `["11"]`, `{11,12}` or `11 12`.
 
     Args:
-        cell: The text without white space around it.
+        cell: The text as `_plain` returns it.
         single: Whether the cell should have one id, which may be text with a separator.
 
     Raises:
@@ -189,16 +223,21 @@ def _split(cell: str, *, single: bool) -> list[str]:
 
 def _separated(cell: str) -> list[str]:
     """Return the numbers of a cell such as `11,12` or `11 12`; a cell of other text is one item."""
-    items = _SEPARATOR.split(cell)
-    if not all(_WHOLE.fullmatch(item) or _FLOAT.fullmatch(item) for item in items):
-        if "," in cell or ";" in cell:
+    separator = next((sign for sign in ";," if sign in cell), None)
+    items = [item.strip() for item in (cell.split(separator) if separator else _SPACES.split(cell))]
+    if not all(map(_is_number_or_quoted, items)):
+        if separator:
             raise ValueError("may be one id or several: separate ids by |")
         return [cell]
-    if _THOUSANDS.fullmatch(cell):
-        raise ValueError("may be one number with commas or several ids: separate ids by |")
+    if _GROUPS.fullmatch(cell):
+        raise ValueError(_GROUPS_REFUSED)
     if _DECIMAL_COMMA.fullmatch(cell):
         raise ValueError("may have a decimal comma: write whole numbers, separated by |")
     return items
+
+
+def _is_number_or_quoted(item: str) -> bool:
+    return any(pattern.fullmatch(item) for pattern in (_WHOLE, _FLOAT, _QUOTED))
 
 
 def _list_items(cell: str) -> list[str]:

@@ -39,6 +39,17 @@ def all_ids(values, cell):
         ("{11}", "11"),
         ("(11,)", "11"),
         ('"11"', "11"),
+        # Marks of spreadsheets, invisible characters, full-width digits.
+        ("'7000001", "7000001"),
+        ('="7000001"', "7000001"),
+        ("\ufeff7000001", "7000001"),
+        ("7000001\u200b", "7000001"),
+        ("\u00a07000001\u202f", "7000001"),
+        ("\uff17\uff10\uff11", "701"),
+        ("'11.0", "11"),
+        ('="pandas#12"', "pandas#12"),
+        ('["\'11"]', "11"),
+        ("'q1'", "q1"),
         # Leading zeros and text stay as they are.
         ("007", "007"),
         ("-1", "-1"),
@@ -101,6 +112,19 @@ def test_one_id_is_read_in_each_notation(values, cell, name):
         ("q1|q 2", ("q1", "q 2")),
         ("a b", ("a b",)),
         ("007|7", ("007", "7")),
+        ("7 12 9001", ("7", "12", "9001")),
+        ("7000001 7000002", ("7000001", "7000002")),
+        ("101;102", ("101", "102")),
+        ("[101, 102]", ("101", "102")),
+        ("1234 567", ("1234", "567")),
+        ("7 12 345 6", ("7", "12", "345", "6")),
+        ('"11","12"', ("11", "12")),
+        ("'11'; '12'", ("11", "12")),
+        ('="11|12"', ("11", "12")),
+        ("'11|'12", ("11", "12")),
+        ("'11,12", ("11", "12")),
+        ("\ufeff11|12\u200b|\uff11\uff13", ("11", "12", "13")),
+        ("11\u00a0|\u202f12", ("11", "12")),
     ],
 )
 def test_several_ids_are_read_in_each_notation(values, cell, names):
@@ -132,23 +156,71 @@ def test_what_is_no_id_for_sure_is_refused_with_row_and_value(values, cell):
     assert id_or_text(cell) == cell
 
 
-@pytest.mark.parametrize("cell", ["11,12", "11|12", "11.0|12.0", "1,234", "[11, 12]", "11 12"])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "11,12",
+        "11|12",
+        "11.0|12.0",
+        "1,234",
+        "[11, 12]",
+        "11 12",
+        '"11","12"',
+        "'11';'12'",
+        '"a" "b"',
+        "7 000 001",
+        "7,000,001",
+        '="7,000,001"',
+    ],
+)
 def test_several_ids_are_no_single_id(values, cell):
     with pytest.raises(DatasetError, match="is not one id: write one, as in 11"):
         one_id(values, cell)
 
 
-@pytest.mark.parametrize("cell", ["a,b", "q1;q2", "11, q2", "11,0"])
+@pytest.mark.parametrize(
+    "cell", ["a,b", "q1;q2", "11, q2", "11,0", "7.000,00", "7 000 001;12", "7,000,001;12"]
+)
 def test_a_comma_that_may_belong_to_an_id_is_refused(values, cell):
     with pytest.raises(DatasetError, match=r"separate ids by \||separated by \|"):
         all_ids(values, cell)
 
 
-@pytest.mark.parametrize("cell", ["1,234", "101,102", "12,345,678"])
+@pytest.mark.parametrize(
+    "cell", ["1,234", "101,102", "12,345,678", "7 000 001", "7 123", "101 102"]
+)
 def test_groups_of_three_digits_may_be_one_number_and_are_refused(values, cell):
-    with pytest.raises(DatasetError, match=r"one number with commas or several ids: .* by \|"):
+    with pytest.raises(DatasetError, match=r"one number in groups .* separate ids by ; or \|"):
         all_ids(values, cell)
-    assert all_ids(values, cell.replace(",", "|")) == tuple(cell.split(","))
+    for separator in "|;":
+        text = cell.replace(",", separator).replace(" ", separator)
+        assert all_ids(values, text) == tuple(text.split(separator))
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        *(f"7{space}000{space}001" for space in "\u00a0\u202f\u2009\u2007\u3000"),
+        "7.000.001",
+        "7'000'001",
+        "7\u2019000\u2019001",
+        "12'345",
+        "7\u00a012",
+        "\uff17\u00a0\uff10\uff10\uff10",
+        '="7.000.001"',
+    ],
+)
+def test_a_number_in_groups_is_refused_and_never_read_as_several(values, cell):
+    for read in (one_id, all_ids):
+        with pytest.raises(DatasetError, match="may be one number in groups") as caught:
+            read(values, cell)
+        assert "\n" not in str(caught.value)
+    for text in (f"{cell}|12", f"12|{cell}", f"['{cell}']" if "'" not in cell else f'["{cell}"]'):
+        if '="' not in cell:
+            with pytest.raises(DatasetError, match="may be one number in groups"):
+                all_ids(values, text)
+    with pytest.raises(DatasetError, match="row 3: relevant_question_ids"):
+        all_ids(values, f"{cell};12")
 
 
 @pytest.mark.parametrize(
@@ -181,6 +253,18 @@ def test_all_changes_are_counted_in_one_line_that_is_logged_once(tmp_path, caplo
         "floats, read as whole numbers: 2 (11.0 as 11); "
         "lists of ids in another form than 11|12: 1 ([14, 15]); "
         "words for a missing value, read as none: 1 (nan)"
+    ]
+
+
+def test_marks_of_spreadsheets_are_counted(tmp_path, caplog):
+    values = TableValues(tmp_path / "t.csv")
+    for cell in ("'7000001", '="7000002"', "\ufeff7000003", "7000004"):
+        one_id(values, cell)
+    all_ids(values, "'11|'12")
+    with caplog.at_level(logging.INFO, logger="opencoder"):
+        values.log_changes()
+    assert caplog.messages == [
+        f"{tmp_path / 't.csv'}: ids read without marks of a spreadsheet and the like: 4 ('7000001)"
     ]
 
 
