@@ -12,14 +12,14 @@ from graph.retrieval.plain import prose_and_code, without_line_marks
 if TYPE_CHECKING:
     from snowballstemmer.english_stemmer import EnglishStemmer as Stemmer
 
-VERSION = 6
+VERSION = 7
 """Part of an index's identity; count it up when `tokenize` or `stop_words` returns other terms for any text."""
 _lock = Lock()
 
 _L = letters.LETTER
 _WORD = re.compile(
     rf"(?<![\w-])--?[^\W\d_](?:-|{_L})*"  # --flag, -m
-    rf"|(?<!\w)\.[^\W\d_]{_L}*"  # .NET, .gitignore
+    rf"|(?<![\w.])\.[^\W\d_]{_L}*"  # .NET, .gitignore, but not the last dot of an ellipsis
     rf"|{_L}+(?:[.\-]{_L}+)*(?:\+\+|\#)?"  # word, os.path.join, scikit-learn, C++, C#
 )
 _ASCII_WORD = re.compile(_WORD.pattern, re.ASCII)
@@ -75,10 +75,17 @@ def tokenize(text: str) -> list[str]:
 def stop_words(text: str) -> list[str]:
     """Return the words that `tokenize` drops, each as a term that no other text gives.
 
-    Keywords of programming languages come twice: they tell more about a question.
+    The words of a name such as `if-else` count too. Keywords of programming languages come twice:
+    they tell more about a question.
     """
-    words = map(letters.fold, _words(letters.normalise(text)))
-    return [term for word in words if word in _STOP_TERMS for term in _STOP_TERMS[word]]
+    words = _words(letters.normalise(text))
+    return [term for word in words for part in _stop_parts(word) for term in _STOP_TERMS[part]]
+
+
+def joined_stop_words(text: str) -> set[str]:
+    """Return the terms of `tokenize` that are names of stop words alone, such as `if-else`."""
+    words = _words(letters.normalise(text))
+    return {term for word in words if _stop_parts(word) for term in _terms(word)}
 
 
 def _words(text: str) -> list[str]:
@@ -105,6 +112,15 @@ def _terms(word: str) -> tuple[str, ...]:
         if len(part) > 1
     ]
     return tuple(_stem(term) for term in dict.fromkeys([whole, *parts]) if term not in _STOP)
+
+
+@lru_cache(maxsize=1 << 17)
+def _stop_parts(word: str) -> tuple[str, ...]:
+    """Return the stop words that a word consists of; none if any part of it is another word."""
+    whole = letters.fold(word)
+    pieces = [whole] if whole in _STOP else _PIECES.findall(word)
+    parts = [letters.fold(part) for piece in pieces for part in _CAMEL.findall(piece)]
+    return tuple(parts) if _STOP.issuperset(parts) else ()
 
 
 def _split_camel(piece: str) -> list[str]:

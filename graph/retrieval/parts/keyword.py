@@ -12,7 +12,7 @@ from graph.retrieval import terms
 from graph.retrieval.parts.part import SCORE_DECIMALS, EncodeTexts, Parameters, Part, QueryBatch
 from graph.retrieval.posts import Post
 from graph.retrieval.query import Query
-from graph.retrieval.terms import stop_words, tokenize
+from graph.retrieval.terms import joined_stop_words, stop_words, tokenize
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -50,12 +50,13 @@ def document_terms(post: Post, split: Split = tokenize) -> list[str]:
 def query_terms(query: Query) -> list[str]:
     """Return the terms of a query; a long body counts each of its terms once.
 
-    A query of stop words alone, such as "if else", keeps them.
+    A query of stop words alone, such as "if else" or "if-else", keeps them.
     """
     title, body = dict.fromkeys(tokenize(query.title)), dict.fromkeys(tokenize(query.body))
-    if not title and not body:
-        return stop_words(query.title) * QUERY_TITLE + stop_words(query.body) * QUERY_BODY
-    return [*title] * QUERY_TITLE + [*body] * QUERY_BODY
+    counted = [*title] * QUERY_TITLE + [*body] * QUERY_BODY
+    if joined_stop_words(query.text).issuperset(counted):
+        counted += stop_words(query.title) * QUERY_TITLE + stop_words(query.body) * QUERY_BODY
+    return counted
 
 
 class KeywordPart(Part):
