@@ -1,69 +1,120 @@
 """Operators of programming languages as terms: in code, and where a text names one alone."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-_CODE_OPERATORS = """
+_WELL_KNOWN = """
     >>>= ??= &&= ||= **= //= <<= >>= >>> === !== <=> ... -> => <- :: := =~ ?? ?. ?: && || |> ++ -- **
-    // << >> == != <> <= >= += -= *= /= %= &= |= ^= @= @ % & | ^ ~ $ # !
+    // << >> == != <> <= >= += -= *= /= %= &= |= ^= @= @ % & | ^ ~ $ # ! !! $? $! <:
 """
-"""Operators that count anywhere in code, the longest first."""
-_COMMON_OPERATORS = "[::] [:] [] {} () * + / \\ < > = ? : ."
-"""Operators that most code has: they count only where they stand alone."""
-_IN_CODE = re.compile(rf"://|({'|'.join(map(re.escape, _CODE_OPERATORS.split()))})")
-_ALONE = frozenset((*_CODE_OPERATORS.split(), *_COMMON_OPERATORS.split()))
-_SYMBOLS = re.compile(r"[^\w\s]{1,4}")
+"""Operators that count anywhere in code, also as a part of a longer run of signs."""
+_KNOWN = frozenset(_WELL_KNOWN.split())
+_COMMON = frozenset(("[::]", "[:]", "[]", "{}", "()", *"*+-/\\<>=?:."))
+"""Operators that most code has: they count only between spaces, and not inside fences."""
+_IN_PROSE = (_KNOWN | _COMMON) - {"-"}
+"""Operators that count between spaces in prose, though some are marks of punctuation."""
+_JOINING = _KNOWN - {*"&#$!~", "++", "--", "...", "!!", "$?", "$!"}
+"""Operators that count inside a word of prose, as in `a//b`; "C++11" and "R&D" are names."""
+
+_MATHEMATICAL = "\u00ac\u00b1\u00d7\u00f7\u2190-\u22ff\u2336-\u237a\u27c0-\u27ff\u2900-\u2aff"
+_CODE_SIGN = rf"[!#$%&*+\-./:<=>?@\\^|~{_MATHEMATICAL}]"
+_RUN = re.compile(rf"\s?{_CODE_SIGN}+\s?")
+# The two slashes of an address are no operator.
+_PART = re.compile(rf"://|({'|'.join(map(re.escape, _WELL_KNOWN.split()))})")
+_RULE = r"([-*=~#+.])\1{2,}"
+_NO_OPERATOR_ALONE = re.compile(_RULE)
+_NO_OPERATOR_ATTACHED = re.compile(rf"{_RULE}|[-.:]+|.?://.?")
+
+_OPERATOR = re.compile(rf"(?!_+$)[!-/:-@\[-`{{-~{_MATHEMATICAL}]{{1,4}}|%[a-z]{{1,8}}%")
+"""Up to four signs of ASCII, arrows and signs of mathematics, or a name such as R's `%in%`."""
+_PUNCTUATION = re.compile(
+    rf"{_RULE}|[-_.,;:!?'\"`()\[\]{{}}]+|[:;=]['^-]?[()/\\|*]+|\^_*\^",
+)
+"""Rules of Markdown, marks of sentences and emoticons."""
+_OPERATION = re.compile(rf"(\w+)({_CODE_SIGN}{{1,4}})(\w+)\W*")
+_NOUN = re.compile(r"(?:operator|symbol|sign|character)s?\b\W*", re.IGNORECASE)
+_HYPHEN_BEFORE_NOUN = re.compile(rf"-(?={_NOUN.pattern})", re.IGNORECASE)
+
 _SPAN_MARK = re.compile(r"`+")
 _SENTENCE_MARKS = ".,;:!?"
 _SENTENCE_END = re.compile(rf"[{_SENTENCE_MARKS}]|\.+|[!?]*([!?])\1")
 """The end of a sentence after a space, as in "Pourquoi ?" and "help ..."; `::` and `?:` are operators."""
-_OPENING = ("'", '"', "(", "[", "\u2018", "\u201c")
-_CLOSING = ("'", '"', ")", "]", "\u2019", "\u201d")
+_QUOTED = re.compile(r"""['"(\[\u2018\u201c](.+)['")\]\u2019\u201d]""")
 
 
 def operators(prose: Sequence[str], code: Sequence[str]) -> list[str]:
     """Return the different operators of a text, in linear time.
 
-    In code, an operator counts wherever it stands. In prose it counts only between spaces, in
-    quotation marks or in brackets, so that the punctuation of sentences does not count.
+    An operator is a run of at most four signs. In code it counts wherever it stands. In prose it
+    counts between spaces, in quotation marks or brackets, or between two operands (`a//b`). Marks
+    of punctuation count in prose only where they are quoted or called an operator or a sign.
 
     Args:
         prose: Lines of Markdown outside fences, without the marks of lists and headings.
         code: Lines inside fences.
     """
-    terms = _in_code("\n".join(code))
+    terms = dict.fromkeys(_in_code("\n".join(code)))
     for line in filter(None, prose):
-        terms += _of_prose(line)
-    return list(dict.fromkeys(terms))
+        terms |= dict.fromkeys(_in_line(line))
+    return list(terms)
 
 
-def _of_prose(line: str) -> list[str]:
+def _in_line(line: str) -> Iterator[str]:
     pieces = _SPAN_MARK.split(line)
+    if len(pieces) % 2 == 0:  # The last mark opens no span.
+        pieces[-2:] = [f"{pieces[-2]}`{pieces[-1]}"]
     # A sentence mark that follows a code span does not stand alone.
-    terms = _alone("x".join(pieces[::2]))
-    for span in pieces[1::2]:
-        is_symbol = _SYMBOLS.fullmatch(span.strip())
-        terms += [span.strip()] if is_symbol else [*_in_code(span), *_alone(span)]
-    return terms
+    prose = "x".join(pieces[::2])
+    is_row_of_table = prose.startswith("| ") and prose.endswith("|")
+    yield from _in_prose(prose.replace("|", " ") if is_row_of_table else prose)
+    for span in map(str.strip, pieces[1::2]):
+        if _OPERATOR.fullmatch(span):
+            yield span
+        else:
+            yield from _in_code(span)
+            yield from filter(_COMMON.__contains__, span.split())
 
 
-def _in_code(code: str) -> list[str]:
-    # The two slashes of an address are no operator.
-    return [operator for operator in _IN_CODE.findall(code) if operator]
+def _in_code(code: str) -> Iterator[str]:
+    """Yield each run of signs; of one that is not between spaces the known operators in it too."""
+    for run in dict.fromkeys(_RUN.findall(f"\n{code}\n")):
+        signs = run.strip()
+        is_alone = len(run) == len(signs) + 2
+        nothing = _NO_OPERATOR_ALONE if is_alone else _NO_OPERATOR_ATTACHED
+        is_run = len(signs) <= 4 and signs not in _COMMON and not nothing.fullmatch(signs)
+        if is_run or signs in _KNOWN:
+            yield signs
+        if not is_alone and signs not in _KNOWN:
+            yield from filter(None, _PART.findall(signs))
 
 
-def _alone(text: str) -> list[str]:
-    words = text.split()
+def _in_prose(text: str) -> Iterator[str]:
+    words = _HYPHEN_BEFORE_NOUN.sub(" ", text).split()
     if words and _SENTENCE_END.fullmatch(words[-1]):
         words.pop()
-    symbols = (_bare(word) for word in words if not word[0].isalnum())
-    return [symbol for symbol in symbols if symbol in _ALONE]
+    for before, word, after in zip(["", *words], words, [*words[1:], ""], strict=False):
+        if word.isalnum():
+            continue
+        yield from _joining(word) if word[0].isalnum() else _alone(word, before, after)
 
 
-def _bare(word: str) -> str:
-    """Return a word without quotation marks, brackets and the mark of a sentence after it."""
-    if word in _ALONE:
-        return word
-    word = word.rstrip(_SENTENCE_MARKS)
-    is_quoted = word not in _ALONE and word[:1] in _OPENING and word[-1:] in _CLOSING
-    return word[1:-1] if is_quoted else word
+def _joining(word: str) -> Iterator[str]:
+    """Yield the operator of a word such as `a//b`; one of a single sign joins letters or numbers."""
+    if operation := _OPERATION.fullmatch(word):
+        left, signs, right = operation.groups()
+        is_short = all(len(operand) == 1 or operand.isdigit() for operand in (left, right))
+        if signs in _JOINING and (len(signs) > 1 or is_short):
+            yield signs
+
+
+def _alone(word: str, before: str, after: str) -> Iterator[str]:
+    """Yield a word of signs, without quotation marks, brackets and the mark of a sentence after it."""
+    is_named = bool(_NOUN.fullmatch(after))
+    if not is_named and word not in _IN_PROSE:
+        word = word.rstrip(_SENTENCE_MARKS)
+        is_named = bool(_NOUN.fullmatch(before))
+    if word not in _IN_PROSE and (quoted := _QUOTED.fullmatch(word)):
+        word, is_named = quoted[1], True
+    is_operator = is_named or word in _IN_PROSE or not _PUNCTUATION.fullmatch(word)
+    if is_operator and _OPERATOR.fullmatch(word):
+        yield word
