@@ -21,14 +21,14 @@ _CODE_SIGN = rf"[!#$%&*+\-./:<=>?@\\^|~{_MATHEMATICAL}]"
 _RUN = re.compile(rf"\s?{_CODE_SIGN}+\s?")
 # The two slashes of an address are no operator.
 _PART = re.compile(rf"://|({'|'.join(map(re.escape, _WELL_KNOWN.split()))})")
-_RULE = r"([-*=~#+.])\1{2,}"
-_NO_OPERATOR_ALONE = re.compile(_RULE)
-_NO_OPERATOR_ATTACHED = re.compile(rf"{_RULE}|[-.:]+|.?://.?")
+_RULE = re.compile(r"([-*=~#+.])\1{2,}")
+_ADDRESS_OR_RANGE = re.compile(r".?://.?|[-.:]+")
+"""Signs between operands that are no operator, as in `http://$host`, `a[1:-1]` and `1..2`."""
 
 _OPERATOR = re.compile(rf"(?!_+$)[!-/:-@\[-`{{-~{_MATHEMATICAL}]{{1,4}}|%[a-z]{{1,8}}%")
 """Up to four signs of ASCII, arrows and signs of mathematics, or a name such as R's `%in%`."""
 _PUNCTUATION = re.compile(
-    rf"{_RULE}|[-_.,;:!?'\"`()\[\]{{}}]+|[:;=]['^-]?[()/\\|*]+|\^_*\^",
+    rf"{_RULE.pattern}|[-_.,;:!?'\"`()\[\]{{}}]+|[:;=]['^-]?[()/\\|*]+|\^_*\^",
 )
 """Rules of Markdown, marks of sentences and emoticons."""
 _OPERATION = re.compile(rf"(\w+)({_CODE_SIGN}{{1,4}})(\w+)\W*")
@@ -79,13 +79,15 @@ def _in_code(code: str) -> Iterator[str]:
     """Yield each run of signs; of one that is not between spaces the known operators in it too."""
     for run in dict.fromkeys(_RUN.findall(f"\n{code}\n")):
         signs = run.strip()
-        is_alone = len(run) == len(signs) + 2
-        nothing = _NO_OPERATOR_ALONE if is_alone else _NO_OPERATOR_ATTACHED
-        is_run = len(signs) <= 4 and signs not in _COMMON and not nothing.fullmatch(signs)
-        if is_run or signs in _KNOWN:
+        if signs in _KNOWN:
             yield signs
-        if not is_alone and signs not in _KNOWN:
-            yield from filter(None, _PART.findall(signs))
+        elif not _RULE.fullmatch(signs):
+            is_alone = len(run) == len(signs) + 2
+            is_operator = len(signs) <= 4 and signs not in _COMMON
+            if is_operator and (is_alone or not _ADDRESS_OR_RANGE.fullmatch(signs)):
+                yield signs
+            if not is_alone:
+                yield from filter(None, _PART.findall(signs))
 
 
 def _in_prose(text: str) -> Iterator[str]:

@@ -68,7 +68,8 @@ def tokenize(text: str) -> list[str]:
     prose, code = prose_and_code(text)
     # A single line is a title, whose first sign can be what it asks about.
     if "\n" in text:
-        prose = list(map(without_line_marks, prose))
+        # A lone star is the end of a rule, "* * *", or an item without a text.
+        prose = [line for line in map(without_line_marks, prose) if line.strip() != "*"]
     return [*words, *pairs, *operators(prose, code)]
 
 

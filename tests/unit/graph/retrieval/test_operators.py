@@ -31,10 +31,66 @@ def test_an_operator_that_a_text_names_is_a_term(text, operator):
     assert operators(text.format(operator)) == [operator]
 
 
+MORE = "- %>% !~ ->> <<< ~= $? $$ &> !! %% @@ .* =:= :- → ≤ ≠ \u00d7 ÷ ∘ ||| ===> ~~ ->* ::* <: .. ; , ' >& $( ${} *."
+
+
+@pytest.mark.parametrize("operator", MORE.split())
+@pytest.mark.parametrize(
+    "text",
+    [
+        "What does the {} operator do?",
+        "The {} sign.",
+        "the {}-operator",
+        'What does "{}" mean',
+        "What does `{}` mean?",
+        "Why?\n\nI saw ``{}`` here.",
+    ],
+)
+def test_any_signs_are_an_operator_where_a_text_calls_them_one(text, operator):
+    assert operators(text.format(operator)) == [operator]
+
+
+BETWEEN_SPACES = "%>% !~ ->> <<< ~= $$ &> %% @@ =:= → ≤ ≠ ||| ===>"
+
+
+@pytest.mark.parametrize("operator", BETWEEN_SPACES.split())
+@pytest.mark.parametrize("text", ["What does {} mean?", "x\n\n```\na {} b\n```", "I saw `a {} b`."])
+def test_signs_between_spaces_are_an_operator(text, operator):
+    assert operators(text.format(operator)) == [operator]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("What is a//b?", ["//"]),
+        ("2**3", ["**"]),
+        ("the M@N product", ["@"]),
+        ("5%2 in C", ["%"]),
+        ("x:=5.", [":="]),
+        ("The operator -", ["-"]),
+        ("The symbols ` and ` in shell", []),
+        ("What does the ` character do?", ["`"]),
+    ],
+)
+def test_an_operator_between_operands_or_after_its_kind_counts_in_prose(text, expected):
+    assert operators(text) == expected
+
+
+def test_a_longer_run_of_signs_in_code_counts_whole_and_by_the_operators_in_it():
+    assert operators("Why?\n\n    x==-1\n    y->>'z'\n    `a`") == ["==-", "==", "->>", "->"]
+    assert operators("Why?\n\n```\na ->> b\n```") == ["->>"]
+
+
+def test_the_name_of_an_operator_of_r_is_a_term():
+    assert "%in%" in tokenize("What does the %in% operator do?")
+    assert "%in%" in tokenize("Why `%in%`?")
+
+
 @pytest.mark.parametrize(
     ("code", "expected"),
     [
         ("a @ b", ["@"]),
+        ("a - b", ["-"]),
         ("@property", ["@"]),
         ("if (n := len(a)) > 10:", [":=", ">"]),
         ("a//b", ["//"]),
@@ -77,6 +133,17 @@ def test_in_fences_operators_of_several_characters_and_rare_ones_are_terms():
         "see https://example.org/a//b",
         "mail me@example.org, **bold** and snake_case",
         "and/or, 50%, C++ and C#",
+        "C++11, C++/Java and R&D",
+        "Thanks :) it works ;-) or not :( :-/ or :| bye",
+        "help ?! now !!! ok",
+        "Error :- no such file",
+        "a .. b , c ; d - e",
+        "Values\n\n| name | value |\n| --- | :-: |\n| `x` | text |",
+        "Title\n=====\n\n---\n\n***\n\n* * *\n\n- - -",
+        "Text\n\n~~~\ncode\n~~~\n\n```\nmore\n```",
+        "words -with ~tildes~ and __init__",
+        "x\n\n```\n---\n----\nhttp://a.b/c\na[1:-1], f(x, y), 1..2\n```",
+        "don't, 'quoted' words (and these) [1].",
         "",
     ],
 )

@@ -2,6 +2,7 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from html import escape
 from math import exp
 
 import numpy as np
@@ -468,10 +469,49 @@ def test_a_question_about_an_operator_finds_the_post_about_it(tmp_path):
         ]
 
 
+SIGNS = """
+    == === != !== -> => <=> & && | || ^ ~ << >> >>> ?. ?? ?: :: ... .. % += -= ++ -- <- ! * + - / < >
+    <= >= = $ # @@ %% %>% |> <| >>= =~ !~ **= //= &= |= ^= <<= ??= [] {} () [:] ; ' " &* ->> . !! <>
+    ~= /= %= @= :- ||| =:= ===> → ≠ ≤ \u00d7 ÷ ∘ $( ${} $_ $? $$ &> >& <<< ~~ !. *. ->* .* ::* <: %in%
+    <!-- #!
+"""
+
+
+def test_a_question_about_any_signs_finds_the_post_about_them(tmp_path):
+    rows = [
+        row(number, f"What does the {signs} operator do?",
+            f"<p>I saw <code>a {escape(signs)} b</code> in code.</p>", "operators",
+            answer_body=f"<p>Sign number {number}.</p>")
+        for number, signs in enumerate(SIGNS.split(), 1)
+    ]  # fmt: skip
+    subjects = [row(200 + number, f"How to {subject}?") for number, subject in enumerate(SUBJECTS)]
+    opened = retriever(write_corpus(tmp_path / "c.csv", [*rows, *subjects]))
+    for question in ("What does the {} operator do?", "What does `{}` mean?", "the {}-operator"):
+        best = {signs: ids(opened.invoke(question.format(signs)))[:1] for signs in SIGNS.split()}
+        expected = {signs: [str(number)] for number, signs in enumerate(SIGNS.split(), 1)}
+        assert best == expected
+
+
 @pytest.mark.parametrize(
     ("query", "best"),
     [
         ("How does with work?", "1"),
+        ("if-else", "2"),
+        ("How does if-else work?", "2"),
+        ("if-then-else", "2"),
+        ("if...else", "2"),
+        ("if..else", "2"),
+        ("if_else", "2"),
+        ("ifElse", "2"),
+        ("if.else", "2"),
+        ("IF-ELSE?", "2"),
+        ("if/else", "2"),
+        ("if\u2013else", "2"),
+        ("if\u2011else", "2"),
+        ("for-while", "3"),
+        ("for\u2026while", "3"),
+        ("with-as", "1"),
+        ("do-while?", "6"),
         ("if else", "2"),
         ("for while", "3"),
         ("is not", "4"),
@@ -480,11 +520,12 @@ def test_a_question_about_an_operator_finds_the_post_about_it(tmp_path):
 )
 def test_a_query_of_keywords_that_are_stop_words_finds_the_post_about_them(tmp_path, query, best):
     titles = [
-        "What does the with statement do?",
+        "What does with ... as do?",
         "if and else on one line",
         "Choosing between for and while loops",
         "Comparing with is not",
         "When does the else of a try run?",
+        "do while",
     ]
     rows = [row(number, title) for number, title in enumerate(titles, 1)]
     subjects = [row(200 + number, f"How to {subject}?") for number, subject in enumerate(SUBJECTS)]

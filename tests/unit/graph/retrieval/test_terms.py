@@ -42,6 +42,7 @@ def test_names_are_kept_whole_and_in_parts(text, expected):
         ("c", ["c"]),
         ("Go", ["go"]),
         ("a .gitignore", [".gitignore", "gitignor"]),
+        ("list...NET, list..net and list\u2026net", ["list", "net"] * 3),
         ("use --no-cache-dir -m", ["--no-cache-dir", "cach", "dir", "-m"]),
         ("x --y", ["x", "--y"]),
         ("a - b, x-y", ["b", "x-y"]),
@@ -135,6 +136,13 @@ def test_scripts_without_spaces_give_pairs_of_characters(text, expected):
         ("How does it work?", ["stop:how", "stop:does", "stop:it", "stop:work"]),
         ("IF Else", ["stop:if", "stop:if", "stop:else", "stop:else"]),
         ("copy a list of problems", ["stop:a", "stop:of"]),
+        (
+            "if-else, ifThen.so",
+            ["stop:if", "stop:if", "stop:else", "stop:else"]
+            + ["stop:if"] * 2
+            + ["stop:then", "stop:so"],
+        ),
+        ("if-x, get_list", []),
         ("//", []),
     ],
 )
