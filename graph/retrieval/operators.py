@@ -115,8 +115,10 @@ def _alone(word: str, before: str, after: str) -> Iterator[str]:
     if not is_named and word not in _IN_PROSE:
         word = word.rstrip(_SENTENCE_MARKS)
         is_named = bool(_NOUN.fullmatch(before))
-    if word not in _IN_PROSE and (quoted := _QUOTED.fullmatch(word)):
-        word, is_named = quoted[1], True
+    if word not in _IN_PROSE:
+        quoted = _QUOTED.fullmatch(word)
+        word = quoted[1] if quoted else word.lstrip("(") or word
+        is_named = is_named or bool(quoted)
     is_operator = is_named or word in _IN_PROSE or not _PUNCTUATION.fullmatch(word)
     if is_operator and _OPERATOR.fullmatch(word):
         yield word

@@ -68,6 +68,8 @@ def test_signs_between_spaces_are_an_operator(text, operator):
         ("5%2 in C", ["%"]),
         ("x:=5.", [":="]),
         ("The operator -", ["-"]),
+        ("division (// operator) and (= here)", ["//", "="]),
+        ("the ( character", ["("]),
         ("The symbols ` and ` in shell", []),
         ("What does the ` character do?", ["`"]),
     ],
