@@ -35,53 +35,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from nodes.control_tokens import before_next_token, without_leading_tokens
+from nodes.labels import SPEAKERS, is_setting, own_label_end, role_of
 from nodes.markdown_code import CodeSpans
 
-_SPEAKERS = {
-    "user": "user",
-    "human": "user",
-    "question": "question",
-    "q": "question",
-    "task": "question",
-    "problem": "question",
-    "instruct": "task",
-    "exercise": "task",
-    "instruction": "task",
-    "assistant": "assistant",
-    "ai": "assistant",
-    "bot": "assistant",
-    "chatbot": "assistant",
-    "system": "system",
-    "answer": "result",
-    "a": "result",
-    "output": "result",
-    "response": "result",
-    "solution": "result",
-}
-"""The speaker of each role."""
-_LABEL = re.compile(
-    r" {0,3}(?:\#{1,6} *)?(?P<bold>\*{1,3}|_{1,3})?(?P<bracket>\[)?"
-    r"(?P<role>[Uu]ser|USER|[Hh]uman|HUMAN|Instruct|Question|Q(?=\d{1,3}[:.].*\?)|Q(?!\d)|Task"
-    r"|Problem(?= \d)|[Aa]ssistant|ASSISTANT|AI|Bot|Chatbot"
-    r"|Answer|A|Output|Response|Solution|(?:Follow-up )?(?P<exercise>Exercise)(?:s|(?= \d)))"
-    r"(?P<number> ?\d{1,3}(?=[:.]))?(?(bracket)\])"
-    r"(?: ?(?:\*{1,3}|_{1,3})?[:\uff1a]|(?<=\d)\.)(?:\*{1,3}|_{1,3})?(?P<value>.*)"
-)
-_HEADING_ROLE = re.compile(
-    r"\#{3,4} *(?P<role>Instruction|Human|Assistant|Response|User)(?P<colon>:?) *"
-)
-_BARE_ROLE = re.compile(r"(?P<role>user|assistant|system|human) *")
-_OWN_LABEL = re.compile(
-    r"(?P<mark>\*{1,3}|_{1,2})?(?P<bracket>\[)?(?:(?i:AI assistant|assistant|(?:final )?answer)"
-    r"|(?P<weak>AI|Bot|Chatbot|A(?=: +\S+ +\S)(?!(?s:.*)\nB:)|Response(?=: +[A-Z`'\"*]\S* +\S)))"
-    r"(?(bracket)\])(?(mark)(?:[:\uff1a](?P=mark)|(?P=mark) ?[:\uff1a])| ?[:\uff1a])(?=\s|\Z|[A-Z`]|[^\x00-\x7f])"
-)
-_OWN_HEADING = re.compile(
-    r"\#{2,4} *(?:Response|Assistant|Answer)(?:: *(?=\n|\Z)| *\n(?=\S))"
-    r"|(?P<section>\#{1,4} *(?:(?:Response|Assistant|Answer): *(?=\S)|(?:Final )?Answer *\n(?=\s*\S)))"
-    r"|(?:[Aa]ssistant|ASSISTANT) *\n(?=\s*\S+[ \t]+\S)"
-)
-_SETTING = re.compile(r"[ \t]*[A-Za-z_][\w.-]*(?: [\w.-]+)?[ \t]*[:=][ \t]*\S")
 _SPEECH = re.compile(
     r"\?|^(?:thank|thx|ok|hi\b|hello|hey|yes\b|no\b|great|good|nice|cool|sort|write|explain|show"
     r"|give|make|add|use|tell|help|fix|create|implement|convert|change)"
@@ -98,7 +54,8 @@ _REQUEST = re.compile(
     r"|return|count|convert|build|make|remove|generate|determine|what|how|why)\b",
     re.IGNORECASE,
 )
-_MENTION = re.compile(rf"\b({'|'.join(_SPEAKERS)})\b['\"\])*_]{{0,3}} ?[:\uff1a]", re.IGNORECASE)
+_FIRST_OF_LIST = re.compile(r"\W*(?:Task|Problem) 1\b")
+_MENTION = re.compile(rf"\b({'|'.join(SPEAKERS)})\b['\"\])*_]{{0,3}} ?[:\uff1a]", re.IGNORECASE)
 _RULE = re.compile(r" {0,3}(?:-{3,}|\*{3,}|_{3,})\s*")
 _SYSTEM_TURN = re.compile(r"\W{0,9}System\W{1,6}You are .*")
 _PROSE = re.compile(r"[A-Za-z\"'`*(]")
@@ -123,7 +80,7 @@ class _Turn(NamedTuple):
     kind: str
     """label, heading or bare."""
     role: str
-    """As a key of `_SPEAKERS`."""
+    """As a key of `SPEAKERS`."""
     value: str
     """The text after the role in its line."""
     is_marked: bool
@@ -136,7 +93,7 @@ class _Turn(NamedTuple):
     @property
     def speaker(self) -> str:
         """The speaker of its role."""
-        return _SPEAKERS[self.role]
+        return SPEAKERS[self.role]
 
     @property
     def speech(self) -> str:
@@ -170,8 +127,8 @@ def _without_left_over(text: str) -> str:
     lines = text.split("\n")
     while len(lines) > 1:
         before, line = lines[-2:]
-        # A rule right below a line makes that line a heading.
-        is_rule = _RULE.fullmatch(line) and not before.strip()
+        # A rule right below a word makes its line a heading.
+        is_rule = _RULE.fullmatch(line) and not before.rstrip()[-1:].isalnum()
         if line.strip() and not is_rule and not _SYSTEM_TURN.fullmatch(line):
             break
         lines.pop()
@@ -180,28 +137,13 @@ def _without_left_over(text: str) -> str:
 
 def without_label(text: str) -> str:
     """Return a reply without the label of the model's own turn, as `Assistant:`."""
-    text = text.lstrip()
+    text = without_leading_tokens(text.lstrip())
     for _ in range(_MAX_LABELS):
-        text = without_leading_tokens(text)
-        label = _OWN_LABEL.match(text)
-        heading = _OWN_HEADING.match(text)
-        if label and not _is_entry(text, label):
-            text = text[label.end() :].lstrip()
-        elif heading and not (heading["section"] and "\n#" in text):
-            text = text[heading.end() :].lstrip()
-        else:
+        end = own_label_end(text)
+        if not end:
             break
+        text = without_leading_tokens(text[end:].lstrip())
     return text
-
-
-def _is_entry(text: str, label: re.Match[str]) -> bool:
-    """Tell whether a label is a key among others, or the name of a variable."""
-    value, _, rest = text[label.end() :].partition("\n")
-    next_line = rest.partition("\n")[0]
-    is_variable = label[0].islower() and _is_setting(value)
-    return (
-        is_variable or _is_setting(next_line) or bool(label["weak"] and _SETTING.match(next_line))
-    )
 
 
 def _without_echo(text: str) -> str:
@@ -265,25 +207,13 @@ def _turns(lines: Sequence[_Line]) -> list[_Turn]:
     starts = [
         (index, role)
         for index, line in enumerate(lines)
-        if not line.is_code and (role := _role_of(line.text))
+        if not line.is_code and (role := role_of(line.text))
     ]
     ends = [index for index, _ in starts[1:]] + [len(lines)]
     return [
         _Turn(*role, index, lines[index + 1 : end])
         for (index, role), end in zip(starts, ends, strict=False)
     ]
-
-
-def _role_of(text: str) -> tuple[str, str, str, bool] | None:
-    """Return the kind, role and value of a line, and whether it is marked; None without a role."""
-    if heading := _HEADING_ROLE.fullmatch(text):
-        return "heading", heading["role"].lower(), "", bool(heading["colon"])
-    if label := _LABEL.fullmatch(text):
-        role = (label["exercise"] or label["role"]).lower()
-        return "label", role, label["value"], bool(label["bold"] or label["number"])
-    if bare := _BARE_ROLE.fullmatch(text):
-        return "bare", bare["role"], "", False
-    return None
 
 
 def _read_as_dialogue(lines: Sequence[_Line], turns: Sequence[_Turn]) -> list[bool]:
@@ -310,8 +240,10 @@ def _leaves_dialogue(
         )
     if turn.speaker == "question" and _is_answered(turn, following):
         return True
-    if turn.speaker == "user" and following and following.role == turn.role and not turn.body:
-        return True
+    if following and following.role == turn.role:
+        is_list = turn.role in ("task", "problem") or (turn.speaker == "user" and not turn.body)
+        if is_list:
+            return True
     is_replied = following is not None and following.speaker in ("assistant", "result")
     if is_replied or not turn.has_prose:
         return False
@@ -338,9 +270,13 @@ def _begins_run_on(lines: Sequence[_Line], turn: _Turn) -> bool:
     if turn.kind == "bare":
         return _is_bare_turn(lines, turn)
     if turn.role in ("task", "problem"):
-        return lines[turn.position].after_blank and bool(_REQUEST.match(turn.speech))
+        line = lines[turn.position]
+        is_first = _FIRST_OF_LIST.match(line.text)
+        return line.after_blank and not is_first and bool(_REQUEST.match(turn.speech))
     if turn.speaker == "task" or (turn.position == len(lines) - 1 and not turn.value.strip()):
         return True
+    if turn.speaker == "question" and turn.speech[:1].islower() and "?" not in turn.speech:
+        return False
     return _is_speech(turn.speech) if turn.speaker == "user" else _is_sentence(turn.speech)
 
 
@@ -366,7 +302,8 @@ def _is_introduced(lines: Sequence[_Line], turn: _Turn) -> bool:
     if before[-1] in ":{[(,":
         return turn.role != "instruct" or not _is_sentence(turn.speech)
     is_bold = before.startswith("**") and before.endswith("**") and before[-3:-2] not in ".!?"
-    return turn.kind != "heading" and (before.startswith("#") or is_bold)
+    is_title = before.startswith("#") or (is_bold and not _RULE.fullmatch(before))
+    return turn.kind != "heading" and is_title
 
 
 def _is_beside_setting(lines: Sequence[_Line], turn: _Turn) -> bool:
@@ -375,26 +312,21 @@ def _is_beside_setting(lines: Sequence[_Line], turn: _Turn) -> bool:
         return False
     after = turn.body[0] if turn.body else None
     before = None if lines[turn.position].after_blank else lines[turn.position - 1]
-    return any(line and not line.is_code and _is_setting(line.text) for line in (before, after))
+    return any(line and not line.is_code and is_setting(line.text) for line in (before, after))
 
 
 def _is_speech(text: str) -> bool:
-    if _is_setting(text):
+    if is_setting(text):
         return False
     return bool(_SPEECH.search(text) or (_is_sentence(text) and _SPEECH_IN_SENTENCE.search(text)))
 
 
 def _is_sentence(text: str) -> bool:
     words = text.split()
-    if not words or _is_setting(text):
+    if not words or is_setting(text):
         return False
     return (
         len(words) >= _MIN_WORDS
         or words[-1][-1] == "?"
         or (len(words) > 1 and words[-1][-1] in ".!")
     )
-
-
-def _is_setting(text: str) -> bool:
-    """Tell whether a line is a key with its value, and no label of a turn."""
-    return bool(_SETTING.match(text)) and not _role_of(text)

@@ -1,0 +1,84 @@
+"""Labels of turns at the start of a line: `User:`, `**Question 2:**`, `### Response`."""
+
+import re
+
+SPEAKERS = {
+    "user": "user",
+    "human": "user",
+    "question": "question",
+    "q": "question",
+    "task": "question",
+    "problem": "question",
+    "instruct": "task",
+    "exercise": "task",
+    "instruction": "task",
+    "assistant": "assistant",
+    "ai": "assistant",
+    "bot": "assistant",
+    "chatbot": "assistant",
+    "system": "system",
+    "answer": "result",
+    "a": "result",
+    "output": "result",
+    "response": "result",
+    "solution": "result",
+}
+"""The speaker of each role."""
+_LABEL = re.compile(
+    r" {0,3}(?:\#{1,6} *)?(?P<bold>\*{1,3}|_{1,3})?(?P<bracket>\[)?"
+    r"(?P<role>[Uu]ser|USER|[Hh]uman|HUMAN|Instruct|Question|Q(?=\d{1,3}[:.].*\?)|Q(?!\d)|Task"
+    r"|Problem(?= \d)|[Aa]ssistant|ASSISTANT|AI|Bot|Chatbot"
+    r"|Answer|A|Output|Response|Solution|(?:Follow-up )?(?P<exercise>Exercise)(?:s|(?= \d)))"
+    r"(?P<number> ?\d{1,3}(?=[:.]))?(?(bracket)\])"
+    r"(?: ?(?:\*{1,3}|_{1,3})?[:\uff1a]|(?<=\d)\.)(?:\*{1,3}|_{1,3})?(?P<value>.*)"
+)
+_HEADING_ROLE = re.compile(
+    r"\#{3,4} *(?P<role>Instruction|Human|Assistant|Response|User)(?P<colon>:?) *"
+)
+_BARE_ROLE = re.compile(r"(?P<role>user|assistant|system|human) *")
+_OWN_LABEL = re.compile(
+    r"(?P<mark>\*{1,3}|_{1,2})?(?P<bracket>\[)?(?:(?i:AI assistant|assistant|(?:final )?answer)"
+    r"|(?P<weak>AI|Bot|Chatbot|A(?=[:*_]+ +\S+ +\S)(?!(?s:.*)\nB:)"
+    r"|Response(?=[:*_]+ +[A-Z`'\"*]\S* +\S)))"
+    r"(?(bracket)\])(?(mark)(?:[:\uff1a](?P=mark)|(?P=mark) ?[:\uff1a])| ?[:\uff1a])(?=\s|\Z|[A-Z`]|[^\x00-\x7f])"
+)
+_OWN_HEADING = re.compile(
+    r"\#{2,4} *(?:Response|Assistant|Answer)(?:: *(?=\n|\Z)| *\n(?=\S))"
+    r"|(?P<section>\#{1,4} *(?:(?:Response|Assistant|Answer): *(?=\S)|(?:Final )?Answer *\n(?=\s*\S)))"
+    r"|(?:[Aa]ssistant|ASSISTANT|Answer|\*\*(?:Assistant|Answer)\*\*) *\n(?=\s*\S+[ \t]+\S)"
+)
+_SETTING = re.compile(r"[ \t]*[A-Za-z_][\w.-]*(?: [\w.-]+)?[ \t]*[:=][ \t]*\S")
+
+
+def own_label_end(text: str) -> int:
+    """Return the length of the label of the model's own turn that a text begins with, or 0."""
+    label = _OWN_LABEL.match(text)
+    if label and not _is_entry(text, label):
+        return label.end()
+    heading = _OWN_HEADING.match(text)
+    return heading.end() if heading and not (heading["section"] and "\n#" in text) else 0
+
+
+def _is_entry(text: str, label: re.Match[str]) -> bool:
+    """Tell whether a label is a key among others, or the name of a variable."""
+    value, _, rest = text[label.end() :].partition("\n")
+    next_line = rest.partition("\n")[0]
+    is_variable = label[0].islower() and is_setting(value)
+    return is_variable or is_setting(next_line) or bool(label["weak"] and _SETTING.match(next_line))
+
+
+def role_of(text: str) -> tuple[str, str, str, bool] | None:
+    """Return the kind, role and value of a line, and whether it is marked; None without a role."""
+    if heading := _HEADING_ROLE.fullmatch(text):
+        return "heading", heading["role"].lower(), "", bool(heading["colon"])
+    if label := _LABEL.fullmatch(text):
+        role = (label["exercise"] or label["role"]).lower()
+        return "label", role, label["value"], bool(label["bold"] or label["number"])
+    if bare := _BARE_ROLE.fullmatch(text):
+        return "bare", bare["role"], "", False
+    return None
+
+
+def is_setting(text: str) -> bool:
+    """Tell whether a line is a key with its value, and no label of a turn."""
+    return bool(_SETTING.match(text)) and not role_of(text)
