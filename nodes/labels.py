@@ -38,9 +38,9 @@ _HEADING_ROLE = re.compile(
 _BARE_ROLE = re.compile(r"(?P<role>user|assistant|system|human) *")
 _OWN_LABEL = re.compile(
     r"(?P<mark>\*{1,3}|_{1,2})?(?P<bracket>\[)?(?:(?i:AI assistant|assistant|(?:final )?answer)"
-    r"|(?P<weak>AI|Bot|Chatbot|A(?=[:*_]+ +\S+ +\S)(?!(?s:.*)\nB:)"
+    r"|(?P<weak>AI|Bot|Chatbot|A(?=[:*_]+ +\S+ +\S)(?!(?s:.*)\bB:)"
     r"|Response(?=[:*_]+ +[A-Z`'\"*]\S* +\S)))"
-    r"(?(bracket)\])(?(mark)(?:[:\uff1a](?P=mark)|(?P=mark) ?[:\uff1a])| ?[:\uff1a])(?=\s|\Z|[A-Z`]|[^\x00-\x7f])"
+    r"(?(bracket)\](?!: *\S+:/))(?(mark)(?:[:\uff1a](?P=mark)|(?P=mark) ?[:\uff1a])| ?[:\uff1a])(?=\s|\Z|[A-Z`]|[^\x00-\x7f])"
 )
 _OWN_HEADING = re.compile(
     r"\#{2,4} *(?:Response|Assistant|Answer)(?:: *(?=\n|\Z)| *\n(?=\S))"

@@ -19,7 +19,7 @@ _PREFILLED = re.compile(rf"(?:{_OPENING})\s*\Z", re.IGNORECASE)
 _BEFORE_FENCE = re.compile(f"(?:{_CLOSING})(?=```|~~~)", re.IGNORECASE)
 _WRAPPER_NAMES = r"(?:answer|final_answer|response|output)"
 _WRAPPER = re.compile(
-    rf"\s*<(?P<name>{_WRAPPER_NAMES})>(?P<answer>\s*[^\s<].*)</(?P=name)>\s*",
+    rf"\s*<(?P<name>{_WRAPPER_NAMES})>(?P<answer>\s*[^\s<](?:(?!</?(?P=name)>).)*)</(?P=name)>\s*",
     re.IGNORECASE | re.DOTALL,
 )
 """Tags around the whole answer; an answer that begins with a tag may be XML."""

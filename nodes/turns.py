@@ -294,8 +294,11 @@ def _is_bare_turn(lines: Sequence[_Line], turn: _Turn) -> bool:
 
 
 def _is_introduced(lines: Sequence[_Line], turn: _Turn) -> bool:
-    """Tell whether the line before announces the turn."""
-    line = lines[turn.position - 1]
+    """Tell whether the line before announces the turn, or the turn of the system above it."""
+    position = turn.position - 1
+    while position and _SYSTEM_TURN.fullmatch(lines[position].text):
+        position -= 1
+    line = lines[position]
     before = line.text.strip()
     if line.is_code:
         return False

@@ -98,6 +98,7 @@ ANSWERS = [
     "<answer>4</answer> is what the parser reads.",
     "<response>\n<status>ok</status>\n</response>",
     "<answer></answer>",
+    "<output>a</output>\n<output>b</output>",
     "The XML is <output>5</output>",
     "<reason>The key is missing.</reason>\n<code>404</code>",
     "<analysis> and </analysis> are tags.",
