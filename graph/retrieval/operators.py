@@ -95,9 +95,8 @@ def _in_prose(text: str) -> Iterator[str]:
     if words and _SENTENCE_END.fullmatch(words[-1]):
         words.pop()
     for before, word, after in zip(["", *words], words, [*words[1:], ""], strict=False):
-        if word.isalnum():
-            continue
-        yield from _joining(word) if word[0].isalnum() else _alone(word, before, after)
+        if not word[:-1].isalnum() and not word.isalnum():
+            yield from _joining(word) if word[0].isalnum() else _alone(word, before, after)
 
 
 def _joining(word: str) -> Iterator[str]:

@@ -80,13 +80,13 @@ def stop_words(text: str) -> list[str]:
     they tell more about a question.
     """
     words = _words(letters.normalise(text))
-    return [term for word in words for part in _stop_parts(word) for term in _STOP_TERMS[part]]
+    return [term for word in words for term in _stop_terms(word)]
 
 
 def joined_stop_words(text: str) -> set[str]:
     """Return the terms of `tokenize` that are names of stop words alone, such as `if-else`."""
     words = _words(letters.normalise(text))
-    return {term for word in words if _stop_parts(word) for term in _terms(word)}
+    return {term for word in words if _stop_terms(word) for term in _terms(word)}
 
 
 def _words(text: str) -> list[str]:
@@ -116,12 +116,15 @@ def _terms(word: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=1 << 17)
-def _stop_parts(word: str) -> tuple[str, ...]:
-    """Return the stop words that a word consists of; none if any part of it is another word."""
+def _stop_terms(word: str) -> tuple[str, ...]:
+    """Return the terms of the stop words that a word consists of; none if a part is another word."""
     whole = letters.fold(word)
-    pieces = [whole] if whole in _STOP else _PIECES.findall(word)
-    parts = [letters.fold(part) for piece in pieces for part in _CAMEL.findall(piece)]
-    return tuple(parts) if _STOP.issuperset(parts) else ()
+    if whole in _STOP or (word[1:].islower() and word.isalpha()):
+        parts = [whole]
+    else:
+        pieces = _PIECES.findall(word)
+        parts = [letters.fold(part) for piece in pieces for part in _CAMEL.findall(piece)]
+    return tuple(t for p in parts for t in _STOP_TERMS[p]) if _STOP.issuperset(parts) else ()
 
 
 def _split_camel(piece: str) -> list[str]:
