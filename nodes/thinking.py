@@ -25,8 +25,8 @@ _WRAPPER = re.compile(
 """Tags around the whole answer; an answer that begins with a tag may be XML."""
 _START_BLOCKS = re.compile(
     r"""\s*(?>(?:
-      <(?P<name>analysis|reflection|reason|reasoning_content|inner_monologue|antThinking|cot)>
-        .*?</(?P=name)>
+      <(?P<name>reflection|reasoning_content|inner_monologue|antThinking|cot)>.*?</(?P=name)>
+    | <analysis>(?=\s*(?:[^\s<]+\s+){3}[^\s<])(?:(?!</?[a-z]).)*</analysis>
     | <\|think\|>.*?<\|/think\|>
     | <unused94>.*?<unused95>
     | &lt;(?P<escaped>think|thinking)&gt;.*?&lt;/(?P=escaped)&gt;
@@ -35,7 +35,10 @@ _START_BLOCKS = re.compile(
     rf"(?=[^\s<]|<{_WRAPPER_NAMES}>)",
     re.IGNORECASE | re.DOTALL | re.VERBOSE,
 )
-"""Blocks that are thoughts only at the start of a reply that goes on: their names have other uses."""
+"""Blocks that are thoughts only at the start of a reply that goes on: their names have other uses.
+
+`<analysis>` is also a common name in XML: it needs four words, and no tag within.
+"""
 _AROUND_ANSWER = re.compile(
     r"<\|(?:begin_of_solution|end_of_solution|START_RESPONSE|END_RESPONSE)\|>"
 )
@@ -83,6 +86,8 @@ def without_thinking(text: str, prompt: str = "") -> str:
     | closes without an opening one, as a line or before text without a space | the end of a thought that began with the reply | `hm.</think>Use a dict.` |
     | the same between spaces, alone in the reply, and no word points to it | the same | `hm. </think> Use a dict.` |
     | the same, and nothing follows | a slip: the mark alone goes | `Use a dict.</think>` |
+    | opens again where a closing mark would stand, and none closes: the last one | the end of the thought | `<think>hm` `<think>Use a dict.` |
+    | `<analysis>` at the start: four words without tags, and text follows | a thought | `<analysis>It is a plain loop.</analysis>Use a dict.` |
     | any other | text | `Split at "</think>".` |
 
     A reply that is one unfinished thought has an empty answer. Tags around the whole answer are left
@@ -161,14 +166,16 @@ def _closing_marks(text: str, marks: Sequence[_Mark]) -> list[_Mark | None]:
 
 
 def _repeated_opening(text: str, marks: Sequence[_Mark]) -> _Mark | None:
-    """Return the opening mark that stands at the end of the first block, as in `<think>hm<think>`."""
+    """Return the last opening mark that stands where a closing one would: `<think>hm<think>x`."""
+    thought_start = len(text) - len(text[marks[0].end :].lstrip())
+    text_end = len(text.rstrip())
     return next(
         (
             mark
-            for mark in marks[1:]
-            if not mark.in_code
-            and text[marks[0].end : mark.start].strip()
-            and text[mark.end :].strip()
+            for mark in reversed(marks[1:])
+            if thought_start < mark.start
+            and mark.end < text_end
+            and not mark.in_code
             and _closes_reply_start(text, mark)
         ),
         None,

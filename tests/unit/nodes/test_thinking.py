@@ -103,16 +103,21 @@ ANSWERS = [
     "<reason>The key is missing.</reason>\n<code>404</code>",
     "<analysis> and </analysis> are tags.",
     "<analysis>It is linear.</analysis>",
+    "<analysis>It is a plain loop.</analysis>",
+    "<reason>Timeout</reason>\n\nAdd this to your web.config.",
+    "<reason>The request timed out at last.</reason>\n\nAdd this to your web.config.",
+    "<analysis>\n  <x/>\n</analysis>\n\nThis element holds the settings.",
+    "<analysis>daily</analysis>\n\nSet it in the file.",
+    "<analysis>run it once a <b>day</b></analysis>\n\nSet it in the file.",
     "<reflection>\nIt never ends.",
     "Use tags.\n<analysis>\nhm\n</analysis>\nDone.",
     '<details type="note">A note.</details>\nUse a dict.',
     "<details>\n<summary>Why</summary>\nSo.\n</details>\nUse a dict.",
 ]
 START_BLOCKS = [
-    "<analysis>hm</analysis>\n",
-    "<Analysis>\nhm\n</Analysis>",
+    "<analysis>hm, it is a loop</analysis>\n",
+    "<Analysis>\nThe user asks for a loop where i < n.\n</Analysis>",
     "<reflection>hm</reflection>\n",
-    "<reason>hm</reason>\n",
     "<reasoning_content>hm</reasoning_content>\n",
     "<inner_monologue>hm</inner_monologue>\n",
     "<antThinking>hm</antThinking>\n",
@@ -123,8 +128,8 @@ START_BLOCKS = [
     '<details type="reasoning">\n<summary>Thoughts</summary>\nhm\n</details>\n',
     "<details type='reasoning' done='true'>hm</details>\n",
     "<think>a</think>\n<reflection>b</reflection>\n",
-    "<analysis>a</analysis>\n<reflection>b</reflection>\n<cot>c</cot>\n",
-    "\ufeffAssistant: <analysis>hm</analysis>\n",
+    "<analysis>a b c d</analysis>\n<reflection>b</reflection>\n<cot>c</cot>\n",
+    "\ufeffAssistant: <analysis>hm, it is a loop</analysis>\n",
 ]
 
 
@@ -141,7 +146,7 @@ def test_a_block_of_another_name_is_a_thought_at_the_start_of_a_reply(block, ans
 
 
 @pytest.mark.parametrize("name", ["answer", "Answer", "final_answer", "response", "output"])
-@pytest.mark.parametrize("before", ["", "<think>hm</think>", "<analysis>hm</analysis>\n", "\ufeff"])
+@pytest.mark.parametrize("before", ["", "<think>hm</think>", "<cot>hm</cot>\n", "\ufeff"])
 def test_tags_around_the_whole_answer_are_left_out(before, name):
     assert clean(f"{before}<{name}>{SORT}</{name}>") == SORT
     assert clean(f"{before}<{name}>\n{SORT}\n</{name}><|im_end|>") == SORT
@@ -171,6 +176,13 @@ def test_marks_that_an_answer_shows_or_mentions_stay(answer):
         (f"<think>\nhm\n<think>\n\n{SORT}", SORT),
         (f"<think>hm<thinking>{SORT}", SORT),
         (f"[THINK]hm[THINK]\n{SORT}", SORT),
+        (f"<think>hm\n<think>hm2\n<think>{SORT}", SORT),
+        (f"<think>a<think>b<think>c<think>\n{SORT}", SORT),
+        (
+            f"<think>hm\n<think>{SORT} They write <think> in it.",
+            f"{SORT} They write <think> in it.",
+        ),
+        (f"<think>hm\n<think>\n{SORT}\n<think>", f"{SORT}\n<think>"),
         ("Okay, the user wants B. </think> B", "B"),
         ("hm hm </think> Use sorted(d).", "Use sorted(d)."),
         ("So it is a list! </thinking> `sorted(d)` sorts it.", "`sorted(d)` sorts it."),
@@ -278,7 +290,8 @@ def test_cleaning_a_clean_reply_of_a_reasoning_model_changes_nothing(text):
     "piece",
     ["<think>\n", "<think></think>", "</think>", "<think>`</think>`\n", "< ", "<|channel|>", "` ",
      "```a\n", "a </think>\n", "a <think>", "[THINK]", "analysisA", "assistantfinal",
-     "<cot>a</cot>", "<cot>", "<answer>", "<think>a", "\u200b ", "a </think> A", "</details>"],
+     "<cot>a</cot>", "<cot>", "<answer>", "<think>a", "\u200b ", "a </think> A", "</details>", "<think>a ",
+     "<analysis>a b c d</analysis>", "<analysis>a "],
 )  # fmt: skip
 def test_any_endless_reply_of_marks_is_cleaned_in_linear_time(piece):
     with at_most_cpu_seconds(10):
