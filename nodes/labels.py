@@ -32,22 +32,32 @@ _LABEL = re.compile(
     r"(?P<number> ?\d{1,3}(?=[:.]))?(?(bracket)\])"
     r"(?: ?(?:\*{1,3}|_{1,3})?[:\uff1a]|(?<=\d)\.)(?:\*{1,3}|_{1,3})?(?P<value>.*)"
 )
+"""A line with the label of any speaker and its value: `**Question 2:** Why?`."""
 _HEADING_ROLE = re.compile(
     r"\#{3,4} *(?P<role>Instruction|Human|Assistant|Response|User)(?P<colon>:?) *"
 )
+"""A heading that is a role alone: `### Instruction:`."""
 _BARE_ROLE = re.compile(r"(?P<role>user|assistant|system|human) *")
+"""A line that is a role alone, where the tokens around it were left out: `user`."""
 _OWN_LABEL = re.compile(
     r"(?P<mark>\*{1,3}|_{1,2})?(?P<bracket>\[)?(?:(?i:AI assistant|assistant|(?:final )?answer)"
     r"|(?P<weak>AI|Bot|Chatbot|A(?=[:*_]+ +\S+ +\S)(?!(?s:.*)\bB:)"
     r"|Response(?=[:*_]+ +[A-Z`'\"*]\S* +\S)))"
     r"(?(bracket)\](?!: *\S+:/))(?(mark)(?:[:\uff1a](?P=mark)|(?P=mark) ?[:\uff1a])| ?[:\uff1a])(?=\s|\Z|[A-Z`]|[^\x00-\x7f])"
 )
+"""The label of the model's own turn at the start of a reply: `**Assistant:**`, `Final answer:`."""
 _OWN_HEADING = re.compile(
     r"\#{2,4} *(?:Response|Assistant|Answer)(?:: *(?=\n|\Z)| *\n(?=\S))"
     r"|(?P<section>\#{1,4} *(?:(?:Response|Assistant|Answer): *(?=\S)|(?:Final )?Answer *\n(?=\s*\S)))"
-    r"|(?:[Aa]ssistant|ASSISTANT|Answer|\*\*(?:Assistant|Answer)\*\*) *\n(?=\s*\S+[ \t]+\S)"
+    r"|(?:assistant *\n|(?:Assistant|ASSISTANT|Answer|\*\*(?:Assistant|Answer)\*\*) *\n(?! *[a-z]))"
+    r"(?=\s*\S+[ \t]+\S)"
 )
+"""A heading or line that is the label of the own turn, with text below: `### Response`, `Answer`.
+
+A line in lower case right below a word goes on with its sentence: `Answer` `is a class.`
+"""
 _SETTING = re.compile(r"[ \t]*[A-Za-z_][\w.-]*(?: [\w.-]+)?[ \t]*[:=][ \t]*\S")
+"""A key with its value: `role: admin`, `x = 1`."""
 
 
 def own_label_end(text: str) -> int:
@@ -68,11 +78,16 @@ def _is_entry(text: str, label: re.Match[str]) -> bool:
 
 
 def role_of(text: str) -> tuple[str, str, str, bool] | None:
-    """Return the kind, role and value of a line, and whether it is marked; None without a role."""
+    """Return the label of a line that names a speaker, as `**User:** hi`, or None.
+
+    Returns:
+        Its kind (label, heading or bare), the role as the line spells it, the value after it, and
+        whether a label is bold or numbered, or a heading has a colon.
+    """
     if heading := _HEADING_ROLE.fullmatch(text):
-        return "heading", heading["role"].lower(), "", bool(heading["colon"])
+        return "heading", heading["role"], "", bool(heading["colon"])
     if label := _LABEL.fullmatch(text):
-        role = (label["exercise"] or label["role"]).lower()
+        role = label["exercise"] or label["role"]
         return "label", role, label["value"], bool(label["bold"] or label["number"])
     if bare := _BARE_ROLE.fullmatch(text):
         return "bare", bare["role"], "", False

@@ -24,7 +24,9 @@ It belongs to the answer all the same in these cases:
 | case | example |
 |---|---|
 | it is the first line, or a line that ends with a colon or a bracket or is a title is before it | `It prints:` `User: hi, how are you?` |
-| the answer names its label before | `print("User: hi")` `User: hi, how are you?` |
+| the answer names its label before, in the same case | `print("User: hi")` `User: hi, how are you?` |
+| it is one of several lines of the user that ask nothing | `User: enter a name` `User: enter an age` |
+| it is a task of a list: the first, one after another task that the answer names, or one with its solution | `Task A is easy.` `Task 2: Sort it.` |
 | a setting is beside it, and it asks nothing | `Host: x.org` `User: show me` |
 | it goes on with turns that stay, or an earlier one of its speaker stays | `User: git` `Assistant: gpt` |
 | a paragraph follows that no speaker said | `User: How?` *blank* `The program then ends.` |
@@ -55,6 +57,8 @@ _REQUEST = re.compile(
     re.IGNORECASE,
 )
 _FIRST_OF_LIST = re.compile(r"\W*(?:Task|Problem) 1\b")
+_EARLIER_TASK = re.compile(r"\b(?i:task|problem) (?:\d|[A-H]\b)")
+"""A task that the answer names before, with a colon or without."""
 _MENTION = re.compile(rf"\b({'|'.join(SPEAKERS)})\b['\"\])*_]{{0,3}} ?[:\uff1a]", re.IGNORECASE)
 _RULE = re.compile(r" {0,3}(?:-{3,}|\*{3,}|_{3,})\s*")
 _SYSTEM_TURN = re.compile(r"\W{0,9}System\W{1,6}You are .*")
@@ -79,8 +83,8 @@ class _Turn(NamedTuple):
 
     kind: str
     """label, heading or bare."""
-    role: str
-    """As a key of `SPEAKERS`."""
+    word: str
+    """Its role as the line spells it."""
     value: str
     """The text after the role in its line."""
     is_marked: bool
@@ -89,6 +93,11 @@ class _Turn(NamedTuple):
     """The index of its line among the lines that are not blank."""
     body: Sequence[_Line]
     """The lines after it."""
+
+    @property
+    def role(self) -> str:
+        """As a key of `SPEAKERS`."""
+        return self.word.lower()
 
     @property
     def speaker(self) -> str:
@@ -127,8 +136,9 @@ def _without_left_over(text: str) -> str:
     lines = text.split("\n")
     while len(lines) > 1:
         before, line = lines[-2:]
-        # A rule right below a word makes its line a heading.
-        is_rule = _RULE.fullmatch(line) and not before.rstrip()[-1:].isalnum()
+        # Dashes right below a word make its line a heading.
+        is_heading = "-" in line and before.rstrip()[-1:].isalnum()
+        is_rule = _RULE.fullmatch(line) and not is_heading
         if line.strip() and not is_rule and not _SYSTEM_TURN.fullmatch(line):
             break
         lines.pop()
@@ -171,7 +181,7 @@ def _run_on_start(text: str) -> int:
     for turn, reads_on in zip(turns, _read_as_dialogue(lines, turns), strict=True):
         if turn.speaker == "result" and turn.kind == "label":
             continue
-        is_mentioned = turn.kind == "label" and mentions.get(turn.role, len(lines)) < turn.position
+        is_mentioned = turn.kind == "label" and mentions.get(turn.word, len(lines)) < turn.position
         goes_on = is_mentioned or turn.role in answer_roles or turn.position == end_of_answer_turn
         if not goes_on and reads_on and _begins_run_on(lines, turn):
             return lines[turn.position].number
@@ -181,13 +191,16 @@ def _run_on_start(text: str) -> int:
 
 
 def _first_mentions(lines: Sequence[_Line], turns: Sequence[_Turn]) -> dict[str, int]:
-    """Return the position of the first line within which a label stands, for each role."""
+    """Return the position of the first line within which a label stands, for each spelling.
+
+    `User:` is a label of the answer then, and the key `user:` says nothing about it.
+    """
     starts = {turn.position for turn in turns}
     mentions: dict[str, int] = {}
     for position, line in enumerate(lines):
         if position not in starts:
-            for role in _MENTION.findall(line.text):
-                mentions.setdefault(role.lower(), position)
+            for word in _MENTION.findall(line.text):
+                mentions.setdefault(word, position)
     return mentions
 
 
@@ -241,8 +254,9 @@ def _leaves_dialogue(
     if turn.speaker == "question" and _is_answered(turn, following):
         return True
     if following and following.role == turn.role:
-        is_list = turn.role in ("task", "problem") or (turn.speaker == "user" and not turn.body)
-        if is_list:
+        asks = "?" in turn.value + following.value
+        is_list = turn.speaker == "user" and not turn.body and not asks
+        if is_list or turn.role in ("task", "problem"):
             return True
     is_replied = following is not None and following.speaker in ("assistant", "result")
     if is_replied or not turn.has_prose:
@@ -256,7 +270,8 @@ def _is_answered(turn: _Turn, following: _Turn | None) -> bool:
     """Tell whether the reply answers its own question, as in an FAQ."""
     has_text = any(not line.after_blank for line in turn.body) and bool(turn.value.strip())
     has_result = following is not None and following.speaker == "result"
-    return has_text or turn.has_prose or (has_result and (turn.is_marked or turn.role == "q"))
+    is_pair = has_result and (turn.is_marked or turn.role in ("q", "task", "problem"))
+    return has_text or turn.has_prose or is_pair
 
 
 def _begins_run_on(lines: Sequence[_Line], turn: _Turn) -> bool:
@@ -271,13 +286,20 @@ def _begins_run_on(lines: Sequence[_Line], turn: _Turn) -> bool:
         return _is_bare_turn(lines, turn)
     if turn.role in ("task", "problem"):
         line = lines[turn.position]
-        is_first = _FIRST_OF_LIST.match(line.text)
-        return line.after_blank and not is_first and bool(_REQUEST.match(turn.speech))
+        is_request = line.after_blank and bool(_REQUEST.match(turn.speech))
+        return is_request and not _is_in_list_of_tasks(lines, turn)
     if turn.speaker == "task" or (turn.position == len(lines) - 1 and not turn.value.strip()):
         return True
     if turn.speaker == "question" and turn.speech[:1].islower() and "?" not in turn.speech:
         return False
     return _is_speech(turn.speech) if turn.speaker == "user" else _is_sentence(turn.speech)
+
+
+def _is_in_list_of_tasks(lines: Sequence[_Line], turn: _Turn) -> bool:
+    """Tell whether a task is the first of a list, or the answer names another one before it."""
+    before = lines[: turn.position]
+    is_first = bool(_FIRST_OF_LIST.match(lines[turn.position].text))
+    return is_first or any(_EARLIER_TASK.search(line.text) for line in before)
 
 
 def _is_bare_turn(lines: Sequence[_Line], turn: _Turn) -> bool:

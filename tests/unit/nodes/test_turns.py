@@ -248,7 +248,7 @@ ANSWERS = [
     "It asks twice.\nUser: please enter your name\nUser: please enter your age",
     "Fill in the form.\n\nUser: your account\n\nHuman: my name",
     # labels that the answer names
-    "Set it so.\n\n```yaml\nuser: bob\n```\n\nUser: set it to your name.",
+    "Set it so.\n\n```yaml\nUser: bob\n```\n\nUser: set it to your name.",
     'print("User: hi")\nUser: hi, how are you?',
     "The regex `^User:` works.\nUser: how are you? matches it.",
     "Pass `Human:` as the stop word.\n\nHuman: how are you?",
@@ -261,6 +261,13 @@ ANSWERS = [
     "Do both.\n\nTask 1: Create the table.\n\nTask 2: Create the index.",
     "Do both.\n\n**Task:** Create the table.\n\n**Task:** Create the index.",
     "Do it first.\n\nTask 1: Create the table.",
+    "Task 1 needs a loop.\n\nTask 2: Sort the list with sorted().",
+    "Both tasks need a list.\n\nTask A is easy.\n\nTask 2: Return the list.",
+    "Plan.\n\nTask: Sort the list\nSolution: sorted(x)",
+    "Plan.\n\nTask: Sort the list\n\nAnswer: sorted(x)",
+    "For problem 1, use a loop.\n\nProblem 2: Sort the list.",
+    "## Task 1\n\nUse a loop.\n\nTask 2: Sort the list.",
+    "The list is short.\n\nProblem 3: Sort the list\nSolution: sorted(x)",
     "The labels are as follows\n\nQuestion: the text of the question\nAnswer: the text of its answer",
     "In the log:\n\nSystem: You are a bot.\nUser: how?",
     "A: the list is copied, B: it is not.",
@@ -272,6 +279,10 @@ ANSWERS = [
     "Title\n---\n\nText.\n\n---",
     "**Example**\n**User:** How are you?",
     "Answer\n\n42",
+    "Answer\nis a class of the module.",
+    "Assistant\nand user are the roles.",
+    "**Answer**\nis the name of the class.",
+    "Hello\n---\n\nUse x.",
     # keys that are no label of the answer
     "assistant: gpt\ntemperature: 0.2",
     "answer: int = 42",
@@ -301,6 +312,21 @@ CUT = {
     "Final Answer: Use sorted().": "Use sorted().",
     "<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>Use sorted().<|END_OF_TURN_TOKEN|>": "Use sorted().",
     "Use sorted(d, key=d.get).\n\nQ: How do I reverse a list?": "Use sorted(d, key=d.get).",
+    # keys and words that are spelled unlike the label
+    "Set it.\n\n```yaml\nuser: root\n```\n\nUser: How do I sort a list?\nAssistant: Use sorted.": "Set it.\n\n```yaml\nuser: root\n```",
+    "```python\ndef f(q: str): ...\n```\n\nQ: Why is it so slow?": "```python\ndef f(q: str): ...\n```",
+    "The problem: you share it.\n\nProblem 2: Write a loop.": "The problem: you share it.",
+    "My question: why?\n\nQuestion: How do I sort it?": "My question: why?",
+    "The task: it waits.\n\nTask: Write a test.": "The task: it waits.",
+    # several lines of the user
+    "Use x.\n\nUser: How do I sort?\nUser: And how reverse?\nAssistant: So.": "Use x.",
+    "Use x.\n\nUser: Thanks!\nUser: And how do I reverse it?\nAssistant: So.": "Use x.",
+    "Use x.\n\nHuman: How do I sort?\nHuman: please, with a key\nAssistant: So.": "Use x.",
+    # rules right below a word: only dashes make a heading
+    "Hello\n***\nUser: how do I do it?": "Hello",
+    "Hello\n___\nUser: how do I do it?": "Hello",
+    "Hello\n*****\n\nUser: how do I do it?": "Hello",
+    "Hello\n---\nUser: how do I do it?": "Hello\n---",
 }
 
 LABELLED = {
@@ -426,7 +452,7 @@ pieces = st.sampled_from(
      "### Response:", "### User", "# Title", "\n", "\n\n", "  ", "    ", "`", "```", "~~~", ":", ".",
      "<|im_end|>", "<|user|>", "[INST]", "[/INST]", "</s>", "Use a dict.", "key: v", "- ", "x", " y",
      "[User]: ", "*User:* ", "A: ", "---", "System: You are a bot.", "<eos>", "Task: sort it.",
-     "# Answer", "Q2: why?"]
+     "# Answer", "Q2: why?", "Task 2: sort it.", "task 1", "***", "Solution: x", "User: why?"]
 )  # fmt: skip
 
 
@@ -443,7 +469,8 @@ def test_a_cut_empties_no_reply_and_is_final(text):
     "piece",
     ["User: hi\n", "user\n\n", "a </s> b ", "[INST] ", "Assistant: ", "# a\n", "key: v\n", "`a``b",
      "```a\n", "~~~\n", "Question: why?\n\nSo.\n\n", "### User:\n", "<|im_end|>", " ", "**",
-     "---\n\n", "User: x\n", "see User: x\n", "[User]: you?\n", "A: a b ", "*", "<eos> "],
+     "---\n\n", "User: x\n", "see User: x\n", "[User]: you?\n", "A: a b ", "*", "<eos> ",
+     "Task 2: sort it.\n\n", "see task 1\n\n", "Use x\n***\n", "User: why?\n"],
 )  # fmt: skip
 def test_any_endless_reply_of_turns_is_cleaned_in_linear_time(piece):
     with at_most_cpu_seconds(10):
