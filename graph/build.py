@@ -176,17 +176,17 @@ def build_graph(
 
 def _check_windows(window: int | None, models: Sequence[object], max_new_tokens: int) -> None:
     """Check the window that is passed, or else those that the profiles of the models state."""
-    windows: dict[str, object] = {"window": window}
+    windows: list[tuple[str, object]] = [("window", window)]
     hint = ""
     if window is None:
-        windows = {
-            f"{type(model).__name__}.profile: max_input_tokens": stated_window(model)
+        windows = [
+            (f"{type(model).__name__}.profile: max_input_tokens", stated_window(model))
             for model in models
             if isinstance(model, BaseLanguageModel)
-        }
+        ]
         hint = "; build_graph(window=...) replaces it"
     least = max_new_tokens + _SHORTEST_PROMPT
-    for name, value in windows.items():
+    for name, value in windows:
         if value is not None and (not isinstance(value, int) or value < least):
             raise ConfigError(
                 f"{name}={value!r} must be a whole number of tokens, at least {least}: "

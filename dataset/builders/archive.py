@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
 
 from dataset.builders.byte_progress import byte_progress
+from dataset.builders.dump_files import MEMBER, is_member
 from graph.support.errors import DatasetError, MissingExtraError
 from graph.support.text import one_line
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from py7zr import FileInfo, SevenZipFile
     from py7zr.io import WriterFactory
 
-MEMBER = "Posts.xml"
 MAX_BYTES = 1 << 40
 """The most unpacked bytes of an archive; the largest real one (Stack Overflow) has a tenth of it."""
 MAX_RATIO = 200
@@ -50,7 +50,7 @@ def extract_posts(archive: Path, folder: Path) -> Path:
         size = _declared_size(archive, opened)
         _check_disk_space(folder, size)
         with byte_progress(f"unpacking {archive.name}", size) as advance:
-            names = list(filter(_is_posts, opened.getnames()))
+            names = list(filter(is_member, opened.getnames()))
             opened.extract(targets=names, factory=_factory(out, size, advance))
     if target.stat().st_size != size:
         raise DatasetError(f"{archive}: {MEMBER} is shorter than the archive says")
@@ -72,17 +72,13 @@ def _declared_size(archive: Path, opened: "SevenZipFile") -> int:
         raise DatasetError(
             f"{archive}: would unpack to {total} bytes, more than {MAX_RATIO} times its size; refused"
         )
-    sizes = [member.uncompressed for member in members if _is_posts(member.filename)]
+    sizes = [member.uncompressed for member in members if is_member(member.filename)]
     if len(sizes) != 1:
         names = ", ".join(member.filename for member in members[:10])
         raise DatasetError(
             f"{archive}: needs exactly one member {MEMBER}, has {len(sizes)}; its members: {names}"
         )
     return int(sizes[0])
-
-
-def _is_posts(name: str) -> bool:
-    return name.lower() == MEMBER.lower()
 
 
 def _hostility(member: "FileInfo") -> str:

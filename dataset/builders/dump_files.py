@@ -21,6 +21,8 @@ from graph.support.text import one_line
 MEMBER = "Posts.xml"
 _PACKED = re.compile(r"posts\.xml\.(?:gz|bz2|xz)|.*\.(?:zip|7z)", re.IGNORECASE)
 """The names of packed dumps."""
+_NO_PART = re.compile(r"\..*|__MACOSX")
+"""The names of what other programs leave beside a dump: `.git`, `._Posts.xml`."""
 _OTHER_ARCHIVE = re.compile(
     r"\.(?:tar(?:\.\w+)?|t[gbx]z2?|zstd?|rar|lz4?|lzma|br|z|cab|iso)$", re.IGNORECASE
 )
@@ -29,7 +31,7 @@ _DAMAGE = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeErro
 """Errors of unpacking; a `RuntimeError` is an encrypted .zip, or a method that Python lacks."""
 
 
-def _is_member(name: str) -> bool:
+def is_member(name: str) -> bool:
     """Tell whether a file or a member of an archive is the dump: `Posts.xml`, in any folder and case."""
     return name.rpartition("/")[2].lower() == MEMBER.lower()
 
@@ -50,17 +52,27 @@ def find_dump(path: Path) -> Path:
 
 
 def _dump_in(folder: Path) -> Path:
-    entries = sorted(folder.iterdir())
-    files = [entry for entry in entries if _is_member(entry.name)] or [
-        entry for entry in entries if _PACKED.fullmatch(entry.name)
-    ]
+    entries = _entries(folder)
+    folders = [entry for entry in entries if entry.is_dir() and not entry.is_symlink()]
+    if not _dumps(entries) and len(folders) == 1:
+        folder = folders[0]
+        entries = _entries(folder)
+    files = _dumps(entries) or [e for e in entries if _OTHER_ARCHIVE.search(e.name)]
     if len(files) == 1:
         return files[0]
-    folders = [entry for entry in entries if entry.is_dir() and not entry.is_symlink()]
-    if not files and len(folders) == 1:
-        return _dump_in(folders[0])
     several = ", ".join(file.name for file in files[:5]) or "no dump"
     raise DatasetError(f"{folder}: the folder holds {several}; {_HINT}")
+
+
+def _entries(folder: Path) -> list[Path]:
+    return sorted(entry for entry in folder.iterdir() if not _NO_PART.fullmatch(entry.name))
+
+
+def _dumps(entries: list[Path]) -> list[Path]:
+    """Return the files named Posts.xml, or else the packed ones."""
+    return [entry for entry in entries if is_member(entry.name)] or [
+        entry for entry in entries if _PACKED.fullmatch(entry.name)
+    ]
 
 
 @contextmanager
@@ -103,7 +115,7 @@ def _unpacked(path: Path, packed: IO[bytes], stack: ExitStack) -> IO[bytes]:
             return cast("IO[bytes]", lzma.LZMAFile(packed))
         case ".zip":
             archive = stack.enter_context(zipfile.ZipFile(packed))
-            names = [name for name in archive.namelist() if _is_member(name)]
+            names = [name for name in archive.namelist() if is_member(name)]
             if len(names) != 1:
                 raise DatasetError(f"{path}: needs exactly one {MEMBER}, has {len(names)}")
             return stack.enter_context(archive.open(names[0]))

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from dataset.builders.json_values import Damage
+from graph.support.table_values import is_missing
 from graph.support.text import is_unicode
 
 POSITIVE_REACTIONS = ("+1", "heart", "hooray")
@@ -167,7 +168,7 @@ def _other_kind(issue: Mapping[str, object]) -> str:
     marks.update(match[1].lower() for match in matches if match)
     node = _text(issue, "node_id").strip()
     if (
-        any(map(issue.get, ("pull_request", "diff_url", "patch_url")))
+        any(_has(issue, name) for name in ("pull_request", "diff_url", "patch_url"))
         or marks & _PULL_REQUEST_NAMES
         or node.startswith(_PULL_REQUEST_NODES)
     ):
@@ -175,6 +176,11 @@ def _other_kind(issue: Mapping[str, object]) -> str:
     if marks & _DISCUSSION_NAMES or node.startswith(_DISCUSSION_NODES):
         return "discussion"
     return ""
+
+
+def _has(issue: Mapping[str, object], name: str) -> bool:
+    value = issue.get(name)
+    return not is_missing(value) if isinstance(value, str) else bool(value)
 
 
 def _issue_number(issue: Mapping[str, object]) -> int:

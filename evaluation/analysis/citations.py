@@ -37,6 +37,7 @@ _RANGE = re.compile(rf"(\d+)(?:\s*(?:{_DASH}|to)\s*(?:{_SOURCE})?[#^]?(\d+))?", 
 
 _LIST = r"\[(?:[^\[\]\n]|\[[^\[\]\n]*\])*\]"
 _LITERAL = r"""(?:"[^"\n]*"|[-+]?[\d.][\w.+-]*|TRUE|FALSE|NA|NULL|NaN|-?Inf)"""
+_NO_PROSE = r"(?![ \t]+(?!(?:if|for|and|or|in|is|not)\b)[^\W\d_])"
 _UNMARKED_CODE = re.compile(
     rf"""
     # print([1, 2])
@@ -44,7 +45,9 @@ _UNMARKED_CODE = re.compile(
     # {{"a": [1]}}
     | \{{[^{{}}]*\}}
     # a, b = [1], [2]
-    | (?:=|[-=]>|<-|["']:|\b(?:return|yield|print))\s*{_LIST}(?:,\s*{_LIST})*
+    | (?:=|[-=]>|<-|["'][\w.-]*["']:)\s*{_LIST}(?:,\s*{_LIST})*
+    # return [1], but not "they return [1] a value"
+    | \b(?:return|yield|print)\s*{_LIST}(?:,\s*{_LIST})*+{_NO_PROSE}
     # a [1] = 5, [1, 2].sort()
     | {_LIST}(?:\s*[-+*/|&]?=|\.[a-z_]|\()
     # for i in [1, 2]:
@@ -57,6 +60,8 @@ _UNMARKED_CODE = re.compile(
     re.VERBOSE | re.MULTILINE,
 )
 """Code that stands in prose without marks."""
+_WORD_CHARS = 4
+"""Letters of a word that is no name or unit such as `sin` or `km`."""
 _MOST_NESTED = 5
 """Calls and braces in one another that are looked for."""
 _PROMPT = re.compile(r"[\W\d]{0,40}>>>\s|\W{0,40}(?:In|Out)\s?\[\d+\]:")
@@ -111,6 +116,7 @@ def _prose(markdown: str) -> Iterator[str]:
 
 def _texts(tokens: list["Token"]) -> Iterator[str]:
     links = elements = 0
+    before = ""
     for token in tokens:
         tag = _TAG.match(token.content) if token.type == "html_inline" else None
         name = tag[2].lower() if tag else ""
@@ -123,10 +129,14 @@ def _texts(tokens: list["Token"]) -> Iterator[str]:
         elif links or elements:
             continue
         elif name == "sup":
-            yield "]" if tag and tag[1] else "["
+            # After a word it is a citation, after a name or a unit an exponent.
+            is_after_word = len(before) == _WORD_CHARS and before.isalpha()
+            yield "]" if tag and tag[1] else "\u3010" if is_after_word else "["
         elif token.type == "text":
+            before = token.content[-_WORD_CHARS:]
             yield token.content
         elif token.type == "code_inline":
+            before = ""
             yield "x"
 
 

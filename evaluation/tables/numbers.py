@@ -23,9 +23,13 @@ def number(value: float | None, sign: str = "", *, more: int = 0) -> str:
     if value is None:
         return NONE
     digits = 3 + more
-    # Adding 0.0 turns a negative zero, which would keep its minus, into zero.
-    text = f"{round(value, digits) + 0.0:{sign}.{digits}f}"
+    text = f"{_rounded(value, digits):{sign}.{digits}f}"
     return text.replace("0.", ".", 1) if "0." in text[:3] else text[:-1]
+
+
+def _rounded(value: float, digits: int) -> float:
+    # Adding 0.0 turns a negative zero, which would keep its minus, into zero.
+    return round(value, digits) + 0.0
 
 
 def signed(value: float | None, *, more: int = 0) -> str:
@@ -35,17 +39,17 @@ def signed(value: float | None, *, more: int = 0) -> str:
 
 def decimal(value: float | None, *, more: int = 0) -> str:
     """Format a value with three decimals, as 0.284."""
-    return NONE if value is None else f"{value:.{3 + more}f}"
+    return NONE if value is None else f"{_rounded(value, 3 + more):.{3 + more}f}"
 
 
 def signed_decimal(value: float | None, *, more: int = 0) -> str:
     """Format a difference with its sign and three decimals, as +0.284."""
-    return NONE if value is None else f"{value:+.{3 + more}f}"
+    return NONE if value is None else f"{_rounded(value, 3 + more):+.{3 + more}f}"
 
 
 def percent(value: float | None, *, more: int = 0) -> str:
     """Format a share as a whole percentage, as 28%."""
-    return NONE if value is None else f"{value:.{more}%}"
+    return NONE if value is None else f"{_rounded(100 * value, more):.{more}f}%"
 
 
 def exact_percent(value: float | None, *, more: int = 0) -> str:

@@ -25,7 +25,9 @@ _RULE = re.compile(r"([-*=~#+.])\1{2,}")
 _ADDRESS_OR_RANGE = re.compile(r".?://.?|[-.:]+")
 """Signs between operands that are no operator, as in `http://$host`, `a[1:-1]` and `1..2`."""
 
-_OPERATOR = re.compile(rf"(?!_+$)[!-/:-@\[-`{{-~{_MATHEMATICAL}]{{1,4}}|%[a-z]{{1,8}}%")
+_NAME = "%[a-z]{1,8}%"
+_SPACED_NAME = re.compile(rf"(?<!\S){_NAME}(?!\S)")
+_OPERATOR = re.compile(rf"(?!_+$)[!-/:-@\[-`{{-~{_MATHEMATICAL}]{{1,4}}|{_NAME}")
 """Up to four signs of ASCII, arrows and signs of mathematics, or a name such as R's `%in%`."""
 _PUNCTUATION = re.compile(
     rf"{_RULE.pattern}|[-_.,;:!?'\"`()\[\]{{}}]+|[:;=]['^-]?[()/\\|*]+|\^_*\^",
@@ -76,7 +78,12 @@ def _in_line(line: str) -> Iterator[str]:
 
 
 def _in_code(code: str) -> Iterator[str]:
-    """Yield each run of signs; of one that is not between spaces the known operators in it too."""
+    """Yield the names between spaces, and each run of signs.
+
+    Of a run that is not between spaces, yield the known operators in it too.
+    """
+    yield from _SPACED_NAME.findall(code)
+    code = _SPACED_NAME.sub("", code)
     for run in dict.fromkeys(_RUN.findall(f"\n{code}\n")):
         signs = run.strip()
         if signs in _KNOWN:
@@ -92,11 +99,21 @@ def _in_code(code: str) -> Iterator[str]:
 
 def _in_prose(text: str) -> Iterator[str]:
     words = _HYPHEN_BEFORE_NOUN.sub(" ", text).split()
-    if words and _SENTENCE_END.fullmatch(words[-1]):
+    if words and _SENTENCE_END.fullmatch(words[-1]) and not _ends_with_operator(words):
         words.pop()
     for before, word, after in zip(["", *words], words, [*words[1:], ""], strict=False):
         if not word[:-1].isalnum() and not word.isalnum():
             yield from _joining(word) if word[0].isalnum() else _alone(word, before, after)
+
+
+def _ends_with_operator(words: list[str]) -> bool:
+    """Tell whether a mark at the end is an operator, as in "C# operator ??".
+
+    A single `?`, `!` or `.` ends the sentence, and so does a mark after "the << operator".
+    """
+    before, noun, mark = ["x", "x", *words][-3:]
+    is_named = bool(_NOUN.fullmatch(noun)) and any(map(str.isalnum, before))
+    return is_named and mark not in ("?", "!", ".")
 
 
 def _joining(word: str) -> Iterator[str]:
@@ -112,7 +129,7 @@ def _alone(word: str, before: str, after: str) -> Iterator[str]:
     """Yield a word of signs, without quotation marks, brackets and the mark of a sentence after it."""
     is_named = bool(_NOUN.fullmatch(after))
     if not is_named and word not in _IN_PROSE:
-        word = word.rstrip(_SENTENCE_MARKS)
+        word = word.rstrip(_SENTENCE_MARKS) or word
         is_named = bool(_NOUN.fullmatch(before))
     if word not in _IN_PROSE:
         quoted = _QUOTED.fullmatch(word)

@@ -12,7 +12,7 @@ from graph.retrieval.plain import prose_and_code, without_line_marks
 if TYPE_CHECKING:
     from snowballstemmer.english_stemmer import EnglishStemmer as Stemmer
 
-VERSION = 7
+VERSION = 8
 """Part of an index's identity; count it up when `tokenize` or `stop_words` returns other terms for any text."""
 _lock = Lock()
 

@@ -47,7 +47,12 @@ _SPREADSHEET_TEXT = re.compile(r"""="([^"]*)"|'([0-9][^']*)""")
 """A cell that a spreadsheet keeps as text: ="11" or '11."""
 _EDGES = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\u200b\u200c\u200d\u2060\ufeff"
 """White space and invisible characters."""
-_FULL_WIDTH_DIGITS = {0xFF10 + digit: str(digit) for digit in range(10)}
+_FULL_WIDTH = str.maketrans(
+    "".join(map(chr, range(0xFF10, 0xFF1A))) + "\uff0c\u3001\uff1b\uff5c", "0123456789,,;|"
+)
+"""Full-width digits and separators, and the usual ones."""
+_TORN = re.compile(r"""["'][^"']*|[^"']*["']""")
+"""A part of a quoted text."""
 
 
 class TableValues:
@@ -149,11 +154,11 @@ def read_id(text: str) -> str:
 def _plain(text: str) -> str:
     """Return a text without what surrounds an id: white space, invisible characters, marks of Excel.
 
-    Full-width digits become the usual ones.
+    Full-width digits and separators become the usual ones.
     """
     text = text.strip(_EDGES)
     if not text.isascii():
-        text = text.translate(_FULL_WIDTH_DIGITS)
+        text = text.translate(_FULL_WIDTH)
     mark = _SPREADSHEET_TEXT.fullmatch(text)
     return (mark[1] or mark[2] or "").strip(_EDGES) if mark else text
 
@@ -207,12 +212,18 @@ def _split(cell: str, *, single: bool) -> list[str]:
     Raises:
         ValueError: the items cannot be told apart for sure, or a single id has several.
     """
+    if not single and (quoted := _QUOTED.fullmatch(cell)):
+        cell = quoted[2].strip()
     if _LIST.fullmatch(cell):
         items = _list_items(cell)
     elif single:
         return [cell]
     elif "|" in cell:
         items = cell.split("|")
+        if any(_TORN.fullmatch(_plain(item)) for item in items):
+            raise ValueError(
+                "has a | in quotation marks: separate ids by | without quotation marks"
+            )
     else:
         items = _separated(cell)
     items = [stripped for item in items if (stripped := item.strip())]

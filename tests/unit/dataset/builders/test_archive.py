@@ -62,10 +62,12 @@ def test_posts_come_out_of_an_archive_and_nothing_else(tmp_path, others):
     assert [entry.name for entry in out.parent.iterdir()] == [MEMBER]
 
 
-@pytest.mark.parametrize("name", ["posts.xml", "POSTS.XML", "Posts.XML"])
-def test_posts_in_another_case_come_out_too(tmp_path, name):
+@pytest.mark.parametrize("name", ["posts.xml", "POSTS.XML", "Posts.XML", "dump/Posts.xml"])
+def test_posts_in_another_case_or_in_a_folder_come_out_too(tmp_path, name):
     path = pack(tmp_path, [("Users.xml", b"<x/>"), (name, DUMP)])
-    assert extract(tmp_path, path).read_bytes() == DUMP
+    out = extract(tmp_path, path)
+    assert out.read_bytes() == DUMP
+    assert [entry.name for entry in out.parent.iterdir()] == [MEMBER]
 
 
 @pytest.mark.parametrize(
@@ -153,7 +155,8 @@ def test_damage_inside_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("names", "count"), [(["Users.xml"], 0), ([MEMBER, MEMBER], 2), (["a/Posts.xml"], 0), ([], 0)]
+    ("names", "count"),
+    [(["Users.xml"], 0), ([MEMBER, MEMBER], 2), (["a/Posts.xml", MEMBER], 2), ([], 0)],
 )
 def test_exactly_one_posts_xml_is_needed(tmp_path, names, count):
     path = pack(tmp_path, [(name, DUMP) for name in names])

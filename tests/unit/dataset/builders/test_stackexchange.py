@@ -414,11 +414,16 @@ def test_a_folder_with_posts_xml_is_read_whatever_lies_beside_it(tmp_path):
         (["Users.xml"], "the folder holds no dump"),
         (["Posts.xml.gz", "a.7z"], "the folder holds Posts.xml.gz, a.7z; give"),
         (["Posts.xml", "posts.xml"], "the folder holds Posts.xml, posts.xml; give"),
-        (["posts.tar.gz", "Posts.xml.zst"], "the folder holds no dump; give"),
+        (["posts.tar.gz", "Posts.xml.zst"], "holds Posts.xml.zst, posts.tar.gz; give"),
+        (["Posts.xml.zst", "readme"], "Posts.xml.zst: an archive of this form is not read; give"),
+        (["site/a.rar"], "site/a.rar: an archive of this form is not read; give"),
+        (["._site.7z", ".git/Posts.xml", "__MACOSX/._a.zip"], "the folder holds no dump"),
+        (["a/b/Posts.xml"], "a: the folder holds no dump"),
     ],
 )
 def test_a_folder_without_one_dump_is_refused_with_what_it_holds(tmp_path, names, message):
     for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     with pytest.raises(DatasetError, match=message):
         stackexchange.build(tmp_path, tmp_path / "o.csv", selection=Selection(), site="x.org")
@@ -431,6 +436,10 @@ def test_a_dump_in_any_case_or_in_the_only_folder_is_read(tmp_path, name):
     path.parent.mkdir(parents=True)
     write_dump(path.parent, [question(4), answer(9, 4)], "utf-8").rename(path)
     (folder / "readme.txt").touch()
+    for other in (".git", "__MACOSX"):
+        (folder / other).mkdir()
+    (path.parent / "._site.7z").touch()
+    (path.parent / "Badges.xml.zst").touch()
     target = tmp_path / "out.csv"
     stackexchange.build(folder, target, selection=Selection(), site="x.org")
     assert pairs(read_csv(target)) == [(4, 9)]

@@ -72,7 +72,8 @@ def test_a_small_window_of_a_profile_cuts_passages():
 def test_a_window_of_a_profile_that_no_prompt_fits_is_refused_at_once(role, tokens):
     small = FakeListChatModel(responses=["x"])
     small.profile = {"max_input_tokens": tokens}
-    models = {"model": FakeListChatModel(responses=["x"]), role: small}
+    sound = FakeListChatModel(responses=["x"], profile={"max_input_tokens": 4_096})
+    models = {"model": sound, "chooser": sound, role: small}
     message = (
         rf"max_input_tokens={tokens!r} must be a whole number .* 320.*\(window=\.\.\.\) replaces"
     )

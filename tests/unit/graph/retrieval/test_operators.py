@@ -88,6 +88,20 @@ def test_the_name_of_an_operator_of_r_is_a_term():
     assert "%in%" in tokenize("Why `%in%`?")
 
 
+@pytest.mark.parametrize("name", ["%in%", "%o%", "%dopar%", "%like%"])
+@pytest.mark.parametrize(
+    "text", ["What is {} in R?", "Why?\n\n```r\nx {} y\n```", "I saw `x {} y`."]
+)
+def test_the_name_of_an_operator_gives_one_term_in_prose_and_in_code(text, name):
+    terms = tokenize(text.format(name))
+    assert name in terms
+    assert "%" not in terms
+
+
+def test_a_name_without_spaces_around_it_is_no_operator():
+    assert operators("Why?\n\n```\nx%y%z\n```") == ["%"]
+
+
 @pytest.mark.parametrize(
     ("code", "expected"),
     [
@@ -161,6 +175,13 @@ def test_punctuation_of_sentences_and_of_markdown_is_no_operator(text):
         ("optional chaining ?.", ["?."]),
         ("walrus :=", [":="]),
         ("> in a shell", [">"]),
+        ("C# operator ??", ["??"]),
+        ("Haskell operator !!", ["!!"]),
+        ("JavaScript operator ...", ["..."]),
+        ("What is the operator ;", [";"]),
+        ("The symbol : in Python", [":"]),
+        ("What is the << operator ??", ["<<"]),
+        ("How to overload this operator ?", []),
     ],
 )
 def test_an_operator_at_the_end_of_a_question_counts(text, expected):

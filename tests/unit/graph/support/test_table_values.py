@@ -125,6 +125,16 @@ def test_one_id_is_read_in_each_notation(values, cell, name):
         ("'11,12", ("11", "12")),
         ("\ufeff11|12\u200b|\uff11\uff13", ("11", "12", "13")),
         ("11\u00a0|\u202f12", ("11", "12")),
+        ("\uff11\uff11\uff0c\uff11\uff12", ("11", "12")),
+        ("11\uff1b12", ("11", "12")),
+        ("11\u300112", ("11", "12")),
+        ("11\uff5cq1", ("11", "q1")),
+        ("[11\uff0c 12]", ("11", "12")),
+        ('"11|12"', ("11", "12")),
+        ("'11,12'", ("11", "12")),
+        ('"11"', ("11",)),
+        ("\"11\"|'12'", ("11", "12")),
+        ('"[11, 12]"', ("11", "12")),
     ],
 )
 def test_several_ids_are_read_in_each_notation(values, cell, names):
@@ -171,6 +181,10 @@ def test_what_is_no_id_for_sure_is_refused_with_row_and_value(values, cell):
         "7 000 001",
         "7,000,001",
         '="7,000,001"',
+        "\uff11\uff11\uff0c\uff11\uff12",
+        "11\u300112",
+        "11\uff1b 12",
+        '"11|12"',
     ],
 )
 def test_several_ids_are_no_single_id(values, cell):
@@ -179,7 +193,20 @@ def test_several_ids_are_no_single_id(values, cell):
 
 
 @pytest.mark.parametrize(
-    "cell", ["a,b", "q1;q2", "11, q2", "11,0", "7.000,00", "7 000 001;12", "7,000,001;12"]
+    "cell",
+    [
+        "a,b",
+        "q1;q2",
+        "11, q2",
+        "11,0",
+        "7.000,00",
+        "7 000 001;12",
+        "7,000,001;12",
+        "a\uff0cb",
+        '"11|12"|13',
+        "'a|b'|13",
+        '11|"a|b"',
+    ],
 )
 def test_a_comma_that_may_belong_to_an_id_is_refused(values, cell):
     with pytest.raises(DatasetError, match=r"separate ids by \||separated by \|"):
