@@ -1,6 +1,7 @@
 """Pictures of the graph: Mermaid text, and SVG or PNG drawn on this machine."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Literal
 
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
@@ -114,8 +115,9 @@ def _node_labels(config: Config) -> list[tuple[str, str]]:
     ]
 
 
+@cache
 def to_svg(mermaid: str) -> str:
-    """Draw Mermaid text as SVG.
+    """Draw Mermaid text as SVG; the layout takes seconds, and a PNG of the same text needs it too.
 
     Raises:
         MissingExtraError: the drawing package is not installed.
