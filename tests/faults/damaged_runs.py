@@ -54,7 +54,7 @@ def _check(case: Case) -> Outcome:
     # `verify` tells of a figure that differs with exit code 1.
     if faults := faults_of(ended, [0, 1, 2] if reader[0] == "verify" else [0, 2]):
         return Outcome("", faults, detail)
-    if _states(run) != states:
+    if not _is_kept(states, _states(run), path.relative_to(run) if reader is _JUDGE else None):
         return Outcome("", ("wrong",), f"the run folder was changed; {detail}")
     if ended.code:
         return Outcome("refused")
@@ -113,13 +113,39 @@ def _results(case: Case, ended: Ended) -> tuple[str, str]:
     return out, re.sub(r'<meta name="sources"[^>]*>', "", written)
 
 
-def _states(run: Path) -> dict[str, object]:
-    """Return the bytes of each file of a run that no command may change, and the mode of others."""
+def _states(run: Path) -> dict[Path, bytes | int]:
+    """Return the bytes of each file in a run, except its lock, and the mode of all else.
+
+    A link that leads nowhere counts as no file: `judge` writes the file in its place.
+    """
     return {
-        path.name: path.read_bytes() if path.is_file() else path.lstat().st_mode
-        for path in run.iterdir()
-        if path.name not in ("lock", "scores")
+        path.relative_to(run): path.read_bytes() if path.is_file() else path.lstat().st_mode
+        for path in run.rglob("*")
+        if path != run / "lock" and path.exists()
     }
+
+
+def _is_kept(
+    before: dict[Path, bytes | int], after: dict[Path, bytes | int], damaged: Path | None
+) -> bool:
+    """Tell whether a command changed nothing, or only added scores if it is `judge`.
+
+    Args:
+        before: The states of the run before the command.
+        after: Those after it.
+        damaged: For `judge`, the damaged file, whose last line is replaced if it is torn; else None.
+    """
+    if damaged is None:
+        return before == after
+    changed = [path for path in before.keys() | after if before.get(path) != after.get(path)]
+    for path in changed:
+        old, new = before.get(path, b""), after.get(path)
+        if path.parent != Path("scores") or not (isinstance(old, bytes) and isinstance(new, bytes)):
+            return False
+        lines = old[: old.rfind(b"\n", 0, -1) + 1] if path == damaged else old
+        if not new.startswith(lines):
+            return False
+    return True
 
 
 def _prepare() -> None:

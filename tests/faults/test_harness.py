@@ -2,10 +2,12 @@
 
 import os
 import time
+from pathlib import Path
 
 import pytest
 
 from tests.fakes.processes import in_child
+from tests.faults.damaged_runs import _is_kept
 from tests.faults.harness import Case, Kind, Outcome, check_case, faults_of, run_kinds
 
 
@@ -82,3 +84,26 @@ def test_counts_are_printed_with_the_way_to_repeat_a_failure(capsys):
     assert "| odd | 6 | 0 | 3 | 0 | 2 | 0 | 1 | 0 | 0 | 0 | " in out
     assert "a mistake of the case" in out
     assert check_case(kind, 1, 5, 9).faults == ("lost",)
+
+
+_JOURNAL, _SCORES = Path("journal.jsonl"), Path("scores/judge.jsonl")
+
+
+@pytest.mark.parametrize("damaged", [None, _JOURNAL, _SCORES])
+@pytest.mark.parametrize(
+    ("changes", "allowed_for"),
+    [
+        ({}, {None, _JOURNAL, _SCORES}),
+        ({_SCORES: b"a\nb\nc\n"}, {_JOURNAL, _SCORES}),
+        ({Path("scores/judge.json"): b"{}"}, {_JOURNAL, _SCORES}),
+        ({_SCORES: b"a\nq\n"}, {_SCORES}),
+        ({_SCORES: b"q\nb\n"}, set()),
+        ({_SCORES: b""}, set()),
+        ({_SCORES: 0o10644}, set()),
+        ({_JOURNAL: b"xy"}, set()),
+        ({Path("new"): b""}, set()),
+    ],
+)
+def test_only_judge_may_add_scores_to_a_run(changes, allowed_for, damaged):
+    before = {_JOURNAL: b"x", _SCORES: b"a\nb\n"}
+    assert _is_kept(before, before | changes, damaged) == (damaged in allowed_for)
