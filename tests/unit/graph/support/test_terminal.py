@@ -178,9 +178,14 @@ def test_every_error_of_the_package_is_mapped():
 
 
 def signalled(body: str) -> subprocess.CompletedProcess[str]:
-    """Run a command line in a new interpreter: native libraries of other tests own the signals here."""
+    """Run a command line in a new interpreter: native libraries of other tests own the signals here.
+
+    A job in the background and `nohup` ignore signals, and a child would ignore them too.
+    """
     code = (
-        f"import os, signal\nfrom pathlib import Path\nfrom graph.support import terminal\n{body}"
+        "import os, signal\nfrom pathlib import Path\nfrom graph.support import terminal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        f"signal.signal(signal.SIGHUP, signal.SIG_DFL)\n{body}"
     )
     return run_python("-c", code)
 
