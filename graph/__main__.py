@@ -157,13 +157,15 @@ def _print_answer(question: str, steps: list[Step], *, as_json: bool) -> None:
 
 def _draw(arguments: argparse.Namespace) -> int:
     mermaid = draw(arguments.config, judged=not arguments.no_judge, direction=arguments.direction)
-    if arguments.svg:
-        write_bytes_atomically(arguments.svg, to_svg(mermaid).encode())
-    if arguments.png:
-        width = 1400 if arguments.direction == "LR" else 640
-        write_bytes_atomically(arguments.png, to_png(mermaid, width=width))
     if not (arguments.svg or arguments.png):
         print_document(mermaid)
+        return 0
+    svg = to_svg(mermaid)
+    if arguments.svg:
+        write_bytes_atomically(arguments.svg, svg.encode())
+    if arguments.png:
+        width = 1400 if arguments.direction == "LR" else 640
+        write_bytes_atomically(arguments.png, to_png(svg, width=width))
     return 0
 
 

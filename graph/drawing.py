@@ -1,7 +1,6 @@
 """Pictures of the graph: Mermaid text, and SVG or PNG drawn on this machine."""
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Literal
 
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
@@ -115,9 +114,8 @@ def _node_labels(config: Config) -> list[tuple[str, str]]:
     ]
 
 
-@cache
 def to_svg(mermaid: str) -> str:
-    """Draw Mermaid text as SVG; the layout takes seconds, and a PNG of the same text needs it too.
+    """Draw Mermaid text as SVG; the layout takes seconds.
 
     Raises:
         MissingExtraError: the drawing package is not installed.
@@ -129,13 +127,8 @@ def to_svg(mermaid: str) -> str:
     return str(mermaidx.render(mermaid).svg())
 
 
-def to_png(mermaid: str, *, width: int = 640) -> bytes:
-    """Draw Mermaid text as PNG, `width` pixels wide.
-
-    Raises:
-        MissingExtraError: the drawing package is not installed.
-    """
-    svg = to_svg(mermaid)
+def to_png(svg: str, *, width: int = 640) -> bytes:
+    """Draw what `to_svg` returns as PNG, `width` pixels wide."""
     import mermaidx
 
     return bytes(mermaidx.svg_to_png(svg, width=width, background="white"))

@@ -17,7 +17,6 @@ _NO_PASSAGE = "no passage was found"
 _DRAFT_NAMES = {
     "refine": "refined",
     "extra_candidates": "extra candidate",
-    "controls": "control",  # the node extra_candidates in older journals
 }
 _FORMATS = {
     "numbered": "numbered",

@@ -108,19 +108,22 @@ def answer_missing(
         log.warning("to go on: %s", command_line())
         raise
     journal.check_in_place()
-    log.info("model calls: %s", session.calls)
-    if session.recomputed:
-        log.info(
-            "%d %s of an interrupted batch %s computed again, %d came out differently",
-            session.recomputed,
-            plural(session.recomputed, "question"),
-            plural(session.recomputed, "was", "were"),
-            session.not_reproduced,
-        )
+    _log_session(session)
     models = prepared.models
     engines = {"generator": models.generator.engine, "judge": models.judge.engine}
     commits = {name: engine.commit for name, engine in engines.items()}
     write_timings(job.folder, session, list(journal.entries.values()), commits)
+
+
+def _log_session(session: Session) -> None:
+    log.info("model calls: %s", session.calls)
+    count = session.recomputed
+    if count:
+        log.info(
+            "%d %s of an interrupted batch %s computed again, %d came out differently",
+            *(count, plural(count, "question"), plural(count, "was", "were")),
+            session.not_reproduced,
+        )
 
 
 def _done(job: Job, journal: Journal, *, retry_failed: bool) -> int:

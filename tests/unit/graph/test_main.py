@@ -245,6 +245,15 @@ def test_drawing_prints_mermaid(run):
     assert "judge" in run("draw", "keyword_cot_rerank_initial").out
 
 
+def test_two_pictures_are_laid_out_once(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(cli, "to_svg", lambda _: print("layout") or "<svg/>")
+    monkeypatch.setattr(cli, "to_png", lambda svg, width: svg.encode())
+    pictures = [tmp_path / "x.svg", tmp_path / "x.png"]
+    ended = run("draw", "baseline", "--svg", pictures[0], "--png", pictures[1])
+    assert (ended.code, ended.out) == (0, "layout\n")
+    assert [path.read_bytes() for path in pictures] == [b"<svg/>"] * 2
+
+
 def test_a_picture_that_cannot_be_written_is_no_bug(run, tmp_path, monkeypatch):
     monkeypatch.setattr(cli, "to_svg", lambda _: "<svg/>")
     ended = run("draw", "baseline", "--svg", tmp_path / "none" / "x.svg")

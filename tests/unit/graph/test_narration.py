@@ -19,7 +19,6 @@ def drafts(*texts):
         ("generate", "draft 1"),
         ("refine", "refined 1"),
         ("extra_candidates", "extra candidate 1"),
-        ("controls", "control 1"),  # extra_candidates in older journals
         ("a_new_node", "draft 1"),
     ],
 )
