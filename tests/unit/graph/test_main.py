@@ -246,7 +246,7 @@ def test_drawing_prints_mermaid(run):
 
 
 def test_two_pictures_are_laid_out_once(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(cli, "to_svg", lambda _: print("layout") or "<svg/>")
+    monkeypatch.setattr(cli, "to_svg", lambda _: sys.stdout.write("layout\n") and "<svg/>")
     monkeypatch.setattr(cli, "to_png", lambda svg, width: svg.encode())
     pictures = [tmp_path / "x.svg", tmp_path / "x.png"]
     ended = run("draw", "baseline", "--svg", pictures[0], "--png", pictures[1])
