@@ -10,7 +10,14 @@ from graph.models import open_models
 from graph.retrieval import open_retriever
 from graph.retrieval.corpus import default_corpus
 from graph.schema import Settings
-from graph.support.arguments import Parser, add_version, output_file, path, whole_number
+from graph.support.arguments import (
+    Parser,
+    add_version,
+    name_or_path,
+    output_file,
+    path,
+    whole_number,
+)
 from graph.support.environment import failure_of, is_environment
 from graph.support.errors import ConfigError, OpenCoderError
 from graph.support.logger import log
@@ -70,8 +77,12 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--profile",
+        type=name_or_path,
         default="auto",
-        help="the models that run (default auto): " + ", ".join(profile_names()),
+        metavar="NAME",
+        help="the models that run (default auto): "
+        + ", ".join(profile_names())
+        + ", or FILE.yaml of your own",
     )
     parser.add_argument(
         "--corpus",

@@ -21,7 +21,7 @@ from langgraph.graph.state import CompiledStateGraph
 from graph.config import load_config, load_profile
 from graph.models import adapt_chooser, adapt_writer, open_models
 from graph.models.batching import BatchedModel
-from graph.models.engines.langchain_engine import stated_window
+from graph.models.engines.chat_models import stated_window
 from graph.models.lockstep import Lockstep
 from graph.schema import Config
 from graph.stages import Stage, stages

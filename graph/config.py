@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from graph.schema import Config, Profile, Settings, upgrade_spec
+from graph.schema import Config, ModelSpec, Profile, Settings, upgrade_spec
 from graph.support.errors import ConfigError
 from graph.support.storage import read_small_file
 from graph.support.yaml_values import parse_yaml
@@ -22,6 +22,7 @@ _MAX_BYTES = 100_000
 _OLD_KEY = "embedder.engine"
 """The name of `embedder.weights` in older commands."""
 NAME = re.compile(r"[a-z0-9_]{1,64}")
+_ENGINE_KEYS = ("generator.engine", "judge.engine")
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -70,17 +71,26 @@ def resolve_profile_name(name: str) -> str:
 def load_settings(config: str | Path, profile: str, overrides: list[str]) -> Settings:
     """Read a config and a profile and apply `KEY=VALUE` overrides to them, in order.
 
+    An engine is applied before the others: another engine runs another model, so that it resets
+    the other fields of the profile's model.
+
+    Args:
+        config: A name or a file.
+        profile: A name, or the path of a YAML file.
+        overrides: Fields and their values, as `retrieval.top_k=8`.
+
     Raises:
         ConfigError: As `load_config`; an override names no field, or its value is bad.
     """
     # The config first: an error in it is reported before profile `auto` imports torch, which is slow.
     stages = load_config(config)
-    profile_name = resolve_profile_name(profile)
+    path = Path(profile) if profile.endswith((".yaml", ".yml")) else None
+    profile_name = path.stem if path else resolve_profile_name(profile)
     parts = {
         "config": stages.model_dump(),
-        "profile": load_profile(profile_name).model_dump(),
+        "profile": load_profile(path or profile_name).model_dump(),
     }
-    for override in overrides:
+    for override in sorted(overrides, key=lambda text: text.split("=")[0] not in _ENGINE_KEYS):
         _apply(parts, override)
     # Validated after all overrides: two of them may be valid only together.
     return Settings(
@@ -110,8 +120,18 @@ def _apply(parts: dict[str, Any], override: str) -> None:
         raise ConfigError(f"--set {key}: {_quoted(text)} is not a YAML value: {error}") from None
     if key == _OLD_KEY:
         parts["profile"]["embedder"].update(upgrade_spec({"engine": value}, embedder=True))
+    elif key in _ENGINE_KEYS:
+        _change_engine(sections[key], value)
     else:
         sections[key][key.split(".")[1]] = value
+
+
+def _change_engine(spec: dict[str, Any], engine: object) -> None:
+    """Set the engine of a model; another engine resets all fields except the model's name."""
+    if upgrade_spec({"engine": engine})["engine"] != spec["engine"]:
+        fields = ModelSpec.model_fields
+        spec.update({name: fields[name].default for name in fields if name != "model"})
+    spec["engine"] = engine
 
 
 def _names(folder: str) -> list[str]:
@@ -159,7 +179,9 @@ def _parse(model: type[_Model], data: object, source: str) -> _Model:
             raise ConfigError(f"{source}: there is no field {'.'.join(path)}; {hint}") from None
         field = f" {'.'.join(path)}" if path else ""
         message = first["msg"].removeprefix("Value error, ")
-        value = f" (got {_quoted(first['input'])})" if path else ""
+        # An address can hold a password.
+        is_quotable = path and path[-1] != "base_url" and not isinstance(first["input"], dict)
+        value = f" (got {_quoted(first['input'])})" if is_quotable else ""
         raise ConfigError(f"{source}{field}: {message}{value}") from None
 
 

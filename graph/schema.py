@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
 class _Strict(BaseModel):
@@ -182,18 +183,33 @@ def upgrade_spec(fields: Mapping[str, object], *, embedder: bool = False) -> dic
     return upgraded
 
 
+_WEIGHT_FIELDS = ("weights", "revision", "dtype", "chat_format", "repetition_penalty")
+"""Fields of `ModelSpec` for weights in this process: a server decides them itself."""
+_SERVER_FIELDS = ("base_url", "concurrency", "timeout")
+"""Fields of `ModelSpec` for a model that is asked by requests."""
+
+
 class ModelSpec(_Strict):
-    """One causal language model."""
+    """One language model."""
 
     model: str
-    """A Hugging Face repository, a local folder, or the name of a model in a package."""
+    """For `huggingface` a repository, a local folder, or the name of a model in a package. For
+    `openai` the server's name of the model, or `auto` for the only one that it has. For `langchain`
+    what `init_chat_model` takes, as `ollama:qwen2.5-coder:7b`."""
     weights: Literal["hub", "package"] = "hub"
     """Source of the weights: `hub` is a Hugging Face repository or a local folder, `package` an
     installed Python package."""
     revision: str | None = None
     """A commit of the repository; None loads the newest and records its commit."""
-    engine: Literal["huggingface"] = "huggingface"
-    """What runs the model: a key of `graph.models.engines.ENGINES`."""
+    engine: Literal["huggingface", "openai", "langchain"] = "huggingface"
+    """What runs the model, a key of `graph.models.engines.ENGINES`: `huggingface` runs weights in this
+    process, `openai` asks a server with OpenAI's interface, `langchain` any chat model of LangChain."""
+    base_url: str | None = None
+    """The address of the server, as http://127.0.0.1:8000/v1; None is the client's own."""
+    concurrency: int = Field(default=8, ge=1, le=1024)
+    """The largest number of requests that run at the same time."""
+    timeout: float = Field(default=300.0, gt=0.0, le=86_400.0, allow_inf_nan=False)
+    """The longest wait for the reply to one request, in seconds."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     chat_format: Literal["template", "phi", "plain"] = "template"
     """The tokenizer's own template, phi-2's Instruct/Output, or the text as it is."""
@@ -208,6 +224,45 @@ class ModelSpec(_Strict):
     @classmethod
     def _fields_of_today(cls, value: Any) -> Any:
         return _with_tuple(upgrade_spec(value) if isinstance(value, dict) else value, "stop")
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_an_address_without_secrets(cls, value: str | None) -> str | None:
+        if value is not None:
+            _check_address(value)
+        return value
+
+    @model_validator(mode="after")
+    def _fields_fit_the_engine(self) -> "ModelSpec":
+        in_process = self.engine == "huggingface"
+        for name in _SERVER_FIELDS if in_process else _WEIGHT_FIELDS:
+            if getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(
+                    f"{name} belongs to {'other engines' if in_process else 'engine huggingface'}: "
+                    f"leave it out, or change engine (here {self.engine})"
+                )
+        return self
+
+
+def _check_address(address: str) -> None:
+    """Check that an address is one of a server, and holds no password.
+
+    Raises:
+        ValueError: It is not; the message does not repeat the address.
+    """
+    try:
+        parts = urlsplit(address)
+        is_usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+        is_usable = is_usable and parts.port != 0 and address.isprintable() and " " not in address
+    except ValueError:
+        is_usable = False
+    if not is_usable:
+        raise ValueError("give the address of a server, as http://127.0.0.1:8000/v1")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ValueError(
+            "give the address alone: a key or a password belongs into the environment variable "
+            "OPENAI_API_KEY"
+        )
 
 
 class EmbedderSpec(_Strict):

@@ -57,10 +57,11 @@ def _add_selection(eval_parser: argparse.ArgumentParser) -> None:
     group.add_argument("--config-file", type=path, metavar="PATH", help="a config file of your own")
     group.add_argument(
         "--profile",
+        type=name_or_path,
         default="auto",
         metavar="NAME",
         help=f"which models run: {', '.join(profile_names())} (default auto: gpu with CUDA, "
-        "else embedded)",
+        "else embedded), or FILE.yaml of your own",
     )
     group.add_argument(
         "--set",
@@ -225,9 +226,10 @@ def add_models(parser: argparse.ArgumentParser, *, whose: str, example: str) -> 
     """
     parser.add_argument(
         "--profile",
+        type=name_or_path,
         default="auto",
         metavar="NAME",
-        help=f"{whose} (default auto): {', '.join(profile_names())}",
+        help=f"{whose} (default auto): {', '.join(profile_names())}, or FILE.yaml of your own",
     )
     parser.add_argument(
         "--set",

@@ -83,12 +83,13 @@ def identity_of(choices: Choices) -> dict[str, object]:
 
 def folder_name(settings: Settings, dataset: Path, full_digest: str) -> str:
     """Return `<config>-<profile>-<data>-<identity>`, safe as a file name."""
-    stem = dataset.name.split(".")[0]
-    data = "".join(c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in stem)[:40]
-    name = "".join(
-        c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in settings.config_name
-    )
-    return f"{name[:64]}-{settings.profile_name}-{data}-{full_digest[:12]}"
+    data = _safe(dataset.name.split(".")[0])[:40]
+    name, profile = _safe(settings.config_name)[:64], _safe(settings.profile_name)[:64]
+    return f"{name}-{profile}-{data}-{full_digest[:12]}"
+
+
+def _safe(name: str) -> str:
+    return "".join(c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in name)
 
 
 def model_identity(spec: ModelSpec) -> dict[str, object]:

@@ -8,7 +8,7 @@ from evaluation.metrics.calibrated_judge import JUDGE as JUDGE_SCORE
 from evaluation.metrics.calibrated_judge import SIGNALS
 from evaluation.metrics.extra_signals import extra_signals
 from evaluation.metrics.registry import STAGE_METRICS, score_answers
-from graph.models.batching import Engine
+from graph.models.engines import Engine
 from graph.support.progress import progress
 from nodes.judge import expected_score
 from nodes.model import Prompt, Verdict

@@ -6,7 +6,7 @@ from typing import Any, cast
 from langchain_core.language_models import BaseLanguageModel
 
 from graph.models.batching import BatchedModel, ScoringModel
-from graph.models.engines import ENGINES
+from graph.models.engines import ENGINES, ScoringEngine
 from graph.models.lockstep import Lockstep
 from graph.models.reply_cache import ReplyCache
 from graph.schema import ModelSpec, Profile
@@ -18,7 +18,7 @@ from nodes.model import Chooser, TextModel
 class Models:
     """The models of a run; they share one lockstep, which joins the calls of parallel questions."""
 
-    generator: ScoringModel
+    generator: BatchedModel
     judge: BatchedModel
     lockstep: Lockstep
 
@@ -26,7 +26,7 @@ class Models:
 def open_models(
     profile: Profile, *, batch_size: int = 8, seed: int = 0, cache: ReplyCache | None = None
 ) -> Models:
-    """Open the models of a profile; weights load at a model's first call.
+    """Open the models of a profile; a model's first call loads its weights or contacts its server.
 
     Args:
         profile: The profile; equal specs of generator and judge share one model.
@@ -36,9 +36,10 @@ def open_models(
     """
     lockstep = Lockstep()
 
-    def open_model(spec: ModelSpec) -> ScoringModel:
+    def open_model(spec: ModelSpec) -> BatchedModel:
         engine = ENGINES[spec.engine](spec, batch_size=batch_size, seed=seed, cache=cache)
-        return ScoringModel(engine, lockstep)
+        is_scoring = isinstance(engine, ScoringEngine)
+        return ScoringModel(engine, lockstep) if is_scoring else BatchedModel(engine, lockstep)
 
     generator = open_model(profile.generator)
     same = profile.judge == profile.generator

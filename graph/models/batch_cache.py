@@ -1,4 +1,4 @@
-"""The cache of batches: a batch that ran before is read from the cache and not run again."""
+"""The cache of model calls: a batch or a request that ran before is read from it and not run again."""
 
 import json
 import math
@@ -53,24 +53,45 @@ class BatchCache:
         if self._store is None:
             return run()
         self._identity = self._identity or cache_identity(loaded)
-        prompts = json.dumps([[row.text, row.continuation] for row in rows])
-        # A version of the project with other fields is another call: its results are no damaged ones.
-        fields = {name: str(hint) for name, hint in get_type_hints(kind).items()}
-        key = json.dumps({**self._identity, **settings, "fields": fields}, sort_keys=True)
-        generations = self._store.lookup(prompts, key)
-        if generations is not None:
-            if (results := _restore(generations, rows, settings, kind)) is not None:
-                return [*results]
-            self._store.count_damaged()
-        outcomes = run()
-        stored = [_store(outcome) for outcome in outcomes if not isinstance(outcome, Exception)]
-        # An error may not occur again, so a batch with an error is not stored.
-        if len(stored) == len(outcomes):
-            self._store.update(prompts, key, stored)
-        return outcomes
+        return read_or_run(self._store, self._identity, settings, rows, run, kind)
 
 
-_NOT_STORED = ("prompt", "prompt_tokens", "cut_tokens", "seconds", "cached")
+def read_or_run(
+    store: ReplyCache,
+    identity: Mapping[str, object],
+    settings: Mapping[str, object],
+    rows: Sequence[FittedPrompt],
+    run: Callable[[], list[_T | Exception]],
+    kind: type[_T],
+) -> list[_T | Exception]:
+    """Return the outcomes of prompts from a cache, or else run them and store their results.
+
+    Args:
+        store: The cache.
+        identity: Everything that an outcome depends on besides prompts and settings.
+        settings: The settings that an outcome depends on.
+        rows: The prompts that run together.
+        run: Runs them.
+        kind: The type of a result: `Reply`, `Verdict` or `Likelihood`.
+    """
+    prompts = json.dumps([[row.text, row.continuation] for row in rows])
+    # A version of the project with other fields is another call: its results are no damaged ones.
+    fields = {name: str(hint) for name, hint in get_type_hints(kind).items()}
+    key = json.dumps({**identity, **settings, "fields": fields}, sort_keys=True)
+    generations = store.lookup(prompts, key)
+    if generations is not None:
+        if (results := _restore(generations, rows, settings, kind)) is not None:
+            return [*results]
+        store.count_damaged()
+    outcomes = run()
+    stored = [_store(outcome) for outcome in outcomes if not isinstance(outcome, Exception)]
+    # An error may not occur again, so a batch with an error is not stored.
+    if len(stored) == len(outcomes):
+        store.update(prompts, key, stored)
+    return outcomes
+
+
+_NOT_STORED = ("prompt", "cut_tokens", "seconds", "cached")
 """Fields of a result that belong to the prompt or to one call."""
 
 
@@ -93,9 +114,10 @@ def _restore(
         results = [
             adapter.validate_python(
                 {
+                    # A server counts the tokens of a prompt itself.
+                    "prompt_tokens": row.tokens,
                     **(generation.generation_info or {}),
                     "prompt": row.text,
-                    "prompt_tokens": row.tokens,
                     "cut_tokens": row.cut_tokens,
                     "seconds": 0.0,
                     "cached": True,
@@ -111,7 +133,8 @@ def _restore(
 
 def _is_possible(result: Any, settings: Mapping[str, object]) -> bool:
     """Tell whether the numbers of a result are in their ranges; NaN is in none."""
-    counts = [result.get(name, 0) for name in ("new_tokens", "halvings", "scored_tokens")]
+    names = ("prompt_tokens", "new_tokens", "halvings", "scored_tokens")
+    counts = [result.get(name, 0) for name in names]
     mass, logprob = result.get("mass"), result.get("mean_logprob")
     return (
         min(counts) >= 0

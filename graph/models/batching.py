@@ -1,37 +1,18 @@
 """Batched models: engines, which run many prompts in one call, as the models that nodes call."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
 
+from graph.models.engines import Engine, ScoringEngine
 from graph.models.lockstep import Lockstep
 from nodes.model import Continuation, Likelihood, Prompt, Reply, Verdict
 
 
-class Engine(Protocol):
-    """Runs a model on many prompts in one call; an outcome is a result or its prompt's error."""
-
-    name: str
-
-    @property
-    def commit(self) -> str | None:
-        """The commit of the model repository whose weights were loaded, if there is one."""
-        ...
-
-    def write_all(
-        self, prompts: Sequence[Prompt], max_new_tokens: int, temperature: float
-    ) -> Sequence[Reply | Exception]:
-        """Write a reply to each prompt, in order."""
-        ...
-
-    def choose_all(
-        self, prompts: Sequence[Prompt], options: Sequence[str]
-    ) -> Sequence[Verdict | Exception]:
-        """Choose one of the options for each prompt, in order."""
-        ...
-
-
 class BatchedModel:
-    """An engine as `TextModel` and `Chooser`: calls of questions in lockstep run together."""
+    """An engine as `TextModel` and `Chooser`: calls of questions in lockstep run together.
+
+    The calls of an engine that does not batch run at once.
+    """
 
     def __init__(self, engine: Engine, lockstep: Lockstep) -> None:
         self.engine = engine
@@ -41,7 +22,7 @@ class BatchedModel:
         self, prompts: Sequence[Prompt], *, max_new_tokens: int, temperature: float = 0.0
     ) -> list[Reply]:
         """Write a reply to each prompt, in order."""
-        return self._lockstep.ask(
+        return self._ask(
             ("write", self.engine.name, max_new_tokens, temperature),
             prompts,
             lambda joined: self.engine.write_all(joined, max_new_tokens, temperature),
@@ -50,11 +31,18 @@ class BatchedModel:
     def choose(self, prompts: Sequence[Prompt], options: Sequence[str]) -> list[Verdict]:
         """Choose one of the options for each prompt, in order."""
         check_options(options)
-        return self._lockstep.ask(
+        return self._ask(
             ("choose", self.engine.name, tuple(options)),
             prompts,
             lambda joined: self.engine.choose_all(joined, options),
         )
+
+    def _ask(
+        self, key: Hashable, items: Sequence[Any], serve: Callable[[list[Any]], Sequence[Any]]
+    ) -> list[Any]:
+        if self.engine.batches:
+            return self._lockstep.ask(key, items, serve)
+        return self._lockstep.ask_alone(items, serve)
 
 
 def check_options(options: Sequence[str]) -> None:
@@ -67,14 +55,6 @@ def check_options(options: Sequence[str]) -> None:
         raise ValueError(f"options must be two or more different texts, got {list(options)!r}")
 
 
-class ScoringEngine(Engine, Protocol):
-    """An engine that also computes the probability of a given text."""
-
-    def score_all(self, continuations: Sequence[Continuation]) -> Sequence[Likelihood | Exception]:
-        """Compute the likelihood of each text after its prompt, in order."""
-        ...
-
-
 class ScoringModel(BatchedModel):
     """A `BatchedModel` that is a `LikelihoodModel` too."""
 
@@ -84,6 +64,4 @@ class ScoringModel(BatchedModel):
 
     def likelihoods(self, continuations: Sequence[Continuation]) -> list[Likelihood]:
         """Compute the likelihood of each text after its prompt, in order."""
-        return self._lockstep.ask(
-            ("score", self.engine.name), continuations, self._scoring.score_all
-        )
+        return self._ask(("score", self.engine.name), continuations, self._scoring.score_all)

@@ -3,7 +3,8 @@
 A node is written for one question. When a batch of questions runs through the graph, each question
 has its own thread. Requests to the model are collected until every live question waits for one, and
 are then served together. So the composition of every batch depends on the questions alone, never on
-timing, and a rerun repeats it.
+timing, and a rerun repeats it. Models that are asked by requests do not batch: `ask_alone` serves a
+question at once, in its own thread.
 
 An error of a question ends that question. An error of the environment ends the run: the other
 questions would meet it too (`graph.support.environment`).
@@ -126,6 +127,34 @@ class Lockstep:
             while not request.done:
                 self._changed.wait()
         return _unwrap(request.outcomes)
+
+    def ask_alone(self, items: Sequence[Any], serve: Callable[[list[Any]], Sequence[Any]]) -> list[Any]:
+        """Have `items` served at once, beside the other questions and in this thread.
+
+        Args:
+            items: The items of this question's request.
+            serve: Returns an outcome for each item.
+
+        Raises:
+            EnvironmentFailure: The environment failed in this call, or in another one before.
+        """
+        if _question.get() is None:
+            return _unwrap(serve(list(items)))
+        if self._failure is not None:
+            raise self._failure
+        try:
+            outcomes = serve(list(items))
+            check_outcomes(outcomes)
+        except Exception as error:
+            if not is_environment(error):
+                raise
+            # Kept here too: a node may catch the error.
+            self._failure = self._failure or failure_of(error)
+            raise self._failure from error
+        with self._changed:
+            if self._on_served:
+                self._on_served()
+        return _unwrap(outcomes)
 
     def _serve_all(self) -> None:
         """Serve all waiting requests; the caller holds the lock, which is released meanwhile."""

@@ -83,6 +83,7 @@ class ScriptedEngine:
 
     name = "scripted"
     commit = None
+    batches = True
 
     def __init__(self, answer: Callable[[str], str] | None = None) -> None:
         self.answer = answer or (lambda text: f"answer {len(text)}")

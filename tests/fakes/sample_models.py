@@ -26,6 +26,7 @@ class Engine:
 
     name = "fake"
     commit = None
+    batches = True
 
     def __init__(self, items: Sequence[Item], posts: Sequence[Post], skill: float) -> None:
         self._references = {item.index: _sentences(item.reference) for item in items}

@@ -17,7 +17,7 @@ from evaluation.rescoring.ragas.ragas_metrics import (
 from evaluation.rescoring.score_files import PassSpec
 from evaluation.rescoring.score_pass import PreparedPass, complete_pass
 from evaluation.store.recorded_run import RecordedRun
-from graph.models.batching import Engine
+from graph.models.engines import Engine
 from graph.models.lockstep import Lockstep
 from graph.retrieval.encoder import open_encoder
 from graph.schema import ModelSpec, Profile

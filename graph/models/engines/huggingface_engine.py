@@ -24,6 +24,8 @@ _T = TypeVar("_T")
 class HuggingFaceEngine:
     """A model that runs in batches of at most `batch_size` rows; its first use loads the weights."""
 
+    batches = True
+
     def __init__(
         self,
         spec: ModelSpec,

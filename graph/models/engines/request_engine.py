@@ -1,0 +1,155 @@
+"""Requests: what the engines share that send every prompt as a request of its own.
+
+Such a model has no tokenizer here, so that a prompt is cut to the window by estimates.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
+from typing import Any, TypeVar
+
+from langchain_core.outputs import Generation
+
+from graph.models.batch_cache import read_or_run
+from graph.models.budget import FittedPrompt, fit_prompt
+from graph.models.engines.request_pool import RequestPool
+from graph.models.engines.token_usage import estimate_tokens, reported_usage
+from graph.models.reply_cache import ReplyCache
+from graph.models.verdict import parse_choice
+from graph.support.text import without_surrogates
+from nodes.model import Prompt, Reply, Verdict
+
+WINDOW = 4096
+"""The assumed window of a model that does not state one, in tokens."""
+MAX_RETRIES = 6
+"""Tries of a client after the first one, with its own growing pauses: 429, 5xx, timeouts, lost
+connections."""
+TEXT_CHOICE_TOKENS = 16
+"""Tokens of a reply in text that names an option."""
+_T = TypeVar("_T")
+
+
+class Requests:
+    """Runs one request for each prompt, several at a time, and caches each of them."""
+
+    def __init__(
+        self,
+        concurrency: int,
+        cache: ReplyCache | None = None,
+        identity: Callable[[], Mapping[str, object]] = dict,
+    ) -> None:
+        self._pool = RequestPool(concurrency)
+        self._cache = cache
+        self._identity = identity
+
+    def run_all(
+        self,
+        fitted: Sequence[FittedPrompt | Exception],
+        request: Callable[[FittedPrompt, int], _T],
+        settings: Mapping[str, object],
+        kind: type[_T],
+    ) -> list[_T | Exception]:
+        """Return the outcomes of prompts, in order; a prompt that did not fit keeps its error.
+
+        Args:
+            fitted: The prompts.
+            request: Sends a prompt; its number tells equal prompts apart, so that drafts differ.
+            settings: The settings that an outcome depends on.
+            kind: The type of a result: `Reply` or `Verdict`.
+
+        Raises:
+            Exception: The environment failed.
+        """
+        rows = [row for row in fitted if isinstance(row, FittedPrompt)]
+        numbered = list(zip(rows, _numbers(rows), strict=True))
+
+        def run(row: FittedPrompt, number: int) -> _T:
+            if self._cache is None:
+                return request(row, number)
+            key = {**settings, "number": number}
+            outcomes = read_or_run(
+                *(self._cache, self._identity(), key, [row]), lambda: [request(row, number)], kind
+            )
+            # A request raises its error, so that the outcome is a result.
+            return outcomes[0]  # type: ignore[return-value]
+
+        calls = [lambda row=row, number=number: run(row, number) for row, number in numbered]
+        results = iter(self._pool.run_all(calls) if calls else [])
+        return [next(results) if isinstance(row, FittedPrompt) else row for row in fitted]
+
+
+def _numbers(rows: Sequence[FittedPrompt]) -> list[int]:
+    """Return for each prompt the number of equal prompts before it."""
+    counts: Counter[str] = Counter()
+    numbers = []
+    for row in rows:
+        numbers.append(counts[row.text])
+        counts[row.text] += 1
+    return numbers
+
+
+def request_seed(seed: int, text: str, number: int) -> int:
+    """Compute the seed of a request, in 0..2**31-1, from the run's seed, its prompt and its number."""
+    digest = sha256(f"{seed}\0{number}\0{text}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1
+
+
+def fit(prompt: Prompt, limit: int, suffix: str = "") -> FittedPrompt | Exception:
+    """Render a prompt in at most `limit` estimated tokens; return the error if it does not fit."""
+    try:
+        return fit_prompt(
+            prompt,
+            limit=limit,
+            count=estimate_tokens,
+            protect=without_surrogates,
+            wrap=lambda text: text + suffix,
+        )
+    except Exception as error:  # only this prompt's question fails, and records the error
+        return error
+
+
+def choice_instruction(options: Sequence[str]) -> str:
+    """Return the end of a prompt whose reply is read as text."""
+    return f"\n\nReply with exactly one of these and nothing else: {', '.join(options)}"
+
+
+def reply_of(
+    row: FittedPrompt, generation: Generation, seconds: float, of_call: Mapping[str, Any] | None
+) -> Reply:
+    """Return a generation as a reply, with the reported tokens or else estimates."""
+    usage = reported_usage(generation, of_call)
+    prompt_tokens, new_tokens = usage or (row.tokens, estimate_tokens(generation.text))
+    return {
+        "text": generation.text,
+        "prompt": row.text,
+        "prompt_tokens": prompt_tokens,
+        "new_tokens": new_tokens,
+        "cut_tokens": row.cut_tokens,
+        "cut_tokens_estimated": True,
+        "tokens_estimated": usage is None,
+        "seconds": seconds,
+        "halvings": 0,
+        "cached": False,
+    }
+
+
+def verdict_of(reply: Reply, choice: str | None) -> Verdict:
+    """Return the choice of a reply in text as a verdict without probabilities."""
+    return {
+        "choice": choice,
+        "probabilities": None,
+        "mass": None,
+        "prompt": reply["prompt"],
+        "prompt_tokens": reply["prompt_tokens"],
+        "cut_tokens": reply["cut_tokens"],
+        "cut_tokens_estimated": True,
+        "tokens_estimated": reply["tokens_estimated"],
+        "reply": reply["text"],
+        "seconds": reply["seconds"],
+        "cached": False,
+    }
+
+
+def text_verdict(reply: Reply, options: Sequence[str]) -> Verdict:
+    """Return the verdict of a reply in text; a reply that is not exactly an option is unscored."""
+    return verdict_of(reply, parse_choice(reply["text"], options))

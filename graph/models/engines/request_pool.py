@@ -1,0 +1,62 @@
+"""A pool of requests: they run side by side, at most a number of them at the same time."""
+
+from collections.abc import Callable, Sequence
+from contextvars import copy_context
+from threading import BoundedSemaphore, Thread
+from typing import TypeVar
+
+from graph.support.environment import is_environment
+
+_T = TypeVar("_T")
+
+
+class RequestPool:
+    """Runs requests of all questions together; each question waits for its own."""
+
+    def __init__(self, concurrency: int) -> None:
+        self._slots = BoundedSemaphore(concurrency)
+        self._failures: list[Exception] = []
+
+    def run_all(self, requests: Sequence[Callable[[], _T]]) -> list[_T | Exception]:
+        """Run requests and return their results or errors, in order.
+
+        Raises:
+            Exception: The first error of the environment, which the other requests would meet too.
+        """
+        outcomes: list[_T | Exception | None] = [None] * len(requests)
+
+        def run(index: int, failures: int) -> None:
+            outcomes[index] = self._outcome(requests[index], failures)
+
+        failures = len(self._failures)
+        if len(requests) == 1:
+            run(0, failures)
+        else:
+            # Not an executor of the library: at the end of the process it waits for its threads, so
+            # that after Ctrl-C a slow server would hold the process.
+            threads = [
+                Thread(target=copy_context().run, args=(run, index, failures), daemon=True)
+                for index in range(len(requests))
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        finished = [outcome for outcome in outcomes if outcome is not None]
+        for outcome in finished:
+            if isinstance(outcome, Exception) and is_environment(outcome):
+                raise outcome
+        return finished
+
+    def _outcome(self, request: Callable[[], _T], failures: int) -> _T | Exception:
+        """Run one request; `failures` is the number of failures when it was submitted."""
+        with self._slots:
+            # It waited while the server failed: it would repeat all tries of the client in vain.
+            if len(self._failures) > failures:
+                return self._failures[-1]
+            try:
+                return request()
+            except Exception as error:
+                if is_environment(error):
+                    self._failures.append(error)
+                return error

@@ -1,0 +1,75 @@
+"""Tokens of a call: those that a model or its server reports, or else estimates."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from langchain_core.outputs import Generation
+
+_USAGE_NAMES = (
+    ("inputtokens", "outputtokens"),
+    ("prompttokens", "completiontokens"),
+    ("prompttokens", "responsetokens"),
+    ("promptevalcount", "evalcount"),
+    ("prompttokencount", "candidatestokencount"),
+    ("inputtokencount", "outputtokencount"),
+    ("inputtokencount", "generatedtokencount"),
+)
+"""Names under which models and servers report the tokens of a prompt and of its reply.
+
+In lower case and without underscores: some write `inputTokens`.
+"""
+_USAGE_REPORTS = ("usage_metadata", "usageMetadata", "token_usage", "usage", "token_count")
+_DIGITS = re.compile(r"[0-9]{1,15}")
+_BYTES_A_TOKEN = 3
+"""The assumed length of a token; real ones are longer on average, so that no prompt is too long."""
+
+
+def estimate_tokens(text: str) -> int:
+    """Estimate the number of tokens of a text, for a model that gives no tokenizer."""
+    return -(-len(text.encode("utf-8", "replace")) // _BYTES_A_TOKEN)
+
+
+def reported_usage(
+    generation: Generation, of_call: Mapping[str, Any] | None
+) -> tuple[int, int] | None:
+    """Return the tokens of prompt and reply as the model reports them; None if it does not.
+
+    Args:
+        generation: The reply.
+        of_call: The report on the whole call, if it was of this reply alone.
+    """
+    message = getattr(generation, "message", None)
+    for report in (
+        getattr(message, "usage_metadata", None),
+        getattr(message, "response_metadata", None),
+        generation.generation_info,
+        of_call,
+    ):
+        if isinstance(report, Mapping):
+            nested = (report.get(name) for name in _USAGE_REPORTS)
+            for counts in (report, *nested):
+                if (usage := _counts(counts)) is not None:
+                    return usage
+    return None
+
+
+def _counts(report: object) -> tuple[int, int] | None:
+    if not isinstance(report, Mapping):
+        return None
+    counts = {str(name).replace("_", "").lower(): _count(value) for name, value in report.items()}
+    for prompt_name, reply_name in _USAGE_NAMES:
+        prompt_tokens, new_tokens = counts.get(prompt_name), counts.get(reply_name)
+        # A server that does not count may report 0: no prompt is empty.
+        if prompt_tokens and new_tokens is not None:
+            return prompt_tokens, new_tokens
+    return None
+
+
+def _count(value: object) -> int | None:
+    """Return a whole number of at least 0, also one written as 31.0 or "31"; None for all else."""
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
+        return int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
