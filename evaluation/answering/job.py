@@ -20,12 +20,16 @@ from evaluation.metrics.calibrated_judge import (
 from evaluation.store.identity import digest
 from evaluation.store.journal import RunKey
 from graph.config import load_settings
+from graph.models.engines import describe
 from graph.retrieval.corpus import default_corpus
 from graph.schema import Config, EmbedderSpec, ModelSpec, Settings
 from graph.stages import texts_per_question
 from graph.support.errors import ConfigError
 from graph.support.logger import log
 from graph.support.terminal import safe_line
+
+_SHORTEST_PROMPT = 128
+"""Tokens of a prompt with a short question and its instruction."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,7 @@ def resolve_job(arguments: argparse.Namespace, selected: flags.SelectedConfig) -
         calibrated=calibrated,
     )
     items = load_items(dataset, arguments.limit)
+    _check_windows(settings, judged=judged)
     _warn_of_unpinned(settings, judged=choices.judged)
     identity = json.loads(json.dumps(identity_of(choices)))
     folder = arguments.runs / folder_name(settings, dataset, digest(identity))
@@ -95,6 +100,25 @@ def _judge(arguments: argparse.Namespace) -> tuple[bool, StoredJudge | None]:
     return stored.calibrated.needs_judge, stored
 
 
+def _check_windows(settings: Settings, *, judged: bool) -> None:
+    """Check that the windows of servers hold a short prompt and a reply.
+
+    Raises:
+        ConfigError: One does not, or a server cannot be used.
+    """
+    least = {"generator": _SHORTEST_PROMPT + settings.config.generation.max_new_tokens}
+    if judged:
+        least["judge"] = _SHORTEST_PROMPT
+    for name, tokens in least.items():
+        served = describe(getattr(settings.profile, name))
+        if served is not None and served.window < tokens:
+            raise ConfigError(
+                f"{name}: the window of {served.window} tokens is too small: prompt and reply need at "
+                f"least {tokens}; start the server with a larger one, raise {name}.window or lower "
+                "generation.max_new_tokens"
+            )
+
+
 def _warn_of_unpinned(settings: Settings, *, judged: bool) -> None:
     profile = settings.profile
     specs: dict[str, ModelSpec | EmbedderSpec] = {
@@ -104,8 +128,9 @@ def _warn_of_unpinned(settings: Settings, *, judged: bool) -> None:
     if judged:
         specs["judge"] = profile.judge
     for name, spec in specs.items():
-        # A local folder has no revisions.
-        on_hub = spec.weights == "hub" and not Path(spec.model).exists()
+        # A local folder has no revisions, and a server says itself which model it has.
+        in_process = isinstance(spec, EmbedderSpec) or spec.engine == "huggingface"
+        on_hub = in_process and spec.weights == "hub" and not Path(spec.model).exists()
         if on_hub and spec.revision is None:
             log.warning(
                 "%s: the newest revision of %s is taken; for numbers to publish, pin one with "

@@ -10,11 +10,12 @@ from evaluation.metrics.calibrated_judge import StoredJudge
 from evaluation.store.identity import SCHEMA, sources_sha256
 from graph.models import packaged
 from graph.models.dtypes import resolve_dtype
+from graph.models.engines import describe
 from graph.retrieval import fusion
 from graph.retrieval.control_retrievers import searched
 from graph.retrieval.encoder import PARTS_VERSION, resolve_encoder_dtype
 from graph.retrieval.index import identity as index_identity
-from graph.schema import EmbedderSpec, ModelSpec, Settings
+from graph.schema import SERVER_FIELDS, EmbedderSpec, ModelSpec, Settings
 from graph.support.errors import DatasetError
 from graph.support.regular_files import check_regular_file
 from graph.support.storage import file_sha256
@@ -36,7 +37,7 @@ class Choices(NamedTuple):
 
 
 def identity_of(choices: Choices) -> dict[str, object]:
-    """Return the fields whose digest names a run; load no weights.
+    """Return the fields whose digest names a run; load no weights, but ask servers for their models.
 
     The batch size is one of them: in 16-bit arithmetic the shape of a batch changes the text. So
     are the sources of prompts, nodes and metrics: a run that continues under changed code would mix
@@ -44,6 +45,7 @@ def identity_of(choices: Choices) -> dict[str, object]:
 
     Raises:
         DatasetError: The dataset or the corpus cannot be read.
+        ConfigError, MissingExtraError: A server or its client cannot be used.
     """
     settings = choices.settings
     profile = settings.profile
@@ -93,11 +95,28 @@ def _safe(name: str) -> str:
 
 
 def model_identity(spec: ModelSpec) -> dict[str, object]:
-    """Return a model as an identity holds it: its spec with the resolved revision and dtype."""
+    """Return a model as an identity holds it: its spec with the resolved revision and dtype.
+
+    Of a model that another program runs, it holds what that program says of it. The address of a
+    server and the number of requests at a time change no number.
+
+    Raises:
+        ConfigError, MissingExtraError: see `graph.models.engines.describe`.
+    """
+    served = describe(spec)
+    if served is None:
+        return {
+            **spec.model_dump(mode="json", exclude=set(SERVER_FIELDS)),
+            "revision": _revision(spec),
+            "dtype": resolve_dtype(spec.dtype),
+        }
     return {
-        **spec.model_dump(mode="json"),
-        "revision": _revision(spec),
-        "dtype": resolve_dtype(spec.dtype),
+        "model": spec.model,
+        "engine": spec.engine,
+        "stop": list(spec.stop),
+        "window": served.window,
+        "served": served.identity,
+        "verdicts": served.verdicts,
     }
 
 

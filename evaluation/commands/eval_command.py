@@ -20,7 +20,7 @@ from evaluation.calibration.known_judges import Calibration, calibration_of
 from evaluation.commands.ragas_command import show_ragas
 from evaluation.report.report_file import page_of, report_on
 from evaluation.rescoring.ragas.ragas_metrics import open_ragas
-from evaluation.rescoring.ragas.ragas_pass import RagasResult, score_with_ragas
+from evaluation.rescoring.ragas.ragas_pass import RagasResult, check_judge, score_with_ragas
 from evaluation.store.journal import Journal, journal_path
 from evaluation.store.run_folder import locked, set_aside, write_manifest
 from evaluation.tables import results_tables
@@ -56,8 +56,9 @@ def _evaluate(jobs: list[Job], arguments: argparse.Namespace, replies: ReplyCach
     # Opened once: the configs of one command share their models and the cache of model calls.
     models = cache(lambda: _open_models(jobs[0], replies))
     if arguments.ragas:
-        # A missing package is an error before the work, not after it.
+        # A missing package or an unfit judge is an error before the work, not after it.
         open_ragas()
+        check_judge(jobs[0].choices.settings.profile)
     # Read before the work: a damaged list of measured judges must not cost a finished run its tables.
     calibrations = [calibration_of(job.identity) for job in jobs]
     results = []

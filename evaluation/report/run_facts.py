@@ -86,7 +86,12 @@ def _file_name(path: object) -> str:
 def _model_text(spec: object) -> str:
     if not isinstance(spec, dict):
         return "none"
-    parts = [spec.get("revision") and f"revision {str(spec['revision'])[:12]}", spec.get("dtype")]
+    parts = [
+        spec.get("revision") and f"revision {str(spec['revision'])[:12]}",
+        spec.get("dtype"),
+        spec.get("engine") if spec.get("engine") != "huggingface" else None,
+        spec.get("verdicts") and f"verdicts by {spec['verdicts']}",
+    ]
     details = ", ".join(str(part) for part in parts if part)
     return f"{spec.get('model', _UNKNOWN)}{f' ({details})' if details else ''}"
 

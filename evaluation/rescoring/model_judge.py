@@ -1,6 +1,7 @@
 """A language model as judge of the answers of a finished run; no answer is generated again."""
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from hashlib import sha256
@@ -24,6 +25,8 @@ from prompts.judge import GRADES, JUDGE
 
 METRIC = LLM_JUDGE.name
 _REASON_CHARS = 100
+_CHAT_MODEL = re.compile(r"[a-z0-9_]+:[^/\\].*")
+"""Provider and model, as `ollama:qwen2.5-coder:7b`."""
 
 
 class ModelJudge(NamedTuple):
@@ -84,8 +87,9 @@ def judge_spec(name: str, profile: Profile) -> ModelSpec:
     Its other settings, as its window and chat format, are those of the profile's judge.
 
     Args:
-        name: `model` or `profile` for the profile's judge, a packaged model, a folder, or a
-            repository.
+        name: `model` or `profile` for the profile's judge; a packaged model, a folder or a
+            repository; `PROVIDER:MODEL` for a chat model of LangChain; or, if the profile's judge
+            is on a server, the name of another model there.
         profile: The profile whose judge gives the other settings.
 
     Raises:
@@ -98,6 +102,10 @@ def judge_spec(name: str, profile: Profile) -> ModelSpec:
             f"--judge {name!r} names no judge: give `model` for the profile's judge, or the name or "
             "folder of a model"
         )
+    if profile.judge.engine != "huggingface":
+        return profile.judge.model_copy(update={"model": name})
+    if _CHAT_MODEL.fullmatch(name) and not Path(name).exists():
+        return ModelSpec(model=name, engine="langchain")
     weights = "package" if name in packaged.NAMES else "hub"
     return profile.judge.model_copy(update={"model": name, "revision": None, "weights": weights})
 

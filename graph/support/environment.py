@@ -53,7 +53,7 @@ def is_environment(error: BaseException) -> bool:
 
 def is_of_question(error: BaseException) -> bool:
     """Tell whether an error is known to be of its question, and says nothing about other questions."""
-    return isinstance(error, PromptTooLongError) or _status_code(error) in _QUESTION_CODES
+    return isinstance(error, PromptTooLongError) or status_code(error) in _QUESTION_CODES
 
 
 def lacks_memory(error: BaseException) -> bool:
@@ -118,7 +118,7 @@ def _line(error: BaseException) -> str:
 def _is_environment(error: BaseException) -> bool:
     if isinstance(error, OpenCoderError):
         return not isinstance(error, PromptTooLongError)
-    code = _status_code(error)
+    code = status_code(error)
     # First of all, since errors of some clients for HTTP are OSErrors.
     if code is not None:
         return code not in _QUESTION_CODES
@@ -139,7 +139,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         visited.add(id(cause))
         yield cause
         # These are the whole reason: what was handled below them says less.
-        if isinstance(cause, PromptTooLongError) or _status_code(cause) is not None:
+        if isinstance(cause, PromptTooLongError) or status_code(cause) is not None:
             continue
         waiting += getattr(cause, "exceptions", ())
         if cause.__cause__ is not None:
@@ -149,7 +149,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             waiting += [] if cause.__suppress_context__ else [cause.__context__]
 
 
-def _status_code(error: BaseException) -> int | None:
+def status_code(error: BaseException) -> int | None:
     """Return the HTTP status of an error from 400 on, wherever its library keeps it."""
     response = getattr(error, "response", None)
     candidates = [

@@ -21,6 +21,7 @@ from graph.models.engines import Engine
 from graph.models.lockstep import Lockstep
 from graph.retrieval.encoder import open_encoder
 from graph.schema import ModelSpec, Profile
+from graph.support.errors import ConfigError
 from graph.support.storage import file_sha256
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def score_with_ragas(
 
     Raises:
         MissingExtraError: ragas is not installed.
+        ConfigError: the judge is on a server.
         DatasetError: the folder is no run, is damaged, or holds no answer.
         RunLockedError: another process holds the folder.
     """
@@ -66,8 +68,23 @@ def score_with_ragas(
     }
 
 
+def check_judge(profile: Profile) -> None:
+    """Check that ragas can use the judge of a profile.
+
+    Raises:
+        ConfigError: The judge is on a server.
+    """
+    if profile.judge.engine != "huggingface":
+        raise ConfigError(
+            f"ragas needs a judge of engine huggingface, whose replies follow a schema here; this one "
+            f"has {profile.judge.engine}: set judge.engine=huggingface and judge.model"
+        )
+
+
 def _prepare(profile: Profile | None, engine: Engine | None, run: RecordedRun) -> PreparedPass:
     size = run.batch_size
+    if profile:
+        check_judge(profile)
     spec = _pass_spec(profile, open_ragas(), size)
     return PreparedPass(spec, lambda: _scorer(profile, engine, size))
 

@@ -1,0 +1,161 @@
+"""The engine of servers with OpenAI's interface: vLLM, llama.cpp, Ollama, LM Studio, and APIs.
+
+The server batches, so that each prompt is a request of its own and questions do not wait for each
+other.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from graph.models.budget import FittedPrompt
+from graph.models.engines import ServedModel
+from graph.models.engines.openai_server import (
+    Completion,
+    address_of,
+    complete,
+    length,
+    open_chat,
+    served_model,
+)
+from graph.models.engines.request_engine import (
+    TEXT_CHOICE_TOKENS,
+    Requests,
+    choice_instruction,
+    fit,
+    reply_of,
+    request_seed,
+    text_verdict,
+    verdict_of,
+)
+from graph.models.engines.server_verdicts import (
+    LOGPROB_SETTINGS,
+    SCHEMA_TOKENS,
+    are_told_apart,
+    logprobs_of,
+    parse_constrained,
+    schema_settings,
+)
+from graph.models.reply_cache import ReplyCache
+from graph.models.verdict import normalise
+from graph.schema import ModelSpec
+from graph.support.environment import failure_of, is_of_question
+from graph.support.errors import EnvironmentFailure
+from nodes.model import Prompt, Reply, Verdict
+
+
+class OpenAIEngine:
+    """A model of a server; the first use asks the server for it."""
+
+    batches = False
+    commit = None
+
+    def __init__(
+        self, spec: ModelSpec, *, seed: int = 0, cache: ReplyCache | None = None
+    ) -> None:
+        self.spec = spec
+        self.name = spec.model
+        self._seed = seed
+        self._requests = Requests(spec.concurrency, cache, self._identity)
+
+    @property
+    def served(self) -> ServedModel:
+        """What the server says of the model."""
+        return served_model(self.spec)
+
+    def _identity(self) -> dict[str, object]:
+        return {"engine": "openai", "stop": list(self.spec.stop), **self.served.identity}
+
+    def write_all(
+        self, prompts: Sequence[Prompt], max_new_tokens: int, temperature: float
+    ) -> list[Reply | Exception]:
+        """Write a reply to each prompt, in order."""
+        limit = self.served.window - max_new_tokens
+
+        def write(row: FittedPrompt, number: int) -> Reply:
+            return self._reply(row, number, max_new_tokens, {"temperature": temperature})
+
+        settings = {
+            "max_new_tokens": max_new_tokens,
+            "temperature": temperature,
+            "seed": self._seed if temperature else None,
+        }
+        fitted = [fit(prompt, limit) for prompt in prompts]
+        return self._requests.run_all(fitted, write, settings, Reply)
+
+    def choose_all(
+        self, prompts: Sequence[Prompt], options: Sequence[str]
+    ) -> list[Verdict | Exception]:
+        """Choose one of the options for each prompt, in order, in the way that the server allows."""
+        way, instruction, room = self.served.verdicts, choice_instruction(options), SCHEMA_TOKENS
+        choose = self._choose_by_schema
+        if way == "log-probabilities" and are_told_apart(options):
+            choose, instruction, room = self._choose_by_logprobs, "", 1
+        elif way != "JSON schema":
+            choose, room = self._choose_by_text, TEXT_CHOICE_TOKENS
+        limit = self.served.window - room
+        settings = {"options": list(options), "verdicts": choose.__name__}
+        return self._requests.run_all(
+            [fit(prompt, limit, instruction) for prompt in prompts],
+            lambda row, number: choose(row, number, options),
+            settings,
+            Verdict,
+        )
+
+    def _choose_by_logprobs(
+        self, row: FittedPrompt, number: int, options: Sequence[str]
+    ) -> Verdict:
+        completion = self._send(row, number, 1, LOGPROB_SETTINGS)
+        reply = reply_of(row, completion.generation, completion.seconds, completion.of_call)
+        logprobs = logprobs_of(completion.generation, options)
+        if logprobs is None:
+            return verdict_of(reply, None)
+        if max(logprobs) == -math.inf:
+            # No option is among the first tokens that the server reports: nothing tells them apart.
+            return {**verdict_of(reply, None), "mass": 0.0}
+        distribution = normalise(options, logprobs)
+        return {
+            **verdict_of(reply, distribution.choice),
+            "probabilities": distribution.probabilities,
+            "mass": distribution.mass,
+            "reply": None,
+        }
+
+    def _choose_by_schema(self, row: FittedPrompt, number: int, options: Sequence[str]) -> Verdict:
+        reply = self._reply(row, number, SCHEMA_TOKENS, schema_settings(options))
+        return verdict_of(reply, parse_constrained(reply["text"], options))
+
+    def _choose_by_text(self, row: FittedPrompt, number: int, options: Sequence[str]) -> Verdict:
+        return text_verdict(self._reply(row, number, TEXT_CHOICE_TOKENS, {}), options)
+
+    def _reply(
+        self, row: FittedPrompt, number: int, new_tokens: int, settings: Mapping[str, Any]
+    ) -> Reply:
+        completion = self._send(row, number, new_tokens, settings)
+        return reply_of(row, completion.generation, completion.seconds, completion.of_call)
+
+    def _send(
+        self, row: FittedPrompt, number: int, new_tokens: int, settings: Mapping[str, Any]
+    ) -> Completion:
+        """Send one request.
+
+        Raises:
+            EnvironmentFailure: The server failed, or its reply is none.
+            Exception: It refuses this request for its content.
+        """
+        chat = open_chat(self.spec, str(self.served.identity["id"]))
+        request = {
+            "temperature": 0.0,
+            "seed": request_seed(self._seed, row.text, number),
+            "stop": list(self.spec.stop) or None,
+            **length(self.spec, new_tokens),
+            **settings,
+        }
+        try:
+            return complete(chat, row.text, request)
+        except Exception as error:
+            if is_of_question(error):
+                raise
+            # Also half a JSON, a page in HTML, a reply without a message: none is an answer.
+            reason = str(failure_of(error))
+            raise EnvironmentFailure(f"the server at {address_of(self.spec)}: {reason}") from error

@@ -1,0 +1,312 @@
+"""A server with OpenAI's interface: its client, and what it says of its model before a run.
+
+The server is asked once in a process: which models it has, how long its window is, and how it gives
+verdicts. Whatever is wrong with it is one line before the run.
+"""
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from langchain_core.outputs import Generation
+from langchain_core.prompt_values import StringPromptValue
+from langchain_core.runnables.config import ensure_config
+
+from graph.models.engines import ServedModel, VerdictWay
+from graph.models.engines.request_engine import (
+    MAX_RETRIES,
+    TEXT_CHOICE_TOKENS,
+    WINDOW,
+    choice_instruction,
+)
+from graph.models.engines.server_verdicts import (
+    LOGPROB_SETTINGS,
+    SCHEMA_TOKENS,
+    logprobs_of,
+    parse_constrained,
+    schema_settings,
+)
+from graph.schema import ModelSpec
+from graph.support.environment import status_code
+from graph.support.errors import ConfigError, EnvironmentFailure, MissingExtraError
+from graph.support.fault_log import without_secrets
+from graph.support.logger import log
+from graph.support.text import one_line
+
+if TYPE_CHECKING:
+    from langchain_openai import ChatOpenAI
+    from openai import OpenAI
+
+AUTO = "auto"
+"""The model of a server that has only one."""
+KEY_VARIABLE = "OPENAI_API_KEY"
+_NO_KEY = "none"
+"""A server on the own machine needs no key, but the client sends one always."""
+_ADDRESS_VARIABLES = ("OPENAI_BASE_URL", "OPENAI_API_BASE")
+_LIST_SECONDS = 10.0
+"""The longest wait for the list of models."""
+_NAMES = 10
+"""Models of a server that a message names."""
+_STABLE_FIELDS = ("id", "owned_by", "root")
+"""Fields of a model in the list that do not change from start to start of a server."""
+_STABLE_META = ("vocab_type", "n_vocab", "n_ctx_train", "n_embd", "n_params", "size", "ftype")
+"""Those of `meta`, of llama.cpp's server."""
+_WINDOW_FIELDS = ("max_model_len", "context_window", "context_length", "max_context_length")
+"""Fields in which servers state the window: vLLM, and some APIs."""
+_UNSUPPORTED = {400, 404, 405, 415, 422, 500, 501}
+"""HTTP: a server that does not know a field of a request answers one of these."""
+_PROBE_OPTIONS = ("A", "B")
+_PROBE = "Which letter comes first in the alphabet?" + choice_instruction(_PROBE_OPTIONS)
+
+
+class Completion(NamedTuple):
+    """The reply to one request."""
+
+    generation: Generation
+    of_call: Mapping[str, Any] | None
+    """The report of the server on the call."""
+    seconds: float
+
+
+def complete(chat: "ChatOpenAI", text: str, settings: Mapping[str, Any]) -> Completion:
+    """Send one request.
+
+    Raises:
+        EnvironmentFailure: The reply holds no choice, so that it is no answer.
+    """
+    start = perf_counter()
+    result = chat.generate_prompt(
+        [StringPromptValue(text=text)],
+        # With the callbacks of the run, its traces and events include the model's calls.
+        callbacks=ensure_config().get("callbacks"),
+        **settings,
+    )
+    generations = result.generations[0]
+    if not generations:
+        raise EnvironmentFailure("the reply of the model server holds no choice")
+    return Completion(generations[0], result.llm_output, perf_counter() - start)
+
+
+def length(spec: ModelSpec, new_tokens: int) -> dict[str, Any]:
+    """Return the setting of the largest number of new tokens.
+
+    OpenAI has renamed it. Some other servers do not know the new name, and would write on without a
+    limit.
+    """
+    if address_of(spec).startswith("https://api.openai.com/"):
+        return {"max_tokens": new_tokens}  # the client sends it as max_completion_tokens
+    return {"extra_body": {"max_tokens": new_tokens}}
+
+
+def address_of(spec: ModelSpec) -> str:
+    """Return the address of a spec's server."""
+    addresses = (spec.base_url, *map(os.environ.get, _ADDRESS_VARIABLES))
+    return next((address for address in addresses if address), "https://api.openai.com/v1")
+
+
+@cache
+def open_chat(spec: ModelSpec, model: str) -> "ChatOpenAI":
+    """Open the client for a model of a spec's server; it sends nothing yet.
+
+    Raises:
+        ConfigError: The server needs a key.
+        MissingExtraError: langchain-openai is not installed.
+    """
+    key = _key(spec)
+    try:
+        from langchain_openai import ChatOpenAI
+    except ImportError:
+        raise _missing_package() from None
+    return ChatOpenAI(
+        model=model,
+        base_url=address_of(spec),
+        api_key=key,  # type: ignore[arg-type]  # the client makes a secret of it
+        timeout=spec.timeout,
+        max_retries=MAX_RETRIES,
+        cache=False,
+        # Its other interface has neither log-probabilities nor stop strings.
+        use_responses_api=False,
+        stream_usage=True,
+    )
+
+
+def _key(spec: ModelSpec) -> str:
+    key = os.environ.get(KEY_VARIABLE)
+    if not key and address_of(spec).startswith("https://api.openai.com/"):
+        raise ConfigError(
+            f"engine openai without base_url asks OpenAI: set {KEY_VARIABLE}, or give the address of "
+            "a server, as generator.base_url=http://127.0.0.1:8000/v1"
+        )
+    return key or _NO_KEY
+
+
+def _missing_package() -> MissingExtraError:
+    return MissingExtraError("engine openai needs langchain-openai: pip install 'opencoder[openai]'")
+
+
+@cache
+def served_model(spec: ModelSpec) -> ServedModel:
+    """Ask a server for its model: identity, window, and how it gives verdicts.
+
+    Raises:
+        ConfigError: There is no such server or model, or it refuses requests.
+        MissingExtraError: langchain-openai is not installed.
+    """
+    key = _key(spec)
+    try:
+        from openai import OpenAI
+    except ImportError:
+        raise _missing_package() from None
+    address = address_of(spec)
+    seconds = min(_LIST_SECONDS, spec.timeout)
+    client = OpenAI(base_url=address, api_key=key, timeout=seconds, max_retries=0)
+    models = _listed_models(client, address, seconds)
+    entry = _entry(spec, models, address)
+    window = _window(spec, entry, client)
+    verdicts = _probe(spec, str(entry["id"]))
+    return ServedModel(_identity(entry), window, verdicts)
+
+
+def _listed_models(client: "OpenAI", address: str, seconds: float) -> list[dict[str, Any]]:
+    """Return the entries of a server's list of models.
+
+    Raises:
+        ConfigError: It has no such list.
+    """
+    try:
+        text = client.models.with_raw_response.list().text
+    except Exception as error:
+        raise _refusal(error, address, seconds) from None
+    try:
+        entries = json.loads(text)["data"]
+        models = [entry for entry in entries if isinstance(entry["id"], str)]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        raise ConfigError(
+            f"{address} is no server with OpenAI's interface: its list of models is not JSON as "
+            "expected; correct base_url, which ends in /v1 for most servers"
+        ) from None
+    if not models:
+        raise ConfigError(f"the server at {address} has no model: load one there")
+    return models
+
+
+def _entry(spec: ModelSpec, models: Sequence[dict[str, Any]], address: str) -> dict[str, Any]:
+    by_name = {entry["id"]: entry for entry in models}
+    if spec.model in by_name:
+        return by_name[spec.model]
+    if spec.model == AUTO and len(by_name) == 1:
+        return models[0]
+    names = ", ".join(one_line(name, 100) for name in list(by_name)[:_NAMES])
+    more = f" and {len(by_name) - _NAMES} more" if len(by_name) > _NAMES else ""
+    problem = "several models" if spec.model == AUTO else f"no model {spec.model!r}"
+    raise ConfigError(
+        f"the server at {address} has {problem}: name one of its models: {names}{more}"
+    )
+
+
+def _identity(entry: Mapping[str, Any]) -> dict[str, object]:
+    meta = entry.get("meta")
+    fields: dict[str, object] = {
+        name: entry[name] for name in _STABLE_FIELDS if isinstance(entry.get(name), str)
+    }
+    if isinstance(meta, Mapping):
+        fields["meta"] = {
+            name: meta[name] for name in _STABLE_META if isinstance(meta.get(name), int | str)
+        }
+    return fields
+
+
+def _window(spec: ModelSpec, entry: Mapping[str, Any], client: "OpenAI") -> int:
+    """Return the smaller of the window that the spec sets and the one that the server states."""
+    stated = _stated_window(entry, client)
+    if spec.window and stated:
+        return min(spec.window, stated)
+    if not spec.window and not stated:
+        log.warning(
+            "the server does not state the window of %s: %d tokens are assumed (window sets it)",
+            *(entry["id"], WINDOW),
+        )
+    return spec.window or stated or WINDOW
+
+
+def _stated_window(entry: Mapping[str, Any], client: "OpenAI") -> int | None:
+    meta = entry.get("meta")
+    meta = meta if isinstance(meta, Mapping) else {}
+    # llama.cpp trains on n_ctx_train tokens and serves fewer: /props says how many in one slot.
+    sources: list[Callable[[], object]] = [
+        *(lambda name=name: entry.get(name) for name in _WINDOW_FIELDS),  # type: ignore[misc]
+        lambda: _slot_window(client),
+        lambda: meta.get("n_ctx"),
+        lambda: meta.get("n_ctx_train"),
+    ]
+    for source in sources:
+        tokens = source()
+        if isinstance(tokens, int) and not isinstance(tokens, bool) and tokens > 0:
+            return tokens
+    return None
+
+
+def _slot_window(client: "OpenAI") -> object:
+    """Return the window that llama.cpp's server states at its root; None for other servers."""
+    try:
+        properties = client.with_raw_response.get(
+            str(client.base_url.join("/props")), cast_to=object
+        )
+        return json.loads(properties.text)["default_generation_settings"]["n_ctx"]
+    # Other servers answer anything: a page, an error, nothing.
+    except Exception:
+        return None
+
+
+def _probe(spec: ModelSpec, model: str) -> VerdictWay:
+    """Find out how a server gives verdicts; the last try is a plain request, which must succeed.
+
+    Raises:
+        ConfigError: The server refuses a plain request.
+    """
+    chat = open_chat(spec, model)
+    plain = {"temperature": 0.0, "seed": 0, "stop": list(spec.stop) or None}
+
+    def ask(new_tokens: int, settings: Mapping[str, Any]) -> Generation | None:
+        try:
+            return complete(chat, _PROBE, {**plain, **length(spec, new_tokens), **settings}).generation
+        except Exception as error:
+            if settings and status_code(error) in _UNSUPPORTED:
+                return None
+            raise _refusal(error, address_of(spec), spec.timeout) from None
+
+    reply = ask(1, LOGPROB_SETTINGS)
+    if reply and (logprobs := logprobs_of(reply, _PROBE_OPTIONS)) and max(logprobs) > -100:
+        return "log-probabilities"
+    reply = ask(SCHEMA_TOKENS, schema_settings(_PROBE_OPTIONS))
+    if reply and parse_constrained(reply.text, _PROBE_OPTIONS) is not None:
+        return "JSON schema"
+    ask(TEXT_CHOICE_TOKENS, {})
+    return "text"
+
+
+def _refusal(error: Exception, address: str, seconds: float) -> ConfigError:
+    """Return the error of a first request as one line that says what to do."""
+    code, kind = status_code(error), type(error).__name__
+    message = one_line(without_secrets(str(error)), 300)
+    if code in (401, 403):
+        return ConfigError(f"the server at {address} refuses the key: set {KEY_VARIABLE} ({message})")
+    if code == 404:
+        return ConfigError(
+            f"{address} has no such page (404): correct base_url, which ends in /v1 for most servers"
+        )
+    if code is not None:
+        return ConfigError(f"the server at {address} refuses a first request: {message}")
+    if "Timeout" in kind:
+        return ConfigError(
+            f"the server at {address} gave no reply in {seconds:g} seconds: is it still loading?"
+        )
+    if "Connection" in kind:
+        reason = one_line(without_secrets(str(error.__cause__ or error)), 200)
+        return ConfigError(
+            f"no server answers at {address} ({reason}): start it, or correct base_url"
+        )
+    return ConfigError(f"the server at {address} gave no usable reply: {message}")
