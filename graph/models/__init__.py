@@ -38,8 +38,9 @@ def open_models(
 
     def open_model(spec: ModelSpec) -> BatchedModel:
         engine = ENGINES[spec.engine](spec, batch_size=batch_size, seed=seed, cache=cache)
-        is_scoring = isinstance(engine, ScoringEngine)
-        return ScoringModel(engine, lockstep) if is_scoring else BatchedModel(engine, lockstep)
+        if isinstance(engine, ScoringEngine):
+            return ScoringModel(engine, lockstep)
+        return BatchedModel(engine, lockstep)
 
     generator = open_model(profile.generator)
     same = profile.judge == profile.generator

@@ -128,7 +128,9 @@ class Lockstep:
                 self._changed.wait()
         return _unwrap(request.outcomes)
 
-    def ask_alone(self, items: Sequence[Any], serve: Callable[[list[Any]], Sequence[Any]]) -> list[Any]:
+    def ask_alone(
+        self, items: Sequence[Any], serve: Callable[[list[Any]], Sequence[Any]]
+    ) -> list[Any]:
         """Have `items` served at once, beside the other questions and in this thread.
 
         Args:

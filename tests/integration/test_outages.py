@@ -1,6 +1,5 @@
 """Servers that are lost in the middle of a run: no question is lost, and none is recorded as failed."""
 
-import socket
 import subprocess
 import sys
 from contextlib import closing
@@ -28,6 +27,7 @@ from tests.fakes.scripted_runs import (
     write_dataset,
 )
 from tests.fakes.waiting import FAR
+from tests.integration.loopback import allow_this_machine
 from tests.integration.postgres_servers import PASSWORD, PostgresServer
 
 COUNT, BATCH = 8, 2
@@ -37,18 +37,6 @@ COUNT, BATCH = 8, 2
 def _no_network(monkeypatch):
     """Replace the fixture of all tests, which allows no connection to this machine either."""
     allow_this_machine(monkeypatch)
-
-
-def allow_this_machine(monkeypatch):
-    """Make every connection an error except those to this machine, where the servers are."""
-    connect = socket.socket.connect
-
-    def refuse(self, address, *args):
-        if self.family != socket.AF_UNIX and address[0] != "127.0.0.1":
-            raise RuntimeError(f"a test tried to connect to {address}")
-        return connect(self, address, *args)
-
-    monkeypatch.setattr(socket.socket, "connect", refuse)
 
 
 class StubChat(SimpleChatModel):

@@ -93,9 +93,9 @@ def open_chat_model(spec: ModelSpec) -> BaseChatModel:
         raise ConfigError(f"the model {spec.model!r} cannot be opened: {message}") from None
 
 
-def _arguments(kind: type[BaseChatModel], spec: ModelSpec) -> dict[str, object]:
+def _arguments(kind: type[BaseChatModel], spec: ModelSpec) -> dict[str, Any]:
     accepted = {*kind.model_fields, *(field.alias for field in kind.model_fields.values())}
-    arguments: dict[str, object] = {"timeout": spec.timeout, "max_retries": MAX_RETRIES}
+    arguments: dict[str, Any] = {"timeout": spec.timeout, "max_retries": MAX_RETRIES}
     if spec.base_url is not None:
         if "base_url" not in accepted:
             raise ConfigError(f"{kind.__name__} takes no base_url: leave it out for {spec.model!r}")

@@ -50,9 +50,7 @@ class OpenAIEngine:
     batches = False
     commit = None
 
-    def __init__(
-        self, spec: ModelSpec, *, seed: int = 0, cache: ReplyCache | None = None
-    ) -> None:
+    def __init__(self, spec: ModelSpec, *, seed: int = 0, cache: ReplyCache | None = None) -> None:
         self.spec = spec
         self.name = spec.model
         self._seed = seed

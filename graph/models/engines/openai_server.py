@@ -144,7 +144,9 @@ def _key(spec: ModelSpec) -> str:
 
 
 def _missing_package() -> MissingExtraError:
-    return MissingExtraError("engine openai needs langchain-openai: pip install 'opencoder[openai]'")
+    return MissingExtraError(
+        "engine openai needs langchain-openai: pip install 'opencoder[openai]'"
+    )
 
 
 @cache
@@ -237,7 +239,7 @@ def _stated_window(entry: Mapping[str, Any], client: "OpenAI") -> int | None:
     meta = meta if isinstance(meta, Mapping) else {}
     # llama.cpp trains on n_ctx_train tokens and serves fewer: /props says how many in one slot.
     sources: list[Callable[[], object]] = [
-        *(lambda name=name: entry.get(name) for name in _WINDOW_FIELDS),  # type: ignore[misc]
+        *(lambda name=name: entry.get(name) for name in _WINDOW_FIELDS),
         lambda: _slot_window(client),
         lambda: meta.get("n_ctx"),
         lambda: meta.get("n_ctx_train"),
@@ -252,10 +254,8 @@ def _stated_window(entry: Mapping[str, Any], client: "OpenAI") -> int | None:
 def _slot_window(client: "OpenAI") -> object:
     """Return the window that llama.cpp's server states at its root; None for other servers."""
     try:
-        properties = client.with_raw_response.get(
-            str(client.base_url.join("/props")), cast_to=object
-        )
-        return json.loads(properties.text)["default_generation_settings"]["n_ctx"]
+        properties: Any = client.get(str(client.base_url.join("/props")), cast_to=object)
+        return properties["default_generation_settings"]["n_ctx"]
     # Other servers answer anything: a page, an error, nothing.
     except Exception:
         return None
@@ -272,7 +272,9 @@ def _probe(spec: ModelSpec, model: str) -> VerdictWay:
 
     def ask(new_tokens: int, settings: Mapping[str, Any]) -> Generation | None:
         try:
-            return complete(chat, _PROBE, {**plain, **length(spec, new_tokens), **settings}).generation
+            return complete(
+                chat, _PROBE, {**plain, **length(spec, new_tokens), **settings}
+            ).generation
         except Exception as error:
             if settings and status_code(error) in _UNSUPPORTED:
                 return None
@@ -293,7 +295,9 @@ def _refusal(error: Exception, address: str, seconds: float) -> ConfigError:
     code, kind = status_code(error), type(error).__name__
     message = one_line(without_secrets(str(error)), 300)
     if code in (401, 403):
-        return ConfigError(f"the server at {address} refuses the key: set {KEY_VARIABLE} ({message})")
+        return ConfigError(
+            f"the server at {address} refuses the key: set {KEY_VARIABLE} ({message})"
+        )
     if code == 404:
         return ConfigError(
             f"{address} has no such page (404): correct base_url, which ends in /v1 for most servers"

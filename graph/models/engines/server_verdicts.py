@@ -38,7 +38,7 @@ def logprobs_of(generation: Generation, options: Sequence[str]) -> list[float] |
 
 def _top_tokens(generation: Generation) -> dict[str, float]:
     """Return the log-probability of each text that the first token can have, without spaces."""
-    report = (generation.generation_info or {}).get("logprobs")
+    report: Any = (generation.generation_info or {}).get("logprobs")
     shares: dict[str, list[float]] = {}
     try:
         for token in report["content"][0]["top_logprobs"]:

@@ -1,0 +1,506 @@
+"""The engine of servers against a stub on loopback: requests, verdicts, windows, and every bad server."""
+
+import math
+
+import openai
+import pytest
+from langchain_core.prompts import PromptTemplate
+
+from graph.models import open_models
+from graph.models.engines import describe, openai_server
+from graph.models.engines.openai_engine import OpenAIEngine
+from graph.models.engines.request_engine import MAX_RETRIES, WINDOW
+from graph.models.reply_cache import default_cache
+from graph.schema import EmbedderSpec, ModelSpec, Profile
+from graph.support.errors import ConfigError, EnvironmentFailure, MissingExtraError
+from nodes.model import Prompt
+from tests.fakes.model_servers import (
+    DROP,
+    HANG,
+    MODEL,
+    ModelServer,
+    Page,
+    answer_by_prompt,
+    answer_by_schema,
+    answer_in_text,
+    completion,
+    error,
+    logprobs,
+)
+from tests.fakes.waiting import wait_until
+from tests.integration.loopback import allow_this_machine
+
+HTML = Page("<!doctype html><html><title>hello</title></html>", kind="text/html")
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch):
+    """Replace the fixture of all tests, which allows no connection to this machine either."""
+    allow_this_machine(monkeypatch)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    for name in ("OPENAI_BASE_URL", "OPENAI_API_BASE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def waits(monkeypatch):
+    """The pauses between the tries of the client, which take no time in a test."""
+    waits = []
+    own = openai._base_client.BaseClient._calculate_retry_timeout
+
+    def count(self, *arguments, **named):
+        waits.append(own(self, *arguments, **named))
+        return 0
+
+    monkeypatch.setattr(openai._base_client.BaseClient, "_calculate_retry_timeout", count)
+    return waits
+
+
+@pytest.fixture
+def server():
+    with ModelServer() as server:
+        yield server
+
+
+def spec_of(server, **fields):
+    return ModelSpec(**{"model": MODEL, "engine": "openai", "base_url": server.address, **fields})
+
+
+def asking(question="why?") -> Prompt:
+    return Prompt(PromptTemplate.from_template("{q}"), {"q": question})
+
+
+def engine_of(server, *, seed=0, cache=None, **fields):
+    """Open an engine and forget the requests of its start."""
+    engine = OpenAIEngine(spec_of(server, **fields), seed=seed, cache=cache)
+    assert engine.served
+    server.bodies.clear()
+    server.headers.clear()
+    server.peak = 0
+    return engine
+
+
+# --- requests
+
+
+def test_a_request_states_model_temperature_length_stop_and_seed(server):
+    engine = engine_of(server, stop=("\nQ:",))
+    [reply] = engine.write_all([asking("why is it so?")], 77, 0.7)
+    [body] = server.bodies
+    seed = body.pop("seed")
+    assert 0 <= seed < 2**31
+    assert body == {
+        "model": MODEL,
+        "messages": [{"role": "user", "content": "why is it so?"}],
+        "temperature": 0.7,
+        "max_tokens": 77,
+        "stop": ["\nQ:"],
+        "stream": False,
+    }
+    assert reply["text"].startswith("because of ")
+    assert (reply["prompt_tokens"], reply["new_tokens"]) == (len("why is it so?"), 3)
+    assert reply["tokens_estimated"] is False
+
+
+def test_equal_drafts_have_seeds_of_their_own_that_a_rerun_repeats(server):
+    def seeds(seed):
+        engine = engine_of(server, seed=seed)
+        texts = [reply["text"] for reply in engine.write_all([asking()] * 4, 9, 0.7)]
+        assert len(set(texts)) == 4
+        return {body["seed"] for body in server.bodies}, texts
+
+    first = seeds(1)
+    assert len(first[0]) == 4
+    assert seeds(1) == first
+    assert not seeds(2)[0] & first[0]
+
+
+def test_tokens_that_a_server_does_not_count_are_marked_estimates(server):
+    server.answer = lambda body: completion("six letters", usage=None)
+    [reply] = engine_of(server).write_all([asking("a" * 30)], 9, 0.0)
+    assert (reply["prompt_tokens"], reply["new_tokens"]) == (10, 4)
+    assert reply["tokens_estimated"] is True
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_requests_of_one_question_run_side_by_side_up_to_the_limit(server, concurrency):
+    engine = engine_of(server, concurrency=concurrency)
+    server.hold_until = concurrency
+    replies = engine.write_all([asking(f"q{number}") for number in range(7)], 9, 0.0)
+    assert server.peak == concurrency
+    expected = [answer_by_prompt({"messages": [{"content": f"q{number}"}]}) for number in range(7)]
+    texts = [document["choices"][0]["message"]["content"] for document in expected]
+    assert [reply["text"] for reply in replies] == texts
+
+
+def test_questions_of_a_batch_do_not_wait_for_each_other(server):
+    spec = spec_of(server, concurrency=3)
+    models = open_models(Profile(generator=spec, judge=spec, embedder=EmbedderSpec(model="x")))
+    assert models.generator is models.judge
+    assert models.generator.engine.served
+
+    def answer(body):
+        prompt = body["messages"][-1]["content"]
+        if prompt == "long":
+            # In lockstep the second prompt of the other question would wait for this reply.
+            wait_until(lambda: "short 5" in server.texts())
+        return completion(prompt)
+
+    server.answer = answer
+
+    def write(*prompts):
+        return [
+            models.generator.write([asking(prompt)], max_new_tokens=9)[0]["text"]
+            for prompt in prompts
+        ]
+
+    shorts = [f"short {number}" for number in range(6)]
+    calls = []
+    outcomes = models.lockstep.run(
+        [lambda: write("long"), lambda: write(*shorts)], lambda: calls.append(1)
+    )
+    assert [outcome.value for outcome in outcomes] == [["long"], shorts]
+    assert len(calls) == 7
+
+
+def test_a_key_of_the_environment_is_sent_and_else_a_placeholder(server, monkeypatch):
+    engine_of(server).write_all([asking()], 9, 0.0)
+    assert server.headers[0]["authorization"] == "Bearer none"
+    openai_server.open_chat.cache_clear()
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-environment")
+    engine_of(server).write_all([asking()], 9, 0.0)
+    assert server.headers[0]["authorization"] == "Bearer sk-of-the-environment"
+    openai_server.open_chat.cache_clear()
+
+
+def test_openai_itself_gets_the_length_by_its_new_name_and_needs_a_key(monkeypatch):
+    spec = ModelSpec(model="gpt-x", engine="openai")
+    with pytest.raises(ConfigError, match="set OPENAI_API_KEY, or give the address"):
+        describe(spec)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-x")
+    chat = openai_server.open_chat(spec, "gpt-x")
+    payload = chat._get_request_payload("why?", **openai_server.length(spec, 9))
+    assert payload["max_completion_tokens"] == 9
+    assert "max_tokens" not in payload
+    openai_server.open_chat.cache_clear()
+
+
+# --- the cache
+
+
+def test_each_request_is_cached_alone(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENCODER_CACHE", str(tmp_path))
+    engine = engine_of(server, cache=default_cache())
+    prompts = [asking("one"), asking("two"), asking("two")]
+    first = engine.write_all(prompts, 9, 0.7)
+    verdicts = engine.choose_all([asking("one")], ("A", "B"))
+    assert len(server.bodies) == 4
+    again = engine_of(server, cache=default_cache())
+    # In another order and with a new prompt: only that is asked.
+    mixed = [asking("two"), asking("three"), asking("two"), asking("one")]
+    replies = again.write_all(mixed, 9, 0.7)
+    assert server.texts() == ["three"]
+    assert [replies[index]["text"] for index in (3, 0, 2)] == [reply["text"] for reply in first]
+    assert [reply["cached"] for reply in replies] == [True, False, True, True]
+    assert replies[3]["prompt_tokens"] == first[0]["prompt_tokens"] == 3
+    assert replies[3]["seconds"] == 0
+    [verdict] = again.choose_all([asking("one")], ("A", "B"))
+    assert verdict == {**verdicts[0], "seconds": 0.0, "cached": True}
+    assert server.texts() == ["three"]
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"stop": ("x",)}])
+def test_another_setting_is_another_request(server, tmp_path, monkeypatch, change):
+    monkeypatch.setenv("OPENCODER_CACHE", str(tmp_path))
+    engine_of(server, cache=default_cache()).write_all([asking()], 9, 0.7)
+    engine_of(server, cache=default_cache(), **change).write_all([asking()], 9, 0.7)
+    assert len(server.bodies) == 1
+
+
+# --- verdicts
+
+
+def test_options_are_scored_by_the_log_probabilities_of_the_first_token(server):
+    top = logprobs(A=-1.0, _A=-2.0, B=-1.5, C=-0.5)
+    engine = engine_of(server)
+    server.answer = lambda body: completion("C", usage=(40, 1), logprobs=top)
+    [verdict] = engine.choose_all([asking("which?")], ("A", "B"))
+    a, b = math.exp(-1.0) + math.exp(-2.0), math.exp(-1.5)
+    assert verdict["choice"] == "A"
+    assert verdict["mass"] == pytest.approx(a + b)
+    assert verdict["probabilities"] == pytest.approx({"A": a / (a + b), "B": b / (a + b)})
+    assert (verdict["prompt_tokens"], verdict["tokens_estimated"]) == (40, False)
+    assert (verdict["reply"], verdict["prompt"]) == (None, "which?")
+    [body] = server.bodies
+    assert (body["logprobs"], body["top_logprobs"], body["max_tokens"]) == (True, 20, 1)
+    assert body["temperature"] == 0
+
+
+def test_an_option_that_is_not_reported_has_no_share_and_none_at_all_is_unscored(server):
+    engine = engine_of(server)
+    server.answer = lambda body: completion("A", logprobs=logprobs(A=-1.0, x=-3.0))
+    [verdict] = engine.choose_all([asking()], ("A", "B"))
+    assert verdict["probabilities"] == {"A": 1.0, "B": 0.0}
+    server.answer = lambda body: completion("x", logprobs=logprobs(x=-0.1))
+    [verdict] = engine.choose_all([asking()], ("A", "B"))
+    assert (verdict["choice"], verdict["probabilities"], verdict["mass"]) == (None, None, 0.0)
+    server.answer = lambda body: completion("", logprobs={"content": []})
+    [verdict] = engine.choose_all([asking()], ("A", "B"))
+    assert (verdict["choice"], verdict["probabilities"], verdict["mass"]) == (None, None, None)
+
+
+def test_options_with_one_first_letter_are_asked_in_text(server):
+    engine = engine_of(server)
+    server.answer = lambda body: completion("no answer")
+    [verdict] = engine.choose_all([asking()], ("no answer", "not yet"))
+    assert verdict["choice"] == "no answer"
+    assert "logprobs" not in server.bodies[0]
+
+
+def test_a_server_without_log_probabilities_is_constrained_by_a_schema():
+    with ModelServer(answer_by_schema) as server:
+        engine = engine_of(server)
+        assert engine.served.verdicts == "JSON schema"
+        [verdict] = engine.choose_all([asking("which?")], ("A", "B"))
+        assert (verdict["choice"], verdict["probabilities"]) == ("B", None)
+        assert verdict["reply"] == '{"choice": "B"}'
+        [body] = server.bodies
+        assert body["response_format"]["type"] == "json_schema"
+        for reply in ('{"choice": "C"}', '{"choice": ["A"]}', '{"cho', "A", "[]", "[" * 9_999):
+            server.answer = lambda body, reply=reply: completion(reply)
+            [verdict] = engine.choose_all([asking("which?")], ("A", "B"))
+            assert verdict["choice"] is None, reply
+
+
+def test_a_server_that_knows_neither_is_asked_in_text_and_read_strictly():
+    with ModelServer(answer_in_text) as server:
+        engine = engine_of(server)
+        assert engine.served.verdicts == "text"
+        [verdict] = engine.choose_all([asking("which?")], ("A", "B"))
+        assert (verdict["choice"], verdict["mass"], verdict["reply"]) == ("A", None, "A")
+        server.answer = lambda body: completion("I would say A")
+        [verdict] = engine.choose_all([asking("which?")], ("A", "B"))
+        assert verdict["choice"] is None
+
+
+def test_log_probabilities_that_name_no_option_are_not_used(server):
+    # Such as those of the first token of a thought.
+    server.answer = lambda body: completion("<think>", logprobs=logprobs(thought=-0.01))
+    assert describe(spec_of(server)).verdicts == "text"
+
+
+# --- the window and the identity
+
+
+@pytest.mark.parametrize(
+    ("entry", "props", "window"),
+    [
+        ({"max_model_len": 9_000}, {}, 9_000),
+        ({"context_length": 7_000}, {}, 7_000),
+        ({"meta": {"n_ctx": 2_048, "n_ctx_train": 8_192}}, {}, 2_048),
+        ({"meta": {"n_ctx_train": 8_192}}, {}, 8_192),
+        (
+            {"meta": {"n_ctx_train": 8_192}},
+            {"default_generation_settings": {"n_ctx": 1_024}},
+            1_024,
+        ),
+        ({"max_model_len": True, "meta": 5}, {"default_generation_settings": []}, WINDOW),
+        ({"max_model_len": "9000"}, HTML, WINDOW),
+    ],
+)
+def test_the_window_is_the_servers(entry, props, window, caplog):
+    with ModelServer(**entry) as server:
+        server.props = props
+        assert describe(spec_of(server)).window == window
+        warned = "does not state the window of stub-model: 4096 tokens are assumed" in caplog.text
+        assert warned == (window == WINDOW)
+        assert describe(spec_of(server, window=500)).window == 500
+        assert describe(spec_of(server, window=20_000)).window == (
+            20_000 if window == WINDOW else window
+        )
+
+
+def test_the_identity_holds_what_the_server_says_and_no_time():
+    meta = {"n_params": 5, "size": 7, "n_ctx": 2_048, "path": "/x"}
+    with ModelServer(created=123, root="/models/x", meta=meta, permission=[{}]) as server:
+        assert describe(spec_of(server)).identity == {
+            "id": MODEL,
+            "owned_by": "stub",
+            "root": "/models/x",
+            "meta": {"n_params": 5, "size": 7},
+        }
+        assert describe(spec_of(server, model="auto")).identity["id"] == MODEL
+
+
+def test_auto_is_the_only_model(server):
+    engine = engine_of(server, model="auto")
+    engine.write_all([asking()], 9, 0.0)
+    assert server.bodies[0]["model"] == MODEL
+
+
+# --- bad servers before the run
+
+
+def listed(*names):
+    return {"data": [{"id": name} for name in names]}
+
+
+@pytest.mark.parametrize(
+    ("models", "message"),
+    [
+        (HTML, "is no server with OpenAI's interface: its list of models is not JSON"),
+        (Page('{"data": [{"id": "stu'), "its list of models is not JSON"),
+        (Page('{"data": [{"id": "stu', kind="text/plain"), "its list of models is not JSON"),
+        ({"data": [{"name": "x"}]}, "its list of models is not JSON as expected"),
+        ([1, 2], "its list of models is not JSON as expected"),
+        ({"data": []}, "has no model: load one there"),
+        (listed("a", "b"), "has no model 'stub-model': name one of its models: a, b"),
+        (listed(*map(str, range(12))), "models: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more"),
+        (error(401), "refuses the key: set OPENAI_API_KEY"),
+        (error(404), "has no such page (404): correct base_url, which ends in /v1"),
+        (error(503, "loading model"), "refuses a first request: "),
+        (DROP, "no server answers at http://127.0.0.1:"),
+        (HANG, "gave no reply in 0.3 seconds: is it still loading?"),
+    ],
+)
+def test_a_bad_server_is_one_line_before_the_run(server, models, message):
+    server.models = models
+    with pytest.raises(ConfigError) as caught:
+        describe(spec_of(server, timeout=0.3))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_auto_of_several_models_names_them(server):
+    server.models = listed("a", "b")
+    with pytest.raises(ConfigError, match="has several models: name one of its models: a, b$"):
+        describe(spec_of(server, model="auto"))
+
+
+def test_no_server_at_all_is_one_line():
+    with ModelServer() as server:
+        spec = spec_of(server)
+    with pytest.raises(ConfigError) as caught:
+        describe(spec)
+    assert str(caught.value) == (
+        f"no server answers at {spec.base_url} ([Errno 111] Connection refused): start it, or "
+        "correct base_url"
+    )
+
+
+def test_a_wrong_path_is_one_line(server):
+    spec = spec_of(server, base_url=server.address.removesuffix("/v1"))
+    with pytest.raises(ConfigError, match=r"has no such page \(404\): correct base_url"):
+        describe(spec)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (error(400, "temperature must be 1"), "refuses a first request: "),
+        (error(429), "refuses a first request: "),
+        (HTML, "gave no usable reply: "),
+        ({"choices": []}, "gave no usable reply: the reply of the model server holds no choice"),
+        (Page('{"choices": [{"mess'), "gave no usable reply: "),
+        (HANG, "gave no reply in 0.3 seconds"),
+    ],
+)
+def test_a_server_that_answers_no_question_is_one_line_before_the_run(
+    server, waits, answer, message
+):
+    server.answer = lambda body: answer
+    with pytest.raises(ConfigError) as caught:
+        describe(spec_of(server, timeout=0.3))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("module", ["langchain_openai", "openai"])
+def test_a_missing_package_is_one_line_with_the_command(server, monkeypatch, module):
+    monkeypatch.setitem(__import__("sys").modules, module, None)
+    openai_server.open_chat.cache_clear()
+    with pytest.raises(MissingExtraError, match=r"pip install 'opencoder\[openai\]'"):
+        describe(spec_of(server))
+
+
+# --- bad servers in the run
+
+
+NO_MESSAGE = {"choices": [{"index": 0, "finish_reason": "stop"}], "usage": None}
+
+
+@pytest.mark.parametrize(
+    ("answer", "tries", "message"),
+    [
+        ({"choices": []}, 1, "the reply of the model server holds no choice"),
+        ({"choices": None}, 1, "null value for 'choices'"),
+        ({"id": "1"}, 1, "choices"),
+        (NO_MESSAGE, 1, ""),
+        (Page('{"choices": [{"mess'), 1, ""),
+        (HTML, 1, ""),
+        (Page("", kind="text/plain"), 1, ""),
+        ({"error": {"message": "the model crashed"}}, 1, "the model crashed"),
+        (error(429, "slow down"), 1 + MAX_RETRIES, "slow down"),
+        (error(500, "crashed"), 1 + MAX_RETRIES, "crashed"),
+        (error(401, "key revoked"), 1, "key revoked"),
+        (error(404, "model unloaded"), 1, "model unloaded"),
+        (DROP, 1 + MAX_RETRIES, "Connection error"),
+        (HANG, 1 + MAX_RETRIES, "timed out"),
+    ],
+)
+def test_a_reply_that_is_none_stops_the_run(server, waits, answer, tries, message):
+    engine = engine_of(server, timeout=0.3)
+    server.answer = lambda body: answer
+    for call in (
+        lambda: engine.write_all([asking()], 9, 0.0),
+        lambda: engine.choose_all([asking()], ("A", "B")),
+    ):
+        server.bodies.clear()
+        with pytest.raises(EnvironmentFailure) as caught:
+            call()
+        assert len(server.bodies) == tries
+        line = str(caught.value)
+        assert line.startswith(f"the server at {server.address}: ")
+        assert message.lower() in line.lower()
+        assert "\n" not in line
+
+
+def test_the_pauses_between_tries_grow_and_a_server_that_recovers_is_used(server, waits):
+    engine = engine_of(server)
+    replies = iter([error(429), DROP, DROP, error(503), completion("at last")])
+    server.answer = lambda body: next(replies)
+    [reply] = engine.write_all([asking()], 9, 0.0)
+    assert reply["text"] == "at last"
+    # A server that says how long is waited for so long.
+    assert waits[0] == waits[3] == 0.001
+    assert 0.5 <= waits[1] < waits[2] <= 4
+
+
+def test_requests_that_wait_while_the_server_fails_are_not_sent(server, waits):
+    engine = engine_of(server, concurrency=1)
+    server.answer = lambda body: error(500)
+    with pytest.raises(EnvironmentFailure):
+        engine.write_all([asking(f"q{number}") for number in range(5)], 9, 0.0)
+    assert len(server.bodies) == 1 + MAX_RETRIES
+
+
+def test_a_refused_prompt_costs_its_own_question_alone(server):
+    engine = engine_of(server)
+
+    def answer(body):
+        if body["messages"][-1]["content"] == "too long":
+            return error(400, "context length exceeded")
+        return completion("fine")
+
+    server.answer = answer
+    outcomes = engine.write_all([asking("one"), asking("too long"), asking("two")], 9, 0.0)
+    assert [outcome["text"] for outcome in (outcomes[0], outcomes[2])] == ["fine", "fine"]
+    assert outcomes[1].status_code == 400
+
+
+@pytest.mark.parametrize("text", ["", None])
+def test_a_reply_without_text_is_an_empty_answer(server, text):
+    engine = engine_of(server)
+    server.answer = lambda body: completion(text, finish="length")
+    [reply] = engine.write_all([asking()], 9, 0.0)
+    assert reply["text"] == ""

@@ -1,0 +1,121 @@
+"""Chat models that `init_chat_model` names: a fake provider, settings, windows and errors."""
+
+import pytest
+from langchain.chat_models import base
+from langchain_core.prompts import PromptTemplate
+
+from graph.models.engines import ENGINES, chat_models, describe
+from graph.models.engines.langchain_engine import LangChainEngine
+from graph.models.reply_cache import default_cache
+from graph.schema import ModelSpec
+from graph.support.errors import ConfigError, MissingExtraError
+from nodes.model import Prompt
+from tests.fakes.chat_provider import FakeProviderChat
+
+
+@pytest.fixture(autouse=True)
+def provider(monkeypatch):
+    """Register the fake provider; LangChain has no other way to add one."""
+    module = "tests.fakes.chat_provider"
+    entries = {
+        "fake": (module, "FakeProviderChat", base._call),
+        "absent": ("langchain_absent", "ChatAbsent", base._call),
+    }
+    monkeypatch.setattr(base, "_BUILTIN_PROVIDERS", {**base._BUILTIN_PROVIDERS, **entries})
+    FakeProviderChat.calls.clear()
+    yield
+    chat_models.open_chat_model.cache_clear()
+    chat_models.served_model.cache_clear()
+
+
+def spec(**fields):
+    return ModelSpec(**{"model": "fake:a:b", "engine": "langchain", **fields})
+
+
+def asking(question="why?") -> Prompt:
+    return Prompt(PromptTemplate.from_template("{q}"), {"q": question})
+
+
+def opened(model_spec, seed=0, cache=None):
+    return ENGINES["langchain"](model_spec, batch_size=8, seed=seed, cache=cache)
+
+
+def test_a_named_model_gets_the_settings_that_its_class_knows():
+    engine = opened(spec(stop=("\nQ:",), timeout=7.0))
+    [reply] = engine.write_all([asking()], 77, 0.7)
+    [call] = FakeProviderChat.calls
+    assert call["model"] == "a:b"
+    assert (call["temperature"], call["num_predict"], call["stop"]) == (0.7, 77, ["\nQ:"])
+    assert (call["request_timeout"], call["max_retries"]) == (7.0, 6)
+    assert reply["text"] == f"because of {call['seed']}"
+    assert (reply["prompt_tokens"], reply["new_tokens"]) == (11, 2)
+    assert reply["tokens_estimated"] is False
+    assert engine.batches is False
+
+
+def test_drafts_have_seeds_of_their_own_that_a_rerun_repeats():
+    def texts(seed):
+        replies = opened(spec(), seed=seed).write_all([asking()] * 3, 9, 0.7)
+        return [reply["text"] for reply in replies]
+
+    assert len(set(texts(1))) == 3
+    assert texts(1) == texts(1)
+    assert not {*texts(1)} & {*texts(2)}
+
+
+def test_verdicts_are_text():
+    [verdict] = opened(spec()).choose_all([asking()], ("A", "B"))
+    assert (verdict["choice"], verdict["mass"], verdict["reply"]) == ("B", None, "B")
+    assert FakeProviderChat.calls[0]["temperature"] == 0.0
+    assert describe(spec()).verdicts == "text"
+
+
+def test_each_request_is_cached_alone():
+    engine = opened(spec(), cache=default_cache())
+    first = engine.write_all([asking("one"), asking("two")], 9, 0.0)
+    verdicts = engine.choose_all([asking("one")], ("A", "B"))
+    again = opened(spec(), cache=default_cache())
+    replies = again.write_all([asking("two"), asking("three")], 9, 0.0)
+    assert [reply["cached"] for reply in replies] == [True, False]
+    assert replies[0] == {**first[1], "seconds": 0.0, "cached": True}
+    [verdict] = again.choose_all([asking("one")], ("A", "B"))
+    assert verdict == {**verdicts[0], "seconds": 0.0, "cached": True}
+    assert len(FakeProviderChat.calls) == 4
+
+
+@pytest.mark.parametrize(
+    ("model", "error", "message"),
+    [
+        ("absent:x", MissingExtraError, "pip install langchain-absent"),
+        ("nobody:x", ConfigError, "Unable to infer model provider"),
+        ("x", ConfigError, "the model 'x' cannot be opened"),
+    ],
+)
+def test_a_model_that_cannot_be_opened_is_one_line(model, error, message):
+    with pytest.raises(error, match=message) as caught:
+        describe(spec(model=model))
+    assert "\n" not in str(caught.value)
+
+
+def test_an_address_for_a_class_without_one_is_refused():
+    with pytest.raises(ConfigError, match="FakeProviderChat takes no base_url"):
+        describe(spec(base_url="http://127.0.0.1:1/v1"))
+
+
+def test_the_window_is_the_specs_else_the_profiles_else_assumed(monkeypatch, caplog):
+    assert describe(spec(window=500)).window == 500
+    assert caplog.text == ""
+    assert describe(spec()).window == 4_096
+    assert "FakeProviderChat does not state its window: 4096 tokens are assumed" in caplog.text
+    chat_models.served_model.cache_clear()
+    chat_models.open_chat_model(spec()).profile = {"max_input_tokens": 9_000}
+    assert describe(spec()).window == 9_000
+    assert describe(spec()).identity == {"class": "FakeProviderChat"}
+
+
+def test_settings_of_a_users_own_model_stay_and_open_ones_are_the_configs():
+    engine = LangChainEngine(FakeProviderChat(model="x", temperature=0.3), window=4_096)
+    engine.write_all([asking()], 77, 0.0)
+    [call] = FakeProviderChat.calls
+    assert (call["temperature"], call["num_predict"]) == (0.3, 77)
+    assert call["stop"] is None
