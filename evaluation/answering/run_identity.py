@@ -111,7 +111,8 @@ def model_identity(spec: ModelSpec) -> dict[str, object]:
             "dtype": resolve_dtype(spec.dtype),
         }
     return {
-        "model": spec.model,
+        # The name `auto` means another model after a change of the server.
+        "model": served.identity.get("id", spec.model),
         "engine": spec.engine,
         "stop": list(spec.stop),
         "window": served.window,

@@ -72,13 +72,14 @@ def _reason(error: str | None) -> str:
 def model_pass_spec(spec: ModelSpec, batch_size: int) -> PassSpec:
     """Return the description of a pass by a model, without loading its weights."""
     prompt_parts = [JUDGE.template, *GRADES, file_sha256(Path(node.__file__))]
+    judge_identity = model_identity(spec)
     identity: dict[str, object] = {
         "kind": "judge",
-        "judge": model_identity(spec),
+        "judge": judge_identity,
         "prompt": sha256(json.dumps(prompt_parts).encode()).hexdigest(),
         "batch_size": batch_size,
     }
-    return PassSpec("judge", spec.model, (METRIC,), identity)
+    return PassSpec("judge", str(judge_identity["model"]), (METRIC,), identity)
 
 
 def judge_spec(name: str, profile: Profile) -> ModelSpec:

@@ -34,5 +34,3 @@ class FakeProviderChat(BaseChatModel):
             usage_metadata={"input_tokens": 11, "output_tokens": 2, "total_tokens": 13},
         )
         return ChatResult(generations=[ChatGeneration(message=message)])
-
-

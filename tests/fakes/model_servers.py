@@ -164,8 +164,7 @@ class ModelServer:
 
 def _handler(server: ModelServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
+        # HTTP/1.0, the default: no connection stays open in the clients that a process keeps.
         def do_GET(self):
             self.reply(server.get(self.path))
 

@@ -13,7 +13,7 @@ from graph.models.engines.request_engine import MAX_RETRIES, WINDOW
 from graph.models.reply_cache import default_cache
 from graph.schema import EmbedderSpec, ModelSpec, Profile
 from graph.support.errors import ConfigError, EnvironmentFailure, MissingExtraError
-from nodes.model import Prompt
+from nodes.model import LikelihoodModel, Prompt
 from tests.fakes.model_servers import (
     DROP,
     HANG,
@@ -137,6 +137,7 @@ def test_questions_of_a_batch_do_not_wait_for_each_other(server):
     spec = spec_of(server, concurrency=3)
     models = open_models(Profile(generator=spec, judge=spec, embedder=EmbedderSpec(model="x")))
     assert models.generator is models.judge
+    assert not isinstance(models.generator, LikelihoodModel)
     assert models.generator.engine.served
 
     def answer(body):

@@ -164,10 +164,9 @@ def served_model(spec: ModelSpec) -> ServedModel:
         raise _missing_package() from None
     address = address_of(spec)
     seconds = min(_LIST_SECONDS, spec.timeout)
-    client = OpenAI(base_url=address, api_key=key, timeout=seconds, max_retries=0)
-    models = _listed_models(client, address, seconds)
-    entry = _entry(spec, models, address)
-    window = _window(spec, entry, client)
+    with OpenAI(base_url=address, api_key=key, timeout=seconds, max_retries=0) as client:
+        entry = _entry(spec, _listed_models(client, address, seconds), address)
+        window = _window(spec, entry, client)
     verdicts = _probe(spec, str(entry["id"]))
     return ServedModel(_identity(entry), window, verdicts)
 

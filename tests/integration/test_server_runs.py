@@ -1,0 +1,249 @@
+"""Whole runs whose models are on a server: eval.py, the scoring of a finished run, and a lost server."""
+
+import json
+from types import SimpleNamespace
+
+import langchain_openai
+import openai
+import pytest
+
+import graph.models
+from evaluation.commands import eval_command as cli
+from evaluation.report.run_facts import facts_of
+from evaluation.rescoring.judge_pass import judge_run
+from evaluation.store.recorded_run import read_run
+from graph.config import load_settings
+from graph.models.engines import chat_models, describe
+from graph.support import terminal
+from graph.support.errors import ConfigError
+from tests.fakes.model_servers import (
+    DROP,
+    MODEL,
+    ModelServer,
+    answer_by_prompt,
+    answer_by_schema,
+    completion,
+    error,
+)
+from tests.fakes.processes import in_child
+from tests.fakes.scripted_runs import command, without_weights, write_dataset
+from tests.integration.loopback import allow_this_machine
+
+COUNT, BATCH = 6, 2
+assert langchain_openai, "loaded here once, and not by each child"
+KEY = "sk-secret-of-the-environment"
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch):
+    """Replace the fixture of all tests, which allows no connection to this machine either."""
+    allow_this_machine(monkeypatch)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    # The pauses between the tries of the client take no time in a test.
+    base = openai._base_client.BaseClient
+    monkeypatch.setattr(base, "_calculate_retry_timeout", lambda *_, **__: 0)
+
+
+@pytest.fixture
+def server():
+    with ModelServer() as server:
+        yield server
+
+
+@pytest.fixture
+def evaluate(monkeypatch, tmp_path, server):
+    """Run eval.py on the server in a child process and return its end."""
+    dataset = write_dataset(tmp_path / "questions.csv", COUNT)
+    without_weights(monkeypatch)
+    monkeypatch.setattr(cli, "open_models", graph.models.open_models)
+
+    def evaluate(name, *flags, sets=()):
+        monkeypatch.setenv("OPENCODER_CACHE", str(tmp_path / f"cache-{name}"))
+        address = server.address
+        command(
+            monkeypatch,
+            *("--config", "baseline", "--profile", "server", "--batch_size", BATCH),
+            *("--dataset", dataset, "--runs", tmp_path / name, "--no-report", *flags),
+            *("--set", f"generator.base_url={address}", f"judge.base_url={address}", *sets),
+        )
+        return in_child(lambda: terminal.run(cli.main))
+
+    return evaluate
+
+
+def folder_of(tmp_path, name):
+    (folder,) = (tmp_path / name).iterdir()
+    return folder
+
+
+def results(folder):
+    return {name: (folder / name).read_bytes() for name in ("metrics.json", "summary.md")}
+
+
+def test_a_run_has_verdicts_with_probabilities_and_the_tokens_of_the_server(
+    server, evaluate, tmp_path
+):
+    ended = evaluate("runs")
+    assert ended.code == 0, ended.err
+    folder = folder_of(tmp_path, "runs")
+    run = read_run(folder)
+    assert len(run.records) == COUNT
+    for record in run.records:
+        assert record["error"] is None
+        [draft, judged] = record["steps"]
+        [reply], [verdict] = draft["replies"], judged["verdicts"]
+        assert reply["prompt_tokens"] == len(reply["prompt"])
+        assert reply["tokens_estimated"] is verdict["tokens_estimated"] is False
+        assert sum(verdict["probabilities"].values()) == pytest.approx(1)
+        assert 0 < verdict["mass"] < 1
+    reported = SimpleNamespace(key="a", recorded=run)
+    for name in ("generator", "judge"):
+        identity = run.identity[name]
+        assert identity["model"] == MODEL
+        assert identity["served"] == {"id": MODEL, "owned_by": "stub"}
+        assert identity["verdicts"] == "log-probabilities"
+        assert not {"base_url", "concurrency", "timeout"} & set(identity)
+    facts = {fact.name: fact.values for fact in facts_of([reported], [{}])}
+    assert facts["judge"] == ["stub-model (openai, verdicts by log-probabilities)"]
+
+
+def test_the_key_stands_in_no_file_and_no_output(server, evaluate, tmp_path):
+    ended = evaluate("runs")
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert any(path.name == "manifest.json" for path in files)
+    for path in files:
+        assert KEY.encode() not in path.read_bytes(), path
+    server.answer = lambda body: error(401, f"the key {KEY} was revoked")
+    refused = evaluate("others")
+    assert refused.code == 2
+    assert "refuses the key: set OPENAI_API_KEY" in refused.err
+    assert KEY not in ended.out + ended.err + refused.out + refused.err
+    assert {header["authorization"] for header in server.headers} == {f"Bearer {KEY}"}
+
+
+@pytest.mark.parametrize(
+    "loss", [lambda body: DROP, lambda body: error(500), lambda body: {"choices": []}]
+)
+def test_a_server_that_is_lost_costs_no_question(server, evaluate, tmp_path, loss):
+    undisturbed = evaluate("undisturbed")
+    assert undisturbed.code == 0, undisturbed.err
+    first = len(server.bodies)
+    server.bodies.clear()
+
+    def until_lost(body):
+        # The start and the first batch: one probe, two answers, two grades.
+        return answer_by_prompt(body) if len(server.bodies) <= 6 else loss(body)
+
+    server.answer = until_lost
+    ended = evaluate("runs")
+    assert ended.code == 1, ended.err
+    (line,) = [line for line in ended.err.splitlines() if "error: " in line]
+    assert f"the run stopped: the server at {server.address}: " in line
+    assert (
+        "; 2 of 6 questions are recorded; when the cause is gone, the same command goes on" in line
+    )
+    assert len(read_run(folder_of(tmp_path, "runs")).records) == 2
+    server.answer = answer_by_prompt
+    server.bodies.clear()
+    ended = evaluate("runs")
+    assert ended.code == 0, ended.err
+    assert len(server.bodies) < first
+    whole, resumed = (read_run(folder_of(tmp_path, name)) for name in ("undisturbed", "runs"))
+    assert [record["answer"] for record in resumed.records] == [
+        record["answer"] for record in whole.records
+    ]
+    assert results(resumed.folder) == results(whole.folder)
+
+
+def test_another_address_and_other_limits_are_the_same_run(server, evaluate, tmp_path):
+    assert evaluate("runs").code == 0
+    server.bodies.clear()
+    ended = evaluate("runs", sets=["generator.concurrency=2", "judge.timeout=50"])
+    assert ended.code == 0, ended.err
+    assert "this run is finished" in ended.err
+    assert len({path.name for path in (tmp_path / "runs").iterdir()}) == 1
+    server.entries[0]["root"] = "/another/model"
+    assert evaluate("runs").code == 0
+    assert len({path.name for path in (tmp_path / "runs").iterdir()}) == 2
+
+
+def test_a_way_of_verdicts_is_part_of_a_run(server, evaluate, tmp_path):
+    assert evaluate("runs").code == 0
+    server.answer = answer_by_schema
+    ended = evaluate("runs")
+    assert ended.code == 0, ended.err
+    ways = {
+        read_run(folder).identity["judge"]["verdicts"] for folder in (tmp_path / "runs").iterdir()
+    }
+    assert ways == {"log-probabilities", "JSON schema"}
+
+
+@pytest.mark.parametrize(
+    ("sets", "message"),
+    [
+        (["generator.model=other"], "has no model 'other': name one of its models: stub-model"),
+        (["judge.base_url=http://127.0.0.1:1/v1"], "no server answers at http://127.0.0.1:1/v1 ("),
+        (["generator.base_url=http://u:p4ssword@h/v1"], "give the address alone"),
+        (["generator.base_url=http://h/v1?key=p4ssword"], "give the address alone"),
+        (["generator.base_url=localhost:8000"], "give the address of a server, as http://"),
+        (["generator.dtype=float32"], "dtype belongs to engine huggingface"),
+        (
+            ["generator.window=200", "generation.max_new_tokens=100"],
+            "generator: the window of 200 tokens is too small: prompt and reply need at least 228",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_one_line_before_the_run(evaluate, tmp_path, sets, message):
+    ended = evaluate("runs", sets=sets)
+    assert ended.code == 2
+    lines = [line for line in ended.err.splitlines() if "error: " in line]
+    assert len(lines) == 1
+    assert message in lines[0]
+    assert "p4ssword" not in ended.err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_ragas_refuses_a_judge_on_a_server_before_the_run(evaluate, tmp_path):
+    pytest.importorskip("ragas", reason="ragas is not installed: pip install '.[ragas]'")
+    ended = evaluate("runs", "--ragas")
+    assert ended.code == 2
+    assert "ragas needs a judge of engine huggingface" in ended.err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_another_judge_on_a_server_scores_a_finished_run(server, evaluate, tmp_path):
+    assert evaluate("runs").code == 0
+    folder = folder_of(tmp_path, "runs")
+    server.entries.append({"id": "another"})
+    sets = [f"judge.base_url={server.address}"]
+    profile = load_settings("baseline", "server", sets).profile
+    with pytest.raises(ConfigError, match="has several models: name one of its models"):
+        judge_run(folder, "model", profile)
+    server.bodies.clear()
+    # The server was asked which models it has, but for another name of the model.
+    judged = judge_run(folder, "another", profile)
+    assert (judged["judge"], judged["this"]["n"]) == ("another", COUNT)
+    assert judged["this"]["mean"] == judged["own"]["mean"]
+    assert {body["model"] for body in server.bodies} == {"another"}
+
+
+def test_langchains_own_client_reaches_the_server(server, evaluate, tmp_path, monkeypatch):
+    server.answer = lambda body: completion("2" if "Reply with exactly" in str(body) else "because")
+    engine = [f"{role}.engine=langchain" for role in ("generator", "judge")]
+    models = [f"{role}.model=openai:{MODEL}" for role in ("generator", "judge")]
+    ended = evaluate("runs", sets=[*engine, *models])
+    assert ended.code == 0, ended.err
+    run = read_run(folder_of(tmp_path, "runs"))
+    assert run.identity["generator"]["served"] == {"class": "ChatOpenAI"}
+    assert {record["metrics"]["LLM_judge"] for record in run.records} == {0.5}
+    [body] = [body for body in server.bodies if "Reply with" not in str(body)][:1]
+    assert (body["temperature"], body["max_completion_tokens"]) == (0.0, 256)
+    assert "seed" in body
+
+
+def test_a_chat_model_is_opened_once(server):
+    sets = ["judge.engine=langchain", "judge.model=openai:x", f"judge.base_url={server.address}"]
+    judge = load_settings("baseline", "embedded", sets).profile.judge
+    assert describe(judge).verdicts == "text"
+    assert chat_models.open_chat_model(judge) is chat_models.open_chat_model(judge)
+    assert json.dumps(describe(judge).identity)
