@@ -183,7 +183,7 @@ def upgrade_spec(fields: Mapping[str, object], *, embedder: bool = False) -> dic
     return upgraded
 
 
-_WEIGHT_FIELDS = ("weights", "revision", "dtype", "chat_format", "repetition_penalty")
+WEIGHT_FIELDS = ("weights", "revision", "dtype", "chat_format", "repetition_penalty")
 """Fields of `ModelSpec` for weights in this process: a server decides them itself."""
 SERVER_FIELDS = ("base_url", "concurrency", "timeout")
 """Fields of `ModelSpec` for a model that is asked by requests."""
@@ -235,7 +235,7 @@ class ModelSpec(_Strict):
     @model_validator(mode="after")
     def _fields_fit_the_engine(self) -> "ModelSpec":
         in_process = self.engine == "huggingface"
-        for name in SERVER_FIELDS if in_process else _WEIGHT_FIELDS:
+        for name in SERVER_FIELDS if in_process else WEIGHT_FIELDS:
             if getattr(self, name) != type(self).model_fields[name].default:
                 raise ValueError(
                     f"{name} belongs to {'other engines' if in_process else 'engine huggingface'}: "

@@ -7,9 +7,8 @@ import pytest
 from langchain_core.prompts import PromptTemplate
 
 from graph.models import open_models
-from graph.models.engines import describe, openai_server
+from graph.models.engines import MAX_RETRIES, WINDOW, describe, openai_server
 from graph.models.engines.openai_engine import OpenAIEngine
-from graph.models.engines.request_engine import MAX_RETRIES, WINDOW
 from graph.models.reply_cache import default_cache
 from graph.schema import EmbedderSpec, ModelSpec, Profile
 from graph.support.errors import ConfigError, EnvironmentFailure, MissingExtraError
@@ -30,6 +29,8 @@ from tests.fakes.model_servers import (
 from tests.fakes.waiting import wait_until
 from tests.integration.loopback import allow_this_machine
 
+SECONDS = 0.3
+"""The longest wait for a server that hangs."""
 HTML = Page("<!doctype html><html><title>hello</title></html>", kind="text/html")
 
 
@@ -367,14 +368,14 @@ def listed(*names):
 def test_a_bad_server_is_one_line_before_the_run(server, models, message):
     server.models = models
     with pytest.raises(ConfigError) as caught:
-        describe(spec_of(server, timeout=0.3))
+        describe(spec_of(server, timeout=SECONDS))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_auto_of_several_models_names_them(server):
     server.models = listed("a", "b")
-    with pytest.raises(ConfigError, match="has several models: name one of its models: a, b$"):
+    with pytest.raises(ConfigError, match=r"has several models: name one of its models: a, b$"):
         describe(spec_of(server, model="auto"))
 
 
@@ -411,7 +412,7 @@ def test_a_server_that_answers_no_question_is_one_line_before_the_run(
 ):
     server.answer = lambda body: answer
     with pytest.raises(ConfigError) as caught:
-        describe(spec_of(server, timeout=0.3))
+        describe(spec_of(server, timeout=SECONDS))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -450,7 +451,7 @@ NO_MESSAGE = {"choices": [{"index": 0, "finish_reason": "stop"}], "usage": None}
     ],
 )
 def test_a_reply_that_is_none_stops_the_run(server, waits, answer, tries, message):
-    engine = engine_of(server, timeout=0.3)
+    engine = engine_of(server, timeout=SECONDS)
     server.answer = lambda body: answer
     for call in (
         lambda: engine.write_all([asking()], 9, 0.0),

@@ -11,6 +11,11 @@ from graph.models.reply_cache import ReplyCache
 from graph.schema import ModelSpec
 from nodes.model import Continuation, Likelihood, Prompt, Reply, Verdict
 
+WINDOW = 4096
+"""The assumed window of a model that does not state one, in tokens."""
+MAX_RETRIES = 6
+"""Tries of a client after the first one, with its own growing pauses: 429, 5xx, timeouts, lost
+connections."""
 VerdictWay = Literal["log-probabilities", "JSON schema", "text"]
 """How a server's verdict is read: from the log-probabilities of its first token, from a reply that the
 server constrains to the options, or from a reply in text."""
@@ -128,7 +133,7 @@ _SERVED: dict[str, Callable[[ModelSpec], ServedModel]] = {
 
 
 def describe(spec: ModelSpec) -> ServedModel | None:
-    """Return what a model's server says of it, asked once; None for a model in this process.
+    """Describe a model as its server does, asked once; return None for a model in this process.
 
     Raises:
         ConfigError: There is no such server or model, or it cannot be used.

@@ -7,8 +7,7 @@ from typing import Any
 from langchain_core.language_models import BaseLanguageModel
 from langchain_core.language_models.chat_models import BaseChatModel
 
-from graph.models.engines import ServedModel
-from graph.models.engines.request_engine import MAX_RETRIES, WINDOW
+from graph.models.engines import MAX_RETRIES, WINDOW, ServedModel
 from graph.schema import ModelSpec
 from graph.support.errors import ConfigError, MissingExtraError
 from graph.support.fault_log import without_secrets
@@ -83,7 +82,8 @@ def open_chat_model(spec: ModelSpec) -> BaseChatModel:
     try:
         # The class is known only from an instance, and refuses or warns of foreign arguments.
         kind = type(init_chat_model(spec.model))
-        return init_chat_model(spec.model, **_arguments(kind, spec))
+        model: BaseChatModel = init_chat_model(spec.model, **_arguments(kind, spec))
+        return model
     except ConfigError:
         raise
     except ImportError as error:
@@ -105,7 +105,7 @@ def _arguments(kind: type[BaseChatModel], spec: ModelSpec) -> dict[str, Any]:
 
 @cache
 def served_model(spec: ModelSpec) -> ServedModel:
-    """Return what is known of a chat model: its class and its window; its verdicts are text.
+    """Describe a chat model by its class and its window; its verdicts are text.
 
     Raises:
         ConfigError, MissingExtraError: see `open_chat_model`.

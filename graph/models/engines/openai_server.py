@@ -15,13 +15,8 @@ from langchain_core.outputs import Generation
 from langchain_core.prompt_values import StringPromptValue
 from langchain_core.runnables.config import ensure_config
 
-from graph.models.engines import ServedModel, VerdictWay
-from graph.models.engines.request_engine import (
-    MAX_RETRIES,
-    TEXT_CHOICE_TOKENS,
-    WINDOW,
-    choice_instruction,
-)
+from graph.models.engines import MAX_RETRIES, WINDOW, ServedModel, VerdictWay
+from graph.models.engines.request_engine import TEXT_CHOICE_TOKENS, choice_instruction
 from graph.models.engines.server_verdicts import (
     LOGPROB_SETTINGS,
     SCHEMA_TOKENS,

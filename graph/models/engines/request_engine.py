@@ -19,11 +19,6 @@ from graph.models.verdict import parse_choice
 from graph.support.text import without_surrogates
 from nodes.model import Prompt, Reply, Verdict
 
-WINDOW = 4096
-"""The assumed window of a model that does not state one, in tokens."""
-MAX_RETRIES = 6
-"""Tries of a client after the first one, with its own growing pauses: 429, 5xx, timeouts, lost
-connections."""
 TEXT_CHOICE_TOKENS = 16
 """Tokens of a reply in text that names an option."""
 _T = TypeVar("_T")

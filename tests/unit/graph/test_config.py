@@ -1,5 +1,6 @@
 """Configs, profiles and overrides: complete, strict, and clear about what is wrong."""
 
+import math
 import os
 from importlib.resources import files
 from pathlib import Path
@@ -19,8 +20,9 @@ from graph.config import (
     profile_names,
     resolve_profile_name,
 )
-from graph.models.engines import ENGINES
 from graph.schema import (
+    SERVER_FIELDS,
+    WEIGHT_FIELDS,
     Config,
     EmbedderSpec,
     Generation,
@@ -33,7 +35,7 @@ from graph.schema import (
 )
 from graph.support.errors import ConfigError
 
-ENGINE_NAMES = " or ".join(map(repr, ENGINES))
+ENGINE_NAMES = "'huggingface', 'openai' or 'langchain'"
 NAMES = [
     "baseline",
     "extract",
@@ -56,7 +58,11 @@ def yaml_of(folder: str, name: str) -> object:
 def unstated(model: BaseModel, stated: dict, path: str = "") -> list[str]:
     """Return the fields that a file leaves to a default."""
     missing = []
-    for name in type(model).model_fields:
+    of_other_engines = ()
+    if isinstance(model, ModelSpec):
+        in_process = model.engine == "huggingface"
+        of_other_engines = SERVER_FIELDS if in_process else WEIGHT_FIELDS
+    for name in type(model).model_fields.keys() - of_other_engines:
         value = getattr(model, name)
         if name not in stated:
             missing.append(path + name)
@@ -72,8 +78,8 @@ def test_the_package_holds_every_config_and_lists_baseline_first():
     assert config_names()[1:] == sorted(config_names()[1:])
 
 
-def test_profiles_are_auto_embedded_and_gpu():
-    assert profile_names() == ["auto", "embedded", "gpu"]
+def test_the_names_of_profiles():
+    assert profile_names() == ["auto", "embedded", "gpu", "server"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -89,7 +95,7 @@ def test_each_config_file_states_only_what_differs_from_the_defaults(name):
     assert repeated == []
 
 
-@pytest.mark.parametrize("name", ["embedded", "gpu"])
+@pytest.mark.parametrize("name", ["embedded", "gpu", "server"])
 def test_each_profile_file_states_every_field(name):
     assert unstated(load_profile(name), yaml_of("profiles", name)) == []
 
@@ -257,7 +263,7 @@ def test_a_name_that_is_no_profile_is_refused_with_the_known_names(name):
     with pytest.raises(ConfigError) as caught:
         load_profile(name)
     message = str(caught.value)
-    assert "known: auto, embedded, gpu" in message
+    assert "known: auto, embedded, gpu, server" in message
     assert message.isprintable()
 
 
@@ -657,6 +663,102 @@ def test_an_override_may_use_the_older_name_of_weights(profile, overrides, secti
     spec = getattr(load_settings("baseline", profile, overrides).profile, section)
     plain = getattr(load_profile(profile), section)
     assert spec == plain.model_copy(update={"weights": weights})
+
+
+# --- engines and their fields
+
+URL = "http://127.0.0.1:8000/v1"
+
+
+@pytest.mark.parametrize("profile", ["embedded", "gpu", "server"])
+@pytest.mark.parametrize("role", ["generator", "judge"])
+@pytest.mark.parametrize("is_reversed", [False, True])
+def test_an_engine_a_model_and_an_address_are_enough(profile, role, is_reversed):
+    overrides = [f"{role}.engine=openai", f"{role}.model=NAME", f"{role}.base_url={URL}"]
+    changed = load_settings("baseline", profile, overrides[:: -1 if is_reversed else 1]).profile
+    expected = ModelSpec(model="NAME", engine="openai", base_url=URL)
+    assert getattr(changed, role) == expected
+    other = "judge" if role == "generator" else "generator"
+    assert getattr(changed, other) == getattr(load_profile(profile), other)
+
+
+def test_an_engine_keeps_the_settings_that_stand_beside_it():
+    overrides = ["generator.window=900", "generator.engine=openai", "generator.stop=[x]"]
+    spec = load_settings("baseline", "gpu", overrides).profile.generator
+    assert (spec.window, spec.stop, spec.dtype) == (900, ("x",), "auto")
+
+
+def test_the_same_engine_resets_nothing():
+    overrides = ["generator.engine=huggingface"]
+    assert load_settings("baseline", "gpu", overrides).profile == load_profile("gpu")
+
+
+def test_a_server_can_be_replaced_by_weights():
+    overrides = ["generator.engine=huggingface", "generator.model=org/x"]
+    spec = load_settings("baseline", "server", overrides).profile.generator
+    assert spec == ModelSpec(model="org/x")
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"engine": "openai", "weights": "package"}, "weights belongs to engine huggingface"),
+        ({"engine": "openai", "chat_format": "phi"}, "chat_format belongs to engine huggingface"),
+        ({"engine": "langchain", "revision": "a"}, "revision belongs to engine huggingface"),
+        ({"engine": "langchain", "dtype": "float16"}, "dtype belongs to engine huggingface"),
+        ({"engine": "openai", "repetition_penalty": 1.1}, "repetition_penalty belongs to engine"),
+        ({"base_url": URL}, "base_url belongs to other engines"),
+        ({"concurrency": 2}, "concurrency belongs to other engines"),
+        ({"timeout": 2.0}, "timeout belongs to other engines"),
+        ({"engine": "openai", "concurrency": 0}, "concurrency"),
+        ({"engine": "openai", "timeout": 0.0}, "timeout"),
+        ({"engine": "openai", "timeout": math.inf}, "timeout"),
+    ],
+)
+def test_a_field_of_another_engine_is_refused(fields, message):
+    with pytest.raises(ValidationError, match=message):
+        ModelSpec(**{"model": "x", **fields})
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://user:p4ssword@host/v1",
+        "https://p4ssword@host/v1",
+        "http://:p4ssword@host/v1",
+        "http://host/v1?api_key=p4ssword",
+        "http://host/v1#p4ssword",
+        "ftp://host/p4ssword",
+        "host:8000/p4ssword",
+        "http:///p4ssword",
+        "http://host:99999/p4ssword",
+        "http://ho st/p4ssword",
+        "http://[::1/p4ssword",
+    ],
+)
+def test_an_address_that_is_none_or_holds_a_secret_is_refused_unseen(address):
+    overrides = ["generator.engine=openai", f"generator.base_url={address!r}"]
+    with pytest.raises(ConfigError, match="base_url: give the address") as caught:
+        load_settings("baseline", "embedded", overrides)
+    assert "p4ssword" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("address", [URL, "https://api.example.org/v1/", "http://[::1]:8080"])
+def test_addresses_of_servers(address):
+    assert ModelSpec(model="x", engine="openai", base_url=address).base_url == address
+
+
+def test_a_profile_may_be_a_file_of_ones_own(tmp_path):
+    model = f"{{model: x, engine: openai, base_url: '{URL}'}}"
+    text = f"generator: {model}\njudge: {model}\nembedder: {{model: y}}\n"
+    path = write(tmp_path / "my-models.yaml", text)
+    loaded = load_settings("baseline", str(path), ["judge.concurrency=3"])
+    assert loaded.profile_name == "my-models"
+    assert loaded.profile.generator == ModelSpec(model="x", engine="openai", base_url=URL)
+    assert loaded.profile.judge.concurrency == 3
+    with pytest.raises(ConfigError, match="cannot read"):
+        load_settings("baseline", str(tmp_path / "absent.yaml"), [])
 
 
 # --- other limits

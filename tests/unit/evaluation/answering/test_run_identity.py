@@ -12,7 +12,7 @@ from evaluation.answering.run_identity import Choices, folder_name, identity_of
 from evaluation.metrics.calibrated_judge import SHIPPED, Formula, load_judge
 from evaluation.store.identity import digest, sources_sha256, versions
 from graph.config import config_names, load_settings
-from graph.schema import Config, Profile
+from graph.schema import SERVER_FIELDS, Config, Profile
 from graph.support.errors import DatasetError
 from tests.fakes.corpora import small_corpus
 from tests.fakes.scripted_runs import write_dataset
@@ -114,7 +114,8 @@ def test_every_field_of_a_config_is_looked_at_here():
 def test_every_field_of_a_profile_is_looked_at_here():
     weights = {f"{model}.weights" for model in ("generator", "judge", "embedder")}
     engines = {"generator.engine", "judge.engine"}
-    assert leaves(Profile) == set(PROFILE) | weights | engines
+    servers = {f"{model}.{field}" for model in ("generator", "judge") for field in SERVER_FIELDS}
+    assert leaves(Profile) == set(PROFILE) | weights | engines | servers
 
 
 @pytest.mark.parametrize("field", [*CONFIG, *PROFILE])

@@ -370,7 +370,7 @@ def test_a_wrong_name_among_right_ones_stops_all_of_them(mistake, here):
 def test_an_unknown_profile_lists_the_known_ones(mistake):
     message = mistake("--config", "baseline", "--profile", "embeded")
     assert message == (
-        "unknown profile 'embeded'; did you mean embedded?; known: auto, embedded, gpu"
+        "unknown profile 'embeded'; did you mean embedded?; known: auto, embedded, gpu, server"
     )
 
 

@@ -315,6 +315,10 @@ def test_names_of_judges():
     hub = judge_spec("org/model", profile)
     assert (hub.model, hub.weights, hub.revision) == ("org/model", "hub", None)
     assert hub.window == profile.judge.window
+    chat = judge_spec("ollama:qwen2.5-coder:7b", profile)
+    assert (chat.model, chat.engine, chat.window) == ("ollama:qwen2.5-coder:7b", "langchain", None)
+    server = load_profile("server")
+    assert judge_spec("qwen:7b", server) == server.judge.model_copy(update={"model": "qwen:7b"})
     packaged = judge_spec("SmolLM2-135M-Instruct", load_profile("gpu"))
     assert packaged.weights == "package"
     for name in ("", " ", "a\nb", "x\0"):

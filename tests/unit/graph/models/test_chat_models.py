@@ -12,6 +12,8 @@ from graph.support.errors import ConfigError, MissingExtraError
 from nodes.model import Prompt
 from tests.fakes.chat_provider import FakeProviderChat
 
+SECONDS = 7.0
+
 
 @pytest.fixture(autouse=True)
 def provider(monkeypatch):
@@ -41,12 +43,12 @@ def opened(model_spec, seed=0, cache=None):
 
 
 def test_a_named_model_gets_the_settings_that_its_class_knows():
-    engine = opened(spec(stop=("\nQ:",), timeout=7.0))
+    engine = opened(spec(stop=("\nQ:",), timeout=SECONDS))
     [reply] = engine.write_all([asking()], 77, 0.7)
     [call] = FakeProviderChat.calls
     assert call["model"] == "a:b"
     assert (call["temperature"], call["num_predict"], call["stop"]) == (0.7, 77, ["\nQ:"])
-    assert (call["request_timeout"], call["max_retries"]) == (7.0, 6)
+    assert (call["request_timeout"], call["max_retries"]) == (SECONDS, 6)
     assert reply["text"] == f"because of {call['seed']}"
     assert (reply["prompt_tokens"], reply["new_tokens"]) == (11, 2)
     assert reply["tokens_estimated"] is False

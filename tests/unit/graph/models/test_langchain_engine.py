@@ -15,8 +15,8 @@ from pydantic import Field
 
 from graph import build_graph
 from graph.config import load_config
+from graph.models.engines import WINDOW
 from graph.models.engines.langchain_engine import LangChainEngine
-from graph.models.engines.request_engine import WINDOW
 from graph.models.pipeline import BatchedPipeline
 from graph.narration import _headline
 from graph.support.errors import ConfigError, PromptTooLongError
