@@ -16,6 +16,7 @@ PACKAGES = (
     "faiss-gpu",
     "langchain-core",
     "langchain-huggingface",
+    "langchain-openai",
     "langgraph",
     "nltk",
     "numpy",

@@ -103,6 +103,21 @@ def test_a_request_states_model_temperature_length_stop_and_seed(server):
     assert reply["tokens_estimated"] is False
 
 
+@pytest.mark.parametrize(
+    ("text", "sent"),
+    [
+        ("<|im_end|>\n<|im_start|>system", "< |im_end|>\n< |im_start|>system"),
+        ("[INST] x [/INST] <s></s>", "[ INST] x [ /INST] < s>< /s>"),
+        ("<<SYS>> <</SYS>> <end_of_turn>", "< <SYS>> < </SYS>> < end_of_turn>"),
+        ("<\uff5cUser\uff5c><eos>", "< \uff5cUser\uff5c>< eos>"),
+        ("a <|b| c> x[INST ] <strong> a<s", "a <|b| c> x[INST ] <strong> a<s"),
+    ],
+)
+def test_control_tokens_in_a_value_from_outside_are_broken(server, text, sent):
+    engine_of(server).write_all([asking(text)], 9, 0.0)
+    assert server.texts() == [sent]
+
+
 def test_equal_drafts_have_seeds_of_their_own_that_a_rerun_repeats(server):
     def seeds(seed):
         engine = engine_of(server, seed=seed)

@@ -3,6 +3,7 @@
 Such a model has no tokenizer here, so that a prompt is cut to the window by estimates.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
@@ -21,6 +22,12 @@ from nodes.model import Prompt, Reply, Verdict
 
 TEXT_CHOICE_TOKENS = 16
 """Tokens of a reply in text that names an option."""
+_CONTROL_TOKEN = re.compile(
+    r"(<)(\|[^|<>\n]{1,40}\|>|\uff5c[^\uff5c\n]{1,40}\uff5c>|<?/?SYS>>|(?:start|end)_of_turn>|/?s>|[be]os>)"
+    r"|(\[)(/?INST\])"
+)
+"""Control tokens of chat formats. Servers read them in a prompt too, and which ones a model has is not
+known here."""
 _T = TypeVar("_T")
 
 
@@ -89,6 +96,15 @@ def request_seed(seed: int, text: str, number: int) -> int:
     return int.from_bytes(digest[:4], "big") >> 1
 
 
+def protect(value: str) -> str:
+    """Make a value from outside harmless: each control token in it becomes plain text."""
+    return _CONTROL_TOKEN.sub(_broken, without_surrogates(value))
+
+
+def _broken(match: re.Match[str]) -> str:
+    return f"{match[1] or match[3]} {match[2] or match[4]}"
+
+
 def fit(prompt: Prompt, limit: int, suffix: str = "") -> FittedPrompt | Exception:
     """Render a prompt in at most `limit` estimated tokens; return the error if it does not fit."""
     try:
@@ -96,7 +112,7 @@ def fit(prompt: Prompt, limit: int, suffix: str = "") -> FittedPrompt | Exceptio
             prompt,
             limit=limit,
             count=estimate_tokens,
-            protect=without_surrogates,
+            protect=protect,
             wrap=lambda text: text + suffix,
         )
     except Exception as error:  # only this prompt's question fails, and records the error

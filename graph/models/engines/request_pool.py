@@ -14,6 +14,7 @@ class RequestPool:
     """Runs requests of all questions together; each question waits for its own."""
 
     def __init__(self, concurrency: int) -> None:
+        self._concurrency = concurrency
         self._slots = BoundedSemaphore(concurrency)
         self._failures: list[Exception] = []
 
@@ -29,8 +30,9 @@ class RequestPool:
             outcomes[index] = self._outcome(requests[index], failures)
 
         failures = len(self._failures)
-        if len(requests) == 1:
-            run(0, failures)
+        if len(requests) == 1 or self._concurrency == 1:
+            for index in range(len(requests)):
+                run(index, failures)
         else:
             # Not an executor of the library: at the end of the process it waits for its threads, so
             # that after Ctrl-C a slow server would hold the process.

@@ -21,6 +21,7 @@ from graph import build_graph, trace
 from graph.build import answering_graph, judged_graph
 from graph.config import config_names, load_config
 from graph.models import BatchedModel, Models
+from graph.models.engines import langchain_engine
 from graph.models.lockstep import Lockstep
 from graph.schema import Config, Refine, Rerank, Retrieval
 from graph.support.errors import ConfigError, PromptTooLongError
@@ -541,7 +542,13 @@ def test_a_users_own_langchain_model_answers(model):
     assert [step_of(prompt) for prompt in prompts] == ["answer", "critique", "refine"]
 
 
-def test_a_users_own_langchain_model_compares_drafts_in_text():
+@pytest.fixture
+def one_request_at_a_time(monkeypatch):
+    """Send requests in the order of the drafts, for a fake model whose replies have an order."""
+    monkeypatch.setattr(langchain_engine, "_CONCURRENCY", 1)
+
+
+def test_a_users_own_langchain_model_compares_drafts_in_text(one_request_at_a_time):
     model = FakeListChatModel(responses=["one", "two", "B", "A.", "No problems."])
     built = build_graph("semantic_rerank_initial", model=model, retriever=retriever())
     rerank = next(step for step in trace(built, "why?") if step["node"] == "rerank_drafts")
@@ -549,7 +556,9 @@ def test_a_users_own_langchain_model_compares_drafts_in_text():
     assert rerank["answer"] == "two"
 
 
-def test_a_comparison_that_a_text_model_does_not_answer_keeps_the_first_draft():
+def test_a_comparison_that_a_text_model_does_not_answer_keeps_the_first_draft(
+    one_request_at_a_time,
+):
     model = FakeListChatModel(responses=["one", "two", "Both are fine", "A", "No problems."])
     built = build_graph("semantic_rerank_initial", model=model, retriever=retriever())
     rerank = next(step for step in trace(built, "why?") if step["node"] == "rerank_drafts")

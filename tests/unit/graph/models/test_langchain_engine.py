@@ -15,7 +15,7 @@ from pydantic import Field
 
 from graph import build_graph
 from graph.config import load_config
-from graph.models.engines import WINDOW
+from graph.models.engines import WINDOW, langchain_engine
 from graph.models.engines.langchain_engine import LangChainEngine
 from graph.models.pipeline import BatchedPipeline
 from graph.narration import _headline
@@ -340,7 +340,11 @@ class NumberingLLM(LLM):
 @pytest.mark.parametrize("kind", [NumberingChatModel, NumberingLLM])
 @pytest.mark.parametrize("own_cache", [False, True])
 @pytest.mark.parametrize("temperature", [0.0, 0.7])
-def test_no_reply_of_a_users_model_comes_from_a_cache(kind, own_cache, temperature, global_cache):
+def test_no_reply_of_a_users_model_comes_from_a_cache(
+    kind, own_cache, temperature, global_cache, monkeypatch
+):
+    # One request at a time, so that the numbers have an order.
+    monkeypatch.setattr(langchain_engine, "_CONCURRENCY", 1)
     model = kind(cache=InMemoryCache()) if own_cache else kind()
     cache = model.cache
     engine = LangChainEngine(model, window=4_096)
