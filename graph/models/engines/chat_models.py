@@ -66,7 +66,7 @@ def with_settings(
         name = next((name for name in _FIELDS[setting] if name in fields), None)
         if name is not None and name not in fixed:
             update[name] = value
-    return model.model_copy(update=update)
+    return model.model_copy(update=update) if update else model
 
 
 @cache
