@@ -417,7 +417,7 @@ def test_a_wrong_path_is_one_line(server):
         (error(400, "temperature must be 1"), "refuses a first request: "),
         (error(429), "refuses a first request: "),
         (HTML, "gave no usable reply: "),
-        ({"choices": []}, "gave no usable reply: the reply of the model server holds no choice"),
+        ({"choices": []}, "gave no usable reply: the reply of the model holds no choice"),
         (Page('{"choices": [{"mess'), "gave no usable reply: "),
         (HANG, "gave no reply in 0.3 seconds"),
     ],
@@ -449,7 +449,7 @@ NO_MESSAGE = {"choices": [{"index": 0, "finish_reason": "stop"}], "usage": None}
 @pytest.mark.parametrize(
     ("answer", "tries", "message"),
     [
-        ({"choices": []}, 1, "the reply of the model server holds no choice"),
+        ({"choices": []}, 1, "the reply of the model holds no choice"),
         ({"choices": None}, 1, "null value for 'choices'"),
         ({"id": "1"}, 1, "choices"),
         (NO_MESSAGE, 1, ""),

@@ -27,6 +27,7 @@ from graph.models.engines.request_engine import (
     Requests,
     choice_instruction,
     fit,
+    only_generation,
     reply_of,
     request_seed,
     text_verdict,
@@ -161,7 +162,7 @@ def _write(model: BaseLanguageModel[Any], rows: list[FittedPrompt]) -> list[Repl
     # The output of the whole call counts the tokens of all prompts together.
     of_call = result.llm_output if len(rows) == 1 else None
     return [
-        reply_of(row, generations[0], seconds, of_call)
+        reply_of(row, only_generation(generations), seconds, of_call)
         for row, generations in zip(rows, result.generations, strict=True)
     ]
 

@@ -16,7 +16,11 @@ from langchain_core.prompt_values import StringPromptValue
 from langchain_core.runnables.config import ensure_config
 
 from graph.models.engines import MAX_RETRIES, WINDOW, ServedModel, VerdictWay
-from graph.models.engines.request_engine import TEXT_CHOICE_TOKENS, choice_instruction
+from graph.models.engines.request_engine import (
+    TEXT_CHOICE_TOKENS,
+    choice_instruction,
+    only_generation,
+)
 from graph.models.engines.server_verdicts import (
     LOGPROB_SETTINGS,
     SCHEMA_TOKENS,
@@ -26,7 +30,7 @@ from graph.models.engines.server_verdicts import (
 )
 from graph.schema import ModelSpec
 from graph.support.environment import status_code
-from graph.support.errors import ConfigError, EnvironmentFailure, MissingExtraError
+from graph.support.errors import ConfigError, MissingExtraError
 from graph.support.fault_log import without_secrets
 from graph.support.logger import log
 from graph.support.text import one_line
@@ -79,10 +83,8 @@ def complete(chat: "ChatOpenAI", text: str, settings: Mapping[str, Any]) -> Comp
         callbacks=ensure_config().get("callbacks"),
         **settings,
     )
-    generations = result.generations[0]
-    if not generations:
-        raise EnvironmentFailure("the reply of the model server holds no choice")
-    return Completion(generations[0], result.llm_output, perf_counter() - start)
+    generation = only_generation(result.generations[0])
+    return Completion(generation, result.llm_output, perf_counter() - start)
 
 
 def length(spec: ModelSpec, new_tokens: int) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from graph.models.engines.request_pool import RequestPool
 from graph.models.engines.token_usage import estimate_tokens, reported_usage
 from graph.models.reply_cache import ReplyCache
 from graph.models.verdict import parse_choice
+from graph.support.errors import EnvironmentFailure
 from graph.support.text import without_surrogates
 from nodes.model import Prompt, Reply, Verdict
 
@@ -122,6 +123,17 @@ def fit(prompt: Prompt, limit: int, suffix: str = "") -> FittedPrompt | Exceptio
 def choice_instruction(options: Sequence[str]) -> str:
     """Return the end of a prompt whose reply is read as text."""
     return f"\n\nReply with exactly one of these and nothing else: {', '.join(options)}"
+
+
+def only_generation(generations: Sequence[Generation]) -> Generation:
+    """Return the generation of one prompt.
+
+    Raises:
+        EnvironmentFailure: The reply holds no choice, so that it is no answer.
+    """
+    if not generations:
+        raise EnvironmentFailure("the reply of the model holds no choice")
+    return generations[0]
 
 
 def reply_of(

@@ -19,7 +19,7 @@ from graph.models.engines import WINDOW, langchain_engine
 from graph.models.engines.langchain_engine import LangChainEngine
 from graph.models.pipeline import BatchedPipeline
 from graph.narration import _headline
-from graph.support.errors import ConfigError, PromptTooLongError
+from graph.support.errors import ConfigError, EnvironmentFailure, PromptTooLongError
 from nodes.model import Prompt, Quote
 from tests.fakes.fake_models import FakeModel, FakeRetriever, documents
 from tests.fakes.fake_models import reply as plain_reply
@@ -323,6 +323,18 @@ class NumberingChatModel(BaseChatModel):
     @property
     def _llm_type(self):
         return "numbering"
+
+
+class SilentChatModel(NumberingChatModel):
+    """Replies without a choice, as some servers do on a fault."""
+
+    def _generate(self, messages, stop=None, run_manager=None, **kwargs):
+        return ChatResult(generations=[])
+
+
+def test_a_reply_without_a_choice_is_no_answer_and_of_the_environment():
+    with pytest.raises(EnvironmentFailure, match="the reply of the model holds no choice"):
+        LangChainEngine(SilentChatModel(), window=4_096).write_all([asking("why?")], 9, 0.0)
 
 
 class NumberingLLM(LLM):
