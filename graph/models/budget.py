@@ -7,11 +7,12 @@ not fit, that question fails with an error.
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import accumulate
 from typing import TypeVar
 
+from graph.models.traced_calls import UNTRACED, TracedCall
 from graph.support.errors import PromptTooLongError
 from nodes.model import Prompt, Quote
 
@@ -32,6 +33,8 @@ class FittedPrompt:
     """Tokens that were left out to make it fit."""
     continuation: str = ""
     """The text to score after the prompt, if one is scored."""
+    call: TracedCall = field(default=UNTRACED, compare=False, repr=False)
+    """What LangChain's callbacks see of the call."""
 
 
 def fit_prompt(

@@ -8,23 +8,21 @@ and it does not count new tokens.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from langchain_core.caches import BaseCache
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.outputs import Generation, LLMResult
 from langchain_huggingface import HuggingFacePipeline
+
+from graph.models.text_stream import Show, TextStream
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 class BatchedPipeline(HuggingFacePipeline):
-    """A LangChain LLM whose `generate(list)` is one `model.generate` call for the whole list."""
+    """A LangChain LLM that writes a list of prompts in one `model.generate` call."""
 
     eos: frozenset[int]
     adds_special: bool
-    cache: BaseCache | bool | None = False
-    """LangChain's global cache never answers for this model: it would treat two calls as the same
-    although they differ in temperature, length or seed, which are arguments of a call here."""
 
     @classmethod
     def of(
@@ -51,11 +49,25 @@ class BatchedPipeline(HuggingFacePipeline):
         repetition_penalty: float,
         stop: list[str],
         seed: int,
+        shows: Sequence[Show | None] = (),
     ) -> list[tuple[str, int]]:
-        """Return the new text of each prompt and its number of new tokens, the end token included."""
-        result = self.generate(
+        """Return the new text of each prompt and its number of new tokens, the end token included.
+
+        Args:
+            prompts: The prompts, which run as one batch.
+            max_new_tokens: The largest number of new tokens.
+            temperature: 0 is greedy decoding.
+            repetition_penalty: 1 is none.
+            stop: Strings that end a text.
+            seed: The seed of sampling.
+            shows: Takes the text of each prompt so far after each token; empty if nobody reads them.
+        """
+        # Not `generate`: the engine's calls are LLM runs already, and LangChain's global cache does
+        # not know the settings that are arguments here.
+        result = self._generate(
             prompts,
             stop=stop or None,
+            shows=shows,
             pipeline_kwargs={
                 "max_new_tokens": max_new_tokens,
                 "temperature": temperature,
@@ -96,6 +108,7 @@ class BatchedPipeline(HuggingFacePipeline):
         **kwargs: Any,
     ) -> LLMResult:
         settings = {**(self.pipeline_kwargs or {}), **kwargs.get("pipeline_kwargs", {})}
+        shows: Sequence[Show | None] = kwargs.get("shows", ())
         import torch
 
         torch.manual_seed(int(settings.pop("seed", 0)))
@@ -106,6 +119,7 @@ class BatchedPipeline(HuggingFacePipeline):
             add_special_tokens=self.adds_special,
             generation_config=self._generation_config(settings),
             **({"stop_sequence": stop} if stop else {}),
+            streamer=self._text_stream(shows, stop or ()) if any(shows) else None,
         )
         # Prompts are padded on the left, so that all new tokens begin after the longest prompt.
         width = max(self._length(prompt) for prompt in prompts)
@@ -118,6 +132,9 @@ class BatchedPipeline(HuggingFacePipeline):
                 for text, count in rows
             ]
         )
+
+    def _text_stream(self, shows: Sequence[Show | None], stop: Sequence[str]) -> TextStream:
+        return TextStream(lambda tokens: self.decode(tokens, stop)[0], stop, shows)
 
     def _generation_config(self, settings: dict[str, Any]) -> object:
         """Build a config that states every setting: none is left to the checkpoint's defaults."""

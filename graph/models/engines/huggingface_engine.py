@@ -14,6 +14,7 @@ from graph.models.loading import LoadedModel, load_model
 from graph.models.memory import run_in_batches, run_or_halve
 from graph.models.reply_cache import ReplyCache
 from graph.models.scoring import SCORED_TOKENS, likelihoods, option_logprobs
+from graph.models.traced_calls import call_of
 from graph.models.verdict import normalise, plan_scoring
 from graph.schema import ModelSpec
 from nodes.model import Continuation, Likelihood, Prompt, Reply, Verdict
@@ -108,13 +109,14 @@ class HuggingFaceEngine:
         """Render a prompt that leaves `new_tokens` of the window; return the error if none fits."""
         loaded = self.loaded
         try:
-            return fit_prompt(
+            fitted = fit_prompt(
                 prompt,
                 limit=loaded.window - new_tokens,
                 count=lambda text: len(loaded.encode(text)),
                 protect=loaded.protect,
                 wrap=loaded.wrap,
             )
+            return replace(fitted, call=call_of(prompt))
         except Exception as error:  # only this prompt's question fails, and records the error
             return error
 
@@ -125,13 +127,19 @@ class HuggingFaceEngine:
         settings: Mapping[str, object],
         kind: type[_T],
     ) -> list[_T | Exception]:
+        def start_and_run(rows: Sequence[FittedPrompt], halvings: int) -> Sequence[_T | Exception]:
+            for row in rows:
+                row.call.start(row.text)
+            return run(rows, halvings)
+
+        def run_batch(rows: Sequence[FittedPrompt]) -> list[_T | Exception]:
+            outcomes = self._cache.read_or_run(
+                *(self.loaded, settings, rows, partial(run_or_halve, rows, start_and_run), kind)
+            )
+            return [row.call.end(outcome) for row, outcome in zip(rows, outcomes, strict=True)]
+
         return run_in_batches(
-            fitted,
-            lambda rows: self._cache.read_or_run(
-                self.loaded, settings, rows, partial(run_or_halve, rows, run), kind
-            ),
-            batch_size=self._batch_size,
-            tokens=lambda row: row.tokens,
+            fitted, run_batch, batch_size=self._batch_size, tokens=lambda row: row.tokens
         )
 
     def _write(
@@ -146,6 +154,7 @@ class HuggingFaceEngine:
             repetition_penalty=self.spec.repetition_penalty,
             stop=list(self.spec.stop),
             seed=batch_seed(self._seed, texts),
+            shows=[row.call.show if row.call.shows_tokens else None for row in batch],
         )
         seconds = (perf_counter() - start) / len(batch)
         return [

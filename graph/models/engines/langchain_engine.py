@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 from langchain_core.language_models import BaseLanguageModel
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.prompt_values import StringPromptValue
-from langchain_core.runnables.config import ensure_config
 
 from graph.models.budget import FittedPrompt
 from graph.models.engines.chat_models import (
@@ -151,12 +150,13 @@ def _run_or_split(
 
 def _write(model: BaseLanguageModel[Any], rows: list[FittedPrompt]) -> list[Reply]:
     start = perf_counter()
+    # One for each prompt: a batch can be of several questions.
+    callbacks: Any = [row.call.hand_over() for row in rows]
     # generate_prompt, not batch: with langchain-core 1.7.2, BaseLLM.batch recurses for ever
     # inside a node whose run has max_concurrency set.
     result = model.generate_prompt(
         [StringPromptValue(text=row.text) for row in rows],
-        # With the callbacks of the run, its traces and events include the model's calls.
-        callbacks=ensure_config().get("callbacks"),
+        callbacks=callbacks[0] if isinstance(model, BaseChatModel) else callbacks,
     )
     seconds = (perf_counter() - start) / len(rows)
     # The output of the whole call counts the tokens of all prompts together.

@@ -150,7 +150,7 @@ class OpenAIEngine:
             **settings,
         }
         try:
-            return complete(chat, row.text, request)
+            return complete(chat, row.text, request, row.call.hand_over())
         except Exception as error:
             if is_of_question(error):
                 raise

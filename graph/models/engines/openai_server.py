@@ -11,9 +11,9 @@ from functools import cache
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from langchain_core.callbacks import Callbacks
 from langchain_core.outputs import Generation
 from langchain_core.prompt_values import StringPromptValue
-from langchain_core.runnables.config import ensure_config
 
 from graph.models.engines import MAX_RETRIES, WINDOW, ServedModel, VerdictWay
 from graph.models.engines.request_engine import (
@@ -70,8 +70,16 @@ class Completion(NamedTuple):
     seconds: float
 
 
-def complete(chat: "ChatOpenAI", text: str, settings: Mapping[str, Any]) -> Completion:
+def complete(
+    chat: "ChatOpenAI", text: str, settings: Mapping[str, Any], callbacks: Callbacks = None
+) -> Completion:
     """Send one request.
+
+    Args:
+        chat: The client, which makes an LLM run of the request.
+        text: The prompt.
+        settings: The settings of the request.
+        callbacks: The callbacks of the node that asks.
 
     Raises:
         EnvironmentFailure: The reply holds no choice, so that it is no answer.
@@ -79,8 +87,7 @@ def complete(chat: "ChatOpenAI", text: str, settings: Mapping[str, Any]) -> Comp
     start = perf_counter()
     result = chat.generate_prompt(
         [StringPromptValue(text=text)],
-        # With the callbacks of the run, its traces and events include the model's calls.
-        callbacks=ensure_config().get("callbacks"),
+        callbacks=callbacks,
         **settings,
     )
     generation = only_generation(result.generations[0])
@@ -264,7 +271,7 @@ def _probe(spec: ModelSpec, model: str) -> VerdictWay:
         ConfigError: The server refuses a plain request.
     """
     chat = open_chat(spec, model)
-    plain = {"temperature": 0.0, "seed": 0, "stop": list(spec.stop) or None}
+    plain = {"temperature": 0.0, "seed": 0, "stop": list(spec.stop) or None, "run_name": "probe"}
 
     def ask(new_tokens: int, settings: Mapping[str, Any]) -> Generation | None:
         try:

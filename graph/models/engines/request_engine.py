@@ -6,6 +6,7 @@ Such a model has no tokenizer here, so that a prompt is cut to the window by est
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ from graph.models.budget import FittedPrompt, fit_prompt
 from graph.models.engines.request_pool import RequestPool
 from graph.models.engines.token_usage import estimate_tokens, reported_usage
 from graph.models.reply_cache import ReplyCache
+from graph.models.traced_calls import call_of
 from graph.models.verdict import parse_choice
 from graph.support.errors import EnvironmentFailure
 from graph.support.text import without_surrogates
@@ -109,13 +111,14 @@ def _broken(match: re.Match[str]) -> str:
 def fit(prompt: Prompt, limit: int, suffix: str = "") -> FittedPrompt | Exception:
     """Render a prompt in at most `limit` estimated tokens; return the error if it does not fit."""
     try:
-        return fit_prompt(
+        fitted = fit_prompt(
             prompt,
             limit=limit,
             count=estimate_tokens,
             protect=protect,
             wrap=lambda text: text + suffix,
         )
+        return replace(fitted, call=call_of(prompt))
     except Exception as error:  # only this prompt's question fails, and records the error
         return error
 

@@ -7,7 +7,9 @@ from typing import Any
 
 from langchain_core.outputs import Generation
 
-LOGPROB_SETTINGS: Mapping[str, Any] = {"logprobs": True, "top_logprobs": 20}
+_WHOLE: Mapping[str, Any] = {"stream": False}
+"""A verdict is no text to read as it comes; LangChain would stream it where a handler reads tokens."""
+LOGPROB_SETTINGS: Mapping[str, Any] = {**_WHOLE, "logprobs": True, "top_logprobs": 20}
 """Settings of a request for the most probable first tokens; servers give at most 20."""
 SCHEMA_TOKENS = 32
 """Tokens of a JSON object with one option."""
@@ -60,7 +62,7 @@ def schema_settings(options: Sequence[str]) -> dict[str, Any]:
         "additionalProperties": False,
     }
     form = {"name": "choice", "strict": True, "schema": schema}
-    return {"response_format": {"type": "json_schema", "json_schema": form}}
+    return {**_WHOLE, "response_format": {"type": "json_schema", "json_schema": form}}
 
 
 def parse_constrained(reply: str, options: Sequence[str]) -> str | None:

@@ -676,10 +676,10 @@ def test_callbacks_of_the_graph_reach_a_langchain_model():
         def on_llm_start(self, serialized, prompts_of_call, **_):
             prompts.extend(prompts_of_call)
 
-    engine = LangChainEngine(FakeListLLM(responses=["y"]))
+    model = BatchedModel(LangChainEngine(FakeListLLM(responses=["y"])), Lockstep())
     prompt = Prompt(
         template=PromptTemplate.from_template("say {x}"), whole={"x": "hi"}, cuttable={}
     )
-    call = RunnableLambda(lambda _: engine.write_all([prompt], 16, 0.0))
+    call = RunnableLambda(lambda _: model.write([prompt], max_new_tokens=16))
     call.invoke(None, {"callbacks": [Handler()]})
     assert prompts == ["say hi"]
