@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from graph.build import answering_graph
+from graph.build import AnsweringGraph, answering_graph
 from graph.config import config_names, load_settings, profile_names
 from graph.drawing import draw, to_png, to_svg
 from graph.models import open_models
@@ -24,6 +24,7 @@ from graph.support.logger import log
 from graph.support.storage import write_bytes_atomically
 from graph.support.terminal import print_document, print_json, print_line, run
 from graph.support.text import plural
+from graph.support.trace_export import exported_traces
 from graph.tracing import trace
 from nodes.state import State, Step
 
@@ -130,14 +131,9 @@ def _ask(arguments: argparse.Namespace) -> int:
         retriever=retriever,
         output=State,
     )
-    steps: list[Step] = []
     try:
-        for step in trace(graph, question):
-            steps.append(step)
-            if arguments.trace and not arguments.json:
-                from graph.narration import narrate
-
-                narrate(step)
+        with exported_traces():
+            steps = _steps(graph, question, narrated=arguments.trace and not arguments.json)
     except OpenCoderError:
         raise
     except Exception as error:
@@ -146,6 +142,22 @@ def _ask(arguments: argparse.Namespace) -> int:
         raise failure_of(error) from error
     _print_answer(question, steps, as_json=arguments.json)
     return 0
+
+
+def _steps(graph: AnsweringGraph, question: str, *, narrated: bool) -> list[Step]:
+    """Answer a question; print each step when it ends, and on a terminal the replies as they come."""
+    if not narrated:
+        return list(trace(graph, question))
+    from graph.narration import Preview, narrate
+
+    steps = []
+    with Preview() as preview:
+        on_chunk = preview.add if sys.stderr.isatty() else None
+        for step in trace(graph, question, on_chunk=on_chunk):
+            preview.clear()
+            narrate(step)
+            steps.append(step)
+    return steps
 
 
 def _read_stdin() -> str:

@@ -2,7 +2,11 @@
 
 from collections.abc import Sequence
 from textwrap import indent
+from types import TracebackType
 
+from langchain_core.messages import AIMessageChunk
+from rich.console import Console
+from rich.live import Live
 from rich.text import Text
 
 from graph.support.terminal import console, print_text, safe_text
@@ -13,6 +17,8 @@ from nodes.state import Passage, Step, calls_of
 _console = console()
 _MAX_CHARS = 700
 """Longest text that is printed whole."""
+_PREVIEW_CHARS = 600
+_PREVIEW_LINES = 8
 _NO_PASSAGE = "no passage was found"
 _DRAFT_NAMES = {
     "refine": "refined",
@@ -24,6 +30,50 @@ _FORMATS = {
     "none": "the critic found nothing wrong",
     "empty": "the critic wrote nothing",
 }
+
+
+class Preview:
+    """The newest lines of a reply while the model writes it, on the terminal of stderr.
+
+    It disappears before the step that holds the whole reply is printed.
+    """
+
+    def __init__(self) -> None:
+        self._live: Live | None = None
+        self._replies: dict[str | None, str] = {}
+
+    def __enter__(self) -> "Preview":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.clear()
+
+    def add(self, chunk: AIMessageChunk) -> None:
+        """Show a new part of a reply; of replies that are written side by side, the first is shown."""
+        self._replies[chunk.id] = self._replies.get(chunk.id, "") + chunk.text
+        text = next(iter(self._replies.values()))
+        if chunk.chunk_position == "last":
+            del self._replies[chunk.id]
+        if self._live is None:
+            self._live = Live(console=Console(stderr=True), transient=True)
+            self._live.start()
+        self._live.update(Text(_newest_lines(text), style="dim"))
+
+    def clear(self) -> None:
+        """Remove what is shown."""
+        if self._live:
+            self._live.stop()
+        self._live = None
+        self._replies.clear()
+
+
+def _newest_lines(text: str) -> str:
+    return "\n".join(safe_text(text[-_PREVIEW_CHARS:]).splitlines()[-_PREVIEW_LINES:])
 
 
 def narrate(step: Step) -> None:

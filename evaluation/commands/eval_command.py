@@ -31,6 +31,7 @@ from graph.support.errors import ReadOnlyFolderError
 from graph.support.logger import log
 from graph.support.terminal import console, print_document, print_line, print_text
 from graph.support.text import plural
+from graph.support.trace_export import exported_traces
 
 
 def main() -> int:
@@ -46,7 +47,8 @@ def main() -> int:
         return 0
     replies = None if arguments.no_cache else default_cache()
     try:
-        return _evaluate(jobs, arguments, replies)
+        with exported_traces():
+            return _evaluate(jobs, arguments, replies)
     finally:
         if replies:
             replies.log_damaged()

@@ -1,6 +1,7 @@
 """A server with OpenAI's interface on loopback, in this process: it records requests and fails as told."""
 
 import json
+import re
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Condition, Event, Thread
@@ -61,6 +62,25 @@ def completion(text: str | None, *, finish="stop", usage=(31, 7), logprobs=None)
             "total_tokens": sum(usage),
         }
     return document
+
+
+def as_stream(document: dict, *, with_usage: bool) -> Page:
+    """Return a completion as a server streams it: one event a word, then the end, then the usage."""
+    base = {key: document[key] for key in ("id", "created", "model")}
+    base["object"] = "chat.completion.chunk"
+    [choice] = document["choices"]
+
+    def event(delta: dict, finish: str | None = None) -> dict:
+        return {**base, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
+
+    words = re.findall(r"\s*\S+", choice["message"]["content"])
+    events = [event({"role": "assistant", "content": ""})]
+    events += [event({"content": word}) for word in words]
+    events.append(event({}, choice["finish_reason"]))
+    if with_usage:
+        events.append({**base, "choices": [], "usage": document["usage"]})
+    lines = [*(json.dumps(event) for event in events), "[DONE]"]
+    return Page("".join(f"data: {line}\n\n" for line in lines), kind="text/event-stream")
 
 
 def options_of(prompt: str) -> list[str]:
@@ -143,7 +163,11 @@ class ModelServer:
             self._changed.notify_all()
             self._hold()
         try:
-            return self.answer(body)
+            document = self.answer(body)
+            if body.get("stream") and isinstance(document, dict):
+                usage = body.get("stream_options", {}).get("include_usage", False)
+                return as_stream(document, with_usage=usage)
+            return document
         finally:
             with self._changed:
                 self._active -= 1
