@@ -1,9 +1,7 @@
 """The texts of a batch while transformers generates it, token by token."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
-
-from transformers.generation.streamers import BaseStreamer
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -12,8 +10,8 @@ Show = Callable[[str], None]
 """A function that takes the text of a reply so far."""
 
 
-class TextStream(BaseStreamer):
-    """A streamer of transformers for any number of rows.
+class TextStream:
+    """A streamer of `model.generate`, in the form of transformers' `BaseStreamer`, for any number of rows.
 
     Args:
         decode: Returns the text of the new tokens of a row, as the reply will have it.
@@ -40,7 +38,7 @@ class TextStream(BaseStreamer):
             if show:
                 show(settled(self._decode(tokens), self._stop))
 
-    def end(self) -> Any:
+    def end(self) -> None:
         """Do nothing: whoever asked for the batch has the whole texts then."""
 
 

@@ -41,7 +41,7 @@ def exported_traces() -> Iterator[None]:
         )
     try:
         from openinference.instrumentation.langchain import LangChainInstrumentor
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.exporter.otlp.proto.http import trace_exporter
         from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -54,8 +54,8 @@ def exported_traces() -> Iterator[None]:
     if str(resource.attributes["service.name"]).startswith("unknown_service"):
         resource = resource.merge(Resource({"service.name": "opencoder"}))
     provider = TracerProvider(resource=resource)
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    exporter_log = logging.getLogger(OTLPSpanExporter.__module__)
+    provider.add_span_processor(BatchSpanProcessor(trace_exporter.OTLPSpanExporter()))
+    exporter_log = logging.getLogger(trace_exporter.__name__)
     warn_once = _WarnOnce()
     exporter_log.addFilter(warn_once)
     instrumentor = LangChainInstrumentor()

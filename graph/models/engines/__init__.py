@@ -2,6 +2,17 @@
 
 A new engine is a module in this folder, an entry of `ENGINES` and a word in `ModelSpec.engine`. An
 engine that asks a server has an entry in `_SERVED` too.
+
+Each call is an LLM run for LangChain's callbacks (`graph.models.traced_calls`). An engine reports on
+the call of a prompt, `call_of(prompt)`, which `FittedPrompt.call` keeps:
+
+- `call.start(text)` when the model starts on the text that it is sent, cut and in its chat format;
+- `call.show(text)` with the text of the reply so far, after each token, if `call.shows_tokens`;
+- `call.end(outcome)` when one outcome of many is ready; it returns the outcome.
+
+`BatchedModel` ends the calls that the engine leaves open, and makes a run of an outcome that comes
+without a start, such as one from the cache. An engine that runs a LangChain client calls none of
+these: it gives the client `call.hand_over()` as its callbacks, and the client makes the run.
 """
 
 from collections.abc import Callable, Sequence
