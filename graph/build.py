@@ -31,7 +31,7 @@ from nodes.judge import judge
 from nodes.model import Chooser, TextModel
 from nodes.state import AnswerOutput, JudgedState, NodeUpdate, QuestionInput, State
 
-AnsweringGraph = CompiledStateGraph[State, None, QuestionInput, State]
+AnsweringGraph = CompiledStateGraph[State, Any, QuestionInput, State]
 JudgedGraph = CompiledStateGraph[JudgedState, None, JudgedState, JudgedState]
 _SHORTEST_PROMPT = 64
 """Tokens: no prompt with an instruction is shorter."""
@@ -44,6 +44,7 @@ def answering_graph(
     chooser: Chooser,
     retriever: BaseRetriever | None,
     output: type = AnswerOutput,
+    context: type[Any] | None = None,
 ) -> AnsweringGraph:
     """Wire the nodes of a config.
 
@@ -53,9 +54,12 @@ def answering_graph(
         chooser: Compares candidates.
         retriever: Finds passages; None if the config retrieves nothing.
         output: The keys of the result; the evaluation passes the whole `State`.
+        context: The class of LangGraph's run context. No node reads it; a server shows its fields.
     """
     nodes = stages(config, model, chooser, retriever)
-    builder = StateGraph(State, input_schema=QuestionInput, output_schema=output)
+    builder = StateGraph(
+        State, context_schema=context, input_schema=QuestionInput, output_schema=output
+    )
     for number, (name, node) in enumerate(nodes.items()):
         # The nodes are in the order of the graph, so the first of them is the entry.
         builder.add_node(name, node if number else partial(start_question, node=node))

@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, cast
 
-from graph.support.errors import DatasetError
+from graph.support.errors import DatasetError, OpenCoderError
 from graph.support.regular_files import check_regular_file
 from graph.support.text import one_line
 
@@ -92,6 +92,8 @@ def open_dump(path: Path, advance: Callable[[int], None]) -> Iterator[IO[bytes]]
             packed = stack.enter_context(path.open("rb"))
             unpacked = _unpacked(path, packed, stack)
             yield cast("IO[bytes]", _Advancing(unpacked, packed, advance))
+        except OpenCoderError:  # also a RuntimeError, but of the code that reads the dump
+            raise
         except _DAMAGE as error:
             raise _damaged(path, error) from None
         except OSError as error:

@@ -9,6 +9,7 @@ from graph.models.dtypes import resolve_dtype
 from graph.models.quiet_loading import quiet_loading
 from graph.schema import ModelSpec
 from graph.support.errors import ConfigError
+from graph.support.logger import log
 from graph.support.text import without_surrogates
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ def _load_weights(spec: ModelSpec) -> "tuple[PreTrainedModel, PreTrainedTokenize
     revision = None if in_package else spec.revision
     # Outside the block: a full disk during the conversion is not a missing model.
     source = str(packaged.model_folder(spec.model)) if in_package else spec.model
+    log.info("loading the model %r", spec.model)
     with quiet_loading(f"the model {spec.model!r}"):
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer

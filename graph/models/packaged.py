@@ -13,7 +13,7 @@ from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
-from graph.models.quiet_loading import switch_off_telemetry
+from graph.models.quiet_loading import LOADING, switch_off_telemetry
 from graph.support.errors import ConfigError, MissingExtraError
 from graph.support.logger import log
 from graph.support.storage import cache_folder, file_sha256, folder_atomically
@@ -63,17 +63,22 @@ def model_folder(name: str) -> Path:
     if source.is_dir():
         return source
     folder = cache_folder() / "models" / f"{name}-{version(_package(name).name)}"
-    if not _is_whole(folder):
-        if folder.exists():
-            log.warning("the converted model in %s is damaged: converting it again", folder)
-            shutil.rmtree(folder)
-        log.info("converting %s once into %s (about half a minute)", name, folder)
-        # transformers 5 draws a progress bar on stderr even where stderr is no terminal.
-        with folder_atomically(folder) as work, redirect_stderr(StringIO()):
-            _convert_gguf(source, work)
-            sums = {file.name: file_sha256(file) for file in work.iterdir()}
-            (work / _CHECKSUMS).write_text(json.dumps(sums, indent=1), encoding="utf-8")
+    with LOADING:
+        if not _is_whole(folder):
+            _convert_once(name, source, folder)
     return folder
+
+
+def _convert_once(name: str, source: Path, folder: Path) -> None:
+    if folder.exists():
+        log.warning("the converted model in %s is damaged: converting it again", folder)
+        shutil.rmtree(folder)
+    log.info("converting %s once into %s (about half a minute)", name, folder)
+    # transformers 5 draws a progress bar on stderr even where stderr is no terminal.
+    with folder_atomically(folder) as work, redirect_stderr(StringIO()):
+        _convert_gguf(source, work)
+        sums = {file.name: file_sha256(file) for file in work.iterdir()}
+        (work / _CHECKSUMS).write_text(json.dumps(sums, indent=1), encoding="utf-8")
 
 
 def _package(name: str) -> _Package:

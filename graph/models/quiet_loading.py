@@ -1,11 +1,17 @@
-"""Loading of models: no telemetry, no noise, errors as one line."""
+"""Loading of models: one at a time, no telemetry, no noise, errors as one line."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import RLock
 
 from graph.support.errors import ConfigError
 from graph.support.text import one_line
+
+LOADING = RLock()
+"""Held while a model is loaded or converted. transformers switches the initialisation of weights and
+the default dtype of the whole process meanwhile: a model that another thread loads at the same time
+would get random weights."""
 
 
 def switch_off_telemetry() -> None:
@@ -17,6 +23,8 @@ def switch_off_telemetry() -> None:
 def quiet_loading(model: str) -> Iterator[None]:
     """Silence the libraries while the block loads a model, and report a failure in one line.
 
+    Another thread that loads a model waits (`LOADING`).
+
     Import `sentence_transformers` or the classes of `transformers` inside the block: huggingface_hub
     reads the variable that turns its telemetry off when it is imported.
 
@@ -27,11 +35,12 @@ def quiet_loading(model: str) -> Iterator[None]:
         ConfigError: the block raised an OSError, a ValueError or a KeyError: there is no such model.
     """
     switch_off_telemetry()
-    from transformers.utils import logging as transformers_logging
+    with LOADING:
+        from transformers.utils import logging as transformers_logging
 
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    except (OSError, ValueError, KeyError) as error:
-        raise ConfigError(f"cannot load {model}: {one_line(error)}") from None
+        transformers_logging.set_verbosity_error()
+        transformers_logging.disable_progress_bar()
+        try:
+            yield
+        except (OSError, ValueError, KeyError) as error:
+            raise ConfigError(f"cannot load {model}: {one_line(error)}") from None

@@ -32,6 +32,7 @@ PARTS_VERSION = 1
 """Count up when `Encoder.split` cuts a text elsewhere: similarities of long texts then change."""
 _BATCH_TOKENS = 1024
 """Tokens in one forward pass: its activations then stay in a core's cache."""
+_opening = Lock()
 
 
 class TextPart(NamedTuple):
@@ -42,9 +43,15 @@ class TextPart(NamedTuple):
     """At least 1."""
 
 
-@cache
 def open_encoder(spec: EmbedderSpec) -> "Encoder":
     """Return the encoder of a spec: the same for retrieval and metrics, so that it loads once."""
+    # Without the lock, two threads could each make an encoder.
+    with _opening:
+        return _encoder(spec)
+
+
+@cache
+def _encoder(spec: EmbedderSpec) -> "Encoder":
     return Encoder(spec)
 
 

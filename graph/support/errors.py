@@ -15,8 +15,11 @@ OpenCoderError            exit code 2
 """
 
 
-class OpenCoderError(Exception):
-    """Base of all errors that a user can fix."""
+class OpenCoderError(RuntimeError):
+    """Base of all errors that a user can fix.
+
+    A `RuntimeError`, because LangGraph's server hides the messages of other classes from its clients.
+    """
 
     exit_code = 2
 
