@@ -111,6 +111,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
     return load_settings(arguments.config, arguments.profile, arguments.set)
 
 
+@exported_traces()
 def _ask(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
     question = _read_stdin() if arguments.question == "-" else arguments.question
@@ -132,8 +133,7 @@ def _ask(arguments: argparse.Namespace) -> int:
         output=State,
     )
     try:
-        with exported_traces():
-            steps = _steps(graph, question, narrated=arguments.trace and not arguments.json)
+        steps = _steps(graph, question, narrated=arguments.trace and not arguments.json)
     except OpenCoderError:
         raise
     except Exception as error:

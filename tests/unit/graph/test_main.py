@@ -1,7 +1,9 @@
 """python -m graph: ask a question, draw a graph, build an index; mistakes are one line."""
 
+import contextlib
 import io
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from graph.config import config_names
 from graph.models import Models
 from graph.models.batching import BatchedModel
 from graph.models.lockstep import Lockstep
+from graph.models.traced_calls import call_of
 from tests.fakes.corpora import SUBJECTS, encode_without_weights, row, small_corpus, write_corpus
 from tests.fakes.fake_models import ScriptedEngine
 from tests.fakes.processes import in_child
@@ -266,3 +269,56 @@ def test_a_picture_that_cannot_be_written_is_no_bug(run, tmp_path, monkeypatch):
 def test_nothing_is_loaded_before_the_command_line_is_read(run, monkeypatch):
     monkeypatch.setattr(cli, "open_models", lambda *_, **__: 1 / 0)
     assert run("draw", "baseline").code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "is_shown"), [(["--trace"], True), (["--trace", "--json"], False), ([], False)]
+)
+def test_replies_are_shown_on_a_terminal_while_they_are_written(
+    engine, corpus, monkeypatch, arguments, is_shown
+):
+    def write_all(prompts, *_):
+        replies = type(engine).write_all(engine, prompts, *_)
+        for prompt in prompts:
+            call_of(prompt).start("prompt")
+            call_of(prompt).show("1. an an")
+        return replies
+
+    monkeypatch.setattr(engine, "write_all", write_all)
+    question = ask("--config", "keyword", "--corpus", corpus, *arguments)
+    monkeypatch.setattr(sys, "argv", ["graph", *map(str, question)])
+    terminal, stderr = os.openpty()
+
+    def on_terminal():
+        os.dup2(stderr, 2)
+        cli.main()
+
+    ended = in_child(on_terminal)
+    os.close(stderr)
+    written = read_all(terminal)
+    assert ended.code == 0, written
+    assert "an answer [1]" in ended.out
+    assert ("1. an an" in written) == is_shown
+    assert "\x1b" not in ended.out
+
+
+def read_all(terminal):
+    """Read what was written on a terminal whose other end is closed, which reads as an error."""
+    parts = []
+    with contextlib.suppress(OSError):
+        while part := os.read(terminal, 65_536):
+            parts.append(part)
+    os.close(terminal)
+    return b"".join(parts).decode()
+
+
+@pytest.mark.parametrize("config", ["baseline", "semantic"])
+def test_traces_that_cannot_be_sent_are_one_line_before_the_work(
+    mistake, corpus, monkeypatch, config
+):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setitem(sys.modules, "openinference.instrumentation.langchain", None)
+    assert mistake(*ask("--config", config, "--corpus", corpus)) == (
+        "OTEL_EXPORTER_OTLP_ENDPOINT is set, and sending traces needs the extra otel: pip install "
+        "'opencoder[otel]', or unset the variable"
+    )

@@ -1,8 +1,13 @@
 """Narration: a step of any node is printed, and untrusted text comes out word for word."""
 
-import pytest
+from io import StringIO
 
-from graph.narration import narrate, print_answer
+import pytest
+from langchain_core.messages import AIMessageChunk
+from rich.console import Console
+
+from graph import narration
+from graph.narration import Preview, narrate, print_answer
 
 
 def step(node, **fields):
@@ -74,3 +79,61 @@ def test_an_answer_is_printed_with_the_reason_where_there_is_none(capsys, answer
 def test_a_passage_of_unknown_score_says_so(capsys):
     narrate(step("retrieve", passages=[{**PASSAGE, "score": None}]))
     assert "[1] score unknown  T" in capsys.readouterr().out
+
+
+@pytest.fixture
+def screen(monkeypatch):
+    """What the preview writes on a terminal."""
+    written = StringIO()
+
+    def console(stderr):
+        assert stderr is True
+        return Console(file=written, force_terminal=True, width=60)
+
+    monkeypatch.setattr(narration, "Console", console)
+    return written
+
+
+def chunk(reply, text, position=None):
+    return AIMessageChunk(content=text, id=reply, chunk_position=position)
+
+
+def shown(preview):
+    return preview._live.get_renderable().plain
+
+
+def test_the_preview_shows_the_first_reply_that_is_not_ended(screen):
+    with Preview() as preview:
+        preview.add(chunk("one", "use"))
+        preview.add(chunk("two", "other"))
+        assert shown(preview) == "use"
+        preview.add(chunk("one", " a lock", "last"))
+        assert shown(preview) == "use a lock"
+        preview.add(chunk("two", " text"))
+        assert shown(preview) == "other text"
+        preview.clear()
+        preview.add(chunk("three", "new"))
+        assert shown(preview) == "new"
+    assert preview._live is None
+    assert "use a lock" not in screen.getvalue().rsplit("\x1b[2K", 1)[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("\x1b[2J[bold]x[/] :bug: \u202e", "<U+001B>[2J[bold]x[/] :bug: <U+202E>"),
+        ("\n".join(map(str, range(20))), "\n".join(map(str, range(12, 20)))),
+        ("a" * 2000, "a" * 600),
+        ("a\rb", "a<U+000D>b"),
+    ],
+)
+def test_the_preview_shows_the_newest_lines_made_harmless(screen, text, expected):
+    with Preview() as preview:
+        preview.add(chunk("one", text))
+        assert shown(preview) == expected
+
+
+def test_without_a_chunk_the_preview_writes_nothing(screen):
+    with Preview() as preview:
+        preview.clear()
+    assert screen.getvalue() == ""

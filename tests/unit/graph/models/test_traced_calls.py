@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessageChunk
 from langchain_core.prompts import PromptTemplate
 from langchain_core.runnables import RunnableLambda
 
-from graph.build import answering_graph
+from graph.build import answering_graph, judged_graph
 from graph.config import load_settings
 from graph.models import adapt_writer
 from graph.models.batching import BatchedModel, ScoringModel
@@ -26,7 +26,7 @@ from graph.schema import ModelSpec
 from graph.support.errors import EnvironmentFailure
 from graph.tracing import trace
 from nodes.model import Prompt
-from nodes.state import State
+from nodes.state import State, calls_of
 from tests.fakes.callback_runs import RunRecorder, check_runs
 from tests.fakes.chat_provider import FakeProviderChat
 from tests.fakes.fake_models import FakeRetriever, ScriptedEngine, documents, render, reply
@@ -139,6 +139,19 @@ def test_each_question_of_a_shared_batch_sees_its_own_runs(tiny, overrides):
     # The handlers changed no text, no seed and no batch.
     silent = answers([[]] * 8)
     assert [*map(without_seconds, silent)] == [*map(without_seconds, states)]
+
+
+def test_the_runs_of_an_evaluated_question_include_its_judge():
+    model = BatchedModel(StreamingEngine(), Lockstep())
+    recorder = RunRecorder()
+    question = {"question": "why?", "reference": "because"}
+    state = judged_graph(graph_of(model), model).invoke(question, {"callbacks": [recorder]})
+    paths = [recorder.path(run) for run in recorder.model_runs.values()]
+    assert paths[-1] == ["opencoder_judged", "judge"]
+    assert paths[0] == ["opencoder_judged", "answering", "opencoder", "generate"]
+    assert [path[-1] for path in paths] == [
+        step["node"] for step in state["steps"] for _ in calls_of(step)
+    ]
 
 
 def test_a_batched_language_model_of_langchain_calls_the_handlers_of_each_question():
