@@ -52,14 +52,14 @@ class RunRecorder(BaseCallbackHandler):
         [prompt] = messages
         texts = [message.text for message in prompt]
         self.model_runs[run_id] = ModelRun(
-            parent_run_id, texts, dict(metadata), {"serialized": serialized, **details}
+            parent_run_id, texts, metadata, {"serialized": serialized, **details}
         )
 
     def on_llm_start(
         self, serialized, prompts, *, run_id, parent_run_id=None, metadata=None, **details
     ):
         self.model_runs[run_id] = ModelRun(
-            parent_run_id, prompts, dict(metadata), {"serialized": serialized, **details}
+            parent_run_id, prompts, metadata, {"serialized": serialized, **details}
         )
 
     def on_llm_new_token(self, token, *, chunk=None, run_id, **_):

@@ -257,6 +257,20 @@ def test_a_cached_call_is_a_run_that_says_so(tiny, tmp_path):
     assert sorted(run.messages for run in first) == sorted(run.messages for run in again)
 
 
+def test_each_run_of_a_node_has_its_own_metadata():
+    class Cached(ScriptedEngine):
+        def write_all(self, prompts, *_):
+            return [reply("x", prompt=render(p), cached=render(p) == "old") for p in prompts]
+
+    recorder = RunRecorder()
+    model = BatchedModel(Cached(), Lockstep())
+    prompts = [asking("new"), asking("old"), asking("newer")]
+    node = RunnableLambda(lambda _: model.write(prompts, max_new_tokens=9))
+    node.invoke(None, {"callbacks": [recorder]})
+    cached = {run.messages[0]: run.metadata["cached"] for run in recorder.model_runs.values()}
+    assert cached == {"new": False, "old": True, "newer": False}
+
+
 # --- tokens
 
 
@@ -360,23 +374,32 @@ def test_a_stream_shows_each_row_that_somebody_reads():
     assert shown == ["a", "a", "a", "a\u20ac"]
 
 
-def test_a_text_that_a_second_try_writes_again_continues_where_it_is_the_same():
+@pytest.mark.parametrize(
+    ("texts", "tokens"),
+    [
+        (["one", "one two", "one", "one two"], ["one", " two", " three"]),
+        (["one", "one two three"], ["one", " two three", ""]),
+        (["one", "another"], ["one", " two three"]),
+        (["another", "one"], ["another"]),
+        ([], []),
+    ],
+)
+def test_a_text_that_a_second_try_writes_again_continues_where_it_is_the_same(texts, tokens):
     recorder = RunRecorder()
 
     class Halving(ScriptedEngine):
         def write_all(self, prompts, *_):
-            call = call_of(prompts[0])
-            for _ in range(2):
-                call.start("why?")
-                call.show("one")
-                call.show("one two")
+            for text in texts:
+                call_of(prompts[0]).start("why?")
+                call_of(prompts[0]).show(text)
             return [reply("one two three", prompt="why?")]
 
     model = BatchedModel(Halving(), Lockstep())
     node = RunnableLambda(lambda _: model.write([asking()], max_new_tokens=9))
     node.invoke(None, {"callbacks": [recorder]})
     [run] = recorder.model_runs.values()
-    assert run.tokens == ["one", " two", " three"]
+    assert run.tokens == tokens
+    assert run.message.text == "one two three"
 
 
 # --- errors
@@ -408,18 +431,21 @@ def test_a_prompt_that_fails_ends_its_run_with_the_error_and_no_other():
     assert [type(outcome.error) for outcome in outcomes] == [type(None), ValueError, type(None)]
 
 
-def test_a_lost_environment_ends_every_run_with_its_error(tiny):
-    engine, recorder = tiny(), RunRecorder()
+@pytest.mark.parametrize("error", [EnvironmentFailure("the disk is full"), RuntimeError("lost")])
+@pytest.mark.parametrize("starts", [True, False])
+def test_an_engine_that_fails_ends_the_runs_that_it_started(error, starts):
+    class Failing(ScriptedEngine):
+        def write_all(self, prompts, *_):
+            for prompt in prompts * starts:
+                call_of(prompt).start(render(prompt))
+            raise error
 
-    def lose(*_, **__):
-        raise EnvironmentFailure("the disk is full")
-
-    object.__setattr__(engine.loaded.pipeline, "write", lose)
-    model = BatchedModel(engine, Lockstep())
+    recorder = RunRecorder()
+    model = BatchedModel(Failing(), Lockstep())
     node = RunnableLambda(lambda _: model.write([asking(), asking("b")], max_new_tokens=9))
-    with pytest.raises(EnvironmentFailure):
+    with pytest.raises(type(error)):
         node.invoke(None, {"callbacks": [recorder]})
-    assert [type(run.error) for run in recorder.model_runs.values()] == [EnvironmentFailure] * 2
+    assert [run.error for run in recorder.model_runs.values()] == [error] * 2 * starts
 
 
 def test_a_prompt_that_does_not_fit_is_no_run(tiny):
