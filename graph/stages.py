@@ -5,6 +5,7 @@ from typing import Protocol, TypedDict
 
 from langchain_core.retrievers import BaseRetriever
 
+from graph.call_plan import reserves
 from graph.schema import Config
 from graph.support.errors import ConfigError
 from nodes.accept import accept
@@ -56,6 +57,7 @@ def stages(
         model=model,
         max_new_tokens=generation.max_new_tokens,
         cot=generation.cot,
+        reserves=reserves(config),
         **_sampling(config, is_reranked=reranking.initial),
     )
     if config.retrieval.kind == "none":
@@ -63,19 +65,6 @@ def stages(
     if reranking.initial:
         nodes["rerank_drafts"] = _rerank(config, model, chooser, "rerank_drafts")
     return {**nodes, **_round(config, model, chooser)}
-
-
-def texts_per_question(config: Config) -> int:
-    """Return the largest number of texts that the nodes generate for one question."""
-    if config.generation.method == "extract":
-        return 0
-    drafts = config.rerank.drafts if config.rerank.initial else 1
-    texts = drafts * (2 if config.generation.cot else 1)
-    if config.retrieval.kind == "none":
-        return texts
-    texts += "baseline" in config.rerank.candidates
-    refinements = config.rerank.drafts if config.rerank.refined else 1
-    return texts + config.refine.max_rounds * (1 + refinements)
 
 
 def _round(config: Config, model: TextModel, chooser: Chooser) -> dict[str, Stage]:
@@ -87,17 +76,19 @@ def _round(config: Config, model: TextModel, chooser: Chooser) -> dict[str, Stag
         model=model,
         max_new_tokens=generation.max_new_tokens,
         max_points=config.critique.max_points,
+        reserves=reserves(config),
     )
     nodes["refine"] = partial(
         refine,
         model=model,
         max_new_tokens=generation.max_new_tokens,
+        reserves=reserves(config),
         **_sampling(config, is_reranked=reranking.refined),
     )
     if reranking.refined:
         nodes["rerank_refined"] = _rerank(config, model, chooser, "rerank_refined")
     if config.refine.accept == "preferred":
-        nodes["accept"] = partial(accept, chooser=chooser)
+        nodes["accept"] = partial(accept, chooser=chooser, reserves=reserves(config))
     return nodes
 
 
@@ -112,13 +103,13 @@ def _rerank(config: Config, model: TextModel, chooser: Chooser, node: str) -> St
     if config.rerank.method == "consensus":
         return partial(consensus, node=node)
     if config.rerank.method == "pairwise":
-        return partial(rerank, chooser=chooser, node=node)
+        return partial(rerank, chooser=chooser, node=node, reserves=reserves(config))
     if not isinstance(model, LikelihoodModel):
         raise ConfigError(
             f"rerank.method likelihood needs token probabilities, which {type(model).__name__} does "
             "not give: set it to pairwise or consensus"
         )
-    return partial(likelihood, model=model, node=node)
+    return partial(likelihood, model=model, node=node, reserves=reserves(config))
 
 
 class _Sampling(TypedDict):

@@ -1,13 +1,15 @@
 """The node accept: a refinement is kept only if the model prefers it to the reviewed answer."""
 
+from collections.abc import Sequence
+
 from nodes.choice import read_preferences
-from nodes.model import Chooser
+from nodes.model import Chooser, Reserve
 from nodes.prompting import comparison_prompts
 from nodes.state import AcceptUpdate, Draft, Preference, State
 from prompts.rerank import OPTIONS
 
 
-def accept(state: State, *, chooser: Chooser) -> AcceptUpdate:
+def accept(state: State, *, chooser: Chooser, reserves: Sequence[Reserve] = ()) -> AcceptUpdate:
     """Keep the refined answer if both orders prefer it, else go back to the reviewed one.
 
     A self-refinement is as often worse as better (Huang et al. 2023, arXiv:2310.01798). So a tie,
@@ -18,7 +20,8 @@ def accept(state: State, *, chooser: Chooser) -> AcceptUpdate:
     # Equal texts need no model, and any answer is better than an empty one.
     if reviewed and refined and reviewed != refined:
         answers = [{"text": text, "reasoning": ""} for text in (reviewed, refined)]
-    verdicts = chooser.choose(comparison_prompts(state, answers), OPTIONS) if answers else []
+    prompts = comparison_prompts(state, answers, reserves)
+    verdicts = chooser.choose(prompts, OPTIONS) if prompts else []
     preferences = read_preferences(len(answers), verdicts)
     is_accepted = is_preferred(preferences[0]) if preferences else bool(refined)
     answer = refined if is_accepted else reviewed

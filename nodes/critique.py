@@ -1,9 +1,10 @@
 """The node critique: it lists the problems of the current answer."""
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from nodes.model import TextModel
+from nodes.model import Reserve, TextModel
 from nodes.prompting import build_prompt
 from nodes.replies import clean
 from nodes.state import CritiqueUpdate, State
@@ -41,11 +42,18 @@ class Points(NamedTuple):
 
 
 def critique(
-    state: State, *, model: TextModel, max_points: int, max_new_tokens: int
+    state: State,
+    *,
+    model: TextModel,
+    max_points: int,
+    max_new_tokens: int,
+    reserves: Sequence[Reserve] = (),
 ) -> CritiqueUpdate:
     """List at most `max_points` problems of the current answer; an empty list ends the refining."""
     prompt = build_prompt(
-        state, texts.CRITIQUE, {"max_points": str(max_points)}, draft=state["answer"]
+        *(state, texts.CRITIQUE, reserves),
+        whole={"max_points": str(max_points)},
+        draft=state["answer"],
     )
     reply = model.write([prompt], max_new_tokens=max_new_tokens)[0]
     points, critique_format, flaws = parse_points(reply["text"], max_points, reply["prompt"])

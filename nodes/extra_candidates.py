@@ -5,10 +5,9 @@ from typing import Literal
 
 from nodes.choice import first_answer
 from nodes.model import Reply, TextModel
-from nodes.prompting import build_prompt
+from nodes.prompting import answer_prompt
 from nodes.replies import clean
 from nodes.state import Draft, ExtraCandidatesUpdate, State
-from prompts import generate as texts
 
 
 def extra_candidates(
@@ -29,7 +28,7 @@ def extra_candidates(
     if "extract" in kinds and (text := first_answer(state["passages"])):
         candidates.append({"text": text, "reasoning": ""})
     if "baseline" in kinds:
-        prompt = build_prompt({"question": state["question"]}, texts.ANSWER_ALONE)
+        prompt = answer_prompt({"question": state["question"]})
         replies = model.write([prompt], max_new_tokens=max_new_tokens, temperature=temperature)
         candidates.append(
             {"text": clean(replies[0]["text"], replies[0]["prompt"]), "reasoning": ""}

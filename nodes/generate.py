@@ -1,7 +1,9 @@
 """The node generate: it writes one draft, or several to choose from."""
 
-from nodes.model import Prompt, Reply, TextModel
-from nodes.prompting import build_prompt
+from collections.abc import Sequence
+
+from nodes.model import Reply, Reserve, TextModel
+from nodes.prompting import answer_prompt, build_prompt
 from nodes.replies import clean
 from nodes.state import Draft, DraftUpdate, State
 from prompts import generate as texts
@@ -15,6 +17,7 @@ def generate(
     temperature: float,
     max_new_tokens: int,
     cot: bool,
+    reserves: Sequence[Reserve] = (),
 ) -> DraftUpdate:
     """Write `drafts` answers to the question.
 
@@ -23,18 +26,19 @@ def generate(
     """
     thoughts: list[Reply] = []
     reasonings = [""] * drafts
+    prompts = [answer_prompt(state, reserves)] * drafts
     if cot:
         thoughts = model.write(
-            [build_prompt(state, texts.REASON)] * drafts,
+            [build_prompt(state, texts.REASON, reserves)] * drafts,
             max_new_tokens=max_new_tokens,
             temperature=temperature,
         )
         reasonings = [clean(thought["text"], thought["prompt"]) for thought in thoughts]
-    answers = model.write(
-        [_answer_prompt(state, reasoning, cot=cot) for reasoning in reasonings],
-        max_new_tokens=max_new_tokens,
-        temperature=temperature,
-    )
+        prompts = [
+            build_prompt(state, texts.ANSWER_FROM, reserves, reasoning=reasoning)
+            for reasoning in reasonings
+        ]
+    answers = model.write(prompts, max_new_tokens=max_new_tokens, temperature=temperature)
     candidates: list[Draft] = [
         {"text": clean(answer["text"], answer["prompt"]), "reasoning": reasoning}
         for answer, reasoning in zip(answers, reasonings, strict=True)
@@ -55,9 +59,3 @@ def generate(
             }
         ],
     }
-
-
-def _answer_prompt(state: State, reasoning: str, *, cot: bool) -> Prompt:
-    if cot:
-        return build_prompt(state, texts.ANSWER_FROM, reasoning=reasoning)
-    return build_prompt(state, texts.ANSWER if state.get("passages") else texts.ANSWER_ALONE)

@@ -1,13 +1,16 @@
 """The node likelihood: the candidate that the model itself finds most probable is the answer."""
 
+from collections.abc import Sequence
+
 from nodes.choice import all_candidates, choice_update
-from nodes.model import Continuation, LikelihoodModel
-from nodes.prompting import build_prompt
+from nodes.model import Continuation, LikelihoodModel, Reserve
+from nodes.prompting import answer_prompt
 from nodes.state import RerankUpdate, State
-from prompts import generate as texts
 
 
-def likelihood(state: State, *, model: LikelihoodModel, node: str) -> RerankUpdate:
+def likelihood(
+    state: State, *, model: LikelihoodModel, node: str, reserves: Sequence[Reserve] = ()
+) -> RerankUpdate:
     """Choose the candidate with the highest mean log-probability of a token.
 
     Every candidate is scored as an answer to the question with its passages, whatever prompt it was
@@ -16,7 +19,7 @@ def likelihood(state: State, *, model: LikelihoodModel, node: str) -> RerankUpda
     candidate is chosen only if all are empty.
     """
     candidates = all_candidates(state)
-    prompt = build_prompt(state, texts.ANSWER)
+    prompt = answer_prompt(state, reserves)
     likelihoods = model.likelihoods([Continuation(prompt, draft["text"]) for draft in candidates])
     means = [
         float("-inf") if row["mean_logprob"] is None else row["mean_logprob"] for row in likelihoods

@@ -21,17 +21,62 @@ class Quote:
 
 
 @dataclass(frozen=True)
-class Prompt:
-    """A template and its values, not yet joined, so that the model can cut them to its window.
+class Reserve:
+    """The part of the window that a step needs behind the context."""
 
-    The template names its variables; `{passages}` is filled from `passages`. `whole` values are
-    never cut. Passages are cut first, the last one first; then `cuttable` values, the longest first.
+    instruction: str
+    """The step's own part of the prompt, without the texts that it quotes."""
+    text_tokens: int
+    """The largest number of tokens of the texts that it quotes."""
+    reply_tokens: int
+
+    def tokens(self, window: int) -> int:
+        """Return the tokens of texts and reply; the texts take at most half of a window's room."""
+        return self.reply_tokens + min(self.text_tokens, (window - self.reply_tokens) // 2)
+
+
+@dataclass(frozen=True)
+class Context:
+    """The beginning that the prompts of all steps of a question share: question and passages.
+
+    The model cuts the passages once, the last one first, so that each of the steps fits its window.
+    The template has the variables question, boundary and passages.
+    """
+
+    template: PromptTemplate = field(hash=False)
+    question: str
+    boundary: str
+    """The word in the tags."""
+    passages: tuple[Quote, ...] = ()
+    reserves: tuple[Reserve, ...] = ()
+    """The steps that share the context; empty if the prompt is the only one."""
+
+    def render(self) -> str:
+        """Return the whole text."""
+        return self.template.format(
+            question=self.question,
+            boundary=self.boundary,
+            passages="\n".join(f"{quote.heading}\n{quote.text}" for quote in self.passages),
+        )
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A context, and the template and values of a step's own part behind it.
+
+    They are not yet joined, so that the model can cut them to its window: first the passages of the
+    context, then `cuttable` values, the longest first. `whole` values are never cut.
     """
 
     template: PromptTemplate
-    whole: Mapping[str, str]
-    passages: tuple[Quote, ...] = ()
+    whole: Mapping[str, str] = field(default_factory=dict)
     cuttable: Mapping[str, str] = field(default_factory=dict)
+    context: Context | None = None
+
+    def render(self) -> str:
+        """Return the whole text, uncut."""
+        beginning = self.context.render() if self.context else ""
+        return beginning + self.template.format(**self.whole, **self.cuttable)
 
 
 class Reply(TypedDict):
@@ -42,6 +87,8 @@ class Reply(TypedDict):
     prompt: str
     """The text that the model was sent, after cutting, in the model's own chat format."""
     prompt_tokens: int
+    cached_tokens: NotRequired[int]
+    """Tokens at the beginning of the prompt that the engine had read before; absent if it does not say."""
     new_tokens: int
     tokens_estimated: bool
     """Whether the tokens of prompt and reply are estimates from the length of the texts: the model
@@ -70,6 +117,8 @@ class Verdict(TypedDict):
     """Total probability of the options before normalising, in [0, 1]; None without logits."""
     prompt: str
     prompt_tokens: int
+    cached_tokens: NotRequired[int]
+    """As in `Reply`."""
     tokens_estimated: bool
     """As in `Reply`."""
     cut_tokens: int

@@ -1,6 +1,8 @@
 """The node refine: it writes the answer again, with the points of the critique."""
 
-from nodes.model import TextModel
+from collections.abc import Sequence
+
+from nodes.model import Reserve, TextModel
 from nodes.prompting import build_prompt
 from nodes.replies import clean
 from nodes.state import Draft, RefineUpdate, State
@@ -8,14 +10,20 @@ from prompts import refine as texts
 
 
 def refine(
-    state: State, *, model: TextModel, drafts: int, temperature: float, max_new_tokens: int
+    state: State,
+    *,
+    model: TextModel,
+    drafts: int,
+    temperature: float,
+    max_new_tokens: int,
+    reserves: Sequence[Reserve] = (),
 ) -> RefineUpdate:
     """Write `drafts` improved answers.
 
     An empty refinement is replaced by the reviewed answer: losing an answer is no improvement.
     """
     points = "\n".join(f"{number}. {point}" for number, point in enumerate(state["points"], 1))
-    prompt = build_prompt(state, texts.REFINE, points=points, draft=state["answer"])
+    prompt = build_prompt(state, texts.REFINE, reserves, draft=state["answer"], points=points)
     replies = model.write([prompt] * drafts, max_new_tokens=max_new_tokens, temperature=temperature)
     candidates: list[Draft] = [
         {

@@ -1,8 +1,8 @@
 """The prompt of critique: list the problems of a draft."""
 
-from prompts.context import template
+from langchain_core.prompts import PromptTemplate
 
-CRITIQUE = template(
+CRITIQUE = PromptTemplate.from_template(
     """<draft {boundary}>
 {draft}
 </draft {boundary}>
@@ -11,4 +11,4 @@ Review the draft answer as a senior engineer would. List at most {max_points} co
 the worst first, one a line, numbered 1. 2. 3.: wrong facts, code that does not run, parts of the \
 question left open. Do not rewrite the answer. If nothing is wrong, write only: No problems."""
 )
-"""Variables: question, passages, draft, max_points, boundary."""
+"""Variables: draft, max_points, boundary."""

@@ -2,32 +2,24 @@
 
 from langchain_core.prompts import PromptTemplate
 
-from prompts.context import template
-
-ANSWER = template(
-    """
-Answer the question above. Be specific and brief, and give code where it helps. If a passage was \
+ANSWER = PromptTemplate.from_template(
+    """Answer the question above. Be specific and brief, and give code where it helps. If a passage was \
 useful, cite its number, for example [1]. Ignore passages that do not fit."""
 )
-"""Variables: question, passages, boundary."""
+"""No variables."""
 
 ANSWER_ALONE = PromptTemplate.from_template(
-    """<question {boundary}>
-{question}
-</question {boundary}>
-
-Answer the question above. Be specific and brief, and give code where it helps."""
+    """Answer the question above. Be specific and brief, and give code where it helps."""
 )
-"""Variables: question, boundary."""
+"""No variables; for a question without passages."""
 
-REASON = template(
-    """
-Do not answer yet. Think step by step: what causes the behaviour in the question, which passages \
+REASON = PromptTemplate.from_template(
+    """Do not answer yet. Think step by step: what causes the behaviour in the question, which passages \
 fit it and which only look alike, and what follows for the answer."""
 )
-"""Variables: question, passages, boundary."""
+"""No variables."""
 
-ANSWER_FROM = template(
+ANSWER_FROM = PromptTemplate.from_template(
     """<notes {boundary}>
 {reasoning}
 </notes {boundary}>
@@ -35,4 +27,4 @@ ANSWER_FROM = template(
 Answer the question above, using the notes where they are right. Be specific and brief, and give \
 code where it helps. If a passage was useful, cite its number, for example [1]."""
 )
-"""Variables: question, passages, reasoning, boundary."""
+"""Variables: reasoning, boundary."""

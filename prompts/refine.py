@@ -1,8 +1,8 @@
 """The prompt of refine: improve a draft by the points of its critique."""
 
-from prompts.context import template
+from langchain_core.prompts import PromptTemplate
 
-REFINE = template(
+REFINE = PromptTemplate.from_template(
     """<draft {boundary}>
 {draft}
 </draft {boundary}>
@@ -14,4 +14,4 @@ Write the final answer to the question: keep what is right in the draft, mend wh
 rightly finds, and do not mention the draft or the review. Be specific and brief, give code where \
 it helps, and cite useful passages by their number, for example [1]."""
 )
-"""Variables: question, passages, draft, points, boundary."""
+"""Variables: draft, points, boundary."""

@@ -1,10 +1,10 @@
 """The prompt of rerank and accept: choose the better of two answers."""
 
-from prompts.context import template
+from langchain_core.prompts import PromptTemplate
 
 OPTIONS = ("A", "B")
 
-COMPARE = template(
+COMPARE = PromptTemplate.from_template(
     """<answer_a {boundary}>
 {draft_a}
 </answer_a {boundary}>
@@ -14,4 +14,4 @@ COMPARE = template(
 
 Which answer is more correct and more useful to the programmer? Reply with one letter, A or B."""
 )
-"""Variables: question, passages, draft_a, draft_b, boundary."""
+"""Variables: draft_a, draft_b, boundary."""

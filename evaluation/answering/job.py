@@ -9,6 +9,7 @@ import yaml
 
 from dataset import default_dataset
 from evaluation.answering import flags
+from evaluation.answering.prompt_estimate import estimate_prompt_tokens, passage_tokens
 from evaluation.answering.questions import Item, batches, load_items, question_digests
 from evaluation.answering.run_identity import Choices, folder_name, identity_of
 from evaluation.metrics.calibrated_judge import (
@@ -19,11 +20,11 @@ from evaluation.metrics.calibrated_judge import (
 )
 from evaluation.store.identity import digest
 from evaluation.store.journal import RunKey
+from graph.call_plan import texts_per_question
 from graph.config import load_settings
 from graph.models.engines import describe
 from graph.retrieval.corpus import default_corpus
 from graph.schema import Config, EmbedderSpec, ModelSpec, Settings
-from graph.stages import texts_per_question
 from graph.support.errors import ConfigError
 from graph.support.logger import log
 from graph.support.terminal import safe_line
@@ -165,7 +166,26 @@ def description(job: Job) -> str:
         + f"questions: {len(job.items)}\n"
         + f"batches: {len(batches(job.items, job.choices.batch_size))}\n"
         + f"texts to generate: {texts * len(job.items)} at most, each of up to {length} tokens\n"
+        + _prompt_tokens(job)
         + f"verdicts: {len(job.items) if job.choices.judged else 0} of the judge\n"
         + f"folder: {safe_line(str(job.folder))}\n"
         + f"identity: {digest(job.identity)}\n"
+    )
+
+
+def _prompt_tokens(job: Job) -> str:
+    settings, corpus = job.choices.settings, job.choices.corpus
+    if not texts_per_question(settings.config):
+        return ""
+    spec = settings.profile.generator
+    served = describe(spec)
+    tokens = estimate_prompt_tokens(
+        settings.config,
+        [item.question for item in job.items],
+        passage_tokens(corpus) if corpus else 0,
+        served.window if served else spec.window,
+    )
+    return (
+        f"prompt tokens to read: {tokens.whole} if each prompt is read whole, {tokens.shared} if the "
+        "context of a question is read once (estimates)\n"
     )

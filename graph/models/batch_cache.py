@@ -91,7 +91,7 @@ def read_or_run(
     return outcomes
 
 
-_NOT_STORED = ("prompt", "cut_tokens", "seconds", "cached")
+_NOT_STORED = ("prompt", "cut_tokens", "cached_tokens", "seconds", "cached")
 """Fields of a result that belong to the prompt or to one call."""
 
 

@@ -85,7 +85,7 @@ class SchemaWriter:
             )
 
     def _row(self, text: str, grammar: str, max_new_tokens: int) -> _Row | Exception:
-        fitted = self._engine.fit(Prompt(_WHOLE, {"text": text}), max_new_tokens)
+        [fitted] = self._engine.fitter.fit_all([Prompt(_WHOLE, {"text": text})], max_new_tokens)
         return fitted if isinstance(fitted, Exception) else _Row(fitted, grammar)
 
     def _write(

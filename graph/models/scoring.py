@@ -6,13 +6,11 @@ from time import perf_counter
 
 from graph.models.budget import FittedPrompt
 from graph.models.loading import LoadedModel
-from graph.models.verdict import ScoredToken, ScoringPlan, plan_scoring
+from graph.models.verdict import SCORED_TOKENS, ScoredToken, ScoringPlan, plan_scoring
 from nodes.model import Likelihood
 
 _TOKENS_AT_ONCE = 256
 """Tokens that are normalised together: 50 MB of 32-bit numbers for a vocabulary of 50,000."""
-SCORED_TOKENS = 256
-"""Of a longer text only this many first tokens are scored: prompt and text must fit the window."""
 
 
 def likelihoods(loaded: LoadedModel, batch: Sequence[FittedPrompt]) -> list[Likelihood | Exception]:

@@ -229,7 +229,10 @@ def _usage(result: Mapping[str, Any]) -> UsageMetadata | None:
     if result.get("reply"):
         return None
     read, written = result["prompt_tokens"], result.get("new_tokens", 0)
-    return UsageMetadata(input_tokens=read, output_tokens=written, total_tokens=read + written)
+    usage = UsageMetadata(input_tokens=read, output_tokens=written, total_tokens=read + written)
+    if "cached_tokens" in result:
+        usage["input_token_details"] = {"cache_read": result["cached_tokens"]}
+    return usage
 
 
 def _message_id(run: CallbackManagerForLLMRun) -> str:

@@ -2,20 +2,30 @@
 
 import re
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
+from langchain_core.prompts import PromptTemplate
 from langchain_core.retrievers import BaseRetriever
 from pydantic import Field
 
-from nodes.model import Prompt, Reply, Verdict
+from graph.models.verdict import SCORED_TOKENS, TEXT_CHOICE_TOKENS, choice_instruction
+from nodes.model import Context, Prompt, Quote, Reply, Verdict
 from prompts import critique, generate, judge, refine, rerank
 
 
-def render(prompt: Prompt) -> str:
-    """Return a prompt's whole text, uncut."""
-    passages = "\n".join(f"{quote.heading}\n{quote.text}" for quote in prompt.passages)
-    return prompt.template.format(**{**prompt.whole, **prompt.cuttable, "passages": passages})
+def context_of(
+    question: str = "why?", passages: Sequence[str] = (), before: str = "", **fields
+) -> Context:
+    """Return a context with a short template and numbered passages."""
+    return Context(
+        template=PromptTemplate.from_template(before + "{question}\n{passages}\n"),
+        question=question,
+        boundary="",
+        passages=tuple(Quote(f"[{number}]", text) for number, text in enumerate(passages, 1)),
+        **fields,
+    )
 
 
 def reply(text: str, **changes) -> Reply:
@@ -63,19 +73,48 @@ class FakeModel:
     def write(self, prompts, *, max_new_tokens, temperature=0.0):
         replies = []
         for prompt in prompts:
-            self.written.append(render(prompt))
+            self.written.append(prompt.render())
             self.settings.append((max_new_tokens, temperature))
-            replies.append(reply(self.replies.pop(0), prompt=render(prompt)))
+            replies.append(reply(self.replies.pop(0), prompt=prompt.render()))
         return replies
 
     def choose(self, prompts, options):
         verdicts = []
         for prompt in prompts:
-            self.chosen.append(render(prompt))
+            self.chosen.append(prompt.render())
             probabilities = self.verdicts.pop(0)
             assert probabilities is None or set(probabilities) == set(options)
             verdicts.append(verdict(probabilities, *([None] if probabilities is None else [])))
         return verdicts
+
+
+class SentPrompt(NamedTuple):
+    """A prompt as a model would be sent it."""
+
+    prompt: Prompt
+    reply_tokens: int
+    suffix: str = ""
+
+
+class PromptRecorder:
+    """A model of all three kinds that records its prompts; its replies are a function of them."""
+
+    def __init__(self, answer: Callable[[Prompt], str]) -> None:
+        self.answer = answer
+        self.sent: list[SentPrompt] = []
+
+    def write(self, prompts, *, max_new_tokens, temperature=0.0):
+        self.sent += [SentPrompt(prompt, max_new_tokens) for prompt in prompts]
+        return [reply(self.answer(prompt), prompt=prompt.render()) for prompt in prompts]
+
+    def choose(self, prompts, options):
+        suffix = choice_instruction(options)
+        self.sent += [SentPrompt(prompt, TEXT_CHOICE_TOKENS, suffix) for prompt in prompts]
+        return [verdict({"A": 0.4, "B": 0.6}) for _ in prompts]
+
+    def likelihoods(self, continuations):
+        self.sent += [SentPrompt(prompt, SCORED_TOKENS + 1) for prompt, _ in continuations]
+        return [{"mean_logprob": -1.0, "seconds": 0.0} for _ in continuations]
 
 
 class ScriptedEngine:
@@ -90,7 +129,7 @@ class ScriptedEngine:
         self.calls: list[list[str]] = []
 
     def write_all(self, prompts, max_new_tokens, temperature):
-        texts = [render(prompt) for prompt in prompts]
+        texts = [prompt.render() for prompt in prompts]
         self.calls.append(texts)
         outcomes = []
         for text in texts:
@@ -101,7 +140,7 @@ class ScriptedEngine:
         return outcomes
 
     def choose_all(self, prompts, options):
-        texts = [render(prompt) for prompt in prompts]
+        texts = [prompt.render() for prompt in prompts]
         self.calls.append(texts)
         share = 1 / len(options)
         return [verdict(dict.fromkeys(options, share), options[0]) for _ in texts]

@@ -40,7 +40,9 @@ def logprobs(**tokens: float) -> dict:
     return {"content": [{"token": top[0]["token"], "logprob": 0.0, "top_logprobs": top}]}
 
 
-def completion(text: str | None, *, finish="stop", usage=(31, 7), logprobs=None) -> dict:
+def completion(
+    text: str | None, *, finish="stop", usage=(31, 7), logprobs=None, cached=None
+) -> dict:
     document = {
         "id": "1",
         "object": "chat.completion",
@@ -61,6 +63,8 @@ def completion(text: str | None, *, finish="stop", usage=(31, 7), logprobs=None)
             "completion_tokens": usage[1],
             "total_tokens": sum(usage),
         }
+        if cached is not None:
+            document["usage"]["prompt_tokens_details"] = {"cached_tokens": cached}
     return document
 
 

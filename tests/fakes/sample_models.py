@@ -41,7 +41,7 @@ class Engine:
         return [self._write(prompt, index) for index, prompt in enumerate(prompts)]
 
     def _write(self, prompt: Prompt, index: int) -> Reply | Exception:
-        text = _whole(prompt)
+        text = prompt.render()
         chance, number = _chance(text, index), _number(text)
         if number % 97 == 13:
             return RuntimeError("the fake model fails here, as it does for one question in 97")
@@ -52,7 +52,9 @@ class Engine:
         sentences = list(own)
         for sentence in drawn:
             sentences.insert(chance.randint(0, len(sentences)), sentence)
-        cited = " [1]" if prompt.passages and chance.random() < 0.4 else ""
+        cited = (
+            " [1]" if prompt.context and prompt.context.passages and chance.random() < 0.4 else ""
+        )
         if "max_points" in prompt.whole:
             reply = "\n".join(f"{n}. {s}" for n, s in enumerate(drawn[:3], 1))
         else:
@@ -73,7 +75,7 @@ class Engine:
         self, prompts: Sequence[Prompt], options: Sequence[str]
     ) -> list[Verdict | Exception]:
         """Choose for each prompt."""
-        return [_choose(_whole(prompt), index, options) for index, prompt in enumerate(prompts)]
+        return [_choose(prompt.render(), index, options) for index, prompt in enumerate(prompts)]
 
 
 def _choose(text: str, index: int, options: Sequence[str]) -> Verdict:
@@ -149,12 +151,6 @@ def _sentences(text: str) -> list[str]:
     for index, part in enumerate(_CODE.split(text)):
         parts += [part] if index % 2 else _SENTENCE.split(part)
     return [part.strip("\n") for part in parts if part.strip()]
-
-
-def _whole(prompt: Prompt) -> str:
-    passages = "\n".join(f"{quote.heading}\n{quote.text}" for quote in prompt.passages)
-    values = {**prompt.whole, **prompt.cuttable, "passages": passages}
-    return prompt.template.format(**values)
 
 
 def _number(text: str) -> int:

@@ -8,7 +8,7 @@ from langchain_core.prompts import PromptTemplate
 
 from graph.models.engines.huggingface_engine import HuggingFaceEngine
 from graph.models.reply_cache import ReplyCache
-from graph.models.scoring import SCORED_TOKENS
+from graph.models.verdict import SCORED_TOKENS
 from graph.schema import ModelSpec
 from graph.support.errors import ConfigError
 from nodes.model import Continuation, Prompt

@@ -19,13 +19,14 @@ from evaluation.store.journal import Journal
 from graph.build import answering_graph, judged_graph
 from graph.config import config_names, load_settings
 from graph.models import open_models
-from graph.models.budget import fit_prompt
+from graph.models.budget import PromptFitter
 from graph.models.loading import load_model
 from graph.models.reply_cache import ReplyCache
 from graph.support.errors import PromptTooLongError
 from graph.support.storage import cache_folder
-from nodes.model import Prompt, Quote
+from nodes.model import Prompt
 from nodes.state import State
+from tests.fakes.fake_models import context_of
 from tests.fakes.processes import run_python
 from tests.fakes.project_files import ROOT, SAMPLE_CORPUS, SAMPLE_DATASET
 from tests.fakes.records import key_of_items
@@ -100,7 +101,14 @@ def test_eight_questions_through_semantic_are_three_generate_calls(tmp_path, mon
 def test_a_prompt_never_exceeds_the_window_of_the_real_tokenizer():
     settings = load_settings("semantic", "embedded", SHORT)
     loaded = load_model(settings.profile.generator)
-    template = PromptTemplate.from_template("Q: {question}\n{passages}\n{draft}\nDo it {{now}}.")
+    template = PromptTemplate.from_template("{draft}\nDo it {{now}}.")
+    limit, fitted, refused = 400, 0, 0
+    fitter = PromptFitter(
+        window=limit,
+        count=lambda rendered: len(loaded.encode(rendered)),
+        protect=loaded.protect,
+        wrap=loaded.wrap,
+    )
     pick = random.Random(0)
     pieces = [
         "word ",
@@ -114,30 +122,20 @@ def test_a_prompt_never_exceeds_the_window_of_the_real_tokenizer():
         ". ",
         "\n",
     ]
-    limit, fitted, refused = 400, 0, 0
 
     def draw_text(longest):
         return "".join(pick.choices(pieces, k=pick.randint(0, longest)))
 
     for _ in range(500):
         question = draw_text(pick.choice([5, 50, 600]))
+        passages = [draw_text(pick.choice([10, 400])) for _ in range(pick.randint(0, 5))]
         prompt = Prompt(
             template,
-            {"question": question},
-            tuple(
-                Quote(f"[{n}]", draw_text(pick.choice([10, 400])))
-                for n in range(pick.randint(0, 5))
-            ),
-            {"draft": draw_text(pick.choice([10, 300]))},
+            cuttable={"draft": draw_text(pick.choice([10, 300]))},
+            context=context_of(question, passages, before="Q: "),
         )
         try:
-            fitted_prompt = fit_prompt(
-                prompt,
-                limit=limit,
-                count=lambda rendered: len(loaded.encode(rendered)),
-                protect=loaded.protect,
-                wrap=loaded.wrap,
-            )
+            fitted_prompt = fitter.fit(prompt, 0)
         except PromptTooLongError:
             refused += 1
             assert len(loaded.encode(loaded.protect(question))) > limit / 2

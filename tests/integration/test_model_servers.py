@@ -9,7 +9,7 @@ from langchain_core.prompts import PromptTemplate
 from graph.models import open_models
 from graph.models.engines import MAX_RETRIES, WINDOW, describe, openai_server
 from graph.models.engines.openai_engine import OpenAIEngine
-from graph.models.reply_cache import default_cache
+from graph.models.reply_cache import ReplyCache, default_cache
 from graph.schema import EmbedderSpec, ModelSpec, Profile
 from graph.support.errors import ConfigError, EnvironmentFailure, MissingExtraError
 from nodes.model import LikelihoodModel, Prompt
@@ -129,6 +129,22 @@ def test_equal_drafts_have_seeds_of_their_own_that_a_rerun_repeats(server):
     assert len(first[0]) == 4
     assert seeds(1) == first
     assert not seeds(2)[0] & first[0]
+
+
+@pytest.mark.parametrize("cached", [None, 0, 29])
+def test_tokens_that_the_server_had_read_before_are_counted(server, cached, tmp_path):
+    engine = engine_of(server, cache=ReplyCache(tmp_path / "replies.sqlite"))
+    server.answer = lambda body: completion("why", cached=cached)
+    [reply] = engine.write_all([asking()], 9, 0.0)
+    assert reply.get("cached_tokens") == cached
+    # From the cache of replies no token is read.
+    [again] = engine.write_all([asking()], 9, 0.0)
+    assert again["cached"]
+    assert "cached_tokens" not in again
+    server.answer = lambda body: completion("A", cached=cached, logprobs=logprobs(A=-1.0, B=-2.0))
+    [verdict] = engine.choose_all([asking()], ("A", "B"))
+    assert verdict.get("cached_tokens") == cached
+    assert verdict["probabilities"]
 
 
 def test_tokens_that_a_server_does_not_count_are_marked_estimates(server):

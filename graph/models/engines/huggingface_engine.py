@@ -2,20 +2,19 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from hashlib import sha256
 from threading import Lock
 from time import perf_counter
 from typing import TypeVar
 
 from graph.models.batch_cache import BatchCache
-from graph.models.budget import FittedPrompt, fit_prompt
+from graph.models.budget import FittedPrompt, PromptFitter
 from graph.models.loading import LoadedModel, load_model
 from graph.models.memory import run_in_batches, run_or_halve
 from graph.models.reply_cache import ReplyCache
-from graph.models.scoring import SCORED_TOKENS, likelihoods, option_logprobs
-from graph.models.traced_calls import call_of
-from graph.models.verdict import normalise, plan_scoring
+from graph.models.scoring import likelihoods, option_logprobs
+from graph.models.verdict import SCORED_TOKENS, normalise, plan_scoring
 from graph.schema import ModelSpec
 from nodes.model import Continuation, Likelihood, Prompt, Reply, Verdict
 
@@ -50,6 +49,17 @@ class HuggingFaceEngine:
             self._loaded = load_model(self.spec)
         return self._loaded
 
+    @cached_property
+    def fitter(self) -> PromptFitter:
+        """Fits prompts into the window; the first use loads the model."""
+        loaded = self.loaded
+        return PromptFitter(
+            window=loaded.window,
+            count=lambda text: len(loaded.encode(text)),
+            protect=loaded.protect,
+            wrap=loaded.wrap,
+        )
+
     @property
     def commit(self) -> str | None:
         """The commit of the loaded repository; None before it is loaded, and for local models."""
@@ -70,7 +80,7 @@ class HuggingFaceEngine:
         }
         with self._lock:
             return self._in_batches(
-                [self.fit(prompt, max_new_tokens) for prompt in prompts],
+                self.fitter.fit_all(prompts, max_new_tokens),
                 lambda batch, halvings: self._write(batch, halvings, max_new_tokens, temperature),
                 settings,
                 Reply,
@@ -83,7 +93,7 @@ class HuggingFaceEngine:
         with self._lock:
             room = max(len(self.loaded.encode(option)) for option in options) + 1
             return self._in_batches(
-                [self.fit(prompt, room) for prompt in prompts],
+                self.fitter.fit_all(prompts, room),
                 lambda batch, _: self._choose(batch, options),
                 {"options": list(options)},
                 Verdict,
@@ -92,33 +102,18 @@ class HuggingFaceEngine:
     def score_all(self, continuations: Sequence[Continuation]) -> list[Likelihood | Exception]:
         """Compute the likelihood of each text after its prompt, in order."""
         with self._lock:
+            # One token more: the end of the prompt and the start of the text may encode differently
+            # when they are joined.
+            fitted = self.fitter.fit_all([prompt for prompt, _ in continuations], SCORED_TOKENS + 1)
             return self._in_batches(
-                [self._fit_continuation(prompt, text) for prompt, text in continuations],
+                [
+                    row if isinstance(row, Exception) else replace(row, continuation=text)
+                    for row, (_, text) in zip(fitted, continuations, strict=True)
+                ],
                 lambda batch, _: likelihoods(self.loaded, batch),
                 {"scored_tokens": SCORED_TOKENS},
                 Likelihood,
             )
-
-    def _fit_continuation(self, prompt: Prompt, text: str) -> FittedPrompt | Exception:
-        # One token more: the end of the prompt and the start of the text may encode differently
-        # when they are joined.
-        fitted = self.fit(prompt, SCORED_TOKENS + 1)
-        return fitted if isinstance(fitted, Exception) else replace(fitted, continuation=text)
-
-    def fit(self, prompt: Prompt, new_tokens: int) -> FittedPrompt | Exception:
-        """Render a prompt that leaves `new_tokens` of the window; return the error if none fits."""
-        loaded = self.loaded
-        try:
-            fitted = fit_prompt(
-                prompt,
-                limit=loaded.window - new_tokens,
-                count=lambda text: len(loaded.encode(text)),
-                protect=loaded.protect,
-                wrap=loaded.wrap,
-            )
-            return replace(fitted, call=call_of(prompt))
-        except Exception as error:  # only this prompt's question fails, and records the error
-            return error
 
     def _in_batches(
         self,

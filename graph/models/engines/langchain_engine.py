@@ -22,16 +22,15 @@ from graph.models.engines.chat_models import (
     with_settings,
 )
 from graph.models.engines.request_engine import (
-    TEXT_CHOICE_TOKENS,
     Requests,
-    choice_instruction,
-    fit,
     only_generation,
     reply_of,
+    request_fitter,
     request_seed,
     text_verdict,
 )
 from graph.models.reply_cache import ReplyCache
+from graph.models.verdict import TEXT_CHOICE_TOKENS, choice_instruction
 from graph.schema import ModelSpec
 from graph.support.environment import is_environment
 from nodes.model import Prompt, Reply, Verdict
@@ -54,7 +53,7 @@ class LangChainEngine:
         self._model = uncached(model)
         self.name = f"{type(model).__name__}:{id(self._model)}"
         self.batches = not isinstance(model, BaseChatModel)
-        self._window = window or own_window(model, "build_graph(window=...)")
+        self._fitter = request_fitter(window or own_window(model, "build_graph(window=...)"))
         self._fixed = frozenset(model.model_fields_set)
         self._stop: tuple[str, ...] = ()
         self._seed = 0
@@ -83,7 +82,7 @@ class LangChainEngine:
         self, prompts: Sequence[Prompt], max_new_tokens: int, temperature: float
     ) -> list[Reply | Exception]:
         """Write a reply to each prompt, in order."""
-        fitted = [fit(prompt, self._window - max_new_tokens) for prompt in prompts]
+        fitted = self._fitter.fit_all(prompts, max_new_tokens)
         if self.batches:
             return _run_together(fitted, lambda rows: _write(self._model, rows))
         return self._write_each(fitted, max_new_tokens, temperature)
@@ -92,9 +91,7 @@ class LangChainEngine:
         self, prompts: Sequence[Prompt], options: Sequence[str]
     ) -> list[Verdict | Exception]:
         """Choose one of the options for each prompt, in order; any other reply is unscored."""
-        instruction = choice_instruction(options)
-        limit = self._window - TEXT_CHOICE_TOKENS
-        fitted = [fit(prompt, limit, instruction) for prompt in prompts]
+        fitted = self._fitter.fit_all(prompts, TEXT_CHOICE_TOKENS, choice_instruction(options))
         if self.batches:
             replies = _run_together(fitted, lambda rows: _write(self._model, rows))
         else:

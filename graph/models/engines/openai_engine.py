@@ -6,9 +6,10 @@ other.
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
-from graph.models.budget import FittedPrompt
+from graph.models.budget import FittedPrompt, PromptFitter
 from graph.models.engines import ServedModel
 from graph.models.engines.openai_server import (
     Completion,
@@ -19,11 +20,9 @@ from graph.models.engines.openai_server import (
     served_model,
 )
 from graph.models.engines.request_engine import (
-    TEXT_CHOICE_TOKENS,
     Requests,
-    choice_instruction,
-    fit,
     reply_of,
+    request_fitter,
     request_seed,
     text_verdict,
     verdict_of,
@@ -37,7 +36,7 @@ from graph.models.engines.server_verdicts import (
     schema_settings,
 )
 from graph.models.reply_cache import ReplyCache
-from graph.models.verdict import normalise
+from graph.models.verdict import TEXT_CHOICE_TOKENS, choice_instruction, normalise
 from graph.schema import ModelSpec
 from graph.support.environment import failure_of, is_of_question
 from graph.support.errors import EnvironmentFailure
@@ -61,6 +60,10 @@ class OpenAIEngine:
         """What the server says of the model."""
         return served_model(self.spec)
 
+    @cached_property
+    def _fitter(self) -> PromptFitter:
+        return request_fitter(self.served.window)
+
     def _identity(self) -> dict[str, object]:
         return {"engine": "openai", "stop": list(self.spec.stop), **self.served.identity}
 
@@ -68,7 +71,6 @@ class OpenAIEngine:
         self, prompts: Sequence[Prompt], max_new_tokens: int, temperature: float
     ) -> list[Reply | Exception]:
         """Write a reply to each prompt, in order."""
-        limit = self.served.window - max_new_tokens
 
         def write(row: FittedPrompt, number: int) -> Reply:
             return self._reply(row, number, max_new_tokens, {"temperature": temperature})
@@ -78,7 +80,7 @@ class OpenAIEngine:
             "temperature": temperature,
             "seed": self._seed if temperature else None,
         }
-        fitted = [fit(prompt, limit) for prompt in prompts]
+        fitted = self._fitter.fit_all(prompts, max_new_tokens)
         return self._requests.run_all(fitted, write, settings, Reply)
 
     def choose_all(
@@ -91,10 +93,9 @@ class OpenAIEngine:
             choose, instruction, room = self._choose_by_logprobs, "", 1
         elif way != "JSON schema":
             choose, room = self._choose_by_text, TEXT_CHOICE_TOKENS
-        limit = self.served.window - room
         settings = {"options": list(options), "verdicts": choose.__name__}
         return self._requests.run_all(
-            [fit(prompt, limit, instruction) for prompt in prompts],
+            self._fitter.fit_all(prompts, room, instruction),
             lambda row, number: choose(row, number, options),
             settings,
             Verdict,

@@ -17,8 +17,6 @@ from langchain_core.prompt_values import StringPromptValue
 
 from graph.models.engines import MAX_RETRIES, WINDOW, ServedModel, VerdictWay
 from graph.models.engines.request_engine import (
-    TEXT_CHOICE_TOKENS,
-    choice_instruction,
     only_generation,
 )
 from graph.models.engines.server_verdicts import (
@@ -28,6 +26,7 @@ from graph.models.engines.server_verdicts import (
     parse_constrained,
     schema_settings,
 )
+from graph.models.verdict import TEXT_CHOICE_TOKENS, choice_instruction
 from graph.schema import ModelSpec
 from graph.support.environment import status_code
 from graph.support.errors import ConfigError, MissingExtraError

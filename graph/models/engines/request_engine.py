@@ -6,25 +6,21 @@ Such a model has no tokenizer here, so that a prompt is cut to the window by est
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from hashlib import sha256
 from typing import Any, TypeVar
 
 from langchain_core.outputs import Generation
 
 from graph.models.batch_cache import read_or_run
-from graph.models.budget import FittedPrompt, fit_prompt
+from graph.models.budget import FittedPrompt, PromptFitter
 from graph.models.engines.request_pool import RequestPool
-from graph.models.engines.token_usage import estimate_tokens, reported_usage
+from graph.models.engines.token_usage import Usage, estimate_tokens, reported_usage
 from graph.models.reply_cache import ReplyCache
-from graph.models.traced_calls import call_of
 from graph.models.verdict import parse_choice
 from graph.support.errors import EnvironmentFailure
 from graph.support.text import without_surrogates
-from nodes.model import Prompt, Reply, Verdict
+from nodes.model import Reply, Verdict
 
-TEXT_CHOICE_TOKENS = 16
-"""Tokens of a reply in text that names an option."""
 _CONTROL_TOKEN = re.compile(
     r"(<)(\|[^|<>\n]{1,40}\|>|\uff5c[^\uff5c\n]{1,40}\uff5c>|<?/?SYS>>|(?:start|end)_of_turn>|/?s>|[be]os>)"
     r"|(\[)(/?INST\])"
@@ -108,24 +104,9 @@ def _broken(match: re.Match[str]) -> str:
     return f"{match[1] or match[3]} {match[2] or match[4]}"
 
 
-def fit(prompt: Prompt, limit: int, suffix: str = "") -> FittedPrompt | Exception:
-    """Render a prompt in at most `limit` estimated tokens; return the error if it does not fit."""
-    try:
-        fitted = fit_prompt(
-            prompt,
-            limit=limit,
-            count=estimate_tokens,
-            protect=protect,
-            wrap=lambda text: text + suffix,
-        )
-        return replace(fitted, call=call_of(prompt))
-    except Exception as error:  # only this prompt's question fails, and records the error
-        return error
-
-
-def choice_instruction(options: Sequence[str]) -> str:
-    """Return the end of a prompt whose reply is read as text."""
-    return f"\n\nReply with exactly one of these and nothing else: {', '.join(options)}"
+def request_fitter(window: int) -> PromptFitter:
+    """Return the fitter of a model whose tokens are estimated; its server wraps the prompts."""
+    return PromptFitter(window=window, count=estimate_tokens, protect=protect)
 
 
 def only_generation(generations: Sequence[Generation]) -> Generation:
@@ -144,12 +125,12 @@ def reply_of(
 ) -> Reply:
     """Return a generation as a reply, with the reported tokens or else estimates."""
     usage = reported_usage(generation, of_call)
-    prompt_tokens, new_tokens = usage or (row.tokens, estimate_tokens(generation.text))
-    return {
+    tokens = usage or Usage(row.tokens, estimate_tokens(generation.text))
+    reply: Reply = {
         "text": generation.text,
         "prompt": row.text,
-        "prompt_tokens": prompt_tokens,
-        "new_tokens": new_tokens,
+        "prompt_tokens": tokens.prompt_tokens,
+        "new_tokens": tokens.new_tokens,
         "cut_tokens": row.cut_tokens,
         "cut_tokens_estimated": True,
         "tokens_estimated": usage is None,
@@ -157,11 +138,14 @@ def reply_of(
         "halvings": 0,
         "cached": False,
     }
+    if tokens.cached_tokens is not None:
+        reply["cached_tokens"] = tokens.cached_tokens
+    return reply
 
 
 def verdict_of(reply: Reply, choice: str | None) -> Verdict:
     """Return the choice of a reply in text as a verdict without probabilities."""
-    return {
+    verdict: Verdict = {
         "choice": choice,
         "probabilities": None,
         "mass": None,
@@ -174,6 +158,9 @@ def verdict_of(reply: Reply, choice: str | None) -> Verdict:
         "seconds": reply["seconds"],
         "cached": False,
     }
+    if "cached_tokens" in reply:
+        verdict["cached_tokens"] = reply["cached_tokens"]
+    return verdict
 
 
 def text_verdict(reply: Reply, options: Sequence[str]) -> Verdict:

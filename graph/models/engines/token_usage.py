@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from langchain_core.outputs import Generation
 
@@ -20,9 +20,21 @@ _USAGE_NAMES = (
 In lower case and without underscores: some write `inputTokens`.
 """
 _USAGE_REPORTS = ("usage_metadata", "usageMetadata", "token_usage", "usage", "token_count")
+_DETAIL_REPORTS = ("inputtokendetails", "inputtokensdetails", "prompttokensdetails")
+_CACHED_NAMES = ("cacheread", "cachedtokens")
+"""Names, in such a report on the tokens of a prompt, of those that the server had read before."""
 _DIGITS = re.compile(r"[0-9]{1,15}")
 _BYTES_A_TOKEN = 3
 """The assumed length of a token; real ones are longer on average, so that no prompt is too long."""
+
+
+class Usage(NamedTuple):
+    """The tokens of a call, as the model reports them."""
+
+    prompt_tokens: int
+    new_tokens: int
+    cached_tokens: int | None = None
+    """Tokens of the prompt that had been read before; None if the model does not say."""
 
 
 def estimate_tokens(text: str) -> int:
@@ -30,9 +42,7 @@ def estimate_tokens(text: str) -> int:
     return -(-len(text.encode("utf-8", "replace")) // _BYTES_A_TOKEN)
 
 
-def reported_usage(
-    generation: Generation, of_call: Mapping[str, Any] | None
-) -> tuple[int, int] | None:
+def reported_usage(generation: Generation, of_call: Mapping[str, Any] | None) -> Usage | None:
     """Return the tokens of prompt and reply as the model reports them; None if it does not.
 
     Args:
@@ -54,16 +64,32 @@ def reported_usage(
     return None
 
 
-def _counts(report: object) -> tuple[int, int] | None:
-    if not isinstance(report, Mapping):
-        return None
-    counts = {str(name).replace("_", "").lower(): _count(value) for name, value in report.items()}
+def _counts(report: object) -> Usage | None:
+    values = _by_plain_name(report)
+    counts = {name: _count(value) for name, value in values.items()}
     for prompt_name, reply_name in _USAGE_NAMES:
         prompt_tokens, new_tokens = counts.get(prompt_name), counts.get(reply_name)
         # A server that does not count may report 0: no prompt is empty.
         if prompt_tokens and new_tokens is not None:
-            return prompt_tokens, new_tokens
+            return Usage(prompt_tokens, new_tokens, _cached_tokens(values, prompt_tokens))
     return None
+
+
+def _cached_tokens(values: Mapping[str, object], prompt_tokens: int) -> int | None:
+    for report in _DETAIL_REPORTS:
+        details = _by_plain_name(values.get(report))
+        for name in _CACHED_NAMES:
+            count = _count(details.get(name))
+            if count is not None and count <= prompt_tokens:
+                return count
+    return None
+
+
+def _by_plain_name(report: object) -> dict[str, object]:
+    """Return the values of a report by their names in lower case without underscores."""
+    if not isinstance(report, Mapping):
+        return {}
+    return {str(name).replace("_", "").lower(): value for name, value in report.items()}
 
 
 def _count(value: object) -> int | None:

@@ -15,8 +15,8 @@ from evaluation.answering.loop import answer_batch
 from evaluation.calibration import known_judges
 from evaluation.commands import eval_command as cli
 from evaluation.store.recorded_run import read_run
+from graph.call_plan import texts_per_question
 from graph.config import config_names, load_settings
-from graph.stages import texts_per_question
 from graph.support import terminal
 from graph.support.errors import ConfigError, OpenCoderError
 from tests.fakes.corpora import SUBJECTS, row, small_corpus, write_corpus
@@ -139,6 +139,9 @@ def test_a_dry_run_says_what_would_run_and_what_it_would_cost(evaluate, here):
     assert (plan["questions"], plan["batches"]) == (5, 3)
     # Reasoning, draft, critique, refinement.
     assert plan["texts to generate"] == "20 at most, each of up to 77 tokens"
+    whole, shared = map(int, re.findall(r"\d+", plan["prompt tokens to read"]))
+    assert 4 * 5 * 100 < 1.5 * shared < whole
+    assert plan["prompt tokens to read"].endswith("(estimates)")
     assert plan["verdicts"] == "5 of the judge"
     assert plan["folder"].startswith("runs/keyword_cot-embedded-questions-")
     assert plan["folder"].endswith(plan["identity"][:12])

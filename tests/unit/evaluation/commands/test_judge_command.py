@@ -20,7 +20,7 @@ from graph.models.batching import ScoringModel
 from graph.models.lockstep import Lockstep
 from graph.support.errors import ConfigError, PromptTooLongError
 from tests.fakes.command_lines import evaluation_document, run_evaluation
-from tests.fakes.fake_models import ScriptedEngine, render, section, verdict
+from tests.fakes.fake_models import ScriptedEngine, section, verdict
 from tests.fakes.records import failed, record
 from tests.fakes.run_folders import key_of_run, make_run
 
@@ -33,7 +33,7 @@ class GradingEngine(ScriptedEngine):
         self.special = special or {}
 
     def choose_all(self, prompts, options):
-        answers = [section(render(prompt), "answer") for prompt in prompts]
+        answers = [section(prompt.render(), "answer") for prompt in prompts]
         self.calls.append(answers)
         return [self._outcome(answer, options) for answer in answers]
 

@@ -1,20 +1,20 @@
 """The token budget: a prompt always fits, its fixed parts stay whole, and cut tokens are counted."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 from langchain_core.prompts import PromptTemplate
 
-from graph.models.budget import CUT_MARK, FittedPrompt, fit_prompt, units
+from graph.models.budget import CUT_MARK, FittedPrompt, PromptFitter, units
 from graph.support.errors import PromptTooLongError
-from nodes.model import Prompt, Quote
-from tests.fakes.fake_models import TEMPLATES, section, step_of
+from nodes.model import Prompt, Reserve
+from prompts.context import CONTEXT
+from tests.fakes.fake_models import TEMPLATES, context_of, section, step_of
 
-TEMPLATE = PromptTemplate.from_template(
-    "Quoted text.\n{question}\n{passages}\nDraft:\n{draft}\nReview:\n{points}\nWrite the answer."
-)
+TEMPLATE = PromptTemplate.from_template("Draft:\n{draft}\nReview:\n{points}\nWrite the answer.")
 INSTRUCTION = "\nWrite the answer.<end>"
 
 
@@ -35,25 +35,32 @@ def wrap(text: str) -> str:
 
 
 def fitted(prompt: Prompt, limit: int, count=words) -> FittedPrompt:
-    return fit_prompt(prompt, limit=limit, count=count, protect=lone, wrap=wrap)
+    return fitter_of(limit, count).fit(prompt, 0)
 
 
-def prompt_of(question="why?", passages=(), draft="", points="") -> Prompt:
-    quotes = tuple(Quote(f"== passage {number}", text) for number, text in enumerate(passages, 1))
-    return Prompt(TEMPLATE, {"question": question}, quotes, {"draft": draft, "points": points})
+def fitter_of(window: int, count=words) -> PromptFitter:
+    return PromptFitter(window=window, count=count, protect=lone, wrap=wrap)
+
+
+def prompt_of(question="why?", passages=(), draft="", points="", reserves=()) -> Prompt:
+    context = context_of(question, passages, before="Quoted text.\n", reserves=tuple(reserves))
+    return Prompt(TEMPLATE, {}, {"draft": draft, "points": points}, context)
 
 
 def rendered(prompt: Prompt) -> str:
-    quotes = "\n".join(f"{lone(q.heading)}\n{lone(q.text)}" for q in prompt.passages)
-    values = {name: lone(value) for name, value in {**prompt.whole, **prompt.cuttable}.items()}
-    return wrap(prompt.template.format(**values, passages=quotes))
+    context = prompt.context
+    quotes = "\n".join(f"{lone(q.heading)}\n{lone(q.text)}" for q in context.passages)
+    beginning = context.template.format(question=lone(context.question), passages=quotes)
+    values = {name: lone(value) for name, value in prompt.cuttable.items()}
+    return wrap(beginning + prompt.template.format(**values))
 
 
 def least(prompt: Prompt, count=words) -> int:
     """Count the tokens of the shortest cut: no passages and empty drafts."""
     nothing = dict.fromkeys(prompt.cuttable, "")
+    context = replace(prompt.context, passages=())
     return min(
-        count(rendered(Prompt(prompt.template, prompt.whole, (), drafts)))
+        count(rendered(replace(prompt, cuttable=drafts, context=context)))
         for drafts in (prompt.cuttable, nothing)
     )
 
@@ -105,16 +112,16 @@ def test_a_prompt_that_fits_is_sent_as_it_is():
 def test_the_last_passage_loses_its_last_sentence_first():
     prompt = prompt_of(passages=["One one. Two two.", "Three three. Four four."], draft="a draft")
     result = fitted(prompt, words(rendered(prompt)) - 1)
-    assert f"== passage 2\nThree three. {CUT_MARK}\n" in result.text
-    assert "== passage 1\nOne one. Two two.\n" in result.text
+    assert f"[2]\nThree three. {CUT_MARK}\n" in result.text
+    assert "[1]\nOne one. Two two.\n" in result.text
     assert result.cut_tokens == 1
 
 
 def test_a_passage_of_which_nothing_is_left_loses_its_heading():
     prompt = prompt_of(passages=["One one. Two two.", "Three three three. Four four."])
     result = fitted(prompt, words(rendered(prompt)) - 5)
-    assert "passage 2" not in result.text
-    assert "== passage 1\nOne one. Two two.\n" in result.text
+    assert "[2]" not in result.text
+    assert "[1]\nOne one. Two two.\n" in result.text
 
 
 def test_a_code_block_is_kept_whole_or_not_at_all():
@@ -135,7 +142,7 @@ def test_drafts_are_whole_while_a_passage_is_left():
     for limit in range(least(prompt), words(rendered(prompt))):
         text = fitted(prompt, limit).text
         whole = "Draft:\nline a\nline b\nReview:\n1. wrong\n" in text
-        assert whole or "passage" not in text
+        assert whole or "[1]" not in text
 
 
 def test_the_longest_draft_is_cut_first_by_whole_lines():
@@ -215,15 +222,107 @@ def test_a_million_characters_are_cut_with_few_counts():
 def test_each_steps_prompt_keeps_question_and_instruction_whatever_else_it_holds(step):
     template = TEMPLATES[step]
     lines = "".join(f"line {number} of a long text\n" for number in range(300))
-    whole = {"question": "why does it hang?", "max_points": "5", "boundary": "garden"}
-    cuttable = dict.fromkeys({*template.input_variables} - {*whole, "passages"}, lines)
-    quotes = tuple(Quote(f"[{number}]", "Long. " * 5_000) for number in range(5))
-    prompt = Prompt(template, whole, quotes, cuttable)
-    result = fit_prompt(prompt, limit=400, count=words, protect=str, wrap=str)
+    whole = {"max_points": "5", "boundary": "garden"}
+    if "question" in template.input_variables:
+        whole["question"] = "why does it hang?"
+    context = replace(
+        context_of("why does it hang?", ["Long. " * 5_000] * 5),
+        template=CONTEXT,
+        boundary="lemon",
+    )
+    cuttable = dict.fromkeys({*template.input_variables} - {*whole}, lines)
+    prompt = Prompt(template, whole, cuttable, None if "question" in whole else context)
+    result = PromptFitter(window=400, count=words).fit(prompt, 0)
     assert result.tokens <= 400
     assert step_of(result.text) == step
     assert section(result.text, "question") == "why does it hang?"
-    assert result.text.count(CUT_MARK) == (len(cuttable) or "passages" in template.template)
+    assert result.text.count(CUT_MARK) == (len(cuttable) or 1)
+
+
+# --- one context for several steps
+
+NOTES = Reserve("Think.", 0, 30)
+REVIEW = Reserve("Draft:\n\nReview:\n\nWrite the answer.", 60, 30)
+SENTENCES = "".join(f"Sentence number {number}. " for number in range(100))
+
+
+def step_prompt(instruction: str, reserves, passages=(SENTENCES,), **fields) -> Prompt:
+    context = context_of("why?", list(passages), reserves=tuple(reserves))
+    return Prompt(PromptTemplate.from_template(instruction), context=context, **fields)
+
+
+def test_all_steps_begin_with_a_context_that_leaves_room_for_the_longest():
+    fitter = fitter_of(200)
+    notes = fitter.fit(step_prompt("Think.", [NOTES, REVIEW]), 30)
+    draft = "".join(f"line {number}\n" for number in range(30))
+    review = step_prompt(
+        TEMPLATE.template, [NOTES, REVIEW], cuttable={"draft": draft, "points": ""}
+    )
+    reviewed = fitter.fit(review, 30)
+    context = notes.text.removesuffix("Think.<end>")
+    assert reviewed.text == f"{context}Draft:\n{draft}\nReview:\n\nWrite the answer.<end>"
+    # The next sentence has four words.
+    assert 200 - 4 < words(context + REVIEW.instruction) + 60 + 30 <= 200
+    assert notes.cut_tokens == reviewed.cut_tokens > 150
+
+
+def test_texts_longer_than_their_reserve_are_cut_and_not_the_context():
+    fitter = fitter_of(200)
+    notes = fitter.fit(step_prompt("Think.", [NOTES, REVIEW]), 30)
+    lines = "".join(f"line {number}\n" for number in range(200))
+    review = step_prompt(
+        TEMPLATE.template, [NOTES, REVIEW], cuttable={"draft": lines, "points": "x"}
+    )
+    reviewed = fitter.fit(review, 30)
+    assert reviewed.text.startswith(notes.text.removesuffix("Think.<end>"))
+    assert 200 - 30 - 2 <= reviewed.tokens <= 200 - 30
+    assert f"{CUT_MARK}\nReview:\nx\n" in reviewed.text
+
+
+def test_the_texts_of_a_step_take_at_most_half_of_the_room():
+    long = Reserve("Write.", 10_000, 30)
+    fitted = fitter_of(230).fit(step_prompt("Write.", [long]), 30)
+    assert 100 - 4 < fitted.tokens <= 100
+    assert [Reserve("", texts, 30).tokens(230) for texts in (0, 99, 100, 101)] == [
+        *(30, 129, 130, 130)
+    ]
+
+
+def test_a_question_that_leaves_no_room_for_the_texts_loses_the_passages_in_all_steps():
+    reserves = [NOTES, REVIEW]
+    fitter = fitter_of(200)
+    texts = []
+    for instruction in ("Think.", "Draft:\n{draft}\nReview:\n\nWrite the answer."):
+        prompt = step_prompt(instruction, reserves, ["One. Two."])
+        context = replace(prompt.context, question="word " * 110)
+        cuttable = {"draft": "a draft"} if "{draft}" in instruction else {}
+        texts.append(fitter.fit(replace(prompt, context=context, cuttable=cuttable), 30).text)
+    assert not any("[1]" in text for text in texts)
+    assert "a draft" in texts[1]
+
+
+def test_a_context_is_cut_once_for_all_of_its_steps():
+    counted = []
+
+    def count(text: str) -> int:
+        counted.append(text)
+        return words(text)
+
+    fitter = fitter_of(200, count)
+    fitter.fit(step_prompt("Think.", [NOTES, REVIEW]), 30)
+    first = len(counted)
+    for instruction in ("Think.", "Answer.", "Think again."):
+        fitter.fit(step_prompt(instruction, [NOTES, REVIEW]), 30)
+    assert len(counted) == first + 3
+    fitter.fit(step_prompt("Think.", [NOTES]), 30)
+    assert len(counted) > first + 6
+
+
+def test_a_suffix_is_the_end_of_the_step_and_does_not_change_the_context():
+    fitter = fitter_of(200)
+    plain = fitter.fit(step_prompt("Choose.", [NOTES, REVIEW]), 30).text
+    suffixed = fitter.fit(step_prompt("Choose.", [NOTES, REVIEW]), 16, "\n\nReply A or B").text
+    assert suffixed == plain.replace("Choose.", "Choose.\n\nReply A or B")
 
 
 # --- properties
@@ -263,8 +362,9 @@ def test_any_prompt_fits_with_question_and_instruction_whole_or_is_an_error(prom
         return
     event("cut" if result.cut_tokens else "whole")
     assert count(result.text) == result.tokens <= limit
-    assert result.cut_tokens == most - result.tokens
-    question = lone(prompt.whole["question"])
+    # A part that ends within a token of two bytes is rounded up.
+    assert abs(result.cut_tokens - (most - result.tokens)) <= 1
+    question = lone(prompt.context.question)
     assert result.text.startswith(f"<start> Quoted text.\n{question}\n")
     assert result.text.endswith(INSTRUCTION)
     assert (result.text == whole) or most > limit
@@ -303,7 +403,7 @@ def test_passages_lose_whole_units_from_the_end_and_no_more_than_needed(passages
     assert "Draft:\nline a\nline b\nReview:\n1. wrong\n" in result.text
     if not all(is_left):
         following = everything[sum(is_left)]
-        heading_and_mark = words("== passage 1") + words(CUT_MARK)
+        heading_and_mark = words("[1]") + words(CUT_MARK)
         assert result.tokens + words(following) + heading_and_mark > limit
 
 
@@ -315,6 +415,6 @@ def test_a_draft_is_cut_only_when_no_passage_is_left(prompt, share, count):
     drafts = (
         f"\nDraft:\n{lone(prompt.cuttable['draft'])}\nReview:\n{lone(prompt.cuttable['points'])}\n"
     )
-    question = lone(prompt.whole["question"])
+    question = lone(prompt.context.question)
     if drafts not in result.text:
         assert result.text.startswith(f"<start> Quoted text.\n{question}\n\nDraft:\n")

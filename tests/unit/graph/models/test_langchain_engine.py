@@ -20,8 +20,8 @@ from graph.models.engines.langchain_engine import LangChainEngine
 from graph.models.pipeline import BatchedPipeline
 from graph.narration import _headline
 from graph.support.errors import ConfigError, EnvironmentFailure, PromptTooLongError
-from nodes.model import Prompt, Quote
-from tests.fakes.fake_models import FakeModel, FakeRetriever, documents
+from nodes.model import Prompt
+from tests.fakes.fake_models import FakeModel, FakeRetriever, context_of, documents
 from tests.fakes.fake_models import reply as plain_reply
 
 TEMPLATE = PromptTemplate.from_template("{question}")
@@ -192,6 +192,37 @@ def test_the_counts_that_a_chat_model_reports_are_used_and_others_are_marked(fie
     assert counts(chat_reply(**fields)) == [expected]
 
 
+def raw(**details):
+    """Return the report of a server, as OpenAI's interface has it."""
+    tokens = {"prompt_tokens": 31, "completion_tokens": 14, "prompt_tokens_details": details}
+    return {"response_metadata": {"token_usage": tokens}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "cached"),
+    [
+        ({"usage_metadata": {**usage(31, 14), "input_token_details": {"cache_read": 29}}}, 29),
+        ({"usage_metadata": {**usage(31, 14), "input_token_details": {"cache_read": 0}}}, 0),
+        (raw(cached_tokens=29), 29),
+        (raw(audio_tokens=1, cached_tokens="29"), 29),
+        (raw(cached_tokens=31.0), 31),
+        ({"response_metadata": {"usage": {**usage(31, 14), "inputTokensDetails": {"cachedTokens": 3}}}}, 3),
+        # No prompt has more tokens in the cache than it has, or fewer than none.
+        *((raw(cached_tokens=value), None) for value in (32, -1, None, True, 1.5, "x", [3])),
+        (raw(), None),
+        ({"response_metadata": {"token_usage": {**raw()["response_metadata"]["token_usage"], "prompt_tokens_details": 5}}}, None),
+        ({"usage_metadata": usage(31, 14)}, None),
+        ({}, None),
+    ],
+)  # fmt: skip
+def test_tokens_that_were_read_before_are_counted_where_the_model_says_so(fields, cached):
+    [reply] = LangChainEngine(chat_reply(**fields)).write_all([asking("first?")], 9, 0.0)
+    [verdict] = LangChainEngine(chat_reply("A", **fields)).choose_all([asking("?")], ("A", "B"))
+    for call in (reply, verdict):
+        assert call.get("cached_tokens") == cached
+        assert ("cached_tokens" in call) == (cached is not None)
+
+
 class ReportingLLM(LLM):
     info: dict | None = None
     output: dict | None = None
@@ -245,8 +276,8 @@ def test_a_narrated_step_marks_estimates():
 
 @pytest.mark.parametrize("fields", [{}, {"usage_metadata": usage(31, 14)}])
 def test_tokens_that_were_cut_are_always_marked_as_an_estimate(fields):
-    template = PromptTemplate.from_template("{question}{passages}")
-    prompt = Prompt(template, {"question": "why?"}, (Quote("[1]", "A sentence. " * 300),))
+    context = context_of("why?", ["A sentence. " * 300])
+    prompt = Prompt(PromptTemplate.from_template("Answer."), context=context)
     [reply] = LangChainEngine(chat_reply(**fields), window=400).write_all([prompt], 9, 0.0)
     headline = _headline({"node": "generate", "replies": [reply]})
     assert f"|  ~{reply['cut_tokens']} tokens cut to fit" in headline

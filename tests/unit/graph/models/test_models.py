@@ -28,14 +28,14 @@ from graph.models.loading import (
 )
 from graph.models.lockstep import Lockstep
 from graph.models.reply_cache import ReplyCache
-from graph.models.scoring import SCORED_TOKENS
+from graph.models.verdict import SCORED_TOKENS
 from graph.schema import ModelSpec
 from graph.support.errors import ConfigError, PromptTooLongError
-from nodes.model import Prompt, Quote
-from tests.fakes.fake_models import FakeModel, ScriptedEngine
+from nodes.model import Continuation, Prompt
+from tests.fakes.fake_models import FakeModel, ScriptedEngine, context_of
 
 TEMPLATE = PromptTemplate.from_template("{question}")
-WITH_PASSAGES = PromptTemplate.from_template("{question}\n{passages}\nAnswer.")
+ANSWER = PromptTemplate.from_template("Answer.")
 
 
 def asking(question: str) -> Prompt:
@@ -226,8 +226,7 @@ def test_a_langchain_model_is_not_called_when_no_prompt_fits():
 
 def test_passages_are_cut_to_a_langchain_models_window():
     model = RecordingLLM(responses=["one"])
-    quote = Quote("[1]", "A sentence here. " * 100)
-    prompt = Prompt(WITH_PASSAGES, {"question": "why?"}, (quote,))
+    prompt = Prompt(ANSWER, context=context_of("why?", ["A sentence here. " * 100]))
     reply = LangChainEngine(model, window=120).write_all([prompt], 20, 0.0)[0]
     assert reply["prompt_tokens"] <= 100
     assert reply["cut_tokens"] > 400
@@ -325,8 +324,7 @@ def test_settings_reach_the_pipeline_as_they_are():
 
 
 def test_a_prompt_leaves_room_for_the_reply():
-    quote = Quote("[1]", "A sentence here. " * 20)
-    prompt = Prompt(WITH_PASSAGES, {"question": "why?"}, (quote,))
+    prompt = Prompt(ANSWER, context=context_of("why?", ["A sentence here. " * 20]))
     reply = engine_with(window=100).write_all([prompt], 40, 0.0)[0]
     assert reply["prompt_tokens"] == len(reply["prompt"]) + 1 <= 60
     assert reply["prompt"].endswith("Answer.")
@@ -663,10 +661,12 @@ def test_the_seed_is_part_of_sampled_replies_alone():
 
 
 def test_a_draft_is_scored_with_room_for_all_its_tokens():
-    engine, rooms = HuggingFaceEngine(load_profile("embedded").generator), []
-    engine.fit = lambda prompt, room: rooms.append(room) or ValueError("no room")
-    engine.score_all([(None, "text")])
-    assert rooms == [SCORED_TOKENS + 1]
+    prompt = asking("why?")
+    exact = len("why?") + 1 + SCORED_TOKENS + 1
+    (outcome,) = engine_with(window=exact - 1).score_all([Continuation(prompt, "text")])
+    assert isinstance(outcome, PromptTooLongError)
+    (fitted,) = engine_with(window=exact).fitter.fit_all([prompt], SCORED_TOKENS + 1)
+    assert fitted.text == "why?"
 
 
 def test_callbacks_of_the_graph_reach_a_langchain_model():
