@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 from langchain_core.prompts import PromptTemplate
 
-from graph.models.verdict import SCORED_TOKENS, TEXT_CHOICE_TOKENS, choice_instruction
 from graph.schema import Config
-from nodes.model import Reserve
+from nodes.model import SCORED_TOKENS, TEXT_CHOICE_TOKENS, Reserve
+from prompts.choice import choice_instruction
 from prompts.context import outline
 from prompts.critique import CRITIQUE
 from prompts.generate import ANSWER, ANSWER_ALONE, ANSWER_FROM, REASON

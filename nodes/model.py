@@ -11,6 +11,11 @@ from typing import NamedTuple, NotRequired, Protocol, runtime_checkable
 from langchain_core.prompts import PromptTemplate
 from typing_extensions import TypedDict
 
+TEXT_CHOICE_TOKENS = 16
+"""Tokens of a verdict that is written as text."""
+SCORED_TOKENS = 256
+"""Of a longer text only this many first tokens are scored: prompt and text must fit the window."""
+
 
 @dataclass(frozen=True)
 class Quote:

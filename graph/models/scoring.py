@@ -6,8 +6,8 @@ from time import perf_counter
 
 from graph.models.budget import FittedPrompt
 from graph.models.loading import LoadedModel
-from graph.models.verdict import SCORED_TOKENS, ScoredToken, ScoringPlan, plan_scoring
-from nodes.model import Likelihood
+from graph.models.verdict import ScoredToken, ScoringPlan, plan_scoring
+from nodes.model import SCORED_TOKENS, Likelihood
 
 _TOKENS_AT_ONCE = 256
 """Tokens that are normalised together: 50 MB of 32-bit numbers for a vocabulary of 50,000."""

@@ -11,10 +11,6 @@ from typing import NamedTuple
 
 from nodes.replies import clean
 
-SCORED_TOKENS = 256
-"""Of a longer text only this many first tokens are scored: prompt and text must fit the window."""
-TEXT_CHOICE_TOKENS = 16
-"""Tokens of a reply in text that names an option."""
 _CHOICE_LABEL = re.compile(r"\A(?:final )?(?:answer|output|response|choice)\W*:", re.IGNORECASE)
 
 
@@ -99,11 +95,6 @@ def normalise(options: Sequence[str], logprobs: Sequence[float]) -> Distribution
     }
     mass = min(1.0, math.fsum(math.exp(value) for value in logprobs))
     return Distribution(options[logprobs.index(top)], probabilities, mass)
-
-
-def choice_instruction(options: Sequence[str]) -> str:
-    """Return the end of a prompt whose reply is read as text."""
-    return f"\n\nReply with exactly one of these and nothing else: {', '.join(options)}"
 
 
 def parse_choice(reply: str, options: Sequence[str]) -> str | None:

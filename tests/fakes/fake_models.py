@@ -10,9 +10,9 @@ from langchain_core.prompts import PromptTemplate
 from langchain_core.retrievers import BaseRetriever
 from pydantic import Field
 
-from graph.models.verdict import SCORED_TOKENS, TEXT_CHOICE_TOKENS, choice_instruction
-from nodes.model import Context, Prompt, Quote, Reply, Verdict
+from nodes.model import SCORED_TOKENS, TEXT_CHOICE_TOKENS, Context, Prompt, Quote, Reply, Verdict
 from prompts import critique, generate, judge, refine, rerank
+from prompts.choice import choice_instruction
 
 
 def context_of(

@@ -8,10 +8,9 @@ from langchain_core.prompts import PromptTemplate
 
 from graph.models.engines.huggingface_engine import HuggingFaceEngine
 from graph.models.reply_cache import ReplyCache
-from graph.models.verdict import SCORED_TOKENS
 from graph.schema import ModelSpec
 from graph.support.errors import ConfigError
-from nodes.model import Continuation, Prompt
+from nodes.model import SCORED_TOKENS, Continuation, Prompt
 from tests.integration.checkpoints import RUN_ON, make_phi
 
 TEMPLATE = PromptTemplate.from_template("{text}")

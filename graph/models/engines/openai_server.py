@@ -26,13 +26,14 @@ from graph.models.engines.server_verdicts import (
     parse_constrained,
     schema_settings,
 )
-from graph.models.verdict import TEXT_CHOICE_TOKENS, choice_instruction
 from graph.schema import ModelSpec
 from graph.support.environment import status_code
 from graph.support.errors import ConfigError, MissingExtraError
 from graph.support.fault_log import without_secrets
 from graph.support.logger import log
 from graph.support.text import one_line
+from nodes.model import TEXT_CHOICE_TOKENS
+from prompts.choice import choice_instruction
 
 if TYPE_CHECKING:
     from langchain_openai import ChatOpenAI

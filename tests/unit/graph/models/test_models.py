@@ -28,10 +28,9 @@ from graph.models.loading import (
 )
 from graph.models.lockstep import Lockstep
 from graph.models.reply_cache import ReplyCache
-from graph.models.verdict import SCORED_TOKENS
 from graph.schema import ModelSpec
 from graph.support.errors import ConfigError, PromptTooLongError
-from nodes.model import Continuation, Prompt
+from nodes.model import SCORED_TOKENS, Continuation, Prompt
 from tests.fakes.fake_models import FakeModel, ScriptedEngine, context_of
 
 TEMPLATE = PromptTemplate.from_template("{question}")

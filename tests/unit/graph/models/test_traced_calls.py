@@ -29,7 +29,7 @@ from nodes.model import Prompt
 from nodes.state import State, calls_of
 from tests.fakes.callback_runs import RunRecorder, check_runs
 from tests.fakes.chat_provider import FakeProviderChat
-from tests.fakes.fake_models import FakeRetriever, ScriptedEngine, documents, render, reply
+from tests.fakes.fake_models import FakeRetriever, ScriptedEngine, documents, reply
 from tests.integration.checkpoints import make_qwen2
 
 RERANKED = "semantic_cot_rerank_initial"
@@ -43,7 +43,7 @@ class StreamingEngine(ScriptedEngine):
     def write_all(self, prompts, max_new_tokens, temperature):
         replies = super().write_all(prompts, max_new_tokens, temperature)
         for prompt, outcome in zip(prompts, replies, strict=True):
-            call_of(prompt).start(render(prompt))
+            call_of(prompt).start(prompt.render())
             for end in (2, 4, 4):
                 call_of(prompt).show(outcome["text"][:end])
         return replies
@@ -414,7 +414,7 @@ def test_a_prompt_that_fails_ends_its_run_with_the_error_and_no_other():
     class Failing(ScriptedEngine):
         def write_all(self, prompts, *rest):
             for prompt in prompts:
-                call_of(prompt).start(render(prompt))
+                call_of(prompt).start(prompt.render())
             return super().write_all(prompts, *rest)
 
     lockstep = Lockstep()
