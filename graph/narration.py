@@ -163,7 +163,9 @@ def _headline(step: Step) -> str:
     mark = "~" if any(call["tokens_estimated"] for call in calls) else ""
     if calls:
         count = sum(call["prompt_tokens"] for call in calls)
-        parts.append(f"{mark}{count} prompt {plural(count, 'token')}")
+        cached_tokens = sum(call.get("cached_tokens", 0) for call in calls)
+        read_before = f" ({cached_tokens} read before)" if cached_tokens else ""
+        parts.append(f"{mark}{count} prompt {plural(count, 'token')}{read_before}")
     if step.get("replies"):
         count = sum(reply["new_tokens"] for reply in step["replies"])
         parts.append(f"{mark}{count} new {plural(count, 'token')}")

@@ -145,6 +145,8 @@ class Likelihood(TypedDict):
     """Tokens that the mean is taken over: of a long text, only its start."""
     prompt: str
     prompt_tokens: int
+    cached_tokens: NotRequired[int]
+    """As in `Reply`."""
     tokens_estimated: bool
     """As in `Reply`."""
     cut_tokens: int

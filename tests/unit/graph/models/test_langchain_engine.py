@@ -289,6 +289,13 @@ def test_tokens_that_were_cut_are_always_marked_as_an_estimate(fields):
     assert verdict["cut_tokens_estimated"] is True
 
 
+def test_a_trace_tells_how_many_prompt_tokens_were_read_before():
+    calls = [plain_reply("x", cached_tokens=5), plain_reply("y"), plain_reply("z", cached_tokens=1)]
+    headline = _headline({"node": "generate", "replies": calls})
+    assert "21 prompt tokens (6 read before)  |  9 new tokens" in headline
+    assert "read before" not in _headline({"node": "generate", "replies": calls[1:2]})
+
+
 def test_tokens_that_were_cut_are_exact_for_other_models():
     headline = _headline({"node": "generate", "replies": [plain_reply("x", cut_tokens=40)]})
     assert headline.endswith("|  40 tokens cut to fit")

@@ -218,6 +218,19 @@ def test_a_run_of_a_reply_has_its_model_settings_usage_and_id():
     assert run.message.response_metadata["model_name"] == "scripted"
 
 
+def test_the_usage_of_a_run_has_the_tokens_that_were_read_before():
+    class CachingEngine(StreamingEngine):
+        def write_all(self, prompts, max_new_tokens, temperature):
+            return [reply("a", cached_tokens=5) for _ in prompts]
+
+    recorder = RunRecorder()
+    model = BatchedModel(CachingEngine(), Lockstep())
+    node = RunnableLambda(lambda _: model.write([asking()], max_new_tokens=9))
+    node.invoke(None, {"callbacks": [recorder]})
+    [run] = recorder.model_runs.values()
+    assert run.message.usage_metadata["input_token_details"] == {"cache_read": 5}
+
+
 def test_a_run_of_a_verdict_has_the_choice_and_the_probabilities(tiny):
     recorder = RunRecorder()
     model = BatchedModel(tiny(), Lockstep())
