@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
@@ -620,3 +621,31 @@ def test_a_draft_without_passages_is_one_more_text():
         for overrides in ([], ["rerank.candidates=[extract, baseline]"])
     )
     assert texts_per_question(with_candidates) == texts_per_question(plain) + 1
+
+
+def test_traces_that_cannot_be_sent_are_a_mistake_before_the_run(mistake, here, monkeypatch):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setitem(sys.modules, "openinference.instrumentation.langchain", None)
+    data = ("--dataset", here / "questions.csv", "--corpus", here / "corpus.csv")
+    line = mistake("--config", "keyword", "--profile", "embedded", *data)
+    assert "pip install 'opencoder[otel]'" in line
+
+
+def test_a_run_sends_a_trace_of_each_question_with_its_calls(evaluate, monkeypatch):
+    reason = "the extra otel is not installed"
+    spans = pytest.importorskip(
+        "opentelemetry.sdk.trace.export.in_memory_span_exporter", reason=reason
+    )
+    http = pytest.importorskip(
+        "opentelemetry.exporter.otlp.proto.http.trace_exporter", reason=reason
+    )
+    pytest.importorskip("openinference.instrumentation.langchain", reason=reason)
+    memory = spans.InMemorySpanExporter()
+    monkeypatch.setattr(http, "OTLPSpanExporter", lambda: memory)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
+    code, _ = evaluate("--config", "baseline", "--no-cache")
+    assert code == 0
+    names = Counter(span.name for span in memory.get_finished_spans())
+    assert (names["opencoder_judged"], names["generate"], names["judge"]) == (5, 5, 5)
+    # One draft and one verdict a question, by the scripted writer and judge.
+    assert names["ScriptedEngine"] == 10

@@ -273,7 +273,7 @@ def test_a_cached_call_is_a_run_that_says_so(tiny, tmp_path):
 def test_each_run_of_a_node_has_its_own_metadata():
     class Cached(ScriptedEngine):
         def write_all(self, prompts, *_):
-            return [reply("x", prompt=render(p), cached=render(p) == "old") for p in prompts]
+            return [reply("x", prompt=p.render(), cached=p.render() == "old") for p in prompts]
 
     recorder = RunRecorder()
     model = BatchedModel(Cached(), Lockstep())
@@ -450,7 +450,7 @@ def test_an_engine_that_fails_ends_the_runs_that_it_started(error, starts):
     class Failing(ScriptedEngine):
         def write_all(self, prompts, *_):
             for prompt in prompts * starts:
-                call_of(prompt).start(render(prompt))
+                call_of(prompt).start(prompt.render())
             raise error
 
     recorder = RunRecorder()
