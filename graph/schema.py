@@ -183,7 +183,12 @@ def upgrade_spec(fields: Mapping[str, object], *, embedder: bool = False) -> dic
     return upgraded
 
 
-WEIGHT_FIELDS = ("weights", "revision", "dtype", "chat_format", "repetition_penalty")
+MEMORY_FIELDS = ("quantization", "attention", "device_map")
+"""Fields of `ModelSpec` that decide how weights and their computation fit into memory."""
+WEIGHT_FIELDS = (
+    *("weights", "revision", "dtype", "chat_format", "repetition_penalty"),
+    *MEMORY_FIELDS,
+)
 """Fields of `ModelSpec` for weights in this process: a server decides them itself."""
 SERVER_FIELDS = ("base_url", "concurrency", "timeout")
 """Fields of `ModelSpec` for a model that is asked by requests."""
@@ -211,6 +216,15 @@ class ModelSpec(_Strict):
     timeout: float = Field(default=300.0, gt=0.0, le=86_400.0, allow_inf_nan=False)
     """The longest wait for the reply to one request, in seconds."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    quantization: Literal["none", "int8", "nf4"] = "none"
+    """The weights of linear layers in 8 or 4 bits, by bitsandbytes: `int8` is LLM.int8() (Dettmers et
+    al. 2022), `nf4` the 4-bit NormalFloat of QLoRA (Dettmers et al. 2023) with double quantization."""
+    attention: Literal["auto", "eager", "sdpa", "flash_attention_2"] = "auto"
+    """The implementation of attention in transformers; `auto` leaves it to transformers."""
+    device_map: Literal["auto", "sequential", "single"] = "auto"
+    """The place of the weights where there is a GPU: `auto` spreads them evenly over all GPUs,
+    `sequential` fills one after the other, and both put the rest into the memory of the machine, which is
+    slow. `single` puts all on the first GPU, or fails."""
     chat_format: Literal["template", "phi", "plain"] = "template"
     """The tokenizer's own template, phi-2's Instruct/Output, or the text as it is."""
     stop: tuple[str, ...] = ()

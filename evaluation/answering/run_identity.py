@@ -11,11 +11,12 @@ from evaluation.store.identity import SCHEMA, sources_sha256
 from graph.models import packaged
 from graph.models.dtypes import resolve_dtype
 from graph.models.engines import describe
+from graph.models.memory_fields import check_memory_fields, memory_identity
 from graph.retrieval import fusion
 from graph.retrieval.control_retrievers import searched
 from graph.retrieval.encoder import PARTS_VERSION, resolve_encoder_dtype
 from graph.retrieval.index import identity as index_identity
-from graph.schema import SERVER_FIELDS, EmbedderSpec, ModelSpec, Settings
+from graph.schema import MEMORY_FIELDS, SERVER_FIELDS, EmbedderSpec, ModelSpec, Settings
 from graph.support.errors import DatasetError
 from graph.support.regular_files import check_regular_file
 from graph.support.storage import file_sha256
@@ -105,8 +106,10 @@ def model_identity(spec: ModelSpec) -> dict[str, object]:
     """
     served = describe(spec)
     if served is None:
+        check_memory_fields(spec)
         return {
-            **spec.model_dump(mode="json", exclude=set(SERVER_FIELDS)),
+            **spec.model_dump(mode="json", exclude={*SERVER_FIELDS, *MEMORY_FIELDS}),
+            **memory_identity(spec),
             "revision": _revision(spec),
             "dtype": resolve_dtype(spec.dtype),
         }

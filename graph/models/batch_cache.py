@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from graph.models import packaged
 from graph.models.budget import FittedPrompt
 from graph.models.loading import LoadedModel
+from graph.models.memory_fields import memory_identity
 from graph.models.reply_cache import ReplyCache
 from graph.support.storage import folder_sha256
 
@@ -169,5 +170,6 @@ def cache_identity(loaded: LoadedModel) -> dict[str, object]:
         "chat_format": spec.chat_format,
         "dtype": str(model.dtype),
         "device": model.device.type,
+        **memory_identity(spec),
         **{name: version(name) for name in ("torch", "transformers")},
     }

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from graph.models import packaged
 from graph.models.dtypes import resolve_dtype
+from graph.models.memory_fields import check_memory_fields, memory_arguments
 from graph.models.quiet_loading import quiet_loading
 from graph.schema import ModelSpec
 from graph.support.errors import ConfigError
@@ -113,6 +114,7 @@ def _load_weights(spec: ModelSpec) -> "tuple[PreTrainedModel, PreTrainedTokenize
     # Outside the block: a full disk during the conversion is not a missing model.
     source = str(packaged.model_folder(spec.model)) if in_package else spec.model
     log.info("loading the model %r", spec.model)
+    check_memory_fields(spec)
     with quiet_loading(f"the model {spec.model!r}"):
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -122,8 +124,8 @@ def _load_weights(spec: ModelSpec) -> "tuple[PreTrainedModel, PreTrainedTokenize
             source,
             revision=revision,
             dtype=getattr(torch, resolve_dtype(spec.dtype)),
-            device_map="auto" if torch.cuda.is_available() else None,
             use_safetensors=True,
+            **memory_arguments(spec),
         )
     return model, tokenizer
 

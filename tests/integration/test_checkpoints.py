@@ -37,6 +37,52 @@ def test_phi_and_qwen2_answer_through_the_same_path(checkpoints):
         assert sum(verdict["probabilities"].values()) == pytest.approx(1.0)
 
 
+LAYERS = {"int8": "Linear8bitLt", "nf4": "Linear4bit"}
+
+
+@pytest.mark.parametrize("quantization", LAYERS)
+@pytest.mark.parametrize("name", ["phi", "qwen2"])
+def test_a_quantised_model_answers_through_the_same_path(
+    checkpoints, tmp_path, caplog, name, quantization
+):
+    pytest.importorskip("bitsandbytes", reason="pip install 'opencoder[quantize]'")
+    options = PHI if name == "phi" else {}
+    plain = HuggingFaceEngine(spec(checkpoints[name], **options), batch_size=2)
+    cache = ReplyCache(tmp_path / "replies.sqlite")
+    small = HuggingFaceEngine(
+        spec(checkpoints[name], quantization=quantization, **options), batch_size=2, cache=cache
+    )
+    layers = [type(layer).__name__ for layer in small.loaded.model.modules()]
+    assert layers.count(LAYERS[quantization]) >= 12
+    sizes = [engine.loaded.model.get_memory_footprint() for engine in (small, plain)]
+    assert sizes[0] < sizes[1]
+    questions = prompts("How do I sort?", "Why?", "A longer one, why?")
+    replies = small.write_all(questions, 12, 0.0)
+    assert all(1 <= reply["new_tokens"] <= 12 for reply in replies)
+    options = ["A", "B"]
+    verdicts = [engine.choose_all(questions, options) for engine in (small, plain)]
+    for rounded, exact in zip(*verdicts, strict=True):
+        assert rounded["probabilities"] == pytest.approx(exact["probabilities"], abs=0.05)
+        assert rounded["probabilities"] != exact["probabilities"]
+    assert [reply["cached"] for reply in small.write_all(questions, 12, 0.0)] == [True] * 3
+    # The package would say for every layer of every call that it computes in 16 bits.
+    assert caplog.records == []
+
+
+def test_each_attention_gives_the_same_texts(checkpoints):
+    engines = [
+        HuggingFaceEngine(spec(checkpoints["qwen2"], attention=attention))
+        for attention in ("auto", "eager", "sdpa")
+    ]
+    names = [engine.loaded.model.config._attn_implementation for engine in engines]
+    assert names == ["sdpa", "eager", "sdpa"]
+    texts = [
+        [reply["text"] for reply in engine.write_all(prompts("How?", "Why so?"), 12, 0.0)]
+        for engine in engines
+    ]
+    assert texts[0] == texts[1] == texts[2]
+
+
 def test_each_model_gets_its_own_chat_format(checkpoints):
     phi = HuggingFaceEngine(spec(checkpoints["phi"], **PHI))
     assert phi.write_all(prompts("Hi"), 2, 0.0)[0]["prompt"] == "Instruct: Hi\nOutput:"

@@ -12,8 +12,9 @@ from evaluation.answering.run_identity import Choices, folder_name, identity_of
 from evaluation.metrics.calibrated_judge import SHIPPED, Formula, load_judge
 from evaluation.store.identity import digest, sources_sha256, versions
 from graph.config import config_names, load_settings
+from graph.models import memory_fields
 from graph.schema import SERVER_FIELDS, Config, Profile
-from graph.support.errors import DatasetError
+from graph.support.errors import DatasetError, MissingExtraError
 from tests.fakes.corpora import small_corpus
 from tests.fakes.scripted_runs import write_dataset
 
@@ -53,6 +54,9 @@ MODEL = {
     "stop": "[x]",
     "window": "1024",
     "repetition_penalty": "1.3",
+    "quantization": "nf4",
+    "attention": "eager",
+    "device_map": "single",
 }
 PROFILE = {
     **{
@@ -71,6 +75,8 @@ PROFILE = {
 def _no_torch(monkeypatch):
     for name in ("resolve_dtype", "resolve_encoder_dtype"):
         monkeypatch.setattr(identity, name, lambda dtype: "float32" if dtype == "auto" else dtype)
+    monkeypatch.setattr(identity, "check_memory_fields", lambda _: None)
+    monkeypatch.setattr(memory_fields, "version", lambda _: "1.0")
 
 
 @pytest.fixture
@@ -122,6 +128,36 @@ def test_every_field_of_a_profile_is_looked_at_here():
 def test_each_field_changes_the_identity(choices, field):
     changed = choices(overrides=[f"{field}={ {**CONFIG, **PROFILE}[field] }"])
     assert named(changed) != named(choices())
+
+
+@pytest.mark.parametrize("model", ["generator", "judge"])
+def test_each_quantization_and_attention_is_another_run(choices, model):
+    values = {
+        "quantization": ["none", "int8", "nf4"],
+        "attention": ["auto", "eager", "sdpa", "flash_attention_2"],
+        "device_map": ["auto", "sequential", "single"],
+    }
+    for field, settings in values.items():
+        names = {named(choices(overrides=[f"{model}.{field}={value}"])) for value in settings}
+        assert len(names) == len(settings)
+        assert named(choices()) in names
+
+
+def test_another_version_of_the_quantising_package_is_another_run(choices, monkeypatch):
+    quantised = choices(overrides=["generator.quantization=int8"])
+    before, plain = named(quantised), named(choices())
+    monkeypatch.setattr(memory_fields, "version", lambda _: "1.1")
+    assert named(quantised) != before
+    assert named(choices()) == plain
+
+
+def test_what_a_model_needs_and_lacks_is_said_before_the_run(choices, monkeypatch):
+    monkeypatch.setattr(identity, "check_memory_fields", memory_fields.check_memory_fields)
+    monkeypatch.setattr(memory_fields, "find_spec", lambda _: None)
+    for model in ("generator", "judge"):
+        with pytest.raises(MissingExtraError, match=r"pip install 'opencoder\[quantize\]'"):
+            identity_of(choices(overrides=[f"{model}.quantization=int8"]))
+    identity_of(choices(overrides=["judge.quantization=int8"], judged=False))
 
 
 @pytest.mark.parametrize("model", ["generator", "judge", "embedder"])
