@@ -46,6 +46,8 @@ class Tokens(TypedDict):
     """Tokens of a run."""
 
     prompt: int
+    cached: int
+    """Tokens of prompts that engines report as read before."""
     new: int
     cut: int
     """Tokens of passages and drafts that were cut so that prompts fit the window."""
@@ -58,6 +60,7 @@ def tokens_of(records: Sequence[Record]) -> Tokens:
     calls = _calls(records)
     return {
         "prompt": sum(call["prompt_tokens"] for call in calls),
+        "cached": sum(call.get("cached_tokens", 0) for call in calls),
         "new": sum(reply["new_tokens"] for reply in _replies(records)),
         "cut": sum(call["cut_tokens"] for call in calls),
         "estimated": _count_estimated(calls),

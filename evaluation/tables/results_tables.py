@@ -253,6 +253,7 @@ def _memory_notes(results: Results) -> list[str]:
 def _summary_markdown(results: Results) -> str:
     tokens = results["tokens"]
     mark = estimate_mark(tokens["estimated"])
+    read_before = f" ({tokens['cached']} of them read before)" if tokens["cached"] else ""
     lines = [
         f"# {results['config']} with profile {results['profile']}",
         "",
@@ -265,7 +266,7 @@ def _summary_markdown(results: Results) -> str:
         *_retrieval_markdown(results["retrieval"]),
         *_stages_markdown(results["added"]),
         "",
-        f"Tokens: {mark}{tokens['prompt']} in prompts, {mark}{tokens['new']} generated, "
+        f"Tokens: {mark}{tokens['prompt']} in prompts{read_before}, {mark}{tokens['new']} generated, "
         f"{mark}{tokens['cut']} of "
         "passages and drafts cut to fit the window.",
         "",

@@ -74,14 +74,26 @@ def test_tokens_of_all_steps_add_up():
     step = {
         "node": "generate",
         "replies": [reply("a", prompt_tokens=10, new_tokens=4, cut_tokens=2), reply("b")],
-        "verdicts": [verdict({"A": 1.0}), verdict(None, None)],
+        "verdicts": [{**verdict({"A": 1.0}), "cached_tokens": 4}, verdict(None, None)],
     }
     assert tokens_of([record(0, steps=[step]), failed(1)]) == {
         "prompt": 10 + 7 + 5 + 5,
+        "cached": 4,
         "new": 4 + 3,
         "cut": 2,
         "estimated": 0,
     }
+
+
+def test_the_summary_tells_how_many_prompt_tokens_were_read_before(tmp_path):
+    for cached, text in (
+        (None, "14 in prompts, 6"),
+        (5, "14 in prompts (5 of them read before), 6"),
+    ):
+        fields = {} if cached is None else {"cached_tokens": cached}
+        step = {"node": "generate", "replies": [reply("a", **fields), reply("b")]}
+        write_results(tmp_path, of(record(0, steps=[step])))
+        assert f"Tokens: {text} generated" in (tmp_path / "summary.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("estimated", [0, 1, 2])
