@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from graph.schema import Config, ModelSpec, Profile, Settings, upgrade_spec
+from graph.schema import IN_PROCESS, Config, ModelSpec, Profile, Settings, upgrade_spec
 from graph.support.errors import ConfigError
 from graph.support.storage import read_small_file
 from graph.support.yaml_values import parse_yaml
@@ -127,8 +127,9 @@ def _apply(parts: dict[str, Any], override: str) -> None:
 
 
 def _change_engine(spec: dict[str, Any], engine: object) -> None:
-    """Set the engine of a model; another engine resets all fields except the model's name."""
-    if upgrade_spec({"engine": engine})["engine"] != spec["engine"]:
+    """Set the engine of a model; one that takes other fields resets all except the model's name."""
+    new = upgrade_spec({"engine": engine})["engine"]
+    if new != spec["engine"] and not {new, spec["engine"]} <= set(IN_PROCESS):
         fields = ModelSpec.model_fields
         spec.update({name: fields[name].default for name in fields if name != "model"})
     spec["engine"] = engine

@@ -183,6 +183,8 @@ def upgrade_spec(fields: Mapping[str, object], *, embedder: bool = False) -> dic
     return upgraded
 
 
+IN_PROCESS = ("auto", "huggingface", "openvino")
+"""Engines that run weights in this process."""
 MEMORY_FIELDS = ("quantization", "attention", "device_map")
 """Fields of `ModelSpec` that decide how weights and their computation fit into memory."""
 WEIGHT_FIELDS = (
@@ -206,9 +208,11 @@ class ModelSpec(_Strict):
     installed Python package."""
     revision: str | None = None
     """A commit of the repository; None loads the newest and records its commit."""
-    engine: Literal["huggingface", "openai", "langchain"] = "huggingface"
-    """What runs the model, a key of `graph.models.engines.ENGINES`: `huggingface` runs weights in this
-    process, `openai` asks a server with OpenAI's interface, `langchain` any chat model of LangChain."""
+    engine: Literal["auto", "huggingface", "openvino", "openai", "langchain"] = "huggingface"
+    """What runs the model, a key of `graph.models.engines.ENGINES`: `huggingface` (transformers) and
+    `openvino` (on a CPU) run weights in this process, `openai` asks a server with OpenAI's interface,
+    `langchain` any chat model of LangChain. `auto` is `openvino` for a packaged model on an x86-64
+    processor without a GPU, else `huggingface`."""
     base_url: str | None = None
     """The address of the server, as http://127.0.0.1:8000/v1; None is the client's own."""
     concurrency: int = Field(default=8, ge=1, le=1024)
@@ -248,12 +252,15 @@ class ModelSpec(_Strict):
 
     @model_validator(mode="after")
     def _fields_fit_the_engine(self) -> "ModelSpec":
-        in_process = self.engine == "huggingface"
-        for name in SERVER_FIELDS if in_process else WEIGHT_FIELDS:
+        in_process = self.engine in IN_PROCESS
+        foreign = SERVER_FIELDS if in_process else WEIGHT_FIELDS
+        if self.engine == "openvino":
+            foreign = (*SERVER_FIELDS, *MEMORY_FIELDS)
+        for name in foreign:
             if getattr(self, name) != type(self).model_fields[name].default:
+                owner = "other engines" if name in SERVER_FIELDS else "engine huggingface"
                 raise ValueError(
-                    f"{name} belongs to {'other engines' if in_process else 'engine huggingface'}: "
-                    f"leave it out, or change engine (here {self.engine})"
+                    f"{name} belongs to {owner}: leave it out, or change engine (here {self.engine})"
                 )
         return self
 

@@ -24,7 +24,7 @@ from graph.call_plan import texts_per_question
 from graph.config import load_settings
 from graph.models.engines import describe
 from graph.retrieval.corpus import default_corpus
-from graph.schema import Config, EmbedderSpec, ModelSpec, Settings
+from graph.schema import IN_PROCESS, Config, EmbedderSpec, ModelSpec, Settings
 from graph.support.errors import ConfigError
 from graph.support.logger import log
 from graph.support.terminal import safe_line
@@ -130,7 +130,7 @@ def _warn_of_unpinned(settings: Settings, *, judged: bool) -> None:
         specs["judge"] = profile.judge
     for name, spec in specs.items():
         # A local folder has no revisions, and a server says itself which model it has.
-        in_process = isinstance(spec, EmbedderSpec) or spec.engine == "huggingface"
+        in_process = isinstance(spec, EmbedderSpec) or spec.engine in IN_PROCESS
         on_hub = in_process and spec.weights == "hub" and not Path(spec.model).exists()
         if on_hub and spec.revision is None:
             log.warning(

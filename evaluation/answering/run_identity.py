@@ -9,8 +9,8 @@ from typing import NamedTuple
 from evaluation.metrics.calibrated_judge import StoredJudge
 from evaluation.store.identity import SCHEMA, sources_sha256
 from graph.models import packaged
-from graph.models.dtypes import resolve_dtype
 from graph.models.engines import describe
+from graph.models.machine_defaults import resolve_dtype, resolve_engine
 from graph.models.memory_fields import check_memory_fields, memory_identity
 from graph.retrieval import fusion
 from graph.retrieval.control_retrievers import searched
@@ -110,6 +110,7 @@ def model_identity(spec: ModelSpec) -> dict[str, object]:
         return {
             **spec.model_dump(mode="json", exclude={*SERVER_FIELDS, *MEMORY_FIELDS}),
             **memory_identity(spec),
+            "engine": resolve_engine(spec),
             "revision": _revision(spec),
             "dtype": resolve_dtype(spec.dtype),
         }

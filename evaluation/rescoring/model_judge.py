@@ -14,7 +14,7 @@ from evaluation.rescoring.score_files import PassScore, PassSpec, fingerprint
 from evaluation.store.journal import Record
 from graph.models import Models, open_models, packaged
 from graph.models.lockstep import TaskOutcome
-from graph.schema import ModelSpec, Profile
+from graph.schema import IN_PROCESS, ModelSpec, Profile
 from graph.support.errors import ConfigError
 from graph.support.storage import file_sha256
 from graph.support.text import one_line
@@ -103,7 +103,7 @@ def judge_spec(name: str, profile: Profile) -> ModelSpec:
             f"--judge {name!r} names no judge: give `model` for the profile's judge, or the name or "
             "folder of a model"
         )
-    if profile.judge.engine != "huggingface":
+    if profile.judge.engine not in IN_PROCESS:
         return profile.judge.model_copy(update={"model": name})
     if _CHAT_MODEL.fullmatch(name) and not Path(name).exists():
         return ModelSpec(model=name, engine="langchain")

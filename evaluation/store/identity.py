@@ -22,6 +22,7 @@ PACKAGES = (
     "numpy",
     "opencoder",
     "openvino",
+    "openvino-genai",
     "rank-bm25",
     "rouge-score",
     "scipy",

@@ -8,6 +8,7 @@ from langchain_core.language_models import BaseLanguageModel
 from graph.models.batching import BatchedModel, ScoringModel
 from graph.models.engines import ENGINES, ScoringEngine
 from graph.models.lockstep import Lockstep
+from graph.models.machine_defaults import resolve_engine
 from graph.models.reply_cache import ReplyCache
 from graph.schema import ModelSpec, Profile
 from graph.support.errors import ConfigError
@@ -37,7 +38,7 @@ def open_models(
     lockstep = Lockstep()
 
     def open_model(spec: ModelSpec) -> BatchedModel:
-        engine = ENGINES[spec.engine](spec, batch_size=batch_size, seed=seed, cache=cache)
+        engine = ENGINES[resolve_engine(spec)](spec, batch_size=batch_size, seed=seed, cache=cache)
         if isinstance(engine, ScoringEngine):
             return ScoringModel(engine, lockstep)
         return BatchedModel(engine, lockstep)

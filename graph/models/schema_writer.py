@@ -14,7 +14,7 @@ from langchain_core.prompts import PromptTemplate
 
 from graph.models.budget import FittedPrompt
 from graph.models.engines.huggingface_engine import HuggingFaceEngine
-from graph.models.loading import LoadedModel
+from graph.models.loading import TorchModel
 from graph.models.lockstep import Lockstep
 from graph.models.memory import run_in_batches, run_or_halve
 from graph.support.errors import MissingExtraError
@@ -42,7 +42,7 @@ class SchemaWriter:
         self._tokenizer: Any = None
 
     @property
-    def loaded(self) -> LoadedModel:
+    def loaded(self) -> TorchModel:
         """The model; the first use loads it."""
         return self._engine.loaded
 
@@ -164,7 +164,7 @@ class _Guide:
 
 
 def _generate(
-    loaded: LoadedModel, prompts: Sequence[str], guide: _Guide, max_new_tokens: int
+    loaded: TorchModel, prompts: Sequence[str], guide: _Guide, max_new_tokens: int
 ) -> list[tuple[str, int]]:
     """Return the new text of each prompt and its number of new tokens."""
     import torch

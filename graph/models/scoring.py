@@ -5,12 +5,9 @@ from collections.abc import Sequence
 from time import perf_counter
 
 from graph.models.budget import FittedPrompt
-from graph.models.loading import LoadedModel
-from graph.models.verdict import ScoredToken, ScoringPlan, plan_scoring
-from nodes.model import SCORED_TOKENS, Likelihood
-
-_TOKENS_AT_ONCE = 256
-"""Tokens that are normalised together: 50 MB of 32-bit numbers for a vocabulary of 50,000."""
+from graph.models.loaded_model import LoadedModel
+from graph.models.verdict import SCORED_TOKENS, ScoringPlan, plan_scoring
+from nodes.model import Likelihood
 
 
 def likelihoods(loaded: LoadedModel, batch: Sequence[FittedPrompt]) -> list[Likelihood | Exception]:
@@ -61,36 +58,5 @@ def _token_logprobs(loaded: LoadedModel, plans: Sequence[ScoringPlan]) -> list[l
         offset = len(rows)
         rows += plan.rows
         tokens += [token._replace(row=offset + token.row) for term in plan.terms for token in term]
-    values = iter(_logprobs(loaded, rows, tokens))
+    values = iter(loaded.token_logprobs(rows, tokens))
     return [[[next(values) for _ in term] for term in plan.terms] for plan in plans]
-
-
-def _logprobs(
-    loaded: LoadedModel, rows: Sequence[tuple[int, ...]], tokens: Sequence[ScoredToken]
-) -> list[float]:
-    """Run all rows in one forward pass; return the log-probability of each token."""
-    import torch
-
-    ids, mask = loaded.pad(rows)
-    # Rows are padded on the left: counted from the end, a position does not depend on the padding.
-    from_end = [len(rows[token.row]) - token.position + 1 for token in tokens]
-    keep = max(from_end)
-    with torch.inference_mode():
-        logits = loaded.model(
-            input_ids=ids,
-            attention_mask=mask,
-            position_ids=(mask.cumsum(-1) - 1).clamp(min=0),
-            # Logits of all positions of a long prompt would fill the memory.
-            logits_to_keep=keep,
-            use_cache=False,
-        ).logits
-    values: list[float] = []
-    for start in range(0, len(tokens), _TOKENS_AT_ONCE):
-        part = tokens[start : start + _TOKENS_AT_ONCE]
-        ends = from_end[start : start + _TOKENS_AT_ONCE]
-        picked = torch.stack(
-            [logits[token.row, keep - end] for token, end in zip(part, ends, strict=True)]
-        )
-        scores = torch.log_softmax(picked.float(), dim=-1)
-        values += [float(scores[index, token.token]) for index, token in enumerate(part)]
-    return values

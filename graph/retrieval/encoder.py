@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graph.models import packaged
-from graph.models.dtypes import resolve_dtype
+from graph.models.machine_defaults import resolve_dtype
 from graph.models.quiet_loading import quiet_loading
 from graph.retrieval.encoder_prompts import EncoderPrompts, read_prompts
 from graph.retrieval.quantised import PREFIX, QuantisedEncoder

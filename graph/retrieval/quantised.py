@@ -6,16 +6,15 @@ All else is computed in float32 or bfloat16, the second part of the dtype's name
 """
 
 import logging
-import sys
 import warnings
 from collections.abc import Iterable
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from graph.support.errors import ConfigError, MissingExtraError
+from graph.models.quiet_loading import import_openvino
+from graph.support.errors import ConfigError
 from graph.support.text import one_line
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ class QuantisedEncoder:
     def __init__(self, model: "SentenceTransformer", dtype: str) -> None:
         import torch
 
-        openvino = _import_openvino()
+        openvino = import_openvino()
         threads = torch.get_num_threads()
         properties = {
             # A batch that one thread computes has the same bits on any number of cores.
@@ -71,19 +70,6 @@ class QuantisedEncoder:
             self._queue.start_async(inputs, position)
         self._queue.wait_all()
         return [outputs[position] for position in range(len(outputs))]
-
-
-def _import_openvino() -> Any:
-    """Import OpenVINO without its telemetry, which would send data at the import without asking."""
-    if "openvino" not in sys.modules:
-        sys.modules["openvino_telemetry"] = cast(ModuleType, None)
-    try:
-        import openvino
-    except ImportError:
-        raise MissingExtraError(
-            "8-bit encoders need OpenVINO: pip install 'opencoder[cpu]'"
-        ) from None
-    return openvino
 
 
 def _trace(openvino: Any, model: "SentenceTransformer") -> Any:

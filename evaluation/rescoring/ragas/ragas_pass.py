@@ -74,11 +74,16 @@ def check_judge(profile: Profile) -> None:
     Raises:
         ConfigError: The judge is on a server.
     """
-    if profile.judge.engine != "huggingface":
+    if profile.judge.engine not in ("auto", "huggingface"):
         raise ConfigError(
             f"ragas needs a judge of engine huggingface, whose replies follow a schema here; this one "
             f"has {profile.judge.engine}: set judge.engine=huggingface and judge.model"
         )
+
+
+def _judge(profile: Profile) -> ModelSpec:
+    """Return the judge of a profile as transformers runs it."""
+    return profile.judge.model_copy(update={"engine": "huggingface"})
 
 
 def _prepare(profile: Profile | None, engine: Engine | None, run: RecordedRun) -> PreparedPass:
@@ -99,7 +104,7 @@ def _pass_spec(profile: Profile | None, packages: dict[str, str], batch_size: in
         "asked": {
             name: file_sha256(here / f"{name}.py") for name in ("ragas_metrics", "ragas_model")
         },
-        "judge": model_identity(profile.judge) if profile else None,
+        "judge": model_identity(_judge(profile)) if profile else None,
         "embedder": embedder_identity(profile.embedder) if profile else None,
         "batch_size": batch_size if profile else None,
     }
@@ -115,7 +120,7 @@ def _scorer(profile: Profile | None, engine: Engine | None, batch_size: int) -> 
     from graph.models.schema_writer import SchemaWriter
 
     if not isinstance(engine, HuggingFaceEngine):
-        engine = _engine(profile.judge)
+        engine = _engine(_judge(profile))
     writer = SchemaWriter(engine, lockstep, batch_size=batch_size)
     # A model that cannot be loaded is one error here, and not the reason of every question.
     writer.load()

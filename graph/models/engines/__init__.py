@@ -103,6 +103,12 @@ def _huggingface(
     return HuggingFaceEngine(spec, batch_size=batch_size, seed=seed, cache=cache)
 
 
+def _openvino(spec: ModelSpec, *, batch_size: int, seed: int, cache: ReplyCache | None) -> Engine:
+    from graph.models.engines.openvino_engine import OpenVINOEngine
+
+    return OpenVINOEngine(spec, batch_size=batch_size, seed=seed, cache=cache)
+
+
 def _openai(spec: ModelSpec, *, batch_size: int, seed: int, cache: ReplyCache | None) -> Engine:
     from graph.models.engines.openai_engine import OpenAIEngine
 
@@ -119,10 +125,11 @@ def _langchain(spec: ModelSpec, *, batch_size: int, seed: int, cache: ReplyCache
 
 ENGINES: dict[str, OpenEngine] = {
     "huggingface": _huggingface,
+    "openvino": _openvino,
     "openai": _openai,
     "langchain": _langchain,
 }
-"""The function that opens an engine, for each value of `ModelSpec.engine`."""
+"""The function that opens an engine, for each value of `resolve_engine`."""
 
 
 def _served_by_openai(spec: ModelSpec) -> ServedModel:

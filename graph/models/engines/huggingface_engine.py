@@ -1,148 +1,24 @@
-"""The engine of Hugging Face models: transformers, in batches that fit into memory."""
+"""The engine of Hugging Face models: transformers, in padded batches."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from functools import cached_property, partial
-from hashlib import sha256
-from threading import Lock
-from time import perf_counter
-from typing import TypeVar
+from collections.abc import Sequence
 
-from graph.models.batch_cache import BatchCache
-from graph.models.budget import FittedPrompt, PromptFitter
-from graph.models.loading import LoadedModel, load_model
-from graph.models.memory import run_in_batches, run_or_halve
-from graph.models.reply_cache import ReplyCache
-from graph.models.scoring import likelihoods, option_logprobs
-from graph.models.verdict import normalise, plan_scoring
-from graph.schema import ModelSpec
-from nodes.model import SCORED_TOKENS, Continuation, Likelihood, Prompt, Reply, Verdict
-
-_T = TypeVar("_T")
+from graph.models.budget import FittedPrompt
+from graph.models.engines.weights_engine import WeightsEngine
+from graph.models.loading import TorchModel, load_model
+from graph.models.seeds import batch_seed
 
 
-class HuggingFaceEngine:
-    """A model that runs in batches of at most `batch_size` rows; its first use loads the weights."""
+class HuggingFaceEngine(WeightsEngine[TorchModel]):
+    """A model that transformers runs."""
 
-    batches = True
+    def _load(self) -> TorchModel:
+        return load_model(self.spec)
 
-    def __init__(
-        self,
-        spec: ModelSpec,
-        *,
-        batch_size: int = 8,
-        seed: int = 0,
-        cache: ReplyCache | None = None,
-    ) -> None:
-        self.spec = spec
-        self.name = f"{spec.model}@{spec.revision}"
-        self._batch_size = batch_size
-        self._seed = seed
-        self._lock = Lock()
-        self._loaded: LoadedModel | None = None
-        self._cache = BatchCache(cache)
-
-    @property
-    def loaded(self) -> LoadedModel:
-        """The model; the first use loads it."""
-        if self._loaded is None:
-            self._loaded = load_model(self.spec)
-        return self._loaded
-
-    @cached_property
-    def fitter(self) -> PromptFitter:
-        """Fits prompts into the window; the first use loads the model."""
-        loaded = self.loaded
-        return PromptFitter(
-            window=loaded.window,
-            count=lambda text: len(loaded.encode(text)),
-            protect=loaded.protect,
-            wrap=loaded.wrap,
-        )
-
-    @property
-    def commit(self) -> str | None:
-        """The commit of the loaded repository; None before it is loaded, and for local models."""
-        commit = getattr(self._loaded.model.config, "_commit_hash", None) if self._loaded else None
-        return str(commit) if commit else None
-
-    def write_all(
-        self, prompts: Sequence[Prompt], max_new_tokens: int, temperature: float
-    ) -> list[Reply | Exception]:
-        """Write a reply to each prompt, in order."""
-        settings = {
-            "max_new_tokens": max_new_tokens,
-            "temperature": temperature,
-            "repetition_penalty": self.spec.repetition_penalty,
-            "stop": list(self.spec.stop),
-            # Greedy decoding draws no random numbers: its replies are the same for every seed.
-            "seed": self._seed if temperature else None,
-        }
-        with self._lock:
-            return self._in_batches(
-                self.fitter.fit_all(prompts, max_new_tokens),
-                lambda batch, halvings: self._write(batch, halvings, max_new_tokens, temperature),
-                settings,
-                Reply,
-            )
-
-    def choose_all(
-        self, prompts: Sequence[Prompt], options: Sequence[str]
-    ) -> list[Verdict | Exception]:
-        """Choose one of the options for each prompt, in order, by their tokens' probabilities."""
-        with self._lock:
-            room = max(len(self.loaded.encode(option)) for option in options) + 1
-            return self._in_batches(
-                self.fitter.fit_all(prompts, room),
-                lambda batch, _: self._choose(batch, options),
-                {"options": list(options)},
-                Verdict,
-            )
-
-    def score_all(self, continuations: Sequence[Continuation]) -> list[Likelihood | Exception]:
-        """Compute the likelihood of each text after its prompt, in order."""
-        with self._lock:
-            # One token more: the end of the prompt and the start of the text may encode differently
-            # when they are joined.
-            fitted = self.fitter.fit_all([prompt for prompt, _ in continuations], SCORED_TOKENS + 1)
-            return self._in_batches(
-                [
-                    row if isinstance(row, Exception) else replace(row, continuation=text)
-                    for row, (_, text) in zip(fitted, continuations, strict=True)
-                ],
-                lambda batch, _: likelihoods(self.loaded, batch),
-                {"scored_tokens": SCORED_TOKENS},
-                Likelihood,
-            )
-
-    def _in_batches(
-        self,
-        fitted: Sequence[FittedPrompt | Exception],
-        run: Callable[[Sequence[FittedPrompt], int], Sequence[_T | Exception]],
-        settings: Mapping[str, object],
-        kind: type[_T],
-    ) -> list[_T | Exception]:
-        def start_and_run(rows: Sequence[FittedPrompt], halvings: int) -> Sequence[_T | Exception]:
-            for row in rows:
-                row.call.start(row.text)
-            return run(rows, halvings)
-
-        def run_batch(rows: Sequence[FittedPrompt]) -> list[_T | Exception]:
-            outcomes = self._cache.read_or_run(
-                *(self.loaded, settings, rows, partial(run_or_halve, rows, start_and_run), kind)
-            )
-            return [row.call.end(outcome) for row, outcome in zip(rows, outcomes, strict=True)]
-
-        return run_in_batches(
-            fitted, run_batch, batch_size=self._batch_size, tokens=lambda row: row.tokens
-        )
-
-    def _write(
-        self, batch: Sequence[FittedPrompt], halvings: int, max_new_tokens: int, temperature: float
-    ) -> list[Reply]:
-        start = perf_counter()
+    def _generate(
+        self, batch: Sequence[FittedPrompt], max_new_tokens: int, temperature: float
+    ) -> list[tuple[str, int]]:
         texts = [row.text for row in batch]
-        written = self.loaded.pipeline.write(
+        return self.loaded.pipeline.write(
             texts,
             max_new_tokens=max_new_tokens,
             temperature=temperature,
@@ -151,69 +27,3 @@ class HuggingFaceEngine:
             seed=batch_seed(self._seed, texts),
             shows=[row.call.show if row.call.shows_tokens else None for row in batch],
         )
-        seconds = (perf_counter() - start) / len(batch)
-        return [
-            {
-                "text": text,
-                "prompt": row.text,
-                "prompt_tokens": row.tokens,
-                "new_tokens": new_tokens,
-                "cut_tokens": row.cut_tokens,
-                "tokens_estimated": False,
-                "seconds": seconds,
-                "halvings": halvings,
-                "cached": False,
-            }
-            for row, (text, new_tokens) in zip(batch, written, strict=True)
-        ]
-
-    def _choose(
-        self, batch: Sequence[FittedPrompt], options: Sequence[str]
-    ) -> list[Verdict | Exception]:
-        start = perf_counter()
-        loaded = self.loaded
-        plans = [
-            plan_scoring(
-                loaded.encode(row.text),
-                [loaded.encode(loaded.join(row.text, option)) for option in options],
-            )
-            for row in batch
-        ]
-        logprobs = option_logprobs(loaded, plans)
-        seconds = (perf_counter() - start) / len(batch)
-        return [
-            _verdict(row, options, values, seconds)
-            for row, values in zip(batch, logprobs, strict=True)
-        ]
-
-
-def _verdict(
-    row: FittedPrompt, options: Sequence[str], logprobs: Sequence[float], seconds: float
-) -> Verdict | Exception:
-    try:
-        distribution = normalise(options, logprobs)
-    except ValueError as error:  # only this prompt's question fails, and records the error
-        return error
-    return {
-        "choice": distribution.choice,
-        "probabilities": distribution.probabilities,
-        "mass": distribution.mass,
-        "prompt": row.text,
-        "prompt_tokens": row.tokens,
-        "cut_tokens": row.cut_tokens,
-        "tokens_estimated": False,
-        "reply": None,
-        "seconds": seconds,
-        "cached": False,
-    }
-
-
-def batch_seed(seed: int, texts: Sequence[str]) -> int:
-    """Compute the seed of a batch, in 0..2**56-1, from the run's seed and the batch's prompts.
-
-    A batch then samples the same texts wherever it comes in a run, also after a resume.
-    """
-    digest = sha256(str(seed).encode())
-    for text in texts:
-        digest.update(b"\0" + text.encode())
-    return int.from_bytes(digest.digest()[:7], "big")

@@ -23,7 +23,6 @@ from graph.models.engines.request_engine import (
     Requests,
     reply_of,
     request_fitter,
-    request_seed,
     text_verdict,
     verdict_of,
 )
@@ -36,12 +35,12 @@ from graph.models.engines.server_verdicts import (
     schema_settings,
 )
 from graph.models.reply_cache import ReplyCache
-from graph.models.verdict import normalise
+from graph.models.seeds import request_seed
+from graph.models.verdict import TEXT_CHOICE_TOKENS, choice_instruction, normalise
 from graph.schema import ModelSpec
 from graph.support.environment import failure_of, is_of_question
 from graph.support.errors import EnvironmentFailure
-from nodes.model import TEXT_CHOICE_TOKENS, Prompt, Reply, Verdict
-from prompts.choice import choice_instruction
+from nodes.model import Prompt, Reply, Verdict
 
 
 class OpenAIEngine:

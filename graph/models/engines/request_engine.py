@@ -4,9 +4,7 @@ Such a model has no tokenizer here, so that a prompt is cut to the window by est
 """
 
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from hashlib import sha256
 from typing import Any, TypeVar
 
 from langchain_core.outputs import Generation
@@ -16,6 +14,7 @@ from graph.models.budget import FittedPrompt, PromptFitter
 from graph.models.engines.request_pool import RequestPool
 from graph.models.engines.token_usage import Usage, estimate_tokens, reported_usage
 from graph.models.reply_cache import ReplyCache
+from graph.models.seeds import numbers
 from graph.models.verdict import parse_choice
 from graph.support.errors import EnvironmentFailure
 from graph.support.text import without_surrogates
@@ -62,7 +61,7 @@ class Requests:
             Exception: The environment failed.
         """
         rows = [row for row in fitted if isinstance(row, FittedPrompt)]
-        numbered = list(zip(rows, _numbers(rows), strict=True))
+        numbered = list(zip(rows, numbers([row.text for row in rows]), strict=True))
 
         def run(row: FittedPrompt, number: int) -> _T:
             if self._cache is None:
@@ -77,22 +76,6 @@ class Requests:
         calls = [lambda row=row, number=number: run(row, number) for row, number in numbered]
         results = iter(self._pool.run_all(calls) if calls else [])
         return [next(results) if isinstance(row, FittedPrompt) else row for row in fitted]
-
-
-def _numbers(rows: Sequence[FittedPrompt]) -> list[int]:
-    """Return for each prompt the number of equal prompts before it."""
-    counts: Counter[str] = Counter()
-    numbers = []
-    for row in rows:
-        numbers.append(counts[row.text])
-        counts[row.text] += 1
-    return numbers
-
-
-def request_seed(seed: int, text: str, number: int) -> int:
-    """Compute the seed of a request, in 0..2**31-1, from the run's seed, its prompt and its number."""
-    digest = sha256(f"{seed}\0{number}\0{text}".encode()).digest()
-    return int.from_bytes(digest[:4], "big") >> 1
 
 
 def protect(value: str) -> str:

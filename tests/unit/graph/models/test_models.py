@@ -15,18 +15,18 @@ from pydantic import Field
 
 from graph.config import load_profile
 from graph.models import BatchedModel, adapt_chooser, adapt_writer, open_models
-from graph.models.dtypes import resolve_dtype
 from graph.models.engines import ENGINES
 from graph.models.engines.huggingface_engine import HuggingFaceEngine, batch_seed
 from graph.models.engines.langchain_engine import LangChainEngine
 from graph.models.loading import (
-    LoadedModel,
+    TorchModel,
     _control_tokens,
     _eos,
     _window,
     adds_special,
 )
 from graph.models.lockstep import Lockstep
+from graph.models.machine_defaults import resolve_dtype
 from graph.models.reply_cache import ReplyCache
 from graph.schema import ModelSpec
 from graph.support.errors import ConfigError, PromptTooLongError
@@ -284,7 +284,7 @@ def engine_with(
 ) -> HuggingFaceEngine:
     model_spec = ModelSpec(model="fake", **{"chat_format": "plain", **spec})
     engine = HuggingFaceEngine(model_spec, batch_size=batch_size, seed=7)
-    engine._loaded = LoadedModel(
+    engine._loaded = TorchModel(
         spec=model_spec,
         model=model,
         tokenizer=CharTokenizer(),
@@ -458,7 +458,7 @@ def test_nan_costs_its_own_question_alone():
 # --- a Hugging Face model: prompts
 
 
-def loaded_as(chat_format: str) -> LoadedModel:
+def loaded_as(chat_format: str) -> TorchModel:
     return engine_with(chat_format=chat_format).loaded
 
 

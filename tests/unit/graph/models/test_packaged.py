@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from graph.models import packaged
+from graph.models import gguf_conversion, packaged
 from graph.support.errors import ConfigError, MissingExtraError
 from graph.support.storage import cache_folder
 
@@ -53,7 +53,7 @@ def converted(monkeypatch) -> list[Path]:
         (target / "model.safetensors").write_bytes(b"weights of " + source.read_bytes())
         (target / "config.json").write_text("{}", encoding="utf-8")
 
-    monkeypatch.setattr(packaged, "_convert_gguf", convert)
+    monkeypatch.setattr(gguf_conversion, "to_transformers", convert)
     return sources
 
 
@@ -198,7 +198,7 @@ def test_a_conversion_that_fails_leaves_nothing_behind(tmp_path, package, monkey
         (target / "model.safetensors").write_bytes(b"half")
         raise RuntimeError("no memory")
 
-    monkeypatch.setattr(packaged, "_convert_gguf", fail)
+    monkeypatch.setattr(gguf_conversion, "to_transformers", fail)
     with pytest.raises(RuntimeError, match="no memory"):
         packaged.model_folder(SMOLLM)
     assert list((cache_folder() / "models").iterdir()) == []

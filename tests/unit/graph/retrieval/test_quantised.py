@@ -10,7 +10,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from graph.models.dtypes import resolve_dtype
+from graph.models.machine_defaults import resolve_dtype
+from graph.models.quiet_loading import import_openvino
 from graph.retrieval import encoder, quantised
 from graph.retrieval.encoder import Encoder, resolve_encoder_dtype
 from graph.retrieval.quantised import QuantisedEncoder
@@ -86,7 +87,7 @@ def test_vectors_are_nearly_those_of_32_bits(dtype):
 
 @needs_openvino
 def test_weights_are_rounded_to_8_bits_with_a_scale_each_group():
-    openvino = quantised._import_openvino()
+    openvino = import_openvino()
     model = Tiny()
     with torch.no_grad():
         model.wide.weight[0] = 0.0
@@ -127,7 +128,7 @@ def test_a_model_that_cannot_be_converted_is_a_config_error():
 
 @needs_openvino
 def test_openvino_is_imported_without_its_telemetry(tmp_path):
-    code = "from graph.retrieval.quantised import _import_openvino as f; f().convert_model"
+    code = "from graph.models.quiet_loading import import_openvino as f; f().convert_model"
     result = run_python(
         *("-c", f"{code}; import sys; assert not sys.modules['openvino_telemetry']"),
         env={**os.environ, "HOME": str(tmp_path), "CI": ""},

@@ -1,0 +1,276 @@
+"""A model that OpenVINO GenAI runs on a CPU: prompts are read once, replies are written together.
+
+Its pipeline keeps what it has read (prefix cache) and adds a token to every unfinished reply in each
+step (continuous batching). It gives the log-probability of chosen tokens alone, so that given texts
+are scored by the same graph without the pipeline.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from graph.models import packaged
+from graph.models.gguf_conversion import import_genai
+from graph.models.loaded_model import LoadedModel, check_chat_template, control_tokens
+from graph.models.machine_defaults import resolve_dtype
+from graph.models.quiet_loading import import_openvino, quiet_loading
+from graph.models.text_stream import Show, settled
+from graph.models.verdict import ScoredToken
+from graph.schema import ModelSpec
+from graph.support.errors import ConfigError
+from graph.support.text import one_line
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+GRAPH = "openvino_model.xml"
+_DEFAULT_WINDOW = 2048
+_HINTS = {"bfloat16": "bf16", "float16": "f16", "float32": "f32"}
+_TOKENS_A_STEP = 1024
+"""Tokens of prompts that one step reads at most: it holds their activations in memory."""
+_SCORED_AT_ONCE = 256
+"""Tokens that are scored together: 50 MB of logits for a vocabulary of 50,000."""
+
+
+class Request(NamedTuple):
+    """A prompt to continue."""
+
+    tokens: list[int]
+    seed: int = 0
+    """The seed of sampling, if the temperature is above 0."""
+    show: Show | None = None
+    """Takes the text so far after each token."""
+
+
+@dataclass(frozen=True)
+class OpenVINOModel(LoadedModel):
+    """A model in memory, and the pipeline that runs it."""
+
+    folder: Path
+    stop_tokens: frozenset[int]
+    properties: dict[str, Any] = field(hash=False)
+    """OpenVINO's settings of the processor."""
+    pipeline: Any
+
+    @property
+    def identity(self) -> dict[str, object]:
+        """The precision, and the versions of OpenVINO and its pipeline."""
+        return {
+            "properties": {name: str(value) for name, value in sorted(self.properties.items())},
+            **{name: version(name) for name in ("openvino", "openvino-genai")},
+        }
+
+    def write(
+        self, requests: Sequence[Request], *, max_new_tokens: int, temperature: float
+    ) -> list[tuple[str, int]]:
+        """Return the new text of each prompt and its number of new tokens, the end token included."""
+        self._read(requests)
+        configs = []
+        for request in requests:
+            config = self._config(max_new_tokens)
+            config.repetition_penalty = self.spec.repetition_penalty
+            config.stop_token_ids = set(self.stop_tokens)
+            config.stop_strings = set(self.spec.stop)
+            # The text is cut at the first stop string here, as with every engine.
+            config.include_stop_str_in_output = True
+            if temperature > 0:
+                config.do_sample, config.temperature = True, temperature
+                config.top_p, config.rng_seed = 1.0, request.seed
+            configs.append(config)
+        outputs = self._run(requests, configs)
+        return [
+            (self.decode(output.generated_ids), len(output.generated_ids)) for output in outputs
+        ]
+
+    def next_token_logprobs(
+        self, prompts: Sequence[list[int]], options: Sequence[tuple[str, int]]
+    ) -> list[list[float]]:
+        """Return the log-probability of each option as the next token of each prompt.
+
+        Args:
+            prompts: Token ids.
+            options: The text of each option and its token.
+
+        Raises:
+            ValueError: The pipeline cannot be made to choose an option's token.
+        """
+        requests = [Request(prompt) for prompt in prompts]
+        self._read(requests)
+        rows, configs = [], []
+        for request in requests:
+            for text, _ in options:
+                config = self._config(1)
+                config.logprobs = 1
+                # The pipeline gives the log-probability of the chosen token alone, computed before a
+                # grammar limits the choice. So each option is chosen once.
+                config.structured_output_config = import_genai().StructuredOutputConfig(
+                    regex=re.escape(text)
+                )
+                rows.append(request)
+                configs.append(config)
+        outputs = self._run(rows, configs)
+        values = iter(outputs)
+        logprobs = []
+        for _ in prompts:
+            chosen = [(next(values), token) for _, token in options]
+            if any(list(output.generated_ids) != [token] for output, token in chosen):
+                raise ValueError("OpenVINO GenAI did not choose the token of an option")
+            logprobs.append([float(output.generated_log_probs[0]) for output, _ in chosen])
+        return logprobs
+
+    def token_logprobs(
+        self, rows: Sequence[tuple[int, ...]], tokens: Sequence[ScoredToken]
+    ) -> list[float]:
+        """Read rows of token ids, one after the other; return the log-probability of each token."""
+        values: dict[int, float] = {}
+        for number, row in enumerate(rows):
+            wanted = [(i, token) for i, token in enumerate(tokens) if token.row == number]
+            self._scorer.reset_state()
+            for start in range(0, len(row), _SCORED_AT_ONCE):
+                logits = self._logits(row, start, min(start + _SCORED_AT_ONCE, len(row)))
+                for index, token in wanted:
+                    position = token.position - 1 - start
+                    if 0 <= position < len(logits):
+                        values[index] = _log_softmax(logits[position], token.token)
+        return [values[index] for index in range(len(tokens))]
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Return the text of new tokens, without their end, cut before the first stop string."""
+        end = next((i for i, token in enumerate(tokens) if token in self.stop_tokens), len(tokens))
+        text = str(self.tokenizer.decode(list(tokens[:end]), skip_special_tokens=True))
+        cuts = [text.find(mark) for mark in self.spec.stop if mark in text]
+        return text[: min(cuts)] if cuts else text
+
+    def _read(self, requests: Sequence[Request]) -> None:
+        """Read prompts into the prefix cache.
+
+        The numbers of a reply depend in their last bits on the tokens that are read together. All
+        replies then start from the same state, whether their prompts were in the cache or not.
+        """
+        prompts = [Request(list(tokens)) for tokens in {tuple(row.tokens) for row in requests}]
+        prompts.sort()
+        self._run(prompts, [self._config(1)] * len(prompts))
+
+    def _config(self, max_new_tokens: int) -> Any:
+        config = import_genai().GenerationConfig()
+        config.max_new_tokens = max_new_tokens
+        config.apply_chat_template = False
+        return config
+
+    def _run(self, requests: Sequence[Request], configs: Sequence[Any]) -> list[Any]:
+        """Run requests together; return what the pipeline generated for each."""
+        openvino, pipeline = import_openvino(), self.pipeline
+        handles = [
+            pipeline.add_request(number, openvino.Tensor(np.array([request.tokens])), config)
+            for number, (request, config) in enumerate(zip(requests, configs, strict=True))
+        ]
+        shown: list[list[int]] = [[] for _ in requests]
+        try:
+            while pipeline.has_non_finished_requests():
+                # A signal is handled between two steps.
+                pipeline.step()
+                for request, handle, tokens in zip(requests, handles, shown, strict=True):
+                    if request.show and handle.can_read():
+                        tokens += handle.read()[0].generated_ids
+                        request.show(settled(self.decode(tokens), self.spec.stop))
+        except BaseException:
+            for handle in handles:
+                handle.cancel()
+            raise
+        return [handle.read_all()[0] for handle in handles]
+
+    @cached_property
+    def _scorer(self) -> Any:
+        """A run of the graph without the pipeline; its state is what it has read."""
+        core = import_openvino().Core()
+        path = str(self.folder / GRAPH)
+        return core.compile_model(path, "CPU", self.properties).create_infer_request()
+
+    def _logits(self, row: tuple[int, ...], start: int, end: int) -> Any:
+        """Read the tokens from `start` to `end` after those before; return shape (tokens, vocabulary)."""
+        self._scorer.infer(
+            {
+                "input_ids": np.array([row[start:end]]),
+                "attention_mask": np.ones((1, end), dtype=np.int64),
+                "position_ids": np.arange(start, end)[None],
+                "beam_idx": np.zeros(1, dtype=np.int32),
+            }
+        )
+        return self._scorer.get_output_tensor().data[0]
+
+
+def _log_softmax(logits: Any, token: int) -> float:
+    shifted = logits.astype(np.float64) - logits.max()
+    return float(shifted[token] - np.log(np.exp(shifted).sum()))
+
+
+def load_openvino_model(spec: ModelSpec) -> OpenVINOModel:
+    """Load a packaged model, or a folder or repository in OpenVINO's format.
+
+    Raises:
+        ConfigError: There is no such model, or it is not in OpenVINO's format.
+        MissingExtraError: OpenVINO GenAI or the package of the weights is not installed.
+    """
+    genai = import_genai()
+    folder = _folder(spec)
+    with quiet_loading(f"the model {spec.model!r}"):
+        import torch
+        from transformers import AutoConfig, AutoTokenizer
+
+        config = AutoConfig.from_pretrained(folder)
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+    check_chat_template(spec, tokenizer)
+    threads = torch.get_num_threads()
+    hint = _HINTS[resolve_dtype(spec.dtype)]
+    properties = {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": threads}
+    scheduler = genai.SchedulerConfig()
+    scheduler.enable_prefix_caching = True
+    # The cache of keys and values grows as prompts need it.
+    scheduler.cache_size = 0
+    scheduler.max_num_batched_tokens = _TOKENS_A_STEP
+    # Keys and values of 8 bits, the default, make the text depend on the prompts of its batch.
+    of_pipeline = {**properties, "KV_CACHE_PRECISION": "f16", "sampler_num_threads": 1}
+    try:
+        pipeline = genai.ContinuousBatchingPipeline(str(folder), scheduler, "CPU", of_pipeline, {})
+    # OpenVINO's own errors have no common base but Exception.
+    except Exception as error:
+        raise ConfigError(
+            f"OpenVINO cannot run the model {spec.model!r}: {one_line(error)}"
+        ) from None
+    own = getattr(config, "max_position_embeddings", None) or _DEFAULT_WINDOW
+    window = min(spec.window or own, own)
+    stop_tokens = _stop_tokens(config, tokenizer)
+    return OpenVINOModel(
+        *(spec, tokenizer, window, control_tokens(tokenizer)),
+        *(folder, stop_tokens, properties, pipeline),
+    )
+
+
+def _folder(spec: ModelSpec) -> Path:
+    if spec.weights == "package":
+        return packaged.model_folder(spec.model, "openvino")
+    folder = Path(spec.model)
+    if not folder.is_dir():
+        with quiet_loading(f"the model {spec.model!r}"):
+            from huggingface_hub import snapshot_download
+
+            folder = Path(snapshot_download(spec.model, revision=spec.revision))
+    if not (folder / GRAPH).is_file():
+        raise ConfigError(
+            f"{spec.model!r} is not in OpenVINO's format: it has no {GRAPH}. Take a repository of "
+            "OpenVINO's, convert the model by optimum-cli export openvino, or set engine=huggingface"
+        )
+    return folder
+
+
+def _stop_tokens(config: Any, tokenizer: "PreTrainedTokenizerBase") -> frozenset[int]:
+    # A chat model may end a reply with another token than its tokenizer ends a text.
+    configured = getattr(config, "eos_token_id", None)
+    ids = configured if isinstance(configured, list) else [configured]
+    return frozenset(token for token in [*ids, tokenizer.eos_token_id] if token is not None)
