@@ -6,8 +6,8 @@ from time import perf_counter
 
 from graph.models.budget import FittedPrompt
 from graph.models.loaded_model import LoadedModel
-from graph.models.verdict import SCORED_TOKENS, ScoringPlan, plan_scoring
-from nodes.model import Likelihood
+from graph.models.verdict import ScoringPlan, plan_scoring
+from nodes.model import SCORED_TOKENS, Likelihood
 
 
 def likelihoods(loaded: LoadedModel, batch: Sequence[FittedPrompt]) -> list[Likelihood | Exception]:

@@ -30,10 +30,10 @@ from graph.models.engines.request_engine import (
 )
 from graph.models.reply_cache import ReplyCache
 from graph.models.seeds import request_seed
-from graph.models.verdict import TEXT_CHOICE_TOKENS, choice_instruction
 from graph.schema import ModelSpec
 from graph.support.environment import is_environment
-from nodes.model import Prompt, Reply, Verdict
+from nodes.model import TEXT_CHOICE_TOKENS, Prompt, Reply, Verdict
+from prompts.choice import choice_instruction
 
 _CONCURRENCY = 8
 """Requests to a user's own chat model at the same time, as `ModelSpec.concurrency`."""

@@ -36,11 +36,12 @@ from graph.models.engines.server_verdicts import (
 )
 from graph.models.reply_cache import ReplyCache
 from graph.models.seeds import request_seed
-from graph.models.verdict import TEXT_CHOICE_TOKENS, choice_instruction, normalise
+from graph.models.verdict import normalise
 from graph.schema import ModelSpec
 from graph.support.environment import failure_of, is_of_question
 from graph.support.errors import EnvironmentFailure
-from nodes.model import Prompt, Reply, Verdict
+from nodes.model import TEXT_CHOICE_TOKENS, Prompt, Reply, Verdict
+from prompts.choice import choice_instruction
 
 
 class OpenAIEngine:

@@ -14,9 +14,9 @@ from graph.models.loaded_model import LoadedModel
 from graph.models.memory import run_in_batches, run_or_halve
 from graph.models.reply_cache import ReplyCache
 from graph.models.scoring import likelihoods, option_logprobs
-from graph.models.verdict import SCORED_TOKENS, normalise, plan_scoring
+from graph.models.verdict import normalise, plan_scoring
 from graph.schema import ModelSpec
-from nodes.model import Continuation, Likelihood, Prompt, Reply, Verdict
+from nodes.model import SCORED_TOKENS, Continuation, Likelihood, Prompt, Reply, Verdict
 
 _T = TypeVar("_T")
 _Model = TypeVar("_Model", bound=LoadedModel)

@@ -16,18 +16,14 @@ from pydantic import Field
 from graph.config import load_profile
 from graph.models import BatchedModel, adapt_chooser, adapt_writer, open_models
 from graph.models.engines import ENGINES
-from graph.models.engines.huggingface_engine import HuggingFaceEngine, batch_seed
+from graph.models.engines.huggingface_engine import HuggingFaceEngine
 from graph.models.engines.langchain_engine import LangChainEngine
-from graph.models.loading import (
-    TorchModel,
-    _control_tokens,
-    _eos,
-    _window,
-    adds_special,
-)
+from graph.models.loaded_model import adds_special, control_tokens
+from graph.models.loading import TorchModel, _eos, _window
 from graph.models.lockstep import Lockstep
 from graph.models.machine_defaults import resolve_dtype
 from graph.models.reply_cache import ReplyCache
+from graph.models.seeds import batch_seed
 from graph.schema import ModelSpec
 from graph.support.errors import ConfigError, PromptTooLongError
 from nodes.model import SCORED_TOKENS, Continuation, Prompt
@@ -539,7 +535,7 @@ def test_single_characters_are_no_control_tokens():
         added_tokens_decoder={1: Added("<|im_end|>"), 2: Plain("<tab>"), 3: Added("!")},
         all_special_tokens=["</s>", "<|im_end|>", "?"],
     )
-    assert _control_tokens(tokenizer) == ("</s>", "<|im_end|>")
+    assert control_tokens(tokenizer) == ("</s>", "<|im_end|>")
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from typing_extensions import TypedDict
 
 from graph.models.batch_cache import BatchCache, cache_identity
 from graph.models.budget import FittedPrompt
+from graph.models.loading import TorchModel
 from graph.models.reply_cache import ReplyCache, _digest, default_cache
 from graph.schema import ModelSpec
 from nodes.model import Likelihood, Reply, Verdict
@@ -30,7 +31,9 @@ def loaded(spec: ModelSpec = SPEC, **changes):
         "dtype": "torch.float32",
         "device": SimpleNamespace(type="cpu"),
     }
-    return SimpleNamespace(spec=spec, model=SimpleNamespace(**{**model, **changes}))
+    return TorchModel(
+        *(spec, None, 2048, ()), model=SimpleNamespace(**{**model, **changes}), pipeline=None
+    )
 
 
 def rows(*texts: str) -> list[FittedPrompt]:
