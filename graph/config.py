@@ -129,7 +129,8 @@ def _apply(parts: dict[str, Any], override: str) -> None:
 def _change_engine(spec: dict[str, Any], engine: object) -> None:
     """Set the engine of a model; one that takes other fields resets all except the model's name."""
     new = upgrade_spec({"engine": engine})["engine"]
-    if new != spec["engine"] and not {new, spec["engine"]} <= set(IN_PROCESS):
+    stays_in_process = new in IN_PROCESS and spec["engine"] in IN_PROCESS
+    if new != spec["engine"] and not stays_in_process:
         fields = ModelSpec.model_fields
         spec.update({name: fields[name].default for name in fields if name != "model"})
     spec["engine"] = engine

@@ -212,7 +212,7 @@ class ModelSpec(_Strict):
     """What runs the model, a key of `graph.models.engines.ENGINES`: `huggingface` (transformers) and
     `openvino` (on a CPU) run weights in this process, `openai` asks a server with OpenAI's interface,
     `langchain` any chat model of LangChain. `auto` is `openvino` for a packaged model on an x86-64
-    processor without a GPU, else `huggingface`."""
+    processor, else `huggingface`."""
     base_url: str | None = None
     """The address of the server, as http://127.0.0.1:8000/v1; None is the client's own."""
     concurrency: int = Field(default=8, ge=1, le=1024)
@@ -253,7 +253,7 @@ class ModelSpec(_Strict):
     @model_validator(mode="after")
     def _fields_fit_the_engine(self) -> "ModelSpec":
         in_process = self.engine in IN_PROCESS
-        foreign = SERVER_FIELDS if in_process else WEIGHT_FIELDS
+        foreign: tuple[str, ...] = SERVER_FIELDS if in_process else WEIGHT_FIELDS
         if self.engine == "openvino":
             foreign = (*SERVER_FIELDS, *MEMORY_FIELDS)
         for name in foreign:

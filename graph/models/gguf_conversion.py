@@ -70,7 +70,8 @@ def import_genai() -> Any:
         import openvino_genai
     except ImportError:
         raise MissingExtraError(
-            "the engine openvino needs OpenVINO GenAI: pip install 'opencoder[cpu]'"
+            "the engine openvino needs OpenVINO GenAI: pip install openvino-genai (part of "
+            "opencoder[cpu]), or set engine to huggingface"
         ) from None
     return openvino_genai
 

@@ -8,19 +8,15 @@ from graph.schema import MEMORY_FIELDS, ModelSpec
 def resolve_engine(spec: ModelSpec) -> str:
     """Return the engine that `auto` means for a model on this machine; return any other unchanged.
 
-    `auto` is OpenVINO for a packaged model on an x86-64 processor without a CUDA GPU: transformers
-    runs all other models, those with fields of its own, and those on other processors.
+    `auto` is OpenVINO for a packaged model on an x86-64 processor. transformers runs all other
+    models, those with fields of its own, and those on other processors.
     """
     if spec.engine != "auto":
         return spec.engine
     fields = type(spec).model_fields
     has_defaults = all(getattr(spec, name) == fields[name].default for name in MEMORY_FIELDS)
     is_x86 = platform.machine() in ("x86_64", "AMD64")
-    if spec.weights != "package" or not has_defaults or not is_x86:
-        return "huggingface"
-    import torch
-
-    return "huggingface" if torch.cuda.is_available() else "openvino"
+    return "openvino" if spec.weights == "package" and has_defaults and is_x86 else "huggingface"
 
 
 def resolve_dtype(dtype: str) -> str:

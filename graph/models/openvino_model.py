@@ -24,6 +24,7 @@ from graph.models.text_stream import Show, settled
 from graph.models.verdict import ScoredToken
 from graph.schema import ModelSpec
 from graph.support.errors import ConfigError
+from graph.support.logger import log
 from graph.support.text import one_line
 
 if TYPE_CHECKING:
@@ -218,6 +219,7 @@ def load_openvino_model(spec: ModelSpec) -> OpenVINOModel:
         MissingExtraError: OpenVINO GenAI or the package of the weights is not installed.
     """
     genai = import_genai()
+    log.info("loading the model %r", spec.model)
     folder = _folder(spec)
     with quiet_loading(f"the model {spec.model!r}"):
         import torch

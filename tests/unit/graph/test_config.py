@@ -21,6 +21,7 @@ from graph.config import (
     resolve_profile_name,
 )
 from graph.schema import (
+    IN_PROCESS,
     SERVER_FIELDS,
     WEIGHT_FIELDS,
     Config,
@@ -35,7 +36,7 @@ from graph.schema import (
 )
 from graph.support.errors import ConfigError
 
-ENGINE_NAMES = "'huggingface', 'openai' or 'langchain'"
+ENGINE_NAMES = "'auto', 'huggingface', 'openvino', 'openai' or 'langchain'"
 NAMES = [
     "baseline",
     "extract",
@@ -60,7 +61,7 @@ def unstated(model: BaseModel, stated: dict, path: str = "") -> list[str]:
     missing = []
     of_other_engines = ()
     if isinstance(model, ModelSpec):
-        in_process = model.engine == "huggingface"
+        in_process = model.engine in IN_PROCESS
         of_other_engines = SERVER_FIELDS if in_process else WEIGHT_FIELDS
     for name in type(model).model_fields.keys() - of_other_engines:
         value = getattr(model, name)
@@ -662,7 +663,8 @@ def test_a_profile_file_from_before_the_field_weights_is_read(tmp_path):
 def test_an_override_may_use_the_older_name_of_weights(profile, overrides, section, weights):
     spec = getattr(load_settings("baseline", profile, overrides).profile, section)
     plain = getattr(load_profile(profile), section)
-    assert spec == plain.model_copy(update={"weights": weights})
+    engine = {} if section == "embedder" else {"engine": "huggingface"}
+    assert spec == plain.model_copy(update={"weights": weights, **engine})
 
 
 # --- engines and their fields
