@@ -49,6 +49,19 @@ class Request(NamedTuple):
     """Takes the text so far after each token."""
 
 
+class _Output(NamedTuple):
+    """What the pipeline has generated for a request so far."""
+
+    tokens: list[int]
+    logprobs: list[float]
+    """Of each token; 0 where they were not asked for."""
+
+    def add(self, part: Any) -> None:
+        """Add what a step generated."""
+        self.tokens.extend(part.generated_ids)
+        self.logprobs.extend(part.generated_log_probs)
+
+
 @dataclass(frozen=True)
 class OpenVINOModel(LoadedModel):
     """A model in memory, and the pipeline that runs it."""
@@ -85,9 +98,7 @@ class OpenVINOModel(LoadedModel):
                 config.top_p, config.rng_seed = 1.0, request.seed
             configs.append(config)
         outputs = self._run(requests, configs)
-        return [
-            (self.decode(output.generated_ids), len(output.generated_ids)) for output in outputs
-        ]
+        return [(self.decode(output.tokens), len(output.tokens)) for output in outputs]
 
     def next_token_logprobs(
         self, prompts: Sequence[list[int]], options: Sequence[tuple[str, int]]
@@ -120,9 +131,9 @@ class OpenVINOModel(LoadedModel):
         logprobs = []
         for _ in prompts:
             chosen = [(next(values), token) for _, token in options]
-            if any(list(output.generated_ids) != [token] for output, token in chosen):
+            if any(output.tokens != [token] for output, token in chosen):
                 raise ValueError("OpenVINO GenAI did not choose the token of an option")
-            logprobs.append([float(output.generated_log_probs[0]) for output, _ in chosen])
+            logprobs.append([output.logprobs[0] for output, _ in chosen])
         return logprobs
 
     def token_logprobs(
@@ -164,27 +175,28 @@ class OpenVINOModel(LoadedModel):
         config.apply_chat_template = False
         return config
 
-    def _run(self, requests: Sequence[Request], configs: Sequence[Any]) -> list[Any]:
+    def _run(self, requests: Sequence[Request], configs: Sequence[Any]) -> list[_Output]:
         """Run requests together; return what the pipeline generated for each."""
         openvino, pipeline = import_openvino(), self.pipeline
         handles = [
             pipeline.add_request(number, openvino.Tensor(np.array([request.tokens])), config)
             for number, (request, config) in enumerate(zip(requests, configs, strict=True))
         ]
-        shown: list[list[int]] = [[] for _ in requests]
+        outputs = [_Output([], []) for _ in requests]
         try:
             while pipeline.has_non_finished_requests():
                 # A signal is handled between two steps.
                 pipeline.step()
-                for request, handle, tokens in zip(requests, handles, shown, strict=True):
-                    if request.show and handle.can_read():
-                        tokens += handle.read()[0].generated_ids
-                        request.show(settled(self.decode(tokens), self.spec.stop))
+                for request, handle, output in zip(requests, handles, outputs, strict=True):
+                    if handle.can_read():
+                        output.add(handle.read()[0])
+                        if request.show:
+                            request.show(settled(self.decode(output.tokens), self.spec.stop))
         except BaseException:
             for handle in handles:
                 handle.cancel()
             raise
-        return [handle.read_all()[0] for handle in handles]
+        return outputs
 
     @cached_property
     def _scorer(self) -> Any:
