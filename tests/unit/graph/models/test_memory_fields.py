@@ -1,10 +1,13 @@
 """Quantisation, attention and the place of weights: what they need, and the arguments they become."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from graph.models import memory_fields
 from graph.models.batch_cache import cache_identity
+from graph.models.loading import TorchModel
 from graph.models.memory_fields import check_memory_fields, memory_arguments, memory_identity
 from graph.schema import ModelSpec
 from graph.support.errors import ConfigError, MissingExtraError
@@ -90,23 +93,17 @@ def test_int8_and_nf4_become_settings_of_bitsandbytes(has_gpu):
     assert "quantization_config" not in memory_arguments(spec())
 
 
-class Loaded:
-    """A loaded model as far as the cache of calls looks at it."""
-
-    class model:
-        config = object()
-        dtype = torch.float32
-        device = torch.device("cpu")
-
-    def __init__(self, spec):
-        self.spec = spec
+def loaded(spec):
+    """Return a loaded model as far as the cache of calls looks at it."""
+    model = SimpleNamespace(config=None, dtype=torch.float32, device=torch.device("cpu"))
+    return TorchModel(spec, None, 2048, (), model=model, pipeline=None)
 
 
 def test_calls_of_a_quantised_model_are_cached_apart_and_others_as_before(monkeypatch):
     monkeypatch.setattr(memory_fields, "version", lambda _: "1.0")
-    plain = cache_identity(Loaded(spec()))
+    plain = cache_identity(loaded(spec()))
     assert not set(plain) & {"quantization", "attention", "device_map", "bitsandbytes"}
     changed = [{"quantization": "int8"}, {"quantization": "nf4"}, {"attention": "eager"}]
-    identities = [cache_identity(Loaded(spec(**fields))) for fields in [*changed, {}]]
+    identities = [cache_identity(loaded(spec(**fields))) for fields in [*changed, {}]]
     assert len({str(identity) for identity in identities}) == len(identities)
     assert identities[0] == {**plain, "quantization": "int8", "bitsandbytes": "1.0"}
