@@ -72,9 +72,7 @@ def _arguments() -> argparse.Namespace:
 def _compare_likelihoods(
     settings: dict[str, Settings], items: Sequence[Item], batch_size: int
 ) -> None:
-    outcomes = {
-        name: _likelihoods(side, items, batch_size) for name, side in settings.items()
-    }
+    outcomes = {name: _likelihoods(side, items, batch_size) for name, side in settings.items()}
     pairs = list(zip(outcomes[TESTED], outcomes[STOCK], strict=True))
     sums = [
         (logprob_sum(tested), logprob_sum(stock), tested["scored_tokens"])
@@ -107,10 +105,7 @@ def _likelihoods(
     assert isinstance(engine, ScoringEngine)
     start = perf_counter()
     outcomes = engine.score_all(
-        [
-            Continuation(answer_prompt({"question": item.question}), item.reference)
-            for item in items
-        ]
+        [Continuation(answer_prompt({"question": item.question}), item.reference) for item in items]
     )
     print(f"{settings.profile.generator.engine}: {perf_counter() - start:.0f} s", flush=True)
     return list(outcomes)
@@ -140,7 +135,9 @@ def _records(
     models = open_models(settings.profile, batch_size=batch_size)
     setup = open_setup(settings, models, corpus=corpus, items=items)
     start = perf_counter()
-    records = [record for batch in batches(items, batch_size) for record in answer_batch(setup, batch)]
+    records = [
+        record for batch in batches(items, batch_size) for record in answer_batch(setup, batch)
+    ]
     print(f"{settings.profile.generator.engine}: {perf_counter() - start:.0f} s", flush=True)
     return records
 
