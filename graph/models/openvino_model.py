@@ -242,7 +242,12 @@ def load_openvino_model(spec: ModelSpec) -> OpenVINOModel:
     check_chat_template(spec, tokenizer)
     threads = torch.get_num_threads()
     hint = _HINTS[resolve_dtype(spec.dtype)]
-    properties = {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": threads}
+    # The pipeline divides the threads among several streams by default, and uses one of the streams.
+    properties = {
+        "INFERENCE_PRECISION_HINT": hint,
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": 1,
+    }
     scheduler = genai.SchedulerConfig()
     scheduler.enable_prefix_caching = True
     # The cache of keys and values grows as prompts need it.
