@@ -41,16 +41,15 @@ from graph.retrieval import open_retriever
 from graph.retrieval.control_retrievers import OracleRetriever
 from graph.schema import Settings
 from graph.support import terminal
-from nodes.model import Likelihood, Reply, Verdict
+from nodes.model import Reply
 from nodes.prompting import answer_prompt
-from nodes.state import State, calls_of
+from nodes.state import State
 
 SAMPLE = Path(__file__).parents[1] / "dataset" / "sample"
 STOCK = "huggingface"
 """The engine that the others are compared with."""
 BLOCK_TOKENS = 32
 """Tokens of a block in the prefix cache of OpenVINO GenAI on a CPU."""
-Call = Reply | Verdict | Likelihood
 
 
 @dataclass
@@ -132,14 +131,14 @@ class Side:
     def _answer(self, item: Item) -> State:
         return cast(State, self.graph.invoke({"question": item.question}))
 
-    def _count(self, calls: Sequence[Call]) -> None:
+    def _count(self, calls: Sequence[Reply]) -> None:
         figures = self.figures
         figures.sent += sum(call["prompt_tokens"] for call in calls)
-        figures.new += sum(call.get("new_tokens", 0) for call in calls)
+        figures.new += sum(call["new_tokens"] for call in calls)
         tokens = self._read_tokens(calls)
         figures.read = None if figures.read is None or tokens is None else figures.read + tokens
 
-    def _read_tokens(self, calls: Sequence[Call]) -> int | None:
+    def _read_tokens(self, calls: Sequence[Reply]) -> int | None:
         """Return the prompt tokens that the engine read for calls that ran together."""
         engine = self.models.generator.engine
         if isinstance(engine, OpenVINOEngine):
@@ -152,9 +151,14 @@ class Side:
         return None if None in cached else sent - sum(tokens or 0 for tokens in cached)
 
 
-def joined_calls(states: Sequence[State]) -> list[list[Call]]:
-    """Return the first calls of all questions, then their second calls, and so on."""
-    calls = [[call for step in state["steps"] for call in calls_of(step)] for state in states]
+def joined_calls(states: Sequence[State]) -> list[list[Reply]]:
+    """Return the first calls of all questions, then their second calls, and so on.
+
+    `semantic_cot` asks for texts alone.
+    """
+    calls = [
+        [reply for step in state["steps"] for reply in step.get("replies", [])] for state in states
+    ]
     return [[call for call in row if call is not None] for row in zip_longest(*calls)]
 
 

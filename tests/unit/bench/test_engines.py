@@ -25,7 +25,7 @@ def first_and_second(first, second):
         pytest.param(CONTEXT, 1, id="the last token is always read"),
     ],
 )
-def test_a_prompt_is_read_from_its_first_block_on_that_no_earlier_prompt_begins_with(second, tokens):
+def test_a_prompt_is_read_from_its_first_block_that_is_not_cached(second, tokens):
     assert first_and_second([*CONTEXT, 1, 2, 3], second) == (len(CONTEXT) + 3, tokens)
 
 
