@@ -10,7 +10,7 @@ from threading import Thread
 import pytest
 
 from graph.build import answering_graph
-from graph.config import load_settings
+from graph.config import load_profile, load_settings
 from graph.models import open_models
 from nodes.state import State
 from tests.fakes.project_files import ROOT
@@ -94,8 +94,9 @@ def test_ask_sends_its_traces_to_the_endpoint_of_the_environment(endpoint):
             assert attributes["service.name"].string_value == "opencoder"
             for scope in resource.scope_spans:
                 spans.update({span.name: values(span.attributes) for span in scope.spans})
-    assert set(spans) == {"opencoder", "generate", "HuggingFaceEngine"}
-    run = spans["HuggingFaceEngine"]
+    engine = type(open_models(load_profile("embedded")).generator.engine).__name__
+    assert set(spans) == {"opencoder", "generate", engine}
+    run = spans[engine]
     assert "why?" in run["llm.input_messages.0.message.content"].string_value
     assert run["llm.output_messages.0.message.content"].string_value.strip() in done.stdout
     assert run["llm.token_count.completion"].int_value == 4
