@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.fakes.project_files import ROOT
+from tests.fakes.waiting import wait_until
 
 
 class Ended(NamedTuple):
@@ -80,3 +81,19 @@ def run_python(
         text=True,
         check=False,
     )
+
+
+def wait_for_records(runs: Path, count: int, process: subprocess.Popen[str]) -> Path:
+    """Wait until a run in a folder has so many records, and return its folder.
+
+    Fail if the process that runs it ends before.
+    """
+
+    def folder() -> Path | None:
+        for journal in runs.glob("*/journal.jsonl"):
+            if journal.read_bytes().count(b"\n") >= count:
+                return journal.parent
+        assert process.poll() is None, process.communicate()
+        return None
+
+    return wait_until(folder)

@@ -26,19 +26,20 @@ from graph.support.errors import PromptTooLongError
 from graph.support.storage import cache_folder
 from nodes.model import Prompt
 from nodes.state import State
+from tests.fakes import scripted_runs
 from tests.fakes.fake_models import context_of
-from tests.fakes.processes import run_python
+from tests.fakes.processes import run_python, wait_for_records
 from tests.fakes.project_files import ROOT, SAMPLE_CORPUS, SAMPLE_DATASET
 from tests.fakes.records import key_of_items
-from tests.fakes.waiting import FAR, wait_until
+from tests.fakes.waiting import FAR
 
 pytestmark = pytest.mark.usefixtures("embedded_models")
 
 SHORT = ["generation.max_new_tokens=8", "generator.window=640", "judge.window=640"]
 
 
-def setup_of(config, batch_size, models=None, items=()):
-    settings = load_settings(config, "embedded", SHORT)
+def setup_of(config, batch_size, models=None, items=(), sets=SHORT):
+    settings = load_settings(config, "embedded", sets)
     models = models or open_models(settings.profile, batch_size=batch_size)
     return open_setup(settings, models, corpus=SAMPLE_CORPUS, items=items), models
 
@@ -78,8 +79,13 @@ def test_every_stage_and_every_retrieval_answers_and_is_judged(tmp_path):
     assert shared["semantic_cot_rerank_refined"] >= 3 * len(items)
 
 
-def test_eight_questions_through_semantic_are_three_generate_calls(tmp_path, monkeypatch):
-    setup, models = setup_of("semantic", 8)
+def test_eight_questions_through_semantic_are_three_generate_calls(
+    tmp_path, monkeypatch, checkpoints
+):
+    # Batches are alike for all models of transformers.
+    fields = ("engine=huggingface", "weights=hub", f"model={checkpoints['qwen2']}", "window=1500")
+    sets = [f"{role}.{field}" for role in ("generator", "judge") for field in fields]
+    setup, models = setup_of("semantic", 8, sets=["generation.max_new_tokens=8", *sets])
     model = models.generator.engine.loaded.model
     real, rows = model.generate, []
 
@@ -91,9 +97,9 @@ def test_eight_questions_through_semantic_are_three_generate_calls(tmp_path, mon
     # Without a critique point a question ends early, and the third call has a row less.
     pointed = (["a point"], "free", [])
     monkeypatch.setattr("nodes.critique.parse_points", lambda *_: pointed)
-    items = load_items(SAMPLE_DATASET, 8)
-    journal = Journal(tmp_path / "journal.jsonl", key_of_items(items))
-    run_loop(setup, items, 8, journal)
+    questions = scripted_runs.items(8)
+    journal = Journal(tmp_path / "journal.jsonl", key_of_items(questions))
+    run_loop(setup, questions, 8, journal)
     assert rows == [8, 8, 8]
     assert len(journal.entries) == 8
 
@@ -189,17 +195,6 @@ def start(runs, environment):
         stderr=subprocess.PIPE,
         text=True,
     )
-
-
-def wait_for_records(runs, count, process):
-    def enough():
-        for journal in runs.glob("*/journal.jsonl"):
-            if journal.read_bytes().count(b"\n") >= count:
-                return journal.parent
-        assert process.poll() is None, process.communicate()
-        return None
-
-    return wait_until(enough)
 
 
 def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(tmp_path):

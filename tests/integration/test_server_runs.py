@@ -3,7 +3,6 @@
 import json
 from types import SimpleNamespace
 
-import langchain_openai
 import openai
 import pytest
 
@@ -13,13 +12,15 @@ from evaluation.report.run_facts import facts_of
 from evaluation.rescoring.judge_pass import judge_run
 from evaluation.store.recorded_run import read_run
 from graph.config import load_settings
-from graph.models.engines import chat_models, describe
+from graph.models.engines import chat_models, describe, openai_server
 from graph.support import terminal
 from graph.support.errors import ConfigError
 from tests.fakes.model_servers import (
     DROP,
+    HANG,
     MODEL,
     ModelServer,
+    Page,
     answer_by_prompt,
     answer_by_schema,
     completion,
@@ -30,7 +31,6 @@ from tests.fakes.scripted_runs import command, without_weights, write_dataset
 from tests.integration.loopback import allow_this_machine
 
 COUNT, BATCH = 6, 2
-assert langchain_openai, "loaded here once, and not by each child"
 KEY = "sk-secret-of-the-environment"
 
 
@@ -50,22 +50,44 @@ def server():
         yield server
 
 
-@pytest.fixture
-def evaluate(monkeypatch, tmp_path, server):
-    """Run eval.py on the server in a child process and return its end."""
-    dataset = write_dataset(tmp_path / "questions.csv", COUNT)
+def prepare(monkeypatch, server, folder, name, *flags, sets=(), dataset=None):
+    """Set the command line of a run on the server, and its environment."""
+    dataset = dataset or write_dataset(folder / "questions.csv", COUNT)
     without_weights(monkeypatch)
     monkeypatch.setattr(cli, "open_models", graph.models.open_models)
+    monkeypatch.setenv("OPENCODER_CACHE", str(folder / f"cache-{name}"))
+    address = server.address
+    command(
+        monkeypatch,
+        *("--config", "baseline", "--profile", "server", "--batch_size", BATCH),
+        *("--dataset", dataset, "--runs", folder / name, "--no-report", *flags),
+        *("--set", f"generator.base_url={address}", f"judge.base_url={address}", *sets),
+    )
 
-    def evaluate(name, *flags, sets=()):
-        monkeypatch.setenv("OPENCODER_CACHE", str(tmp_path / f"cache-{name}"))
-        address = server.address
-        command(
-            monkeypatch,
-            *("--config", "baseline", "--profile", "server", "--batch_size", BATCH),
-            *("--dataset", dataset, "--runs", tmp_path / name, "--no-report", *flags),
-            *("--set", f"generator.base_url={address}", f"judge.base_url={address}", *sets),
-        )
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The folder of a run whose server stays.
+
+    It runs in this process, so that each child starts with all modules loaded.
+    """
+    folder = tmp_path_factory.mktemp("undisturbed")
+    with pytest.MonkeyPatch.context() as patch, ModelServer() as server:
+        allow_this_machine(patch)
+        prepare(patch, server, folder, "runs")
+        assert cli.main() == 0
+    # Another server may get the same port.
+    openai_server.open_chat.cache_clear()
+    openai_server.served_model.cache_clear()
+    return folder_of(folder, "runs")
+
+
+@pytest.fixture
+def evaluate(monkeypatch, tmp_path, server, undisturbed):
+    """Run eval.py on the server in a child process and return its end."""
+
+    def evaluate(name, *flags, **changes):
+        prepare(monkeypatch, server, tmp_path, name, *flags, **changes)
         return in_child(lambda: terminal.run(cli.main))
 
     return evaluate
@@ -122,20 +144,24 @@ def test_the_key_stands_in_no_file_and_no_output(server, evaluate, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "loss", [lambda body: DROP, lambda body: error(500), lambda body: {"choices": []}]
+    "loss",
+    [
+        *(DROP, HANG, error(429), error(500), {"choices": []}),
+        *(Page("<html>", kind="text/html"), Page('{"choices": [{"mess')),
+    ],
+    ids=["dropped", "hangs", "429", "500", "no choice", "HTML", "half a JSON"],
 )
-def test_a_server_that_is_lost_costs_no_question(server, evaluate, tmp_path, loss):
-    undisturbed = evaluate("undisturbed")
-    assert undisturbed.code == 0, undisturbed.err
-    first = len(server.bodies)
-    server.bodies.clear()
+def test_a_server_that_is_lost_costs_no_question(
+    server, evaluate, undisturbed, tmp_path, monkeypatch, loss
+):
+    monkeypatch.setattr(openai_server, "MAX_RETRIES", 1)
 
     def until_lost(body):
         # The start and the first batch: one probe, two answers, two grades.
-        return answer_by_prompt(body) if len(server.bodies) <= 6 else loss(body)
+        return answer_by_prompt(body) if len(server.bodies) <= 6 else loss
 
     server.answer = until_lost
-    ended = evaluate("runs")
+    ended = evaluate("runs", sets=["generator.timeout=1", "judge.timeout=1"])
     assert ended.code == 1, ended.err
     (line,) = [line for line in ended.err.splitlines() if "error: " in line]
     assert f"the run stopped: the server at {server.address}: " in line
@@ -147,8 +173,9 @@ def test_a_server_that_is_lost_costs_no_question(server, evaluate, tmp_path, los
     server.bodies.clear()
     ended = evaluate("runs")
     assert ended.code == 0, ended.err
-    assert len(server.bodies) < first
-    whole, resumed = (read_run(folder_of(tmp_path, name)) for name in ("undisturbed", "runs"))
+    # The probe and two requests a question are an undisturbed run.
+    assert len(server.bodies) < 1 + 2 * COUNT
+    whole, resumed = read_run(undisturbed), read_run(folder_of(tmp_path, "runs"))
     assert [record["answer"] for record in resumed.records] == [
         record["answer"] for record in whole.records
     ]
@@ -201,6 +228,28 @@ def test_a_wrong_setting_is_one_line_before_the_run(evaluate, tmp_path, sets, me
     assert message in lines[0]
     assert "p4ssword" not in ended.err
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_server_with_too_small_a_window_is_one_line_before_the_run(server, evaluate, tmp_path):
+    server.props = {"default_generation_settings": {"n_ctx": 200}}
+    ended = evaluate("runs")
+    assert ended.code == 2
+    (line,) = [line for line in ended.err.splitlines() if "error: " in line]
+    assert "generator: the window of 200 tokens is too small: prompt and reply need at " in line
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_question_that_is_too_long_for_the_window_is_no_answer(server, evaluate, tmp_path):
+    server.entries[0]["max_model_len"] = 1_000
+    dataset = write_dataset(tmp_path / "long.csv", COUNT)
+    text = dataset.read_text(encoding="utf-8").replace("step 3 fail", f"{'step 3 ' * 900}fail")
+    dataset.write_text(text, encoding="utf-8")
+    ended = evaluate("runs", dataset=dataset)
+    assert ended.code == 1
+    records = read_run(folder_of(tmp_path, "runs")).records
+    assert [record["index"] for record in records if record["error"]] == [3]
+    assert records[3]["error"]["type"] == "PromptTooLongError"
+    assert not [text for text in server.texts() if "question <3>" in text]
 
 
 def test_ragas_refuses_a_judge_on_a_server_before_the_run(evaluate, tmp_path):
