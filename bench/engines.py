@@ -13,7 +13,7 @@ depends less than `seconds` on other work of the machine; a server's is not know
 prompt tokens that the engine had not read before:
 
 - openvino has no such counter. It is computed from the tokens of the prompts: its prefix cache holds
-  whole blocks of 32 tokens, and it reads a prompt once before the call and its last tokens again in it.
+  whole blocks of 32 tokens. The filler that is read with the prompts of a call counts as well.
 - transformers reads all tokens.
 - a server says how many tokens it had read before, or nothing is known.
 """
@@ -37,6 +37,7 @@ from graph.config import load_settings
 from graph.models import Models, open_models
 from graph.models.engines.openvino_engine import OpenVINOEngine
 from graph.models.engines.weights_engine import WeightsEngine
+from graph.models.openvino_model import BLOCK_TOKENS, FILLER_TOKENS
 from graph.retrieval import open_retriever
 from graph.retrieval.control_retrievers import OracleRetriever
 from graph.schema import Settings
@@ -48,8 +49,6 @@ from nodes.state import State
 SAMPLE = Path(__file__).parents[1] / "dataset" / "sample"
 STOCK = "huggingface"
 """The engine that the others are compared with."""
-BLOCK_TOKENS = 32
-"""Tokens of a block in the prefix cache of OpenVINO GenAI on a CPU."""
 
 
 @dataclass
@@ -143,7 +142,7 @@ class Side:
         engine = self.models.generator.engine
         if isinstance(engine, OpenVINOEngine):
             prompts = [engine.loaded.encode(call["prompt"]) for call in calls]
-            return self.cache.read(prompts) + self.cache.read(prompts)
+            return self.cache.read(prompts) + FILLER_TOKENS
         sent = sum(call["prompt_tokens"] for call in calls)
         if isinstance(engine, WeightsEngine):
             return sent

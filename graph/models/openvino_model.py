@@ -6,10 +6,11 @@ are scored by the same graph without the pipeline.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,7 +19,6 @@ import numpy as np
 from graph.models import packaged
 from graph.models.gguf_conversion import import_genai
 from graph.models.loaded_model import LoadedModel, check_chat_template, control_tokens
-from graph.models.machine_defaults import resolve_dtype
 from graph.models.quiet_loading import import_openvino, quiet_loading
 from graph.models.text_stream import Show, settled
 from graph.models.verdict import ScoredToken
@@ -35,6 +35,15 @@ _DEFAULT_WINDOW = 2048
 _HINTS = {"bfloat16": "bf16", "float16": "f16", "float32": "f32"}
 _TOKENS_A_STEP = 1024
 """Tokens of prompts that one step reads at most: it holds their activations in memory."""
+BLOCK_TOKENS = 32
+"""Tokens of a block in the prefix cache of OpenVINO GenAI on a CPU."""
+FILLER_TOKENS = 4 * BLOCK_TOKENS
+"""Tokens of the filler that is read behind prompts. OpenVINO multiplies matrices of up to about 80
+tokens by other kernels than larger ones, and rounds otherwise there."""
+_CACHE_BYTES = 4 * 10**9
+"""The largest prefix cache. One that is too small for a batch costs time."""
+_SPARE_BLOCKS = 64
+"""Blocks for the filler, and for the last block of each row of options."""
 _SCORED_AT_ONCE = 256
 """Tokens that are scored together: 50 MB of logits for a vocabulary of 50,000."""
 
@@ -102,22 +111,24 @@ class OpenVINOModel(LoadedModel):
 
     def next_token_logprobs(
         self, prompts: Sequence[list[int]], options: Sequence[tuple[str, int]]
-    ) -> list[list[float]]:
+    ) -> list[list[float]] | None:
         """Return the log-probability of each option as the next token of each prompt.
 
         Args:
             prompts: Token ids.
             options: The text of each option and its token.
 
-        Raises:
-            ValueError: The pipeline cannot be made to choose an option's token.
+        Returns:
+            Shape (prompts, options); None if the pipeline writes an option by other tokens.
         """
         requests = [Request(prompt) for prompt in prompts]
         self._read(requests)
         rows, configs = [], []
         for request in requests:
             for text, _ in options:
-                config = self._config(1)
+                # Two tokens, the option and the end: after one token, the cache would hold the last
+                # block as it is with the prompt alone, and the same prompt would go on from it.
+                config = self._config(2)
                 config.logprobs = 1
                 # The pipeline gives the log-probability of the chosen token alone, computed before a
                 # grammar limits the choice. So each option is chosen once.
@@ -131,8 +142,8 @@ class OpenVINOModel(LoadedModel):
         logprobs = []
         for _ in prompts:
             chosen = [(next(values), token) for _, token in options]
-            if any(output.tokens != [token] for output, token in chosen):
-                raise ValueError("OpenVINO GenAI did not choose the token of an option")
+            if any(output.tokens[:1] != [token] for output, token in chosen):
+                return None
             logprobs.append([output.logprobs[0] for output, _ in chosen])
         return logprobs
 
@@ -160,14 +171,29 @@ class OpenVINOModel(LoadedModel):
         return text[: min(cuts)] if cuts else text
 
     def _read(self, requests: Sequence[Request]) -> None:
-        """Read prompts into the prefix cache.
+        """Read the whole blocks of prompts into the prefix cache.
 
-        The numbers of a reply depend in their last bits on the tokens that are read together. All
-        replies then start from the same state, whether their prompts were in the cache or not.
+        The numbers of a reply depend in their last bits on the tokens that are read together, and on
+        what the cache held. All replies start from the same state, since
+
+        - no step that reads prompts is a small one: a filler is read after them,
+        - no token is read twice: a mark follows each prompt, which the cache does not hold, so that
+          the pipeline does not read the last token of a known prompt again,
+        - the cache holds no part of a block that a later prompt could go on from: the rest of a prompt
+          is read with its reply alone,
+        - the cache has room for more than these prompts: none is dropped before its reply.
         """
-        prompts = [Request(list(tokens)) for tokens in {tuple(row.tokens) for row in requests}]
-        prompts.sort()
-        self._run(prompts, [self._config(1)] * len(prompts))
+        ends = [len(row.tokens) // BLOCK_TOKENS * BLOCK_TOKENS for row in requests]
+        blocks = {tuple(row.tokens[:end]) for row, end in zip(requests, ends, strict=True) if end}
+        if blocks:
+            prompts = [Request([*tokens, *self._mark()]) for tokens in sorted(blocks)]
+            prompts.append(Request([*self._mark(), *[0] * FILLER_TOKENS]))
+            self._run(prompts, [self._config(1)] * len(prompts))
+
+    def _mark(self) -> list[int]:
+        """Return the tokens of the next mark: a number with three digits in the base of the vocabulary."""
+        number, base = next(self._marks), len(self.tokenizer)
+        return [number // base**place % base for place in range(3)]
 
     def _config(self, max_new_tokens: int) -> Any:
         config = import_genai().GenerationConfig()
@@ -199,6 +225,10 @@ class OpenVINOModel(LoadedModel):
         return outputs
 
     @cached_property
+    def _marks(self) -> Iterator[int]:
+        return count(1)
+
+    @cached_property
     def _scorer(self) -> Any:
         """A run of the graph without the pipeline; its state is what it has read."""
         core = import_openvino().Core()
@@ -223,8 +253,12 @@ def _log_softmax(logits: Any, token: int) -> float:
     return float(shifted[token] - np.log(np.exp(shifted).sum()))
 
 
-def load_openvino_model(spec: ModelSpec) -> OpenVINOModel:
+def load_openvino_model(spec: ModelSpec, rows: int) -> OpenVINOModel:
     """Load a packaged model, or a folder or repository in OpenVINO's format.
+
+    Args:
+        spec: The model.
+        rows: The prompts that run together at most. The prefix cache has room for twice as many.
 
     Raises:
         ConfigError: There is no such model, or it is not in OpenVINO's format.
@@ -241,17 +275,20 @@ def load_openvino_model(spec: ModelSpec) -> OpenVINOModel:
         tokenizer = AutoTokenizer.from_pretrained(folder)
     check_chat_template(spec, tokenizer)
     threads = torch.get_num_threads()
-    hint = _HINTS[resolve_dtype(spec.dtype)]
+    # `auto` is float32 on every processor. In bfloat16, which some compute natively, the numbers of
+    # a prompt depend on the prompts beside it, and on what the prefix cache held.
+    hint = _HINTS["float32" if spec.dtype == "auto" else spec.dtype]
     # The pipeline divides the threads among several streams by default, and uses one of the streams.
     properties = {
         "INFERENCE_PRECISION_HINT": hint,
         "INFERENCE_NUM_THREADS": threads,
         "NUM_STREAMS": 1,
     }
+    own = getattr(config, "max_position_embeddings", None) or _DEFAULT_WINDOW
+    window = min(spec.window or own, own)
     scheduler = genai.SchedulerConfig()
     scheduler.enable_prefix_caching = True
-    # The cache of keys and values grows as prompts need it.
-    scheduler.cache_size = 0
+    scheduler.num_kv_blocks = _cache_blocks(config, 2 * rows * window)
     scheduler.max_num_batched_tokens = _TOKENS_A_STEP
     # Keys and values of 8 bits, the default, make the text depend on the prompts of its batch.
     of_pipeline = {**properties, "KV_CACHE_PRECISION": "f16", "sampler_num_threads": 1}
@@ -262,8 +299,6 @@ def load_openvino_model(spec: ModelSpec) -> OpenVINOModel:
         raise ConfigError(
             f"OpenVINO cannot run the model {spec.model!r}: {one_line(error)}"
         ) from None
-    own = getattr(config, "max_position_embeddings", None) or _DEFAULT_WINDOW
-    window = min(spec.window or own, own)
     stop_tokens = _stop_tokens(config, tokenizer)
     return OpenVINOModel(
         *(spec, tokenizer, window, control_tokens(tokenizer)),
@@ -286,6 +321,16 @@ def _folder(spec: ModelSpec) -> Path:
             "OpenVINO's, convert the model by optimum-cli export openvino, or set engine=huggingface"
         )
     return folder
+
+
+def _cache_blocks(config: Any, tokens: int) -> int:
+    """Return the number of blocks that hold keys and values of so many tokens, in at most 4 GB."""
+    heads = config.num_attention_heads
+    head_size = getattr(config, "head_dim", None) or config.hidden_size // heads
+    key_heads = getattr(config, "num_key_value_heads", None) or heads
+    # Keys and values, in 16 bits.
+    block_bytes = 2 * 2 * config.num_hidden_layers * key_heads * head_size * BLOCK_TOKENS
+    return min(tokens // BLOCK_TOKENS + _SPARE_BLOCKS, _CACHE_BYTES // block_bytes)
 
 
 def _stop_tokens(config: Any, tokenizer: "PreTrainedTokenizerBase") -> frozenset[int]:

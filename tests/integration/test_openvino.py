@@ -115,6 +115,29 @@ def test_a_greedy_text_does_not_depend_on_its_batch(engine):
     assert [texts(engine.write_all([prompt], 16, 0.0))[0] for prompt in PROMPTS] == whole
 
 
+@pytest.mark.parametrize("known", [160, 224, 256, 288])
+def test_probabilities_do_not_depend_on_what_was_read_before(engine, open_engine, known):
+    # One engine has read the start of the prompt before: the rest is 17 to 145 tokens.
+    model, others = open_engine().loaded, engine.loaded
+    options = [(text, model.encode(text)[-1]) for text in ("A", "B")]
+    prompt = model.encode(" ".join(f"Item {number} of the list." for number in range(99)))[:305]
+    model.next_token_logprobs([prompt[: known + 1]], options)
+    assert model.next_token_logprobs([prompt], options) == others.next_token_logprobs(
+        [prompt], options
+    )
+
+
+def test_an_option_that_is_written_by_other_tokens_is_scored_by_the_graph(engine, monkeypatch):
+    expected = engine.choose_all(PROMPTS[:1], ("A", "B"))[0]
+    other_text = engine.loaded.tokenizer.decode
+    monkeypatch.setattr(
+        type(engine.loaded.tokenizer), "decode", lambda _, tokens: other_text(tokens) + " it is"
+    )
+    assert engine.loaded.next_token_logprobs([[1, 2, 3]], [("no token", 5)]) is None
+    verdict = engine.choose_all(PROMPTS[:1], ("A", "B"))[0]
+    assert verdict["probabilities"] == pytest.approx(expected["probabilities"], abs=0.001)
+
+
 def test_a_text_ends_before_its_first_stop_string(engine, open_engine):
     (whole,) = texts(engine.write_all(PROMPTS[:1], 24, 0.0))
     stop = whole.split()[4]

@@ -12,7 +12,7 @@ class OpenVINOEngine(WeightsEngine[OpenVINOModel]):
     """A model that OpenVINO GenAI runs."""
 
     def _load(self) -> OpenVINOModel:
-        return load_openvino_model(self.spec)
+        return load_openvino_model(self.spec, self._batch_size)
 
     def _generate(
         self, batch: Sequence[FittedPrompt], max_new_tokens: int, temperature: float
@@ -36,11 +36,13 @@ class OpenVINOEngine(WeightsEngine[OpenVINOModel]):
         Options of one token, the usual case, share the prompt that the pipeline has read.
         """
         tokens = self._single_tokens(batch, options)
-        if tokens is None:
-            return super()._option_logprobs(batch, options)
-        prompts = [self.loaded.encode(row.text) for row in batch]
-        texts = [str(self.loaded.tokenizer.decode([token])) for token in tokens]
-        return self.loaded.next_token_logprobs(prompts, list(zip(texts, tokens, strict=True)))
+        logprobs = None
+        if tokens is not None:
+            prompts = [self.loaded.encode(row.text) for row in batch]
+            texts = [str(self.loaded.tokenizer.decode([token])) for token in tokens]
+            pairs = list(zip(texts, tokens, strict=True))
+            logprobs = self.loaded.next_token_logprobs(prompts, pairs)
+        return super()._option_logprobs(batch, options) if logprobs is None else logprobs
 
     def _single_tokens(
         self, batch: Sequence[FittedPrompt], options: Sequence[str]

@@ -2,7 +2,8 @@
 
 import pytest
 
-from bench.engines import BLOCK_TOKENS, Figures, PrefixCache, figures_table, joined_calls
+from bench.engines import Figures, PrefixCache, figures_table, joined_calls
+from graph.models.openvino_model import BLOCK_TOKENS
 from tests.fakes.fake_models import reply
 
 CONTEXT = list(range(1_000, 1_000 + 3 * BLOCK_TOKENS))
