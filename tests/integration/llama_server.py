@@ -4,7 +4,6 @@ It comes as a wheel (`xllamacpp`) and runs in a process of its own, this module 
 python llama_server.py GGUF PORT. The program prints its port.
 """
 
-import signal
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -30,6 +29,8 @@ class LlamaServer:
         (model,) = Path(folder).glob("*.gguf")
         self._process = subprocess.Popen(
             [sys.executable, __file__, model, str(self.port)],
+            # Its end is that of the tests, however they end.
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
@@ -40,6 +41,7 @@ class LlamaServer:
         """Let the server end at once, as in a crash."""
         self._process.kill()
         self._process.wait()
+        self._process.stdin.close()
         self._process.stdout.close()
 
     def __enter__(self):
@@ -82,7 +84,7 @@ def main():
     server = xllamacpp.Server(params)
     sys.stdout.write(f"{urlsplit(server.listening_address).port}\n")
     sys.stdout.flush()
-    signal.pause()
+    sys.stdin.read()
 
 
 if __name__ == "__main__":

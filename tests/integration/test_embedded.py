@@ -35,7 +35,7 @@ from tests.fakes.waiting import FAR
 
 pytestmark = pytest.mark.usefixtures("embedded_models")
 
-SHORT = ["generation.max_new_tokens=8", "generator.window=640", "judge.window=640"]
+SHORT = ["generation.max_new_tokens=6", "generator.window=512", "judge.window=512"]
 
 
 def setup_of(config, batch_size, models=None, items=(), sets=SHORT):
