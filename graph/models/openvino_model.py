@@ -329,7 +329,7 @@ def _cache_blocks(config: Any, tokens: int) -> int:
     head_size = getattr(config, "head_dim", None) or config.hidden_size // heads
     key_heads = getattr(config, "num_key_value_heads", None) or heads
     # Keys and values, in 16 bits.
-    block_bytes = 2 * 2 * config.num_hidden_layers * key_heads * head_size * BLOCK_TOKENS
+    block_bytes: int = 2 * 2 * config.num_hidden_layers * key_heads * head_size * BLOCK_TOKENS
     return min(tokens // BLOCK_TOKENS + _SPARE_BLOCKS, _CACHE_BYTES // block_bytes)
 
 
