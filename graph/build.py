@@ -156,7 +156,7 @@ def build_graph(
 
     Args:
         config: A name (`python eval.py --list` prints them) or a `Config`.
-        profile: `auto`, `embedded` or `gpu`; read only for the models that are not passed in.
+        profile: `auto`, `embedded`, `gpu` or `server`; read only for the models that are not passed in.
         model: Your own LangChain model, or any object with `write`.
         chooser: Compares candidates. Default: `model` if it can choose, else the profile's model.
         retriever: Your own LangChain retriever. Default: an index of the default corpus.

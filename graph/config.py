@@ -1,7 +1,7 @@
 """The readers of configs and profiles: by name, from a file, with overrides.
 
 Both are YAML files in this package; `schema.py` defines their fields. A config file states only what
-differs from the defaults, a profile file states every field.
+differs from the defaults, a packaged profile every field that its engine reads.
 """
 
 import re

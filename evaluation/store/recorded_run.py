@@ -56,7 +56,8 @@ class RecordedRun:
 
 def questions_are(done: int, total: int) -> str:
     """Return the beginning of a sentence about some questions of a run: `3 of 4 questions are`."""
-    return f"{done} of {total} {plural(total, 'question')} {plural(done, 'is', 'are')}"
+    verb = "is" if 1 in (done, total) else "are"
+    return f"{done} of {total} {plural(total, 'question')} {verb}"
 
 
 @contextmanager

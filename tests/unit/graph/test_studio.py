@@ -8,7 +8,7 @@ import pytest
 
 from graph import studio
 from graph.build import answering_graph
-from graph.config import config_names, load_config, profile_names
+from graph.config import config_names, load_config, load_profile, profile_names
 from graph.models import Models
 from graph.models.lockstep import Lockstep
 from tests.fakes.fake_models import FakeModel, FakeRetriever, documents
@@ -63,11 +63,26 @@ def test_every_config_of_the_choice_is_built(name, opened):
     parts = {"model": opened.model, "chooser": opened.model, "retriever": FakeRetriever()}
     expected = answering_graph(load_config(name), **parts)
     assert set(build(config=name).nodes) == set(expected.nodes)
+    kind = load_config(name).retrieval.kind
+    assert [retrieval.kind for retrieval in opened.retrievals] == ([] if kind == "none" else [kind])
 
 
-def test_without_a_choice_the_defaults_run(opened):
-    graph = asyncio.run(studio.opencoder({}))
-    assert set(graph.nodes) == set(build(config="semantic_cot").nodes)
+def test_without_a_choice_the_defaults_run(opened, monkeypatch):
+    names = []
+    for reader in (load_config, load_profile):
+        monkeypatch.setattr(studio, reader.__name__, recorded(reader, names))
+    asyncio.run(studio.opencoder({}))
+    assert names == ["semantic_cot", "auto"]
+
+
+def recorded(reader, names):
+    """Return a reader that adds each name to a list."""
+
+    def read(name):
+        names.append(name)
+        return reader(name)
+
+    return read
 
 
 @pytest.mark.parametrize(
