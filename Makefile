@@ -12,7 +12,7 @@ help:  ## Show this list
 install: $(VENV)/.installed  ## Create .venv with everything needed, at the tested versions
 
 $(VENV)/.installed: $(VENV)/.runs
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[cpu,draw,embedded,parquet,build,measure,openai,otel,postgres,quantize,ragas,studio,dev]'
+	$(BIN)/pip install --quiet --no-compile --constraint constraints.txt --editable '.[cpu,draw,embedded,parquet,build,measure,openai,otel,postgres,quantize,ragas,studio,dev]'
 	@touch $@
 
 # What `make eval` needs: the other extras would double the time until its first number.

@@ -4,6 +4,7 @@ A node never sees a tokenizer, a device or a batch: it sends a `Prompt` and rece
 takes anything that fulfils `TextModel`, `Chooser` or `LikelihoodModel`, a fake of the tests included.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, NotRequired, Protocol, runtime_checkable
@@ -35,9 +36,16 @@ class Reserve:
     """The largest number of tokens of the texts that it quotes."""
     reply_tokens: int
 
-    def tokens(self, window: int) -> int:
-        """Return the tokens of texts and reply; the texts take at most half of a window's room."""
-        return self.reply_tokens + min(self.text_tokens, (window - self.reply_tokens) // 2)
+    def tokens(self, window: int, text_scale: float = 1.0) -> int:
+        """Return the tokens of texts and reply; the texts take at most half of a window's room.
+
+        Args:
+            window: Tokens of prompt and reply together.
+            text_scale: The counted tokens of a text for each token that the model wrote, above 1 if
+                tokens are estimated.
+        """
+        texts = math.ceil(self.text_tokens * text_scale)
+        return self.reply_tokens + min(texts, (window - self.reply_tokens) // 2)
 
 
 @dataclass(frozen=True)

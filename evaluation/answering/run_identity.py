@@ -10,7 +10,7 @@ from evaluation.metrics.calibrated_judge import StoredJudge
 from evaluation.store.identity import SCHEMA, sources_sha256
 from graph.models import packaged
 from graph.models.engines import describe
-from graph.models.machine_defaults import resolve_dtype, resolve_engine
+from graph.models.machine_defaults import resolve_engine, resolve_model_dtype
 from graph.models.memory_fields import check_memory_fields, memory_identity
 from graph.retrieval import fusion
 from graph.retrieval.control_retrievers import searched
@@ -112,7 +112,7 @@ def model_identity(spec: ModelSpec) -> dict[str, object]:
             **memory_identity(spec),
             "engine": resolve_engine(spec),
             "revision": _revision(spec),
-            "dtype": resolve_dtype(spec.dtype),
+            "dtype": resolve_model_dtype(spec),
         }
     return {
         # The name `auto` means another model after a change of the server.

@@ -62,11 +62,13 @@ class PromptFitter:
         count: Callable[[str], int],
         protect: Callable[[str], str] = str,
         wrap: Callable[[str], str] = str,
+        text_scale: float = 1.0,
     ) -> None:
         self._window = window
         self._count = count
         self._protect = protect
         self._wrap = wrap
+        self._text_scale = text_scale
         self._fit_context = lru_cache(maxsize=_CONTEXTS)(self._cut_context)
 
     def fit(self, prompt: Prompt, reply_tokens: int, suffix: str = "") -> FittedPrompt:
@@ -138,14 +140,14 @@ class PromptFitter:
         )
         # A context that is too long fails at the first step that it has to leave room for.
         window = self._window
-        longest_first = sorted(context.reserves, key=lambda r: r.tokens(window), reverse=True)
+        room = {step: step.tokens(window, self._text_scale) for step in context.reserves}
+        longest_first = sorted(room, key=room.__getitem__, reverse=True)
 
         def fits(quotes: tuple[Quote, ...]) -> bool:
             text = replace(safe, passages=quotes).render()
             return all(
-                self._count(self._wrap(text + reserve.instruction)) + reserve.tokens(window)
-                <= window
-                for reserve in longest_first
+                self._count(self._wrap(text + step.instruction)) + room[step] <= window
+                for step in longest_first
             )
 
         if fits(safe.passages):

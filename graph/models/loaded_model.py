@@ -82,6 +82,18 @@ def control_tokens(tokenizer: "PreTrainedTokenizerBase") -> tuple[str, ...]:
     return tuple(sorted(token for token in added | special if len(token) > 1))
 
 
+def end_tokens(configured: object, tokenizer: "PreTrainedTokenizerBase") -> frozenset[int]:
+    """Return the tokens that end a reply.
+
+    Args:
+        configured: The end tokens of the generation config: one, several or None. A chat model may
+            end a reply with another token than its tokenizer ends a text.
+        tokenizer: Its own end token counts as well.
+    """
+    ids = configured if isinstance(configured, list) else [configured]
+    return frozenset(token for token in [*ids, tokenizer.eos_token_id] if token is not None)
+
+
 def check_chat_template(spec: ModelSpec, tokenizer: "PreTrainedTokenizerBase") -> None:
     """Check that a tokenizer has the chat template that its spec asks for.
 

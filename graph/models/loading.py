@@ -11,6 +11,7 @@ from graph.models.loaded_model import (
     adds_special,
     check_chat_template,
     control_tokens,
+    end_tokens,
 )
 from graph.models.machine_defaults import resolve_dtype
 from graph.models.memory_fields import check_memory_fields, memory_arguments, memory_identity
@@ -113,7 +114,8 @@ def load_model(spec: ModelSpec) -> TorchModel:
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     check_chat_template(spec, tokenizer)
-    eos = _eos(model, tokenizer)
+    generation = model.generation_config
+    eos = end_tokens(generation.eos_token_id if generation else None, tokenizer)
     return TorchModel(
         spec,
         tokenizer,
@@ -149,10 +151,3 @@ def _load_weights(spec: ModelSpec) -> "tuple[PreTrainedModel, PreTrainedTokenize
 def _window(spec: ModelSpec, model: "PreTrainedModel") -> int:
     own = getattr(model.config, "max_position_embeddings", None) or _DEFAULT_WINDOW
     return min(spec.window or own, own)
-
-
-def _eos(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> frozenset[int]:
-    # A chat model may end a reply with another token than its tokenizer ends a text.
-    configured = model.generation_config.eos_token_id if model.generation_config else None
-    ids = configured if isinstance(configured, list) else [configured]
-    return frozenset(token for token in [*ids, tokenizer.eos_token_id] if token is not None)

@@ -12,13 +12,19 @@ from functools import cached_property
 from importlib.metadata import version
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from graph.models import packaged
 from graph.models.gguf_conversion import import_genai
-from graph.models.loaded_model import LoadedModel, check_chat_template, control_tokens
+from graph.models.loaded_model import (
+    LoadedModel,
+    check_chat_template,
+    control_tokens,
+    end_tokens,
+)
+from graph.models.machine_defaults import resolve_model_dtype
 from graph.models.quiet_loading import import_openvino, quiet_loading
 from graph.models.text_stream import Show, settled
 from graph.models.verdict import ScoredToken
@@ -26,9 +32,6 @@ from graph.schema import ModelSpec
 from graph.support.errors import ConfigError
 from graph.support.logger import log
 from graph.support.text import one_line
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 GRAPH = "openvino_model.xml"
 _DEFAULT_WINDOW = 2048
@@ -83,11 +86,17 @@ class OpenVINOModel(LoadedModel):
 
     @property
     def identity(self) -> dict[str, object]:
-        """The precision, and the versions of OpenVINO and its pipeline."""
+        """The commit, the precision, and the versions of OpenVINO and its pipeline."""
         return {
+            "commit": self.commit,
             "properties": {name: str(value) for name, value in sorted(self.properties.items())},
             **{name: version(name) for name in ("openvino", "openvino-genai")},
         }
+
+    @property
+    def commit(self) -> str | None:
+        """The commit of a hub's repository: the name of its folder in the hub's cache."""
+        return self.folder.name if self.folder.parent.name == "snapshots" else None
 
     def write(
         self, requests: Sequence[Request], *, max_new_tokens: int, temperature: float
@@ -204,12 +213,12 @@ class OpenVINOModel(LoadedModel):
     def _run(self, requests: Sequence[Request], configs: Sequence[Any]) -> list[_Output]:
         """Run requests together; return what the pipeline generated for each."""
         openvino, pipeline = import_openvino(), self.pipeline
-        handles = [
-            pipeline.add_request(number, openvino.Tensor(np.array([request.tokens])), config)
-            for number, (request, config) in enumerate(zip(requests, configs, strict=True))
-        ]
+        handles: list[Any] = []
         outputs = [_Output([], []) for _ in requests]
         try:
+            for number, (request, config) in enumerate(zip(requests, configs, strict=True)):
+                tokens = openvino.Tensor(np.array([request.tokens]))
+                handles.append(pipeline.add_request(number, tokens, config))
             while pipeline.has_non_finished_requests():
                 # A signal is handled between two steps.
                 pipeline.step()
@@ -269,15 +278,15 @@ def load_openvino_model(spec: ModelSpec, rows: int) -> OpenVINOModel:
     folder = _folder(spec)
     with quiet_loading(f"the model {spec.model!r}"):
         import torch
-        from transformers import AutoConfig, AutoTokenizer
+        from transformers import AutoConfig, AutoTokenizer, GenerationConfig
 
         config = AutoConfig.from_pretrained(folder)
+        has_generation = (folder / "generation_config.json").is_file()
+        generation = GenerationConfig.from_pretrained(folder) if has_generation else config
         tokenizer = AutoTokenizer.from_pretrained(folder)
     check_chat_template(spec, tokenizer)
     threads = torch.get_num_threads()
-    # `auto` is float32 on every processor. In bfloat16, which some compute natively, the numbers of
-    # a prompt depend on the prompts beside it, and on what the prefix cache held.
-    hint = _HINTS["float32" if spec.dtype == "auto" else spec.dtype]
+    hint = _HINTS[resolve_model_dtype(spec)]
     # The pipeline divides the threads among several streams by default, and uses one of the streams.
     properties = {
         "INFERENCE_PRECISION_HINT": hint,
@@ -299,7 +308,7 @@ def load_openvino_model(spec: ModelSpec, rows: int) -> OpenVINOModel:
         raise ConfigError(
             f"OpenVINO cannot run the model {spec.model!r}: {one_line(error)}"
         ) from None
-    stop_tokens = _stop_tokens(config, tokenizer)
+    stop_tokens = end_tokens(getattr(generation, "eos_token_id", None), tokenizer)
     return OpenVINOModel(
         *(spec, tokenizer, window, control_tokens(tokenizer)),
         *(folder, stop_tokens, properties, pipeline),
@@ -331,10 +340,3 @@ def _cache_blocks(config: Any, tokens: int) -> int:
     # Keys and values, in 16 bits.
     block_bytes: int = 2 * 2 * config.num_hidden_layers * key_heads * head_size * BLOCK_TOKENS
     return min(tokens // BLOCK_TOKENS + _SPARE_BLOCKS, _CACHE_BYTES // block_bytes)
-
-
-def _stop_tokens(config: Any, tokenizer: "PreTrainedTokenizerBase") -> frozenset[int]:
-    # A chat model may end a reply with another token than its tokenizer ends a text.
-    configured = getattr(config, "eos_token_id", None)
-    ids = configured if isinstance(configured, list) else [configured]
-    return frozenset(token for token in [*ids, tokenizer.eos_token_id] if token is not None)

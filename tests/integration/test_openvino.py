@@ -115,16 +115,17 @@ def test_a_greedy_text_does_not_depend_on_its_batch(engine):
     assert [texts(engine.write_all([prompt], 16, 0.0))[0] for prompt in PROMPTS] == whole
 
 
-@pytest.mark.parametrize("known", [160, 224, 256, 288])
-def test_probabilities_do_not_depend_on_what_was_read_before(engine, open_engine, known):
-    # One engine has read the start of the prompt before: the rest is 17 to 145 tokens.
-    model, others = open_engine().loaded, engine.loaded
-    options = [(text, model.encode(text)[-1]) for text in ("A", "B")]
-    prompt = model.encode(" ".join(f"Item {number} of the list." for number in range(99)))[:305]
-    model.next_token_logprobs([prompt[: known + 1]], options)
-    assert model.next_token_logprobs([prompt], options) == others.next_token_logprobs(
-        [prompt], options
-    )
+def test_probabilities_do_not_depend_on_what_was_read_before(engine, open_engine):
+    one, other = engine.loaded, open_engine().loaded
+    options = [(text, one.encode(text)[-1]) for text in ("A", "B")]
+    # One engine has read the start of each prompt before: the rest is 17 to 145 tokens.
+    for known in (160, 224, 256, 288):
+        text = " ".join(f"Item {number} of list {known}." for number in range(99))
+        prompt = one.encode(text)[:305]
+        one.next_token_logprobs([prompt[: known + 1]], options)
+        first = one.next_token_logprobs([prompt], options)
+        assert other.next_token_logprobs([prompt], options) == first
+        assert one.next_token_logprobs([prompt], options) == first
 
 
 def test_an_option_that_is_written_by_other_tokens_is_scored_by_the_graph(engine, monkeypatch):

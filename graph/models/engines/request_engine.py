@@ -12,7 +12,7 @@ from langchain_core.outputs import Generation
 from graph.models.batch_cache import read_or_run
 from graph.models.budget import FittedPrompt, PromptFitter
 from graph.models.engines.request_pool import RequestPool
-from graph.models.engines.token_usage import Usage, estimate_tokens, reported_usage
+from graph.models.engines.token_usage import ESTIMATE_SCALE, Usage, estimate_tokens, reported_usage
 from graph.models.reply_cache import ReplyCache
 from graph.models.seeds import numbers
 from graph.models.verdict import parse_choice
@@ -89,7 +89,9 @@ def _broken(match: re.Match[str]) -> str:
 
 def request_fitter(window: int) -> PromptFitter:
     """Return the fitter of a model whose tokens are estimated; its server wraps the prompts."""
-    return PromptFitter(window=window, count=estimate_tokens, protect=protect)
+    return PromptFitter(
+        window=window, count=estimate_tokens, protect=protect, text_scale=ESTIMATE_SCALE
+    )
 
 
 def only_generation(generations: Sequence[Generation]) -> Generation:

@@ -73,8 +73,11 @@ PROFILE = {
 
 @pytest.fixture(autouse=True)
 def _no_torch(monkeypatch):
-    for name in ("resolve_dtype", "resolve_encoder_dtype"):
-        monkeypatch.setattr(identity, name, lambda dtype: "float32" if dtype == "auto" else dtype)
+    def resolve(dtype):
+        return "float32" if dtype == "auto" else dtype
+
+    monkeypatch.setattr(identity, "resolve_model_dtype", lambda spec: resolve(spec.dtype))
+    monkeypatch.setattr(identity, "resolve_encoder_dtype", resolve)
     monkeypatch.setattr(identity, "check_memory_fields", lambda _: None)
     monkeypatch.setattr(memory_fields, "version", lambda _: "1.0")
 

@@ -60,7 +60,9 @@ def judge(monkeypatch):
     monkeypatch.setattr(command, "open_models", lambda *_, **__: models)
     monkeypatch.setattr(command, "open_encoder", FakeEncoder)
     monkeypatch.setattr(command, "model_identity", lambda spec: spec.model_dump(mode="json"))
-    monkeypatch.setattr("evaluation.answering.run_identity.resolve_dtype", lambda _: "float32")
+    monkeypatch.setattr(
+        "evaluation.answering.run_identity.resolve_model_dtype", lambda _: "float32"
+    )
     monkeypatch.setattr("evaluation.calibration.score_agreement.AGREEMENT_DRAWS", 60)
     return engine
 

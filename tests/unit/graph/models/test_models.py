@@ -14,12 +14,12 @@ from langchain_core.runnables import RunnableLambda
 from pydantic import Field
 
 from graph.config import load_profile
-from graph.models import BatchedModel, adapt_chooser, adapt_writer, open_models
+from graph.models import BatchedModel, adapt_chooser, adapt_writer, machine_defaults, open_models
 from graph.models.engines import ENGINES
 from graph.models.engines.huggingface_engine import HuggingFaceEngine
 from graph.models.engines.langchain_engine import LangChainEngine
-from graph.models.loaded_model import adds_special, control_tokens
-from graph.models.loading import TorchModel, _eos, _window
+from graph.models.loaded_model import adds_special, control_tokens, end_tokens
+from graph.models.loading import TorchModel, _window
 from graph.models.lockstep import Lockstep
 from graph.models.machine_defaults import resolve_dtype
 from graph.models.reply_cache import ReplyCache
@@ -520,8 +520,7 @@ def test_the_window_is_the_smaller_of_the_models_and_the_profiles(spec_window, o
     ("configured", "ends"), [(None, {2}), (7, {2, 7}), ([7, 8], {2, 7, 8}), ([2], {2})]
 )
 def test_every_end_token_of_model_and_tokenizer_ends_a_reply(configured, ends):
-    model = SimpleNamespace(generation_config=SimpleNamespace(eos_token_id=configured))
-    assert _eos(model, CharTokenizer()) == ends
+    assert end_tokens(configured, CharTokenizer()) == ends
 
 
 def test_single_characters_are_no_control_tokens():
@@ -546,6 +545,36 @@ def test_auto_dtype_on_a_gpu_is_what_it_computes_in(monkeypatch, cuda, bf16, dty
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: bf16)
     assert resolve_dtype("auto") == dtype
     assert resolve_dtype("float32") == "float32"
+
+
+@pytest.mark.parametrize(
+    ("installed", "machine", "engine"),
+    [
+        (True, "x86_64", "openvino"),
+        (False, "x86_64", "huggingface"),
+        (True, "aarch64", "huggingface"),
+    ],
+)
+def test_auto_is_openvino_where_it_is_installed(monkeypatch, installed, machine, engine):
+    monkeypatch.setattr(machine_defaults, "find_spec", lambda _: object() if installed else None)
+    monkeypatch.setattr(machine_defaults.platform, "machine", lambda: machine)
+    assert machine_defaults.resolve_engine(load_profile("embedded").generator) == engine
+
+
+@pytest.mark.parametrize(
+    ("engine", "dtype", "resolved"),
+    [
+        ("openvino", "auto", "float32"),
+        ("openvino", "bfloat16", "bfloat16"),
+        ("huggingface", "auto", "bfloat16"),
+    ],
+)
+def test_openvino_computes_in_float32_on_every_processor(monkeypatch, engine, dtype, resolved):
+    monkeypatch.setattr(
+        machine_defaults, "resolve_dtype", lambda d: "bfloat16" if d == "auto" else d
+    )
+    spec = load_profile("embedded").generator.model_copy(update={"engine": engine, "dtype": dtype})
+    assert machine_defaults.resolve_model_dtype(spec) == resolved
 
 
 # --- the pipeline
