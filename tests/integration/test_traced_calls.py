@@ -12,8 +12,7 @@ from langchain_core.messages import AIMessageChunk
 from langchain_core.prompts import PromptTemplate
 from langchain_core.runnables import RunnableLambda
 
-from graph.build import answering_graph, judged_graph
-from graph.config import load_settings
+from graph.build import judged_graph
 from graph.models import adapt_writer
 from graph.models.batching import BatchedModel, ScoringModel
 from graph.models.engines.huggingface_engine import HuggingFaceEngine
@@ -26,14 +25,13 @@ from graph.schema import ModelSpec
 from graph.support.errors import EnvironmentFailure
 from graph.tracing import trace
 from nodes.model import Prompt
-from nodes.state import State, calls_of
+from nodes.state import calls_of
 from tests.fakes.callback_runs import RunRecorder, check_runs
 from tests.fakes.chat_provider import FakeProviderChat
-from tests.fakes.fake_models import FakeRetriever, ScriptedEngine, documents, reply
+from tests.fakes.fake_models import ScriptedEngine, reply
+from tests.fakes.reranked_graph import SHORT, graph_of
 from tests.integration.checkpoints import make_qwen2
 
-RERANKED = "semantic_cot_rerank_initial"
-SHORT = ["generation.max_new_tokens=8", "rerank.drafts=2", "rerank.temperature=0.9"]
 SCORED = [*SHORT, "rerank.method=likelihood"]
 
 
@@ -76,14 +74,6 @@ def tiny(checkpoint):
         return HuggingFaceEngine(ModelSpec(model=str(checkpoint)), batch_size=4, **arguments)
 
     return open_engine
-
-
-def graph_of(model, overrides=SHORT):
-    settings = load_settings(RERANKED, "embedded", overrides)
-    retriever = FakeRetriever(documents=documents("one", "two"))
-    return answering_graph(
-        settings.config, model=model, chooser=model, retriever=retriever, output=State
-    )
 
 
 def without_seconds(state):

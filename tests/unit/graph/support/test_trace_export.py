@@ -12,7 +12,7 @@ from graph.support.errors import ConfigError, MissingExtraError
 from graph.support.trace_export import exported_traces
 from nodes.state import calls_of
 from tests.fakes.fake_models import ScriptedEngine
-from tests.unit.graph.models.test_traced_calls import graph_of
+from tests.fakes.reranked_graph import graph_of
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 EXPORTER = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
