@@ -188,7 +188,7 @@ IN_PROCESS = ("auto", "huggingface", "openvino")
 MEMORY_FIELDS = ("quantization", "attention", "device_map")
 """Fields of `ModelSpec` that decide how weights and their computation fit into memory."""
 WEIGHT_FIELDS = (
-    *("weights", "revision", "dtype", "chat_format", "repetition_penalty"),
+    *("weights", "dtype", "chat_format", "repetition_penalty"),
     *MEMORY_FIELDS,
 )
 """Fields of `ModelSpec` for weights in this process: a server decides them itself."""
@@ -207,7 +207,8 @@ class ModelSpec(_Strict):
     """Source of the weights: `hub` is a Hugging Face repository or a local folder, `package` an
     installed Python package."""
     revision: str | None = None
-    """A commit of the repository; None loads the newest and records its commit."""
+    """A commit of the repository; None loads the newest and records its commit. For a model of a
+    server, a label of your own that tells it from another one with the same name."""
     engine: Literal["auto", "huggingface", "openvino", "openai", "langchain"] = "huggingface"
     """What runs the model, a key of `graph.models.engines.ENGINES`: `huggingface` (transformers) and
     `openvino` (on a CPU) run weights in this process, `openai` asks a server with OpenAI's interface,
@@ -247,7 +248,7 @@ class ModelSpec(_Strict):
     @classmethod
     def _is_an_address_without_secrets(cls, value: str | None) -> str | None:
         if value is not None:
-            _check_address(value)
+            check_address(value)
         return value
 
     @model_validator(mode="after")
@@ -265,7 +266,7 @@ class ModelSpec(_Strict):
         return self
 
 
-def _check_address(address: str) -> None:
+def check_address(address: str) -> None:
     """Check that an address is one of a server, and holds no password.
 
     Raises:

@@ -12,8 +12,8 @@ from typing import NamedTuple, NotRequired, Protocol, runtime_checkable
 from langchain_core.prompts import PromptTemplate
 from typing_extensions import TypedDict
 
-TEXT_CHOICE_TOKENS = 16
-"""Tokens of a verdict that is written as text."""
+TEXT_CHOICE_TOKENS = 32
+"""Tokens of a verdict that is written: an option as text, or a JSON object with one."""
 SCORED_TOKENS = 256
 """Of a longer text only this many first tokens are scored: prompt and text must fit the window."""
 

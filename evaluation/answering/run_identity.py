@@ -117,11 +117,14 @@ def model_identity(spec: ModelSpec) -> dict[str, object]:
     return {
         # The name `auto` means another model after a change of the server.
         "model": served.identity.get("id", spec.model),
+        "revision": spec.revision,
         "engine": spec.engine,
         "stop": list(spec.stop),
         "window": served.window,
         "served": served.identity,
+        "refused": list(served.refused),
         "verdicts": served.verdicts,
+        "top_logprobs": served.top_logprobs,
     }
 
 

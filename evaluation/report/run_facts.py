@@ -86,10 +86,12 @@ def _file_name(path: object) -> str:
 def _model_text(spec: object) -> str:
     if not isinstance(spec, dict):
         return "none"
+    refused = spec.get("refused")
     parts = [
         spec.get("revision") and f"revision {str(spec['revision'])[:12]}",
         spec.get("dtype"),
         spec.get("engine") if spec.get("engine") != "huggingface" else None,
+        isinstance(refused, list) and refused and f"without {' and '.join(map(str, refused))}",
         spec.get("verdicts") and f"verdicts by {spec['verdicts']}",
     ]
     details = ", ".join(str(part) for part in parts if part)

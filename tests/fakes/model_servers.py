@@ -94,7 +94,8 @@ def options_of(prompt: str) -> list[str]:
 def answer_by_prompt(body: dict) -> dict:
     """Answer as a server that knows log-probabilities and whose texts depend on the request alone."""
     prompt = body["messages"][-1]["content"]
-    seed = body["seed"] if body.get("temperature") else 0
+    # Without a temperature a server takes its own, which is not 0.
+    seed = body.get("seed") if body.get("temperature", 1.0) else 0
     number = crc32(f"{prompt}{seed}".encode())
     if body.get("logprobs"):
         top = {"A": -1.0, "B": -2.0, "_3": -1.5, "2": -2.5}
@@ -118,6 +119,16 @@ def answer_by_schema(body: dict) -> dict | Page:
     return completion("because")
 
 
+def refusing(answer: Callable[[dict], object], *fields: str, status: int = 400) -> Callable:
+    """Return an answer that refuses requests with any of these fields."""
+
+    def refuse(body: dict) -> object:
+        refused = [field for field in fields if field in body]
+        return error(status, f"unsupported: {refused}") if refused else answer(body)
+
+    return refuse
+
+
 class ModelServer:
     """The server; as a context manager it runs until the end of the block."""
 
@@ -125,8 +136,10 @@ class ModelServer:
         self.answer = answer
         self.entries: list[dict] = [{"id": MODEL, "object": "model", "owned_by": "stub", **entry}]
         self.models: object = None
-        """In place of the list of models."""
+        """In place of the list of models; a function is called for each request."""
         self.props: object = error(404)
+        self.tags: object = error(404)
+        """Ollama's own list of models."""
         self.bodies: list[dict] = []
         self.headers: list[dict] = []
         self.peak = 0
@@ -153,8 +166,9 @@ class ModelServer:
 
     def get(self, path: str) -> object:
         if path == "/v1/models":
-            return self.models or {"object": "list", "data": self.entries}
-        return self.props if path == "/props" else error(404)
+            models = self.models() if callable(self.models) else self.models
+            return models or {"object": "list", "data": self.entries}
+        return {"/props": self.props, "/api/tags": self.tags}.get(path, error(404))
 
     def post(self, path: str, body: dict, headers: dict) -> object:
         if path != "/v1/chat/completions":

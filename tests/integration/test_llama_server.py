@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from evaluation.store.recorded_run import read_run
-from graph.models.engines import openai_server
+from graph.models.engines import server_probe
 from nodes.state import calls_of
 from tests.fakes.processes import run_python, wait_for_records
 from tests.fakes.project_files import ROOT
@@ -108,7 +108,7 @@ def test_the_tokens_of_every_call_are_those_of_the_server(runs):
         assert call["tokens_estimated"] is call["cached"] is False
         assert 0 < call.get("new_tokens", 1) <= NEW_TOKENS
     # The server counts the probe at the start too; it is one token, as a verdict.
-    probe_tokens = runs.server.count_tokens(openai_server._PROBE)
+    probe_tokens = runs.server.count_tokens(server_probe.PROBE)
     cached_tokens = sum(call["cached_tokens"] for call in calls)
     prompt_tokens = sum(call["prompt_tokens"] for call in calls)
     new_tokens = sum(call.get("new_tokens", 1) for call in calls)

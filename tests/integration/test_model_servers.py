@@ -8,13 +8,16 @@ import openai
 import pytest
 from langchain_core.prompts import PromptTemplate
 
+from evaluation.answering.run_identity import model_identity
+from graph.call_plan import planned_calls
 from graph.models import open_models
 from graph.models.engines import MAX_RETRIES, WINDOW, describe, openai_server
 from graph.models.engines.openai_engine import OpenAIEngine
 from graph.models.reply_cache import ReplyCache, default_cache
-from graph.schema import EmbedderSpec, ModelSpec, Profile
+from graph.schema import Config, EmbedderSpec, ModelSpec, Profile, Rerank, Retrieval
 from graph.support.errors import ConfigError, EnvironmentFailure, MissingExtraError
 from nodes.model import LikelihoodModel, Prompt
+from prompts.rerank import COMPARE
 from tests.fakes.model_servers import (
     DROP,
     HANG,
@@ -27,6 +30,7 @@ from tests.fakes.model_servers import (
     completion,
     error,
     logprobs,
+    refusing,
 )
 from tests.fakes.waiting import FAR, wait_until
 from tests.integration.loopback import allow_this_machine
@@ -40,6 +44,9 @@ HTML = Page("<!doctype html><html><title>hello</title></html>", kind="text/html"
 def _no_network(monkeypatch):
     """Replace the fixture of all tests, which allows no connection to this machine either."""
     allow_this_machine(monkeypatch)
+    # Another server may get the same port.
+    openai_server.open_chat.cache_clear()
+    openai_server.served_model.cache_clear()
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     for name in ("OPENAI_BASE_URL", "OPENAI_API_BASE"):
         monkeypatch.delenv(name, raising=False)
@@ -67,6 +74,10 @@ def server():
 
 def spec_of(server, **fields):
     return ModelSpec(**{"model": MODEL, "engine": "openai", "base_url": server.address, **fields})
+
+
+def listed(*names):
+    return {"data": [{"id": name} for name in names]}
 
 
 def asking(question="why?") -> Prompt:
@@ -162,8 +173,8 @@ def test_requests_of_one_question_run_side_by_side_up_to_the_limit(server, concu
     server.hold_until = concurrency
     replies = engine.write_all([asking(f"q{number}") for number in range(7)], 9, 0.0)
     assert server.peak == concurrency
-    expected = [answer_by_prompt({"messages": [{"content": f"q{number}"}]}) for number in range(7)]
-    texts = [document["choices"][0]["message"]["content"] for document in expected]
+    bodies = [{"messages": [{"content": f"q{number}"}], "temperature": 0.0} for number in range(7)]
+    texts = [answer_by_prompt(body)["choices"][0]["message"]["content"] for body in bodies]
     assert [reply["text"] for reply in replies] == texts
 
 
@@ -244,7 +255,7 @@ def test_each_request_is_cached_alone(server, tmp_path, monkeypatch):
     assert server.texts() == ["three"]
 
 
-@pytest.mark.parametrize("change", [{"seed": 1}, {"stop": ("x",)}])
+@pytest.mark.parametrize("change", [{"seed": 1}, {"stop": ("x",)}, {"revision": "fp8"}])
 def test_another_setting_is_another_request(server, tmp_path, monkeypatch, change):
     monkeypatch.setenv("OPENCODER_CACHE", str(tmp_path))
     engine_of(server, cache=default_cache()).write_all([asking()], 9, 0.7)
@@ -318,10 +329,177 @@ def test_a_server_that_knows_neither_is_asked_in_text_and_read_strictly():
         assert verdict["choice"] is None
 
 
-def test_log_probabilities_that_name_no_option_are_not_used(server):
-    # Such as those of the first token of a thought.
-    server.answer = lambda body: completion("<think>", logprobs=logprobs(thought=-0.01))
+@pytest.mark.parametrize(
+    ("top", "is_used"),
+    [
+        # Such as those of the first token of a thought.
+        ({"thought": -0.01}, False),
+        ({"thought": -0.01, "A": -30.0}, False),
+        ({"thought": -0.1, "A": math.log(0.05), "B": math.log(0.04)}, False),
+        ({"thought": -0.1, "A": math.log(0.05), "_A": math.log(0.01), "B": math.log(0.05)}, True),
+        ({"A": -0.1}, True),
+    ],
+)
+def test_log_probabilities_are_used_if_the_options_have_a_tenth_of_them(top, is_used):
+    def answer(body):
+        if body.get("logprobs"):
+            return completion("x", logprobs=logprobs(**top))
+        return answer_by_schema(body)
+
+    with ModelServer(answer) as server:
+        expected = "log-probabilities" if is_used else "JSON schema"
+        assert describe(spec_of(server)).verdicts == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "warns"),
+    [
+        ("<think> The letters are", True),
+        ("", True),
+        (None, True),
+        ("The first letter is A.", True),
+        ("A or B", True),
+        ("A", False),
+        (" a.", False),
+        ("Answer: B", False),
+    ],
+)
+def test_a_model_that_does_not_choose_in_text_is_warned_of(server, caplog, text, warns):
+    server.answer = refusing(lambda body: completion(text), "logprobs", "response_format")
     assert describe(spec_of(server)).verdicts == "text"
+    line = (
+        f"the model writes {text or ''!r} in 32 tokens: its verdicts will be unscored. If it thinks"
+    )
+    assert (line in caplog.text) == warns
+
+
+@pytest.mark.parametrize("answer", [answer_by_prompt, answer_by_schema, answer_in_text])
+def test_the_reserve_of_a_verdict_holds_each_kind_of_reply(answer):
+    config = Config(retrieval=Retrieval(kind="keyword"), rerank=Rerank(initial=True))
+    [reserve] = [calls.reserve for calls in planned_calls(config) if calls.template is COMPARE]
+    with ModelServer(answer) as server:
+        engine_of(server).choose_all([asking()], ("A", "B"))
+        assert server.bodies[0]["max_tokens"] <= reserve.reply_tokens
+
+
+# --- what a server takes
+
+
+@pytest.mark.parametrize("status", [400, 422])
+@pytest.mark.parametrize("refused", [("temperature",), ("seed",), ("temperature", "seed")])
+@pytest.mark.parametrize("answer", [answer_by_prompt, answer_by_schema, answer_in_text])
+def test_a_setting_that_a_server_refuses_is_not_sent(answer, refused, status, caplog):
+    with ModelServer(answer) as server:
+        ways = describe(spec_of(server)).verdicts
+        openai_server.served_model.cache_clear()
+        plain = model_identity(spec_of(server))
+        assert "the server refuses" not in caplog.text
+        openai_server.served_model.cache_clear()
+        server.answer = refusing(answer, *refused, status=status)
+        engine = engine_of(server)
+        assert engine.served.refused == refused
+        assert engine.served.verdicts == ways
+        assert model_identity(engine.spec) == {**plain, "refused": list(refused)}
+        assert (
+            "the server refuses temperature: drafts are sampled by its default" in caplog.text
+        ) == ("temperature" in refused)
+        assert ("the server refuses seed: " in caplog.text) == ("seed" in refused)
+        [reply] = engine.write_all([asking()], 9, 0.7)
+        [verdict] = engine.choose_all([asking("which?")], ("A", "B"))
+        assert reply["text"].startswith("because")
+        assert verdict["choice"] in ("A", "B")
+        for body in server.bodies:
+            assert {"temperature", "seed"} - body.keys() == {*refused}
+
+
+def test_a_setting_that_the_user_chose_is_not_left_out(server):
+    server.answer = refusing(answer_by_prompt, "stop")
+    with pytest.raises(ConfigError, match=r"refuses a first request: .*unsupported: \['stop'\]"):
+        describe(spec_of(server, stop=("x",)))
+
+
+@pytest.mark.parametrize(
+    ("refused", "first", "second", "is_cached"),
+    [
+        ((), 0, 1, True),
+        (("seed",), 0, 1, True),
+        (("temperature",), 0, 0, True),
+        (("temperature",), 0, 1, False),
+        (("temperature", "seed"), 0, 1, False),
+    ],
+)
+def test_without_a_temperature_each_reply_is_of_its_seed(
+    server, tmp_path, refused, first, second, is_cached
+):
+    server.answer = refusing(answer_by_prompt, *refused)
+    cache = ReplyCache(tmp_path / "replies.sqlite")
+    for seed in (first, second):
+        engine = engine_of(server, seed=seed, cache=cache)
+        [reply] = engine.write_all([asking()], 9, 0.0)
+        [verdict] = engine.choose_all([asking("which?")], ("A", "B"))
+    assert reply["cached"] is verdict["cached"] is is_cached
+
+
+def test_replies_without_a_temperature_are_others(server, tmp_path):
+    cache = ReplyCache(tmp_path / "replies.sqlite")
+    engine_of(server, cache=cache).write_all([asking()], 9, 0.0)
+    openai_server.served_model.cache_clear()
+    server.answer = refusing(answer_by_prompt, "temperature")
+    [reply] = engine_of(server, cache=cache).write_all([asking()], 9, 0.0)
+    assert not reply["cached"]
+
+
+@pytest.mark.parametrize(("most", "number"), [(20, 20), (19, 5), (8, 5), (5, 5), (4, 0), (0, 0)])
+def test_a_server_with_fewer_log_probabilities_is_asked_for_five(server, tmp_path, most, number):
+    def limited(body):
+        if body.get("top_logprobs", 0) > most:
+            return error(400, f"top_logprobs must be at most {most}")
+        return answer_by_prompt(body)
+
+    server.answer = limited
+    engine = engine_of(server, cache=ReplyCache(tmp_path / "replies.sqlite"))
+    way = "log-probabilities" if number else "text"
+    assert (engine.served.verdicts, engine.served.top_logprobs) == (way, number)
+    assert model_identity(engine.spec)["top_logprobs"] == number
+    engine.choose_all([asking()], ("A", "B"))
+    assert server.bodies[0].get("top_logprobs", 0) == number
+    # The mass of 5 tokens is another one than that of 20.
+    openai_server.served_model.cache_clear()
+    server.answer = answer_by_prompt
+    again = OpenAIEngine(engine.spec, cache=ReplyCache(tmp_path / "replies.sqlite"))
+    [verdict] = again.choose_all([asking()], ("A", "B"))
+    assert verdict["cached"] is (number == 20)
+
+
+@pytest.mark.parametrize("status", [500, 501])
+@pytest.mark.parametrize(
+    ("fields", "way"),
+    [
+        (("logprobs",), "JSON schema"),
+        (("response_format",), "log-probabilities"),
+        (("logprobs", "response_format"), "text"),
+    ],
+)
+def test_a_request_that_fails_beside_one_that_does_not_is_unsupported(
+    server, waits, status, fields, way
+):
+    def answer(body):
+        usual = answer_by_schema if body.get("response_format") else answer_by_prompt
+        return usual(body)
+
+    server.answer = refusing(answer, *fields, status=status)
+    assert describe(spec_of(server)).verdicts == way
+
+
+@pytest.mark.parametrize("status", [500, 501])
+@pytest.mark.parametrize("healthy", [0, 1, 2, 3, 4])
+def test_a_server_that_fails_in_the_probe_is_an_error(server, waits, status, healthy):
+    def answer(body):
+        return answer_in_text(body) if len(server.bodies) <= healthy else error(status, "crashed")
+
+    server.answer = answer
+    with pytest.raises(ConfigError, match=r"refuses a first request: .*crashed"):
+        describe(spec_of(server))
 
 
 # --- the window and the identity
@@ -333,7 +511,9 @@ def test_log_probabilities_that_name_no_option_are_not_used(server):
         ({"max_model_len": 9_000}, {}, 9_000),
         ({"context_length": 7_000}, {}, 7_000),
         ({"meta": {"n_ctx": 2_048, "n_ctx_train": 8_192}}, {}, 2_048),
-        ({"meta": {"n_ctx_train": 8_192}}, {}, 8_192),
+        # The server may serve far fewer tokens than the model was trained on.
+        ({"meta": {"n_ctx_train": 8_192}}, {}, WINDOW),
+        ({"meta": {"n_ctx_train": 131_072}}, HTML, WINDOW),
         (
             {"meta": {"n_ctx_train": 8_192}},
             {"default_generation_settings": {"n_ctx": 1_024}},
@@ -367,17 +547,127 @@ def test_the_identity_holds_what_the_server_says_and_no_time():
         assert describe(spec_of(server, model="auto")).identity["id"] == MODEL
 
 
+@pytest.mark.parametrize(
+    ("tags", "digest"),
+    [
+        ({"models": [{"name": "x", "digest": "1"}, {"name": MODEL, "digest": "a2af"}]}, "a2af"),
+        ({"models": [{"name": f"{MODEL}:latest", "digest": "a2af"}]}, "a2af"),
+        ({"models": [{"name": "x", "digest": "1"}]}, None),
+        ({"models": [{"name": MODEL, "digest": ""}]}, None),
+        ({"models": [{"name": MODEL, "digest": 5}]}, None),
+        ({"models": [{"name": MODEL}]}, None),
+        ({"models": None}, None),
+        ([1], None),
+        (HTML, None),
+    ],
+)
+def test_the_identity_holds_the_digest_of_ollama(server, tags, digest):
+    server.tags = tags
+    expected = {"id": MODEL, "owned_by": "stub", **({"digest": digest} if digest else {})}
+    assert describe(spec_of(server)).identity == expected
+
+
+def test_revisions_tell_equal_names_apart_and_addresses_do_not(server):
+    with ModelServer() as other:
+        same = [model_identity(spec_of(one, revision="fp8")) for one in (server, other)]
+        assert same[0] == same[1]
+        assert same[0]["revision"] == "fp8"
+        for revision in (None, "bf16"):
+            assert model_identity(spec_of(other, revision=revision)) != same[0]
+
+
 def test_auto_is_the_only_model(server):
     engine = engine_of(server, model="auto")
     engine.write_all([asking()], 9, 0.0)
     assert server.bodies[0]["model"] == MODEL
 
 
+# --- the list of models
+
+
+@pytest.mark.parametrize("status", [404, 405, 501])
+def test_a_named_model_needs_no_list(server, waits, caplog, status):
+    server.models = error(status)
+    served = describe(spec_of(server))
+    assert (served.identity, served.window) == ({"id": MODEL}, WINDOW)
+    assert f"has no list of models: a first request shows if it has {MODEL}" in caplog.text
+    with pytest.raises(ConfigError):
+        describe(spec_of(server, model="auto"))
+
+
+def test_without_a_list_the_first_request_decides(server):
+    server.models, server.answer = error(405), lambda body: error(400, "no such model")
+    with pytest.raises(ConfigError, match=r"refuses a first request: .*no such model"):
+        describe(spec_of(server))
+
+
+@pytest.mark.parametrize("names", [(), ("a",), ("a", "b")])
+def test_a_name_that_the_list_lacks_is_used_if_the_server_answers(server, caplog, names):
+    server.models = listed(*names)
+    assert describe(spec_of(server)).identity == {"id": MODEL}
+    problem = (
+        f"no model {MODEL!r}: name one of its models: {', '.join(names)}" if names else "no model"
+    )
+    assert f"the server at {server.address} has {problem}" in caplog.text
+    assert "it answers requests for this name" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (400, "has no model 'stub-model': name one of its models: a, b"),
+        (404, "has no model 'stub-model': name one of its models: a, b"),
+        (422, "has no model 'stub-model': name one of its models: a, b"),
+        (401, "refuses the key: set OPENAI_API_KEY"),
+        (500, "refuses a first request: "),
+    ],
+)
+def test_a_name_that_the_list_lacks_and_the_server_refuses_is_an_error(
+    server, waits, status, message
+):
+    server.models, server.answer = listed("a", "b"), lambda body: error(status)
+    with pytest.raises(ConfigError) as caught:
+        describe(spec_of(server))
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("failures", [1, MAX_RETRIES])
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_list_of_a_busy_server_is_asked_for_again(server, waits, status, failures):
+    replies = [*[error(status)] * failures, listed(MODEL)]
+    server.models = lambda: replies.pop(0)
+    assert describe(spec_of(server)).identity == {"id": MODEL}
+    assert replies == []
+
+
+@pytest.mark.parametrize("name", ["OPENAI_BASE_URL", "OPENAI_API_BASE"])
+def test_an_address_of_the_environment_is_used(server, monkeypatch, name):
+    monkeypatch.setenv(name, server.address)
+    assert describe(ModelSpec(model=MODEL, engine="openai")).identity["id"] == MODEL
+
+
+@pytest.mark.parametrize("name", ["OPENAI_BASE_URL", "OPENAI_API_BASE"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://me:hush-hush@127.0.0.1:1/v1",
+        "http://hush-hush@127.0.0.1:1/v1",
+        "http://127.0.0.1:1/v1?key=hush-hush",
+        "http://127.0.0.1:1/v1#hush-hush",
+        "hush-hush",
+        "http://127.0.0.1:1/v1 hush-hush",
+    ],
+)
+def test_a_password_in_an_address_of_the_environment_is_refused_and_not_printed(
+    monkeypatch, name, address
+):
+    monkeypatch.setenv(name, address)
+    with pytest.raises(ConfigError, match=f"^{name}: give the address ") as caught:
+        describe(ModelSpec(model=MODEL, engine="openai"))
+    assert "hush" not in str(caught.value)
+
+
 # --- bad servers before the run
-
-
-def listed(*names):
-    return {"data": [{"id": name} for name in names]}
 
 
 @pytest.mark.parametrize(
@@ -400,6 +690,7 @@ def listed(*names):
 )
 def test_a_bad_server_is_one_line_before_the_run(server, models, message):
     server.models = models
+    server.answer = lambda body: error(404, "no such model")
     with pytest.raises(ConfigError) as caught:
         describe(spec_of(server, timeout=SECONDS if models is HANG else FAR))
     assert message in str(caught.value)

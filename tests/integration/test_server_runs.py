@@ -123,7 +123,8 @@ def test_a_run_has_verdicts_with_probabilities_and_the_tokens_of_the_server(
         identity = run.identity[name]
         assert identity["model"] == MODEL
         assert identity["served"] == {"id": MODEL, "owned_by": "stub"}
-        assert identity["verdicts"] == "log-probabilities"
+        assert (identity["verdicts"], identity["top_logprobs"]) == ("log-probabilities", 20)
+        assert (identity["refused"], identity["revision"]) == ([], None)
         assert not {"base_url", "concurrency", "timeout"} & set(identity)
     facts = {fact.name: fact.values for fact in facts_of([reported], [{}])}
     assert facts["judge"] == ["stub-model (openai, verdicts by log-probabilities)"]

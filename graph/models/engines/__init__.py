@@ -92,6 +92,10 @@ class ServedModel(NamedTuple):
     window: int
     """Tokens of prompt and reply together."""
     verdicts: VerdictWay
+    refused: tuple[str, ...] = ()
+    """Settings of a request that the server refuses and is not sent: `temperature`, `seed`."""
+    top_logprobs: int = 0
+    """The number of most probable first tokens that it reports; 0 if verdicts do not come from them."""
 
 
 # Each function imports its engine itself: a run loads only the engines that its profile names.

@@ -74,7 +74,12 @@ class LangChainEngine:
         # A class sets the temperature itself where its model takes no other.
         engine._fixed &= {"temperature"}
         engine._stop, engine._seed = spec.stop, seed
-        identity = {"engine": "langchain", "model": spec.model, **served.identity}
+        identity = {
+            "engine": "langchain",
+            "model": spec.model,
+            "revision": spec.revision,
+            **served.identity,
+        }
         engine._requests = Requests(spec.concurrency, cache, lambda: identity)
         return engine
 

@@ -27,9 +27,8 @@ from graph.models.engines.request_engine import (
     verdict_of,
 )
 from graph.models.engines.server_verdicts import (
-    LOGPROB_SETTINGS,
-    SCHEMA_TOKENS,
     are_told_apart,
+    logprob_settings,
     logprobs_of,
     parse_constrained,
     schema_settings,
@@ -66,7 +65,18 @@ class OpenAIEngine:
         return request_fitter(self.served.window)
 
     def _identity(self) -> dict[str, object]:
-        return {"engine": "openai", "stop": list(self.spec.stop), **self.served.identity}
+        return {
+            "engine": "openai",
+            "revision": self.spec.revision,
+            "stop": list(self.spec.stop),
+            "refused": list(self.served.refused),
+            **self.served.identity,
+        }
+
+    def _seed_of_samples(self, temperature: float = 0.0) -> int | None:
+        """Return the seed that a reply depends on; None for greedy decoding."""
+        # Without a temperature the server samples every reply, also that of a verdict.
+        return self._seed if temperature or "temperature" in self.served.refused else None
 
     def write_all(
         self, prompts: Sequence[Prompt], max_new_tokens: int, temperature: float
@@ -79,7 +89,7 @@ class OpenAIEngine:
         settings = {
             "max_new_tokens": max_new_tokens,
             "temperature": temperature,
-            "seed": self._seed if temperature else None,
+            "seed": self._seed_of_samples(temperature),
         }
         fitted = self._fitter.fit_all(prompts, max_new_tokens)
         return self._requests.run_all(fitted, write, settings, Reply)
@@ -88,13 +98,18 @@ class OpenAIEngine:
         self, prompts: Sequence[Prompt], options: Sequence[str]
     ) -> list[Verdict | Exception]:
         """Choose one of the options for each prompt, in order, in the way that the server allows."""
-        way, instruction, room = self.served.verdicts, choice_instruction(options), SCHEMA_TOKENS
+        served, instruction, room = self.served, choice_instruction(options), TEXT_CHOICE_TOKENS
         choose = self._choose_by_schema
-        if way == "log-probabilities" and are_told_apart(options):
+        if served.verdicts == "log-probabilities" and are_told_apart(options):
             choose, instruction, room = self._choose_by_logprobs, "", 1
-        elif way != "JSON schema":
-            choose, room = self._choose_by_text, TEXT_CHOICE_TOKENS
-        settings = {"options": list(options), "verdicts": choose.__name__}
+        elif served.verdicts != "JSON schema":
+            choose = self._choose_by_text
+        settings = {
+            "options": list(options),
+            "verdicts": choose.__name__,
+            "top_logprobs": served.top_logprobs,
+            "seed": self._seed_of_samples(),
+        }
         return self._requests.run_all(
             self._fitter.fit_all(prompts, room, instruction),
             lambda row, number: choose(row, number, options),
@@ -105,7 +120,7 @@ class OpenAIEngine:
     def _choose_by_logprobs(
         self, row: FittedPrompt, number: int, options: Sequence[str]
     ) -> Verdict:
-        completion = self._send(row, number, 1, LOGPROB_SETTINGS)
+        completion = self._send(row, number, 1, logprob_settings(self.served.top_logprobs))
         reply = reply_of(row, completion.generation, completion.seconds, completion.of_call)
         logprobs = logprobs_of(completion.generation, options)
         if logprobs is None:
@@ -122,7 +137,7 @@ class OpenAIEngine:
         }
 
     def _choose_by_schema(self, row: FittedPrompt, number: int, options: Sequence[str]) -> Verdict:
-        reply = self._reply(row, number, SCHEMA_TOKENS, schema_settings(options))
+        reply = self._reply(row, number, TEXT_CHOICE_TOKENS, schema_settings(options))
         return verdict_of(reply, parse_constrained(reply["text"], options))
 
     def _choose_by_text(self, row: FittedPrompt, number: int, options: Sequence[str]) -> Verdict:
@@ -151,6 +166,8 @@ class OpenAIEngine:
             **length(self.spec, new_tokens),
             **settings,
         }
+        for name in self.served.refused:
+            del request[name]
         try:
             return complete(chat, row.text, request, row.call.hand_over())
         except Exception as error:

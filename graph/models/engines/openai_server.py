@@ -1,7 +1,7 @@
 """A server with OpenAI's interface: its client, and what it says of its model before a run.
 
-The server is asked once in a process: which models it has, how long its window is, and how it gives
-verdicts. Whatever is wrong with it is one line before the run.
+The server is asked once in a process: which models it has, how long its window is, which settings it
+takes, and how it gives verdicts. Whatever is wrong with it is one line before the run.
 """
 
 import json
@@ -15,25 +15,15 @@ from langchain_core.callbacks import Callbacks
 from langchain_core.outputs import Generation
 from langchain_core.prompt_values import StringPromptValue
 
-from graph.models.engines import MAX_RETRIES, WINDOW, ServedModel, VerdictWay
-from graph.models.engines.request_engine import (
-    only_generation,
-)
-from graph.models.engines.server_verdicts import (
-    LOGPROB_SETTINGS,
-    SCHEMA_TOKENS,
-    logprobs_of,
-    parse_constrained,
-    schema_settings,
-)
-from graph.schema import ModelSpec
+from graph.models.engines import MAX_RETRIES, WINDOW, ServedModel
+from graph.models.engines.request_engine import only_generation
+from graph.models.engines.server_probe import PROBE, Abilities, probe
+from graph.schema import ModelSpec, check_address
 from graph.support.environment import status_code
 from graph.support.errors import ConfigError, MissingExtraError
 from graph.support.fault_log import without_secrets
 from graph.support.logger import log
 from graph.support.text import one_line
-from nodes.model import TEXT_CHOICE_TOKENS
-from prompts.choice import choice_instruction
 
 if TYPE_CHECKING:
     from langchain_openai import ChatOpenAI
@@ -55,10 +45,12 @@ _STABLE_META = ("vocab_type", "n_vocab", "n_ctx_train", "n_embd", "n_params", "s
 """Those of `meta`, of llama.cpp's server."""
 _WINDOW_FIELDS = ("max_model_len", "context_window", "context_length", "max_context_length")
 """Fields in which servers state the window: vLLM, and some APIs."""
-_UNSUPPORTED = {400, 404, 405, 415, 422, 500, 501}
-"""HTTP: a server that does not know a field of a request answers one of these."""
-_PROBE_OPTIONS = ("A", "B")
-_PROBE = "Which letter comes first in the alphabet?" + choice_instruction(_PROBE_OPTIONS)
+_NO_LIST = {404, 405, 501}
+"""HTTP: a server without a list of models answers one of these."""
+_BUSY = {429, 500, 502, 503, 504}
+"""HTTP: a server that may answer later, such as one that loads its model, answers one of these."""
+_NO_MODEL = {400, 404, 422}
+"""HTTP: a server that does not have the model of a request answers one of these."""
 
 
 class Completion(NamedTuple):
@@ -106,9 +98,21 @@ def length(spec: ModelSpec, new_tokens: int) -> dict[str, Any]:
 
 
 def address_of(spec: ModelSpec) -> str:
-    """Return the address of a spec's server."""
-    addresses = (spec.base_url, *map(os.environ.get, _ADDRESS_VARIABLES))
-    return next((address for address in addresses if address), "https://api.openai.com/v1")
+    """Return the address of a spec's server.
+
+    Raises:
+        ConfigError: A variable of the environment holds none, or one with a password.
+    """
+    if spec.base_url:
+        return spec.base_url
+    for variable in _ADDRESS_VARIABLES:
+        if address := os.environ.get(variable):
+            try:
+                check_address(address)
+            except ValueError as error:
+                raise ConfigError(f"{variable}: {error}") from None
+            return address
+    return "https://api.openai.com/v1"
 
 
 @cache
@@ -155,7 +159,9 @@ def _missing_package() -> MissingExtraError:
 
 @cache
 def served_model(spec: ModelSpec) -> ServedModel:
-    """Ask a server for its model: identity, window, and how it gives verdicts.
+    """Ask a server for its model: identity, window, the settings it takes, and how it gives verdicts.
+
+    A model that is named need not be listed: the first request shows whether the server has it.
 
     Raises:
         ConfigError: There is no such server or model, or it refuses requests.
@@ -168,23 +174,36 @@ def served_model(spec: ModelSpec) -> ServedModel:
         raise _missing_package() from None
     address = address_of(spec)
     seconds = min(_LIST_SECONDS, spec.timeout)
+    unlisted: ConfigError | None = None
     with OpenAI(base_url=address, api_key=key, timeout=seconds, max_retries=0) as client:
-        entry = _entry(spec, _listed_models(client, address, seconds), address)
+        models = _listed_models(spec, client, address)
+        try:
+            entry = _entry(spec, models, address)
+        except ConfigError as error:
+            if spec.model == AUTO:
+                raise
+            entry, unlisted = {"id": spec.model}, error
         window = _window(spec, entry, client)
-    verdicts = _probe(spec, str(entry["id"]))
-    return ServedModel(_identity(entry), window, verdicts)
+        identity = _identity(entry, _digest(entry, client))
+    return ServedModel(identity, window, *_abilities(spec, str(entry["id"]), unlisted))
 
 
-def _listed_models(client: "OpenAI", address: str, seconds: float) -> list[dict[str, Any]]:
-    """Return the entries of a server's list of models.
+def _listed_models(spec: ModelSpec, client: "OpenAI", address: str) -> list[dict[str, Any]]:
+    """Return the entries of a server's list of models; without a list, the name of the spec alone.
 
     Raises:
-        ConfigError: It has no such list.
+        ConfigError: The list cannot be read, or there is none and the spec names no model.
     """
     try:
-        text = client.models.with_raw_response.list().text
+        text = _list_text(client)
     except Exception as error:
-        raise _refusal(error, address, seconds) from None
+        if spec.model != AUTO and status_code(error) in _NO_LIST:
+            log.warning(
+                "the server at %s has no list of models: a first request shows if it has %s",
+                *(address, spec.model),
+            )
+            return [{"id": spec.model}]
+        raise _refusal(error, address, min(_LIST_SECONDS, spec.timeout)) from None
     try:
         entries = json.loads(text)["data"]
         models = [entry for entry in entries if isinstance(entry["id"], str)]
@@ -193,12 +212,27 @@ def _listed_models(client: "OpenAI", address: str, seconds: float) -> list[dict[
             f"{address} is no server with OpenAI's interface: its list of models is not JSON as "
             "expected; correct base_url, which ends in /v1 for most servers"
         ) from None
-    if not models:
-        raise ConfigError(f"the server at {address} has no model: load one there")
     return models
 
 
+def _list_text(client: "OpenAI") -> str:
+    try:
+        return client.models.with_raw_response.list().text
+    except Exception as error:
+        # A server that is not there at all is not waited for.
+        if status_code(error) not in _BUSY:
+            raise
+    return client.with_options(max_retries=MAX_RETRIES).models.with_raw_response.list().text
+
+
 def _entry(spec: ModelSpec, models: Sequence[dict[str, Any]], address: str) -> dict[str, Any]:
+    """Return the entry of a spec's model.
+
+    Raises:
+        ConfigError: The list does not hold it, or `auto` has the choice.
+    """
+    if not models:
+        raise ConfigError(f"the server at {address} has no model: load one there")
     by_name = {entry["id"]: entry for entry in models}
     if spec.model in by_name:
         return by_name[spec.model]
@@ -212,7 +246,7 @@ def _entry(spec: ModelSpec, models: Sequence[dict[str, Any]], address: str) -> d
     )
 
 
-def _identity(entry: Mapping[str, Any]) -> dict[str, object]:
+def _identity(entry: Mapping[str, Any], digest: str | None) -> dict[str, object]:
     meta = entry.get("meta")
     fields: dict[str, object] = {
         name: entry[name] for name in _STABLE_FIELDS if isinstance(entry.get(name), str)
@@ -221,7 +255,21 @@ def _identity(entry: Mapping[str, Any]) -> dict[str, object]:
         fields["meta"] = {
             name: meta[name] for name in _STABLE_META if isinstance(meta.get(name), int | str)
         }
+    if digest:
+        fields["digest"] = digest
     return fields
+
+
+def _digest(entry: Mapping[str, Any], client: "OpenAI") -> str | None:
+    """Return the digest of a model that Ollama states at its root; None for other servers."""
+    names = (entry["id"], f"{entry['id']}:latest")
+    try:
+        document: Any = client.get(str(client.base_url.join("/api/tags")), cast_to=object)
+        digests = [model["digest"] for model in document["models"] if model["name"] in names]
+        return next((digest for digest in digests if digest and isinstance(digest, str)), None)
+    # Other servers answer anything: a page, an error, nothing.
+    except Exception:
+        return None
 
 
 def _window(spec: ModelSpec, entry: Mapping[str, Any], client: "OpenAI") -> int:
@@ -240,12 +288,11 @@ def _window(spec: ModelSpec, entry: Mapping[str, Any], client: "OpenAI") -> int:
 def _stated_window(entry: Mapping[str, Any], client: "OpenAI") -> int | None:
     meta = entry.get("meta")
     meta = meta if isinstance(meta, Mapping) else {}
-    # llama.cpp trains on n_ctx_train tokens and serves fewer: /props says how many in one slot.
+    # Not `n_ctx_train`: llama.cpp serves fewer, and /props says how many in one slot.
     sources: list[Callable[[], object]] = [
         *(lambda name=name: entry.get(name) for name in _WINDOW_FIELDS),
         lambda: _slot_window(client),
         lambda: meta.get("n_ctx"),
-        lambda: meta.get("n_ctx_train"),
     ]
     for source in sources:
         tokens = source()
@@ -264,33 +311,33 @@ def _slot_window(client: "OpenAI") -> object:
         return None
 
 
-def _probe(spec: ModelSpec, model: str) -> VerdictWay:
-    """Find out how a server gives verdicts; the last try is a plain request, which must succeed.
+def _abilities(spec: ModelSpec, model: str, unlisted: ConfigError | None) -> Abilities:
+    """Probe a server for a model.
+
+    Args:
+        spec: The model and its server.
+        model: The server's name of the model.
+        unlisted: The error of a list of models that does not hold it.
 
     Raises:
         ConfigError: The server refuses a plain request.
     """
     chat = open_chat(spec, model)
-    plain = {"temperature": 0.0, "seed": 0, "stop": list(spec.stop) or None, "run_name": "probe"}
+    plain = {"stop": list(spec.stop) or None, "run_name": "probe"}
 
-    def ask(new_tokens: int, settings: Mapping[str, Any]) -> Generation | None:
-        try:
-            return complete(
-                chat, _PROBE, {**plain, **length(spec, new_tokens), **settings}
-            ).generation
-        except Exception as error:
-            if settings and status_code(error) in _UNSUPPORTED:
-                return None
-            raise _refusal(error, address_of(spec), spec.timeout) from None
+    def send(new_tokens: int, settings: Mapping[str, Any]) -> Generation:
+        request = {**plain, **length(spec, new_tokens), **settings}
+        return complete(chat, PROBE, request).generation
 
-    reply = ask(1, LOGPROB_SETTINGS)
-    if reply and (logprobs := logprobs_of(reply, _PROBE_OPTIONS)) and max(logprobs) > -100:
-        return "log-probabilities"
-    reply = ask(SCHEMA_TOKENS, schema_settings(_PROBE_OPTIONS))
-    if reply and parse_constrained(reply.text, _PROBE_OPTIONS) is not None:
-        return "JSON schema"
-    ask(TEXT_CHOICE_TOKENS, {})
-    return "text"
+    try:
+        abilities = probe(send)
+    except Exception as error:
+        if unlisted and status_code(error) in _NO_MODEL:
+            raise unlisted from None
+        raise _refusal(error, address_of(spec), spec.timeout) from None
+    if unlisted:
+        log.warning("%s (it answers requests for this name, so that the run starts)", unlisted)
+    return abilities
 
 
 def _refusal(error: Exception, address: str, seconds: float) -> ConfigError:

@@ -9,15 +9,18 @@ from langchain_core.outputs import Generation
 
 _WHOLE: Mapping[str, Any] = {"stream": False}
 """A verdict is no text to read as it comes; LangChain would stream it where a handler reads tokens."""
-LOGPROB_SETTINGS: Mapping[str, Any] = {**_WHOLE, "logprobs": True, "top_logprobs": 20}
-"""Settings of a request for the most probable first tokens; servers give at most 20."""
-SCHEMA_TOKENS = 32
-"""Tokens of a JSON object with one option."""
+TOP_LOGPROBS = (20, 5)
+"""Numbers of most probable tokens to ask for, in this order: some servers give at most 5."""
 
 
 def are_told_apart(options: Sequence[str]) -> bool:
     """Tell whether the first token of a reply shows the option, whatever the tokens of the model are."""
     return len({option.strip()[:1] for option in options} - {""}) == len(options)
+
+
+def logprob_settings(number: int) -> dict[str, Any]:
+    """Return the settings of a request for the most probable first tokens, at most `number`."""
+    return {**_WHOLE, "logprobs": True, "top_logprobs": number}
 
 
 def logprobs_of(generation: Generation, options: Sequence[str]) -> list[float] | None:

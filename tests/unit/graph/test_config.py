@@ -701,12 +701,19 @@ def test_a_server_can_be_replaced_by_weights():
     assert spec == ModelSpec(model="org/x")
 
 
+@pytest.mark.parametrize("engine", ["openai", "langchain", "huggingface", "openvino", "auto"])
+@pytest.mark.parametrize("profile", ["gpu", "server"])
+def test_each_engine_takes_a_revision(engine, profile):
+    overrides = ["generator.revision=fp8", f"generator.engine={engine}"]
+    spec = load_settings("baseline", profile, overrides).profile.generator
+    assert (spec.engine, spec.revision) == (engine, "fp8")
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
         ({"engine": "openai", "weights": "package"}, "weights belongs to engine huggingface"),
         ({"engine": "openai", "chat_format": "phi"}, "chat_format belongs to engine huggingface"),
-        ({"engine": "langchain", "revision": "a"}, "revision belongs to engine huggingface"),
         ({"engine": "langchain", "dtype": "float16"}, "dtype belongs to engine huggingface"),
         ({"engine": "openai", "repetition_penalty": 1.1}, "repetition_penalty belongs to engine"),
         (

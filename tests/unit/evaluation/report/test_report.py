@@ -110,6 +110,21 @@ def test_the_first_screen_has_means_intervals_counts_and_marks(report, two):
     assert "m (revision r1, float32)" in text
 
 
+@pytest.mark.parametrize(
+    ("refused", "text"),
+    [
+        ([], "m (openai, verdicts by text)"),
+        (["temperature"], "m (openai, without temperature, verdicts by text)"),
+        (["temperature", "seed"], "m (openai, without temperature and seed, verdicts by text)"),
+        ("damaged", "m (openai, verdicts by text)"),
+    ],
+)
+def test_settings_that_a_server_refuses_are_named(report, tmp_path, refused, text):
+    served = {"model": "m", "engine": "openai", "refused": refused, "verdicts": "text"}
+    tree = report(make_run(tmp_path / "a", scored(LOW), generator=served))
+    assert f"generator {text}" in text_of(tree, "//dl")
+
+
 def test_what_differs_between_runs_is_said_for_each(report, tmp_path):
     other = {"model": "other", "weights": "hub", "revision": None, "dtype": "float32"}
     tree = report(

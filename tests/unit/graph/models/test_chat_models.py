@@ -4,6 +4,7 @@ import pytest
 from langchain.chat_models import base
 from langchain_core.prompts import PromptTemplate
 
+from evaluation.answering.run_identity import model_identity
 from graph.models.engines import ENGINES, chat_models, describe
 from graph.models.engines.langchain_engine import LangChainEngine
 from graph.models.reply_cache import default_cache
@@ -83,6 +84,15 @@ def test_each_request_is_cached_alone():
     [verdict] = again.choose_all([asking("one")], ("A", "B"))
     assert verdict == {**verdicts[0], "seconds": 0.0, "cached": True}
     assert len(FakeProviderChat.calls) == 4
+
+
+def test_another_revision_is_another_request_and_another_model_of_a_run():
+    opened(spec(), cache=default_cache()).write_all([asking()], 9, 0.0)
+    for revision, cached in (("fp8", False), ("bf16", False), ("fp8", True), (None, True)):
+        engine = opened(spec(revision=revision), cache=default_cache())
+        [reply] = engine.write_all([asking()], 9, 0.0)
+        assert reply["cached"] is cached
+        assert model_identity(spec(revision=revision))["revision"] == revision
 
 
 @pytest.mark.parametrize(
