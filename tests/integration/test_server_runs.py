@@ -221,7 +221,10 @@ def test_a_way_of_verdicts_is_part_of_a_run(server, evaluate, tmp_path):
         ),
     ],
 )
-def test_a_wrong_setting_is_one_line_before_the_run(evaluate, tmp_path, sets, message):
+def test_a_wrong_setting_is_one_line_before_the_run(server, evaluate, tmp_path, sets, message):
+    server.answer = lambda body: (
+        answer_by_prompt(body) if body["model"] == MODEL else error(404, "no such model")
+    )
     ended = evaluate("runs", sets=sets)
     assert ended.code == 2
     lines = [line for line in ended.err.splitlines() if "error: " in line]

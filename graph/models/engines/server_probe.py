@@ -87,7 +87,7 @@ class _Probe:
         return "text", 0
 
     def _top_logprobs(self) -> int:
-        """Return how many log-probabilities the server reports; 0 if they do not show the options."""
+        """Return the number of log-probabilities to ask for; 0 if they do not show the options."""
         for number in TOP_LOGPROBS:
             reply = self._ask(1, logprob_settings(number))
             if reply is not None:
