@@ -440,12 +440,14 @@ def test_without_a_temperature_each_reply_is_of_its_seed(
     assert reply["cached"] is verdict["cached"] is is_cached
 
 
-def test_replies_without_a_temperature_are_others(server, tmp_path):
+@pytest.mark.parametrize("temperature", [0.0, 0.7])
+@pytest.mark.parametrize("refused", [("temperature",), ("seed",), ("temperature", "seed")])
+def test_a_reply_without_a_setting_is_another_one(server, tmp_path, refused, temperature):
     cache = ReplyCache(tmp_path / "replies.sqlite")
-    engine_of(server, cache=cache).write_all([asking()], 9, 0.0)
+    engine_of(server, cache=cache).write_all([asking()], 9, temperature)
     openai_server.served_model.cache_clear()
-    server.answer = refusing(answer_by_prompt, "temperature")
-    [reply] = engine_of(server, cache=cache).write_all([asking()], 9, 0.0)
+    server.answer = refusing(answer_by_prompt, *refused)
+    [reply] = engine_of(server, cache=cache).write_all([asking()], 9, temperature)
     assert not reply["cached"]
 
 
