@@ -23,6 +23,7 @@ from evaluation.store.journal import RunKey
 from graph.call_plan import texts_per_question
 from graph.config import load_settings
 from graph.models.engines import describe
+from graph.models.engines.token_usage import ESTIMATE_SCALE
 from graph.retrieval.corpus import default_corpus
 from graph.schema import IN_PROCESS, Config, EmbedderSpec, ModelSpec, Settings
 from graph.support.errors import ConfigError
@@ -184,6 +185,7 @@ def _prompt_tokens(job: Job) -> str:
         [item.question for item in job.items],
         passage_tokens(corpus) if corpus else 0,
         served.window if served else spec.window,
+        ESTIMATE_SCALE if served else 1.0,
     )
     return (
         f"prompt tokens to read: {tokens.whole} if each prompt is read whole, {tokens.shared} if the "

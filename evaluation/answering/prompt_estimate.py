@@ -42,7 +42,11 @@ def passage_tokens(corpus: Path) -> int:
 
 
 def estimate_prompt_tokens(
-    config: Config, questions: Sequence[str], passage: int, window: int | None
+    config: Config,
+    questions: Sequence[str],
+    passage: int,
+    window: int | None,
+    text_scale: float = 1.0,
 ) -> PromptTokens:
     """Estimate the tokens that the prompts of the answers have; the judge's are not counted.
 
@@ -51,6 +55,7 @@ def estimate_prompt_tokens(
         questions: The questions of the run.
         passage: Tokens of a passage.
         window: The window that passages are cut to; None if it is not known.
+        text_scale: As in `nodes.model.Reserve`; above 1 if the model's tokens are estimated.
     """
     calls = planned_calls(config)
     alone = sum(call.number for call in calls if call.template is ANSWER_ALONE)
@@ -62,17 +67,21 @@ def estimate_prompt_tokens(
     whole = shared = 0
     for question in questions:
         bare = estimate_tokens(outline(QUESTION, question=question))
-        context = _context_tokens(config, question, passage, window)
+        context = _context_tokens(config, question, passage, window, text_scale)
         whole += own + alone * bare + with_context * context
         shared += own + alone * bare + (context if with_context else 0)
     return PromptTokens(whole, shared)
 
 
-def _context_tokens(config: Config, question: str, passage: int, window: int | None) -> int:
+def _context_tokens(
+    config: Config, question: str, passage: int, window: int | None, text_scale: float
+) -> int:
     bare = estimate_tokens(outline(CONTEXT, question=question))
     tokens = bare + config.retrieval.top_k * passage
     steps = reserves(config)
     if window is None or not steps:
         return tokens
-    reserved = max(step.tokens(window) + estimate_tokens(step.instruction) for step in steps)
+    reserved = max(
+        step.tokens(window, text_scale) + estimate_tokens(step.instruction) for step in steps
+    )
     return min(tokens, max(bare, window - reserved))

@@ -7,7 +7,7 @@ from graph.build import answering_graph
 from graph.call_plan import planned_calls
 from graph.config import config_names, load_settings
 from graph.models.engines.request_engine import request_fitter
-from graph.models.engines.token_usage import estimate_tokens
+from graph.models.engines.token_usage import ESTIMATE_SCALE, estimate_tokens
 from tests.fakes.fake_models import FakeRetriever, PromptRecorder, documents
 from tests.fakes.project_files import SAMPLE_CORPUS
 
@@ -46,7 +46,7 @@ def prompt_tokens(config, window) -> tuple[int, int]:
 def test_the_estimate_is_near_the_prompts_of_a_run(name, window):
     for overrides in OVERRIDES:
         config = load_settings(name, "embedded", overrides).config
-        estimate = estimate_prompt_tokens(config, [QUESTION] * 3, PASSAGE, window)
+        estimate = estimate_prompt_tokens(config, [QUESTION] * 3, PASSAGE, window, ESTIMATE_SCALE)
         if name == "extract":
             assert estimate == (0, 0)
             continue
