@@ -4,7 +4,8 @@ Environment: the disk, memory, the accelerator, a database, a network, a server,
 setting. Another question would meet the same error, and the same question succeeds once the cause
 is gone.
 Question: everything else, such as a prompt that is too long, a request that a server refuses for its
-content (400, 413, 422), unusable numbers of a model, or a fault in the code.
+content (400, 413, 422), one that it fails at while it answers others, unusable numbers of a model, or a
+fault in the code.
 
 The classes of libraries are recognised by their names: importing the libraries here would load all
 of them, and most are optional.
@@ -18,7 +19,7 @@ from graph.support.errors import (
     EnvironmentFailure,
     FileLostError,
     OpenCoderError,
-    PromptTooLongError,
+    QuestionError,
 )
 from graph.support.text import one_line
 
@@ -29,7 +30,7 @@ _LIBRARY_CLASSES = re.compile(
     r"""
       sqlite3\.Error
     | (psycopg|psycopg2|asyncpg|sqlalchemy)\..*\b(OperationalError|InterfaceError)
-    | (httpx|httpcore)\..*\b(TransportError|NetworkError|ProtocolError)
+    | (httpx2?|httpcore2?)\..*\b(TransportError|NetworkError|ProtocolError)
     | urllib3\..*\bHTTPError
     | aiohttp\..*\bClientError
     | grpc\..*\bRpcError
@@ -53,7 +54,7 @@ def is_environment(error: BaseException) -> bool:
 
 def is_of_question(error: BaseException) -> bool:
     """Tell whether an error is known to be of its question, and says nothing about other questions."""
-    return isinstance(error, PromptTooLongError) or status_code(error) in _QUESTION_CODES
+    return isinstance(error, QuestionError) or status_code(error) in _QUESTION_CODES
 
 
 def lacks_memory(error: BaseException) -> bool:
@@ -117,7 +118,7 @@ def _line(error: BaseException) -> str:
 
 def _is_environment(error: BaseException) -> bool:
     if isinstance(error, OpenCoderError):
-        return not isinstance(error, PromptTooLongError)
+        return not isinstance(error, QuestionError)
     code = status_code(error)
     # First of all, since errors of some clients for HTTP are OSErrors.
     if code is not None:
@@ -139,7 +140,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         visited.add(id(cause))
         yield cause
         # These are the whole reason: what was handled below them says less.
-        if isinstance(cause, PromptTooLongError) or status_code(cause) is not None:
+        if isinstance(cause, QuestionError) or status_code(cause) is not None:
             continue
         waiting += getattr(cause, "exceptions", ())
         if cause.__cause__ is not None:

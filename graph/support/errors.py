@@ -5,7 +5,9 @@ OpenCoderError            exit code 2
 +- DatasetError           a corpus, dataset, journal or other data file is wrong
 +- IndexMismatchError     an index on disk is of another corpus, encoder or version, or damaged
 +- MissingExtraError      an optional package is not installed
-+- PromptTooLongError     a question does not fit the model's window; costs that question only
++- QuestionError          one question cannot be answered; costs that question only
+|  +- PromptTooLongError  it does not fit the model's window
+|  +- FailedRequestError  a server fails at its request, and answers another one
 +- RunLockedError         another process holds the run folder (exit code 3)
 +- ReadOnlyFolderError    a run folder cannot be written to; a finished run can still be shown
 +- FileLostError          a file of a run was removed or replaced while the run wrote it (exit code 1)
@@ -40,8 +42,16 @@ class MissingExtraError(OpenCoderError):
     """An optional package is not installed."""
 
 
-class PromptTooLongError(OpenCoderError):
+class QuestionError(OpenCoderError):
+    """One question cannot be answered, which says nothing about others."""
+
+
+class PromptTooLongError(QuestionError):
     """A question and its instruction exceed the model's window, even without passages."""
+
+
+class FailedRequestError(QuestionError):
+    """A server fails at the request of a question, and answers another one."""
 
 
 class RunLockedError(OpenCoderError):

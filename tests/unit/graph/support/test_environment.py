@@ -91,7 +91,8 @@ ENVIRONMENT = [
     ExceptionGroup("two", [ValueError("x"), ConnectionResetError("no")]),
 ]
 QUESTION = [
-    errors.PromptTooLongError("no"),
+    *(errors.PromptTooLongError("no"), errors.FailedRequestError("no")),
+    caused(errors.FailedRequestError("no"), with_response(500)),
     *(
         ValueError("unusable logits"),
         KeyError("x"),
@@ -141,6 +142,16 @@ def test_the_classes_of_the_installed_libraries_are_recognised(name):
         "urllib3": lambda: library.exceptions.ProtocolError("no"),
     }[name]()
     assert is_environment(error)
+
+
+@pytest.mark.parametrize("library", ["httpx", "httpx2", "httpcore", "httpcore2"])
+@pytest.mark.parametrize(
+    "name", ["ConnectError", "ReadError", "WriteError", "RemoteProtocolError", "ReadTimeout"]
+)
+def test_the_errors_of_clients_for_http_are_recognised(library, name):
+    error = getattr(pytest.importorskip(library), name)("no")
+    assert is_environment(error)
+    assert is_environment(caused(ValueError("no answer"), error))
 
 
 def test_errors_that_cause_each_other_are_looked_at_once():
