@@ -25,26 +25,21 @@ class RequestPool:
             Exception: The first error of the environment, which the other requests would meet too.
         """
         outcomes: list[_T | Exception | None] = [None] * len(requests)
-
-        def run(index: int, failures: int) -> None:
-            outcomes[index] = self._outcome(requests[index], failures)
-
+        # The step to the next index is atomic, so that no two workers run the same request.
+        indices = iter(range(len(requests)))
         failures = len(self._failures)
+
+        def work() -> None:
+            for index in indices:
+                outcomes[index] = self._outcome(requests[index], failures)
+
         if len(requests) == 1 or self._concurrency == 1:
-            for index in range(len(requests)):
-                run(index, failures)
+            work()
         else:
-            # Not an executor of the library: at the end of the process it waits for its threads, so
-            # that after Ctrl-C a slow server would hold the process.
-            threads = [
-                Thread(target=copy_context().run, args=(run, index, failures), daemon=True)
-                for index in range(len(requests))
-            ]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
+            _run_beside(work, min(self._concurrency, len(requests)))
         finished = [outcome for outcome in outcomes if outcome is not None]
+        if len(finished) < len(requests):
+            raise RuntimeError("a request ended without an outcome")
         for outcome in finished:
             if isinstance(outcome, Exception) and is_environment(outcome):
                 raise outcome
@@ -62,3 +57,14 @@ class RequestPool:
                 if is_environment(error):
                     self._failures.append(error)
                 return error
+
+
+def _run_beside(work: Callable[[], None], count: int) -> None:
+    """Run the same work in a number of threads and wait for their end."""
+    # Not an executor of the library: at the end of the process it waits for its threads, so that
+    # after Ctrl-C a slow server would hold the process.
+    threads = [Thread(target=copy_context().run, args=(work,), daemon=True) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
