@@ -20,6 +20,21 @@ def wait_until(event: Callable[[], _T | None]) -> _T:
     return result
 
 
+class Clock:
+    """A clock on which pauses take no time; it records them."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.pauses: list[float] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.now += seconds
+
+
 @contextmanager
 def at_most_cpu_seconds(limit: float) -> Iterator[None]:
     """Fail if the block takes more time of the processor; other processes do not count."""

@@ -6,16 +6,26 @@ import os
 
 import openai
 import pytest
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.prompts import PromptTemplate
+from langchain_core.runnables import RunnableLambda
 
 from evaluation.answering.run_identity import model_identity
 from graph.call_plan import planned_calls
 from graph.models import open_models
-from graph.models.engines import MAX_RETRIES, WINDOW, describe, openai_server
+from graph.models.batching import BatchedModel
+from graph.models.engines import MAX_RETRIES, WINDOW, describe, openai_server, request_failures
 from graph.models.engines.openai_engine import OpenAIEngine
+from graph.models.lockstep import Lockstep
 from graph.models.reply_cache import ReplyCache, default_cache
 from graph.schema import Config, EmbedderSpec, ModelSpec, Profile, Rerank, Retrieval
-from graph.support.errors import ConfigError, EnvironmentFailure, MissingExtraError
+from graph.support.environment import is_environment
+from graph.support.errors import (
+    ConfigError,
+    EnvironmentFailure,
+    FailedRequestError,
+    MissingExtraError,
+)
 from nodes.model import LikelihoodModel, Prompt
 from prompts.rerank import COMPARE
 from tests.fakes.model_servers import (
@@ -32,7 +42,7 @@ from tests.fakes.model_servers import (
     logprobs,
     refusing,
 )
-from tests.fakes.waiting import FAR, wait_until
+from tests.fakes.waiting import FAR, Clock, wait_until
 from tests.integration.loopback import allow_this_machine
 
 SECONDS = 0.3
@@ -64,6 +74,15 @@ def waits(monkeypatch):
 
     monkeypatch.setattr(openai._base_client.BaseClient, "_calculate_retry_timeout", count)
     return waits
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The clock of the pauses after those tries."""
+    clock = Clock()
+    monkeypatch.setattr(request_failures, "monotonic", clock.monotonic)
+    monkeypatch.setattr(request_failures, "sleep", clock.sleep)
+    return clock
 
 
 @pytest.fixture
@@ -768,12 +787,13 @@ NO_MESSAGE = {"choices": [{"index": 0, "finish_reason": "stop"}], "usage": None}
         (HTML, 1, ""),
         (Page("", kind="text/plain"), 1, ""),
         ({"error": {"message": "the model crashed"}}, 1, "the model crashed"),
-        (error(429, "slow down"), 1 + MAX_RETRIES, "slow down"),
-        (error(500, "crashed"), 1 + MAX_RETRIES, "crashed"),
+        # And a plain request, which would show that the question alone is the cause.
+        (error(500, "crashed"), 1 + MAX_RETRIES + 1, "crashed"),
+        (error(403, "no such account"), 1 + 1, "no such account"),
         (error(401, "key revoked"), 1, "key revoked"),
         (error(404, "model unloaded"), 1, "model unloaded"),
         (DROP, 1 + MAX_RETRIES, "Connection error"),
-        (HANG, 1 + MAX_RETRIES, "timed out"),
+        (HANG, 1 + MAX_RETRIES + 1, "timed out"),
     ],
 )
 def test_a_reply_that_is_none_stops_the_run(server, waits, answer, tries, message):
@@ -804,12 +824,71 @@ def test_the_pauses_between_tries_grow_and_a_server_that_recovers_is_used(server
     assert 0.5 <= waits[1] < waits[2] <= 4
 
 
+def test_a_limit_is_waited_out_for_two_minutes(server, waits, clock, caplog):
+    engine = engine_of(server)
+    server.answer = lambda body: error(429, "slow down")
+    with pytest.raises(EnvironmentFailure, match="slow down"):
+        engine.write_all([asking()], 9, 0.0)
+    assert sum(clock.pauses) == request_failures.PATIENCE
+    assert len(server.bodies) == (len(clock.pauses) + 1) * (1 + MAX_RETRIES)
+    assert "the server limits requests (429): waiting 10 seconds, at most 120 in all" in caplog.text
+    refusals = [error(429)] * (1 + MAX_RETRIES) * 2
+    server.answer = lambda body: refusals.pop() if refusals else completion("at last")
+    [reply] = engine.write_all([asking()], 9, 0.0)
+    assert reply["text"] == "at last"
+
+
+@pytest.mark.parametrize(
+    ("failure", "message"),
+    [
+        (error(500, "crashed"), "Error code: 500"),
+        (error(502), "Error code: 502"),
+        (error(403, "flagged by the moderation"), "flagged by the moderation"),
+        (HANG, "Request timed out"),
+    ],
+)
+def test_a_question_that_the_server_alone_fails_at_costs_itself_alone(
+    server, waits, failure, message
+):
+    engine = engine_of(server, timeout=SECONDS if failure is HANG else FAR)
+    server.answer = lambda body: (
+        failure if body["messages"][-1]["content"] == "bad" else answer_by_prompt(body)
+    )
+    prompts = [asking("one"), asking("bad"), asking("two"), asking("bad")]
+    for outcomes in (engine.write_all(prompts, 9, 0.0), engine.choose_all(prompts, ("A", "B"))):
+        assert [isinstance(outcome, FailedRequestError) for outcome in outcomes] == [
+            *(False, True, False, True)
+        ]
+        assert message in str(outcomes[1])
+        assert not is_environment(outcomes[1])
+
+
+@pytest.mark.parametrize("event", ["on_chat_model_start", "on_llm_end"])
+def test_a_handler_that_fails_costs_its_own_question_alone(server, event):
+    class Failing(BaseCallbackHandler):
+        raise_error = True
+
+    def fail(self, *arguments, **named):
+        raise KeyError("choices")
+
+    setattr(Failing, event, fail)
+    lockstep = Lockstep()
+    model = BatchedModel(engine_of(server), lockstep)
+    node = RunnableLambda(lambda question: model.write([asking(question)], max_new_tokens=9))
+    outcomes = lockstep.run(
+        [lambda: node.invoke("one", {"callbacks": [Failing()]}), lambda: node.invoke("two")]
+    )
+    assert isinstance(outcomes[0].error, KeyError)
+    assert outcomes[1].error is None
+    assert outcomes[1].value[0]["text"].startswith("because of ")
+
+
 def test_requests_that_wait_while_the_server_fails_are_not_sent(server, waits):
     engine = engine_of(server, concurrency=1)
     server.answer = lambda body: error(500)
     with pytest.raises(EnvironmentFailure):
         engine.write_all([asking(f"q{number}") for number in range(5)], 9, 0.0)
-    assert len(server.bodies) == 1 + MAX_RETRIES
+    assert len(server.bodies) == 1 + MAX_RETRIES + 1
 
 
 def test_a_refused_prompt_costs_its_own_question_alone(server):

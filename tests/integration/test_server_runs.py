@@ -12,7 +12,7 @@ from evaluation.report.run_facts import facts_of
 from evaluation.rescoring.judge_pass import judge_run
 from evaluation.store.recorded_run import read_run
 from graph.config import load_settings
-from graph.models.engines import chat_models, describe, openai_server
+from graph.models.engines import chat_models, describe, openai_server, request_failures
 from graph.support import terminal
 from graph.support.errors import ConfigError
 from tests.fakes.model_servers import (
@@ -28,6 +28,7 @@ from tests.fakes.model_servers import (
 )
 from tests.fakes.processes import in_child
 from tests.fakes.scripted_runs import command, without_weights, write_dataset
+from tests.fakes.waiting import Clock
 from tests.integration.loopback import allow_this_machine
 
 COUNT, BATCH = 6, 2
@@ -42,6 +43,9 @@ def _no_network(monkeypatch):
     # The pauses between the tries of the client take no time in a test.
     base = openai._base_client.BaseClient
     monkeypatch.setattr(base, "_calculate_retry_timeout", lambda *_, **__: 0)
+    clock = Clock()
+    monkeypatch.setattr(request_failures, "monotonic", clock.monotonic)
+    monkeypatch.setattr(request_failures, "sleep", clock.sleep)
 
 
 @pytest.fixture
@@ -181,6 +185,28 @@ def test_a_server_that_is_lost_costs_no_question(
         record["answer"] for record in whole.records
     ]
     assert results(resumed.folder) == results(whole.folder)
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [(error(500, "crashed"), "Error code: 500"), (error(403, "flagged"), "Error code: 403")],
+)
+def test_a_question_that_a_server_fails_at_is_recorded_and_can_be_asked_again(
+    server, evaluate, undisturbed, tmp_path, failure, reason
+):
+    server.answer = lambda body: failure if "question <3>" in str(body) else answer_by_prompt(body)
+    ended = evaluate("runs")
+    assert ended.code == 1, ended.err
+    assert "1 of 6 questions failed" in ended.out
+    records = read_run(folder_of(tmp_path, "runs")).records
+    assert [record["index"] for record in records if record["error"]] == [3]
+    assert records[3]["error"]["type"] == "FailedRequestError"
+    assert reason in records[3]["error"]["message"]
+    assert server.address not in records[3]["error"]["message"]
+    server.answer = answer_by_prompt
+    ended = evaluate("runs", "--retry-failed")
+    assert ended.code == 0, ended.err
+    assert results(folder_of(tmp_path, "runs")) == results(undisturbed)
 
 
 def test_another_address_and_other_limits_are_the_same_run(server, evaluate, tmp_path):

@@ -7,7 +7,7 @@ other.
 import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graph.models.budget import FittedPrompt, PromptFitter
 from graph.models.engines import ServedModel
@@ -26,6 +26,7 @@ from graph.models.engines.request_engine import (
     text_verdict,
     verdict_of,
 )
+from graph.models.engines.request_failures import PLAIN_QUESTION, Patience, is_of_handler
 from graph.models.engines.server_verdicts import (
     are_told_apart,
     logprob_settings,
@@ -42,6 +43,9 @@ from graph.support.errors import EnvironmentFailure
 from nodes.model import TEXT_CHOICE_TOKENS, Prompt, Reply, Verdict
 from prompts.choice import choice_instruction
 
+if TYPE_CHECKING:
+    from langchain_openai import ChatOpenAI
+
 
 class OpenAIEngine:
     """A model of a server; the first use asks the server for it."""
@@ -54,6 +58,7 @@ class OpenAIEngine:
         self.name = spec.model
         self._seed = seed
         self._requests = Requests(spec.concurrency, cache, self._identity)
+        self._patience = Patience(self._ask_plainly)
 
     @property
     def served(self) -> ServedModel:
@@ -156,23 +161,44 @@ class OpenAIEngine:
 
         Raises:
             EnvironmentFailure: The server failed, or its reply is none.
-            Exception: It refuses this request for its content.
+            Exception: It refuses this request or fails at it alone, or a callback handler failed.
         """
-        chat = open_chat(self.spec, str(self.served.identity["id"]))
+        chat = self._chat()
+        request = self._settings(row.text, number, new_tokens, settings)
+        callbacks = row.call.hand_over()
+        try:
+            return self._patience.send(lambda: complete(chat, row.text, request, callbacks))
+        except Exception as error:
+            if is_of_question(error) or is_of_handler(error):
+                raise
+            # Also half a JSON, a page in HTML, a reply without a message: none is an answer.
+            reason = str(failure_of(error))
+            raise EnvironmentFailure(f"the server at {address_of(self.spec)}: {reason}") from error
+
+    def _ask_plainly(self) -> None:
+        """Send a short request, once.
+
+        Raises:
+            Exception: The server does not answer it.
+        """
+        chat = self._chat()
+        settings = self._settings(PLAIN_QUESTION, 0, TEXT_CHOICE_TOKENS, {"run_name": "check"})
+        client = chat.root_client.with_options(max_retries=0).chat.completions
+        complete(chat.model_copy(update={"client": client}), PLAIN_QUESTION, settings)
+
+    def _chat(self) -> "ChatOpenAI":
+        return open_chat(self.spec, str(self.served.identity["id"]))
+
+    def _settings(
+        self, text: str, number: int, new_tokens: int, settings: Mapping[str, Any]
+    ) -> dict[str, Any]:
         request = {
             "temperature": 0.0,
-            "seed": request_seed(self._seed, row.text, number),
+            "seed": request_seed(self._seed, text, number),
             "stop": list(self.spec.stop) or None,
             **length(self.spec, new_tokens),
             **settings,
         }
         for name in self.served.refused:
             del request[name]
-        try:
-            return complete(chat, row.text, request, row.call.hand_over())
-        except Exception as error:
-            if is_of_question(error):
-                raise
-            # Also half a JSON, a page in HTML, a reply without a message: none is an answer.
-            reason = str(failure_of(error))
-            raise EnvironmentFailure(f"the server at {address_of(self.spec)}: {reason}") from error
+        return request
