@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import openai
 import pytest
+from langchain_core.prompts import PromptTemplate
 
 import graph.models
 from evaluation.commands import eval_command as cli
@@ -12,9 +13,10 @@ from evaluation.report.run_facts import facts_of
 from evaluation.rescoring.judge_pass import judge_run
 from evaluation.store.recorded_run import read_run
 from graph.config import load_settings
-from graph.models.engines import chat_models, describe, openai_server, request_failures
+from graph.models.engines import ENGINES, chat_models, describe, openai_server, request_failures
 from graph.support import terminal
 from graph.support.errors import ConfigError
+from nodes.model import Prompt
 from tests.fakes.model_servers import (
     DROP,
     HANG,
@@ -95,6 +97,10 @@ def evaluate(monkeypatch, tmp_path, server, undisturbed):
         return in_child(lambda: terminal.run(cli.main))
 
     return evaluate
+
+
+def asking() -> Prompt:
+    return Prompt(PromptTemplate.from_template("{q}"), {"q": "why?"})
 
 
 def folder_of(tmp_path, name):
@@ -326,3 +332,49 @@ def test_a_chat_model_is_opened_once(server):
     assert describe(judge).verdicts == "text"
     assert chat_models.open_chat_model(judge) is chat_models.open_chat_model(judge)
     assert json.dumps(describe(judge).identity)
+
+
+@pytest.mark.parametrize(
+    ("model", "temperature"),
+    [("gpt-5-mini", None), ("o3-mini", None), ("o1", 1), ("gpt-4o-mini", 0.0)],
+)
+def test_langchains_own_client_sends_no_temperature_to_a_model_that_takes_none(
+    server, model, temperature
+):
+    def answer(body):
+        if body.get("temperature", 1) != 1 and model != "gpt-4o-mini":
+            return error(400, "Unsupported parameter: 'temperature' is not supported")
+        return completion("A")
+
+    server.answer = answer
+    sets = [f"judge.base_url={server.address}", "judge.engine=langchain"]
+    judge = load_settings("baseline", "embedded", [*sets, f"judge.model=openai:{model}"]).profile
+    engine = ENGINES["langchain"](judge.judge, batch_size=8, seed=0, cache=None)
+    [verdict] = engine.choose_all([asking()], ("A", "B"))
+    assert verdict["choice"] == "A"
+    assert server.bodies[-1].get("temperature") == temperature
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (error(401, "Incorrect API key provided"), "AuthenticationError: Error code: 401"),
+        (error(404, "The model does not exist"), "Error code: 404"),
+        (error(400, "max_tokens is too large"), "max_tokens is too large"),
+        (DROP, "Connection error"),
+        ({"choices": []}, ""),
+    ],
+)
+def test_a_chat_model_that_cannot_be_asked_is_one_line_before_the_run(
+    server, evaluate, tmp_path, answer, message
+):
+    server.answer = lambda body: answer
+    engine = [f"{role}.engine=langchain" for role in ("generator", "judge")]
+    models = [f"{role}.model=openai:{MODEL}" for role in ("generator", "judge")]
+    ended = evaluate("runs", sets=[*engine, *models])
+    assert ended.code == 2, ended.err
+    (line,) = [line for line in ended.err.splitlines() if "error: " in line]
+    assert f"the model 'openai:{MODEL}' refuses a first request: " in line
+    assert message in line
+    assert KEY not in ended.err
+    assert not (tmp_path / "runs").exists()

@@ -1,15 +1,18 @@
 """LangChain's chat models: opening one by its name, its window, and its settings."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
 from langchain_core.language_models import BaseLanguageModel
 from langchain_core.language_models.chat_models import BaseChatModel
+from langchain_core.prompt_values import StringPromptValue
 
 from graph.models.engines import MAX_RETRIES, WINDOW, ServedModel
+from graph.models.engines.request_failures import PLAIN_QUESTION
 from graph.schema import ModelSpec
-from graph.support.errors import ConfigError, MissingExtraError
+from graph.support.environment import is_of_question
+from graph.support.errors import ConfigError, EnvironmentFailure, MissingExtraError
 from graph.support.fault_log import without_secrets
 from graph.support.logger import log
 from graph.support.text import one_line
@@ -21,6 +24,9 @@ _FIELDS: dict[str, tuple[str, ...]] = {
     "seed": ("seed", "random_seed"),
 }
 """Names of the fields in which the classes of LangChain's providers keep a setting."""
+_TEMPERATURE = frozenset({"temperature"})
+_PLAIN_TOKENS = 256
+"""Tokens of the reply to a plain question: some models think before they answer."""
 
 
 def uncached(model: BaseLanguageModel[Any]) -> BaseLanguageModel[Any]:
@@ -60,13 +66,17 @@ def with_settings(
         settings: Values by the names of `_FIELDS`.
         fixed: Fields that stay as they are.
     """
-    fields = type(model).model_fields
     update = {}
     for setting, value in settings.items():
-        name = next((name for name in _FIELDS[setting] if name in fields), None)
+        name = field_of(type(model), setting)
         if name is not None and name not in fixed:
             update[name] = value
     return model.model_copy(update=update) if update else model
+
+
+def field_of(kind: type[BaseLanguageModel[Any]], setting: str) -> str | None:
+    """Return the field in which a class keeps a setting of `_FIELDS`; None if it has none."""
+    return next((name for name in _FIELDS[setting] if name in kind.model_fields), None)
 
 
 @cache
@@ -82,8 +92,8 @@ def open_chat_model(spec: ModelSpec) -> BaseChatModel:
     try:
         # The class is known only from an instance, and refuses or warns of foreign arguments.
         kind = type(init_chat_model(spec.model))
-        model: BaseChatModel = init_chat_model(spec.model, **_arguments(kind, spec))
-        return model
+        arguments = _arguments(kind, spec)
+        model: BaseChatModel = init_chat_model(spec.model, **arguments)
     except ConfigError:
         raise
     except ImportError as error:
@@ -91,6 +101,8 @@ def open_chat_model(spec: ModelSpec) -> BaseChatModel:
     except Exception as error:
         message = one_line(without_secrets(str(error)))
         raise ConfigError(f"the model {spec.model!r} cannot be opened: {message}") from None
+    _warn_of_timeout(spec, arguments)
+    return model
 
 
 def _arguments(kind: type[BaseChatModel], spec: ModelSpec) -> dict[str, Any]:
@@ -100,7 +112,19 @@ def _arguments(kind: type[BaseChatModel], spec: ModelSpec) -> dict[str, Any]:
         if "base_url" not in accepted:
             raise ConfigError(f"{kind.__name__} takes no base_url: leave it out for {spec.model!r}")
         arguments["base_url"] = spec.base_url
+    if spec.window is not None:
+        # Ollama cuts what is longer, and its own default is short.
+        arguments["num_ctx"] = spec.window
+    if "timeout" not in accepted:
+        arguments["client_kwargs"] = {"timeout": spec.timeout}
     return {name: value for name, value in arguments.items() if name in accepted}
+
+
+def _warn_of_timeout(spec: ModelSpec, arguments: Mapping[str, Any]) -> None:
+    """Warn if a timeout was set that the class of the model has no field for."""
+    is_set = spec.timeout != ModelSpec.model_fields["timeout"].default
+    if is_set and not {"timeout", "client_kwargs"} & arguments.keys():
+        log.warning("%s takes no timeout: %g seconds have no effect", spec.model, spec.timeout)
 
 
 @cache
@@ -108,8 +132,77 @@ def served_model(spec: ModelSpec) -> ServedModel:
     """Describe a chat model by its class and its window; its verdicts are text.
 
     Raises:
-        ConfigError, MissingExtraError: see `open_chat_model`.
+        ConfigError, MissingExtraError: see `open_chat_model` and `fixed_fields`.
     """
     model = open_chat_model(spec)
     window = spec.window or own_window(model, "window")
-    return ServedModel({"class": type(model).__name__}, window, "text")
+    identity: dict[str, object] = {"class": type(model).__name__}
+    if fixed_fields(spec):
+        identity["temperature"] = "its own"
+    return ServedModel(identity, window, "text")
+
+
+@cache
+def fixed_fields(spec: ModelSpec) -> frozenset[str]:
+    """Ask a chat model a short question, and return the fields that keep the value of its class.
+
+    Such a field is the temperature of a model that takes none: its class sets or drops it, or its
+    provider refuses it.
+
+    Raises:
+        ConfigError: The model does not answer: the key, the model or a setting is wrong.
+    """
+    fixed = frozenset[str]() if _keeps_temperature(spec) else _TEMPERATURE
+    try:
+        try:
+            ask_plainly(spec, fixed)
+        except Exception as error:
+            if fixed or not (is_of_question(error) and "temperature" in str(error).lower()):
+                raise
+            log.warning("%s takes no temperature: it keeps its own", spec.model)
+            fixed = _TEMPERATURE
+            ask_plainly(spec, fixed)
+    except Exception as error:
+        message = one_line(without_secrets(f"{type(error).__name__}: {error}"), 300)
+        raise ConfigError(f"the model {spec.model!r} refuses a first request: {message}") from None
+    return fixed
+
+
+def _keeps_temperature(spec: ModelSpec) -> bool:
+    """Tell whether the class of a model neither sets its temperature itself nor drops another one."""
+    from langchain.chat_models import init_chat_model
+
+    model = open_chat_model(spec)
+    if "temperature" in model.model_fields_set or not field_of(type(model), "temperature"):
+        return False
+    try:
+        arguments = _arguments(type(model), spec)
+        asked = init_chat_model(spec.model, **arguments, temperature=0.0)
+    except Exception:
+        return False
+    return getattr(asked, "temperature", None) == 0.0
+
+
+def ask_plainly(spec: ModelSpec, fixed: frozenset[str]) -> None:
+    """Ask a chat model a short question with the settings of a run.
+
+    Raises:
+        Exception: It does not answer.
+    """
+    settings = {"temperature": 0.0, "max_new_tokens": _PLAIN_TOKENS, "seed": 0}
+    model = uncached(with_settings(open_chat_model(spec), settings, fixed))
+    model, stop = with_stop(model, spec.stop)
+    result = model.generate_prompt([StringPromptValue(text=PLAIN_QUESTION)], stop=stop)
+    if not result.generations[0]:
+        raise EnvironmentFailure("the reply holds no choice")
+
+
+def with_stop(
+    model: BaseLanguageModel[Any], stop: Sequence[str]
+) -> tuple[BaseLanguageModel[Any], list[str] | None]:
+    """Return a model with stop strings, and those that its calls pass, since its class keeps none."""
+    if not stop:
+        return model, None
+    if field_of(type(model), "stop"):
+        return with_settings(model, {"stop": list(stop)}, frozenset()), None
+    return model, list(stop)

@@ -6,6 +6,7 @@ chooses.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from time import perf_counter
 from typing import Any, TypeVar
 
@@ -15,11 +16,14 @@ from langchain_core.prompt_values import StringPromptValue
 
 from graph.models.budget import FittedPrompt
 from graph.models.engines.chat_models import (
+    ask_plainly,
+    fixed_fields,
     open_chat_model,
     own_window,
     served_model,
     uncached,
     with_settings,
+    with_stop,
 )
 from graph.models.engines.request_engine import (
     Requests,
@@ -28,6 +32,7 @@ from graph.models.engines.request_engine import (
     request_fitter,
     text_verdict,
 )
+from graph.models.engines.request_failures import Patience
 from graph.models.reply_cache import ReplyCache
 from graph.models.seeds import request_seed
 from graph.schema import ModelSpec
@@ -58,6 +63,7 @@ class LangChainEngine:
         self._stop: tuple[str, ...] = ()
         self._seed = 0
         self._requests = Requests(_CONCURRENCY)
+        self._patience: Patience | None = None
 
     @classmethod
     def of_spec(
@@ -71,9 +77,9 @@ class LangChainEngine:
         served = served_model(spec)
         engine = cls(open_chat_model(spec), window=served.window)
         engine.name = spec.model
-        # A class sets the temperature itself where its model takes no other.
-        engine._fixed &= {"temperature"}
+        fixed = engine._fixed = fixed_fields(spec)
         engine._stop, engine._seed = spec.stop, seed
+        engine._patience = Patience(lambda: ask_plainly(spec, fixed))
         identity = {
             "engine": "langchain",
             "model": spec.model,
@@ -112,15 +118,18 @@ class LangChainEngine:
         temperature: float,
     ) -> list[Reply | Exception]:
         settings: dict[str, object] = {"max_new_tokens": max_new_tokens, "temperature": temperature}
-        if self._stop:
-            settings["stop"] = list(self._stop)
 
         def request(row: FittedPrompt, number: int) -> Reply:
             seeded = {**settings, "seed": request_seed(self._seed, row.text, number)}
-            [reply] = _write(with_settings(self._model, seeded, self._fixed), [row])
+            model, stop = with_stop(with_settings(self._model, seeded, self._fixed), self._stop)
+            send = partial(_write, model, [row], stop)
+            [reply] = self._patience.send(send) if self._patience else send()
             return reply
 
-        key = {**settings, "seed": self._seed if temperature else None}
+        samples = temperature or "temperature" in self._fixed
+        key = {**settings, "seed": self._seed if samples else None}
+        if self._stop:
+            key["stop"] = list(self._stop)
         return self._requests.run_all(fitted, request, key, Reply)
 
 
@@ -150,7 +159,9 @@ def _run_or_split(
     return [outcome for row in rows for outcome in _run_or_split([row], run)]
 
 
-def _write(model: BaseLanguageModel[Any], rows: list[FittedPrompt]) -> list[Reply]:
+def _write(
+    model: BaseLanguageModel[Any], rows: list[FittedPrompt], stop: list[str] | None = None
+) -> list[Reply]:
     start = perf_counter()
     # One for each prompt: a batch can be of several questions.
     callbacks: Any = [row.call.hand_over() for row in rows]
@@ -158,6 +169,7 @@ def _write(model: BaseLanguageModel[Any], rows: list[FittedPrompt]) -> list[Repl
     # inside a node whose run has max_concurrency set.
     result = model.generate_prompt(
         [StringPromptValue(text=row.text) for row in rows],
+        stop=stop,
         callbacks=callbacks[0] if isinstance(model, BaseChatModel) else callbacks,
     )
     seconds = (perf_counter() - start) / len(rows)
