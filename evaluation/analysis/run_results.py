@@ -5,7 +5,13 @@ from typing import TypedDict
 
 from evaluation.analysis.passage_quality import RetrievalQuality, retrieval_quality
 from evaluation.analysis.stage_gains import StageGain, stage_gains, stage_scores
-from evaluation.answering.model_calls import Tokens, cut_by_judge, tokens_of
+from evaluation.answering.model_calls import (
+    Tokens,
+    cut_by_judge,
+    judge_error,
+    judge_reason,
+    tokens_of,
+)
 from evaluation.calibration.known_judges import Calibration
 from evaluation.metrics.registry import metric_names
 from evaluation.statistics.summaries import Summary, summarise
@@ -42,6 +48,8 @@ class Results(TypedDict):
     """None if the config retrieves nothing or no question names relevant posts."""
     judge_mass: Summary
     """Probability of all grades together, before normalising; low if the judge did not follow."""
+    judge_errors: dict[str, int]
+    """By error of the judge, the number of answers that are unscored for it."""
     long_texts: LongTexts
     stages: dict[str, dict[str, Summary]]
     """Metrics of the answer after each stage, over all questions."""
@@ -89,6 +97,9 @@ def results_of(
                 if step["node"] == "judge"
                 for verdict in step.get("verdicts", [])
             ]
+        ),
+        "judge_errors": _count(
+            [judge_reason(error) for r in answered if (error := judge_error(r["steps"]))]
         ),
         "long_texts": _long_texts(answered),
         "stages": stage_scores(ordered),

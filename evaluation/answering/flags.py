@@ -138,7 +138,8 @@ def _add_execution(eval_parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--retry-failed",
         action="store_true",
-        help="ask the failed questions of the run again; each keeps its record until it has a new one",
+        help="ask the failed questions of the run again, and those that the judge failed at; each keeps "
+        "its record until it has a new one",
     )
     group.add_argument(
         "--allow-failed",

@@ -1,12 +1,13 @@
 """The evaluation loop: each batch of questions is answered, scored and on disk before the next."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from time import perf_counter
 from typing import NamedTuple, cast
 
 from evaluation.answering.answering_setup import AnsweringSetup
-from evaluation.answering.model_calls import Calls, count_calls
+from evaluation.answering.model_calls import Calls, count_calls, judge_error, lacks_result
 from evaluation.answering.questions import Item, batches
 from evaluation.metrics.calibrated_judge import CALIBRATED_JUDGE
 from evaluation.metrics.llm_judge import LLM_JUDGE
@@ -15,7 +16,7 @@ from evaluation.store.journal import Journal, Record
 from graph.build import JudgedGraph
 from graph.models.lockstep import TaskOutcome
 from graph.support.environment import environment_failures, is_environment, is_of_question
-from graph.support.errors import EnvironmentFailure
+from graph.support.errors import EnvironmentFailure, PromptTooLongError
 from graph.support.logger import log
 from graph.support.progress import Progress, progress
 from graph.support.text import one_line
@@ -25,6 +26,8 @@ _MESSAGE_CHARS = 1_000
 """Characters of an error message that a record keeps."""
 _COMMON_FAILURES = 8
 """Questions in a row that fail in the same way before the run stops."""
+_NUMBERED = re.compile(r"[\w-]*\d[\w-]*")
+"""Numbers and ids in a message, such as those of requests."""
 
 
 class Session(NamedTuple):
@@ -58,8 +61,8 @@ def run_loop(
         items: The questions of the run.
         batch_size: The number of questions that are answered together.
         journal: The records; each batch is on disk before the next one is asked.
-        retry_failed: Whether failed questions are asked again. A failed record stays until the new
-            one takes its place.
+        retry_failed: Whether failed questions, and those that the judge failed at, are asked again. A
+            record stays until the new one takes its place.
 
     Raises:
         EnvironmentFailure: The environment failed, and not a question; nothing of it is recorded.
@@ -95,13 +98,12 @@ def run_loop(
 
 
 def indices_to_answer(items: Sequence[Item], journal: Journal, *, retry_failed: bool) -> set[int]:
-    """Return the indices of the questions without a record, and of the failed ones if asked."""
+    """Return the indices of the questions without a record, and if asked of those without a result."""
     recorded = journal.entries
     return {
         item.index
         for item in items
-        if item.index not in recorded
-        or (retry_failed and recorded[item.index]["error"] is not None)
+        if item.index not in recorded or (retry_failed and lacks_result(recorded[item.index]))
     }
 
 
@@ -111,15 +113,32 @@ def _differs(record: Record, recorded: Mapping[int, Record]) -> bool:
 
 
 def _common_error(records: Sequence[Record]) -> str | None:
-    """Return the type of error that all questions of a batch failed with; None if there is none.
+    """Return the error that all questions of a batch, or their judge, failed with; None without one.
 
-    An error that is known to be of a question has no common cause, however often it occurs.
+    An error that is known to be of a question, such as a request that a server refuses (400), is
+    common if its messages are the same but for ids and numbers: a server refuses every request so if
+    an account is empty or a setting is wrong. A prompt that is too long has no common cause.
     """
-    types = {
-        record["error"]["type"] if record["error"] and not record["error"]["of_question"] else None
-        for record in records
-    }
-    return types.pop() if len(types) == 1 else None
+    errors = {_kind_of_error(record) for record in records}
+    return errors.pop() if len(errors) == 1 else None
+
+
+def _kind_of_error(record: Record) -> str | None:
+    error, text = record["error"], _error_text(record)
+    name = text.partition(": ")[0]
+    if name in ("", PromptTooLongError.__name__):
+        return None
+    if error is not None and not error["of_question"]:
+        return name
+    return _NUMBERED.sub("#", text)
+
+
+def _error_text(record: Record) -> str:
+    """Return the error of a question or of its judge as `ValueError: no number`; "" without one."""
+    error = record["error"]
+    if error is None:
+        return judge_error(record["steps"]) or ""
+    return f"{error['type']}: {error['message']}"
 
 
 class _BatchWriter:
@@ -136,6 +155,8 @@ class _BatchWriter:
         self._held: list[Sequence[Record]] = []
         self._common: str | None = None
         """The error of all questions in the batches that are held back."""
+        self._failures = 0
+        """The questions of these batches, also those whose records stay."""
 
     def write(self, records: Sequence[Record], *, all_of_batch: Sequence[Record]) -> None:
         """Write the new records of a batch, or hold them back.
@@ -151,23 +172,32 @@ class _BatchWriter:
             return
         self._held.append(records)
         self._common = common
-        count = sum(map(len, self._held))
-        if len(self._held) > 1 and count >= _COMMON_FAILURES:
-            error = records[0]["error"]
-            reason = one_line(error["message"]) if error else ""
-            raise EnvironmentFailure(f"{count} questions in a row failed with {common}: {reason}")
+        self._failures += len(all_of_batch)
+        if len(self._held) > 1 and self._failures >= _COMMON_FAILURES:
+            first = all_of_batch[0]
+            whose = "the judge of " if first["error"] is None else ""
+            raise EnvironmentFailure(
+                f"{whose}{self._failures} questions in a row failed with {one_line(_error_text(first))}"
+            )
 
     def write_held(self) -> None:
         """Write the records that are held back: a later question was answered, or none is left."""
         for records in self._held:
             self._write(records)
-        self._held, self._common = [], None
+        self._held, self._common, self._failures = [], None, 0
 
     def _write(self, records: Sequence[Record]) -> None:
         recorded = self._journal.entries
-        retried = [record for record in records if record["index"] in recorded]
-        if len(retried) < len(records):
-            self._journal.append([record for record in records if record["index"] not in recorded])
+        new = [record for record in records if record["index"] not in recorded]
+        retried = [
+            record
+            for record in records
+            if record["index"] in recorded
+            # A question that was asked again for its judge alone keeps its answer.
+            and (record["error"] is None or recorded[record["index"]]["error"] is not None)
+        ]
+        if new:
+            self._journal.append(new)
         if retried:
             self._journal.replace(retried)
 

@@ -4,8 +4,13 @@ from collections.abc import Sequence
 from typing import NamedTuple, TypedDict
 
 from evaluation.store.journal import Record
+from graph.support.errors import PromptTooLongError
+from graph.support.text import one_line
 from nodes.model import Likelihood, Reply, Verdict
 from nodes.state import Step, calls_of
+
+_REASON_CHARS = 100
+"""Characters of the reason why a judge gave no score."""
 
 
 class Calls(NamedTuple):
@@ -75,6 +80,28 @@ def cut_by_judge(steps: Sequence[Step]) -> int:
         if step["node"] == "judge"
         for verdict in step.get("verdicts", [])
     )
+
+
+def judge_error(steps: Sequence[Step]) -> str | None:
+    """Return the error that the judge failed with, as `ValueError: no number`; None without one."""
+    return next(
+        (step["error"] for step in steps if step["node"] == "judge" and "error" in step), None
+    )
+
+
+def judge_reason(error: str | None) -> str:
+    """Return in a few words why a judge gave no score: for its error, or for a reply that it gave."""
+    if error is None:
+        return "the reply is no grade"
+    name, _, message = error.partition(": ")
+    if name == PromptTooLongError.__name__:
+        return "the question does not fit the window"
+    return one_line(f"{name}: {message}", _REASON_CHARS)
+
+
+def lacks_result(record: Record) -> bool:
+    """Tell whether a question has no answer, or one that the judge failed at."""
+    return record["error"] is not None or judge_error(record["steps"]) is not None
 
 
 def _steps(records: Sequence[Record]) -> list[Step]:

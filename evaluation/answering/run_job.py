@@ -16,6 +16,7 @@ from evaluation.answering.answering_setup import AnsweringSetup, open_setup
 from evaluation.answering.job import Job
 from evaluation.answering.leak_exclusion import find_leaks, recorded_leaks
 from evaluation.answering.loop import Session, indices_to_answer, run_loop
+from evaluation.answering.model_calls import lacks_result
 from evaluation.store.identity import versions
 from evaluation.store.journal import Journal, Record
 from evaluation.store.recorded_run import questions_are, read_run
@@ -75,7 +76,7 @@ def answer_missing(
         journal: Its records.
         open_models: Opens the models of the profile.
         prepared: The job if it is prepared already.
-        retry_failed: Whether failed questions are asked again.
+        retry_failed: Whether failed questions, and those that the judge failed at, are asked again.
 
     Raises:
         Interrupted: A signal ended the run; the command that continues it is logged.
@@ -139,7 +140,7 @@ def finished_records(job: Job, *, retry_failed: bool) -> list[Record]:
     if not os.path.exists(job.folder / "manifest.json"):
         return []
     run = read_run(job.folder)
-    is_complete = run.finished and not (retry_failed and run.failed)
+    is_complete = run.finished and not (retry_failed and any(map(lacks_result, run.records)))
     return run.records if is_complete and run.digest == job.key.digest else []
 
 

@@ -8,10 +8,9 @@ import argparse
 
 from evaluation.answering.flags import add_models
 from evaluation.rescoring.judge_pass import JudgedRun, judge_run
-from evaluation.rescoring.model_judge import METRIC
+from evaluation.rescoring.model_judge import METRIC, judge_profile
 from evaluation.tables.rescoring_table import agreement_line, reason_lines, scores_table
 from evaluation.tables.results_tables import cut_notes
-from graph.config import load_settings
 from graph.support import terminal
 from graph.support.arguments import name_or_path, path
 from graph.support.text import plural
@@ -30,13 +29,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "folder of a model",
     )
     add_models(parser, whose="which models", example="judge.window=2048")
+    parser.add_argument(
+        "--retry-failed",
+        action="store_true",
+        help="ask the judge again about answers that it failed at before",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Score the runs, and print both judges' means and how they agree."""
-    profile = load_settings("baseline", arguments.profile, arguments.set).profile
-    results = [judge_run(folder, arguments.judge, profile) for folder in arguments.runs]
+    profile = judge_profile(arguments.judge, arguments.profile, arguments.set)
+    results = [
+        judge_run(folder, arguments.judge, profile, retry_failed=arguments.retry_failed)
+        for folder in arguments.runs
+    ]
     if arguments.json:
         terminal.print_json(results)
     else:

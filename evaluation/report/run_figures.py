@@ -19,7 +19,7 @@ from evaluation.statistics.agreement import Correlation, rank_correlation
 from evaluation.statistics.summaries import Summary, summarise
 from evaluation.store.journal import Record
 from evaluation.store.recorded_run import RecordedRun, known_records, read_run, settings_of
-from evaluation.tables.rescoring_table import reasons_text
+from evaluation.tables.numbers import reasons_text
 from evaluation.tables.results_tables import notes
 from graph.schema import Config
 from graph.support.errors import DatasetError

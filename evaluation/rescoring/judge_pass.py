@@ -9,16 +9,15 @@ from evaluation.metrics.calibrated_judge import CALIBRATED_OPTION, SHIPPED
 from evaluation.rescoring.calibrated_pass import calibrated_pass_spec, open_calibrated
 from evaluation.rescoring.model_judge import METRIC, judge_spec, model_pass_spec, open_judge
 from evaluation.rescoring.pass_summary import PassSummary, summarise_own, summarise_pass
-from evaluation.rescoring.score_files import PassScore
 from evaluation.rescoring.score_pass import (
     CompletedPass,
     PreparedPass,
     complete_pass,
+    judge_steps,
 )
 from evaluation.statistics.agreement import Correlation, rank_correlation
 from evaluation.store.recorded_run import RecordedRun
 from graph.schema import Profile
-from nodes.state import Step
 
 
 class JudgedRun(TypedDict):
@@ -40,20 +39,24 @@ class JudgedRun(TypedDict):
     """Tokens of those parts."""
 
 
-def judge_run(folder: Path, name: str, profile: Profile) -> JudgedRun:
+def judge_run(
+    folder: Path, name: str, profile: Profile, *, retry_failed: bool = False
+) -> JudgedRun:
     """Score a run with a judge; answers that it has scored already are not scored again.
 
     Args:
         folder: The run folder.
         name: `calibrated`, the path of a calibrated judge's .json file, or see `judge_spec`.
         profile: The profile whose judge is used, or whose settings another model takes.
+        retry_failed: Whether answers that this judge failed at are asked again.
 
     Raises:
         ConfigError: the judge is unknown or cannot be loaded.
         DatasetError: the folder is no run, is damaged, or holds no answer.
         RunLockedError: another process holds the folder.
     """
-    return _document(complete_pass(folder, partial(_prepare, name, profile), "judging"))
+    prepare = partial(_prepare, name, profile)
+    return _document(complete_pass(folder, prepare, "judging", retry_failed=retry_failed))
 
 
 def _prepare(name: str, profile: Profile, run: RecordedRun) -> PreparedPass:
@@ -69,7 +72,7 @@ def _document(completed: CompletedPass) -> JudgedRun:
     [metric] = spec.metrics
     scored = [record for record in run.answered if record["index"] in scores]
     values = [scores[record["index"]]["scores"].get(metric) for record in scored]
-    cuts = [cut_by_judge(_judge_steps(scores[record["index"]])) for record in scored]
+    cuts = [cut_by_judge(judge_steps(scores[record["index"]])) for record in scored]
     own_values = [record["metrics"].get(METRIC) for record in scored]
     return {
         "run": str(run.folder),
@@ -83,8 +86,3 @@ def _document(completed: CompletedPass) -> JudgedRun:
         "cut": sum(tokens > 0 for tokens in cuts),
         "cut_tokens": sum(cuts),
     }
-
-
-def _judge_steps(score: PassScore) -> list[Step]:
-    """Return the steps of a model's judgment; the calibrated judge has signals instead."""
-    return [evidence for evidence in score["evidence"] if "node" in evidence]

@@ -8,23 +8,23 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
+from evaluation.answering.model_calls import judge_reason
 from evaluation.answering.run_identity import model_identity
 from evaluation.metrics.llm_judge import LLM_JUDGE
 from evaluation.rescoring.score_files import PassScore, PassSpec, fingerprint
 from evaluation.store.journal import Record
+from graph.config import load_settings
 from graph.models import Models, open_models, packaged
 from graph.models.lockstep import TaskOutcome
 from graph.schema import IN_PROCESS, ModelSpec, Profile
 from graph.support.errors import ConfigError
 from graph.support.storage import file_sha256
-from graph.support.text import one_line
 from nodes import judge as node
 from nodes.judge import judge
 from nodes.state import JudgedState, JudgeUpdate
 from prompts.judge import GRADES, JUDGE
 
 METRIC = LLM_JUDGE.name
-_REASON_CHARS = 100
 _CHAT_MODEL = re.compile(r"[a-z0-9_]+:[^/\\].*")
 """Provider and model, as `ollama:qwen2.5-coder:7b`."""
 
@@ -50,7 +50,7 @@ def _score(record: Record, outcome: TaskOutcome[JudgeUpdate]) -> PassScore:
         raise outcome.error or RuntimeError("the judge ended without a verdict")
     [step] = outcome.value["steps"]
     value = outcome.value["score"]
-    reasons = {} if value is not None else {METRIC: _reason(step.get("error"))}
+    reasons = {} if value is not None else {METRIC: judge_reason(step.get("error"))}
     return {
         "index": record["index"],
         "of": fingerprint(record),
@@ -58,15 +58,6 @@ def _score(record: Record, outcome: TaskOutcome[JudgeUpdate]) -> PassScore:
         "reasons": reasons,
         "evidence": [step],
     }
-
-
-def _reason(error: str | None) -> str:
-    if error is None:
-        return "the reply is no grade"
-    name, _, message = error.partition(": ")
-    if name == "PromptTooLongError":
-        return "the question does not fit the window"
-    return one_line(f"{name}: {message}", _REASON_CHARS)
 
 
 def model_pass_spec(spec: ModelSpec, batch_size: int) -> PassSpec:
@@ -82,6 +73,29 @@ def model_pass_spec(spec: ModelSpec, batch_size: int) -> PassSpec:
     return PassSpec("judge", str(judge_identity["model"]), (METRIC,), identity)
 
 
+def judge_profile(name: str, profile: str, overrides: Sequence[str]) -> Profile:
+    """Return the profile for a judge, with overrides of its fields.
+
+    A chat model, `PROVIDER:MODEL`, takes the place of a judge in this process as the engine
+    `langchain` does: the other fields are its defaults, or those of the overrides.
+
+    Args:
+        name: The judge, see `judge_spec`.
+        profile: The name or the file of the profile.
+        overrides: Fields and their values, as `judge.window=2048`.
+
+    Raises:
+        ConfigError: See `load_settings`.
+    """
+    engines = [text for text in overrides if text.startswith("judge.engine=")]
+    own = load_settings("baseline", profile, engines).profile.judge
+    named: list[str] = []
+    is_chat_model = _CHAT_MODEL.fullmatch(name) and not Path(name).exists()
+    if own.engine in IN_PROCESS and not engines and is_chat_model:
+        named = ["judge.engine=langchain", f"judge.model={json.dumps(name)}"]
+    return load_settings("baseline", profile, [*named, *overrides]).profile
+
+
 def judge_spec(name: str, profile: Profile) -> ModelSpec:
     """Return the spec of the judge that a name means.
 
@@ -89,8 +103,8 @@ def judge_spec(name: str, profile: Profile) -> ModelSpec:
 
     Args:
         name: `model` or `profile` for the profile's judge; a packaged model, a folder or a
-            repository; `PROVIDER:MODEL` for a chat model of LangChain; or, if the profile's judge
-            is on a server, the name of another model there.
+            repository; or, if the profile's judge is no model in this process, the name of another
+            model there.
         profile: The profile whose judge gives the other settings.
 
     Raises:
@@ -105,8 +119,6 @@ def judge_spec(name: str, profile: Profile) -> ModelSpec:
         )
     if profile.judge.engine not in IN_PROCESS:
         return profile.judge.model_copy(update={"model": name})
-    if _CHAT_MODEL.fullmatch(name) and not Path(name).exists():
-        return ModelSpec(model=name, engine="langchain")
     weights = "package" if name in packaged.NAMES else "hub"
     return profile.judge.model_copy(update={"model": name, "revision": None, "weights": weights})
 

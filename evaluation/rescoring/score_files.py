@@ -116,6 +116,10 @@ class ScoreFile:
         """Write scores and wait until they are on disk."""
         self._lines.append(scores)
 
+    def replace(self, scores: list[PassScore]) -> None:
+        """Replace the scores of the same questions, all in one step."""
+        self._lines.replace(scores)
+
     def close(self) -> None:
         """Close the file."""
         self._lines.close()

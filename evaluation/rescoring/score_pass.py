@@ -5,6 +5,7 @@ from itertools import count
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from evaluation.answering.model_calls import judge_error
 from evaluation.rescoring.score_files import FOLDER, PassScore, PassSpec, ScoreFile, score_of
 from evaluation.store.journal import Record
 from evaluation.store.recorded_run import RecordedRun, read_run
@@ -15,6 +16,7 @@ from graph.support.logger import log
 from graph.support.progress import progress
 from graph.support.terminal import Interrupted
 from graph.support.text import plural
+from nodes.state import Step
 
 
 class PassScorer(Protocol):
@@ -47,7 +49,11 @@ class CompletedPass(NamedTuple):
 
 
 def complete_pass(
-    folder: Path, prepare: Callable[[RecordedRun], PreparedPass], task: str
+    folder: Path,
+    prepare: Callable[[RecordedRun], PreparedPass],
+    task: str,
+    *,
+    retry_failed: bool = False,
 ) -> CompletedPass:
     """Score all answers of a run that a pass has not scored yet, and write them to its score file.
 
@@ -55,6 +61,7 @@ def complete_pass(
         folder: The run folder.
         prepare: Returns the pass over the run.
         task: What the pass does, for its progress bar: `judging`.
+        retry_failed: Whether answers that a judge failed at are asked again.
 
     Raises:
         DatasetError: the folder is no run, is damaged, or holds no answer.
@@ -67,8 +74,10 @@ def complete_pass(
         spec, open_scorer = prepare(run)
         file = ScoreFile(run, spec)
         try:
-            if count_unscored(run, file):
-                score_run(run, file, open_scorer(), f"{task} {folder}")
+            if answers_to_score(run, file, retry_failed=retry_failed):
+                score_run(
+                    *(run, file, open_scorer(), f"{task} {folder}"), retry_failed=retry_failed
+                )
             else:
                 log.info("%s: every answer is scored already: showing the scores", folder)
         finally:
@@ -92,17 +101,29 @@ def read_scorable_run(folder: Path) -> RecordedRun:
     return run
 
 
-def count_unscored(run: RecordedRun, file: ScoreFile) -> int:
-    """Count the answers of a run that have no score in the file yet.
+def answers_to_score(run: RecordedRun, file: ScoreFile, *, retry_failed: bool = False) -> set[int]:
+    """Return the indices of the answers without a score in the file, and if asked of those that failed.
 
     Raises:
         DatasetError: scores are of other answers.
     """
-    return sum(score_of(record, file.scores) is None for record in run.answered)
+    scores = {record["index"]: score_of(record, file.scores) for record in run.answered}
+    return {
+        index
+        for index, score in scores.items()
+        if score is None or (retry_failed and judge_error(judge_steps(score)) is not None)
+    }
 
 
-def score_run(run: RecordedRun, file: ScoreFile, scorer: PassScorer, label: str) -> None:
-    """Score the answers that `file` does not hold yet.
+def judge_steps(score: PassScore) -> list[Step]:
+    """Return the steps of a model's judgment; the calibrated judge has signals instead."""
+    return [evidence for evidence in score["evidence"] if "node" in evidence]
+
+
+def score_run(
+    run: RecordedRun, file: ScoreFile, scorer: PassScorer, label: str, *, retry_failed: bool = False
+) -> None:
+    """Score the answers that `file` does not hold yet, and if asked those that a judge failed at.
 
     If an interrupt cut a batch in two, the whole batch is scored again, so that its composition
     stays the same, but only the missing scores are written.
@@ -112,8 +133,8 @@ def score_run(run: RecordedRun, file: ScoreFile, scorer: PassScorer, label: str)
         FileLostError: The score file was removed, moved or replaced.
     """
     records = run.answered
-    scored = len(records) - count_unscored(run, file)
-    written = 0
+    to_score = answers_to_score(run, file, retry_failed=retry_failed)
+    scored, written = len(records) - len(to_score), 0
     try:
         with environment_failures(), progress(label, len(records), done=scored) as bar:
             call_numbers = count(1)
@@ -122,11 +143,10 @@ def score_run(run: RecordedRun, file: ScoreFile, scorer: PassScorer, label: str)
                 bar.advance(0, f"model call {next(call_numbers)} done")
 
             for batch in batches_of(records, run.batch_size):
-                missing = {record["index"] for record in batch} - file.scores.keys()
-                if not missing:
+                if not any(record["index"] in to_score for record in batch):
                     continue
-                scores = [s for s in scorer(batch, on_served) if s["index"] in missing]
-                file.append(scores)
+                scores = [s for s in scorer(batch, on_served) if s["index"] in to_score]
+                _write(file, scores)
                 written += len(scores)
                 bar.advance(len(scores))
     except EnvironmentFailure as failure:
@@ -138,6 +158,14 @@ def score_run(run: RecordedRun, file: ScoreFile, scorer: PassScorer, label: str)
         saved = _saved(scored + written, len(records))
         log.warning("interrupted: %s; run the same command to go on", saved)
         raise
+
+
+def _write(file: ScoreFile, scores: Sequence[PassScore]) -> None:
+    again = [score for score in scores if score["index"] in file.scores]
+    if new := [score for score in scores if score["index"] not in file.scores]:
+        file.append(new)
+    if again:
+        file.replace(again)
 
 
 def _saved(scored: int, total: int) -> str:

@@ -97,3 +97,8 @@ def mean_over_interval(
 def estimate_mark(estimated_calls: int) -> str:
     """Return the mark before a number of tokens that contains estimates: empty without any."""
     return "~" if estimated_calls else ""
+
+
+def reasons_text(reasons: dict[str, int]) -> str:
+    """Return the reasons for unscored questions with their counts."""
+    return "; ".join(f"{reason}: {count}" for reason, count in reasons.items())

@@ -7,7 +7,7 @@ from rich.table import Table
 from evaluation.rescoring.pass_summary import PassSummary
 from evaluation.statistics.agreement import Correlation
 from evaluation.tables.layout import add_number_columns, new_table, untrusted
-from evaluation.tables.numbers import NO_INTERVAL, interval_text, signed
+from evaluation.tables.numbers import NO_INTERVAL, interval_text, reasons_text, signed
 from evaluation.tables.summary_columns import SUMMARY_COLUMNS, summary_cells
 from graph.support.text import plural
 
@@ -31,11 +31,6 @@ def reason_lines(rows: Sequence[tuple[str, str, PassSummary]]) -> list[str]:
         for metric, _, summary in rows
         if summary["reasons"]
     ]
-
-
-def reasons_text(reasons: dict[str, int]) -> str:
-    """Return the reasons for unscored questions with their counts."""
-    return "; ".join(f"{reason}: {count}" for reason, count in reasons.items())
 
 
 def agreement_line(correlation: Correlation) -> str:

@@ -13,7 +13,13 @@ from evaluation.calibration.known_judges import note_of
 from evaluation.metrics.registry import STAGE_METRICS, short_name
 from evaluation.statistics.summaries import Summary, lacks_interval
 from evaluation.tables.layout import FittingTable, add_number_columns, new_table
-from evaluation.tables.numbers import decimal, estimate_mark, signed, signed_decimal
+from evaluation.tables.numbers import (
+    decimal,
+    estimate_mark,
+    reasons_text,
+    signed,
+    signed_decimal,
+)
 from evaluation.tables.summary_columns import SUMMARY_COLUMNS, narrow_cell, summary_cells
 from graph.support.storage import write_atomically
 from graph.support.text import plural
@@ -212,6 +218,12 @@ def _judge_notes(results: Results) -> list[str]:
         if calibration["metric"] in results["metrics"]
         and results["metrics"][calibration["metric"]]["n"]
     ]
+    if errors := results["judge_errors"]:
+        count = sum(errors.values())
+        lines.append(
+            f"LLM_judge: {count} {plural(count, 'answer is', 'answers are')} unscored, since the judge "
+            f"failed ({reasons_text(errors)}); --retry-failed asks it again."
+        )
     mass = results["judge_mass"]["mean"]
     if mass is not None and mass < _LEAST_MASS:
         lines.append(

@@ -124,6 +124,29 @@ def test_the_mass_is_that_of_the_judge_alone():
     assert (mass["mean"], mass["n"], mass["unscored"]) == (0.4, 1, 0)
 
 
+def test_answers_that_the_judge_failed_at_are_counted_by_its_error(tmp_path):
+    def failing(index, error):
+        judged = {"node": "judge", "score": None, "error": error}
+        return record(index, steps=[judged], metrics={**record(0)["metrics"], "LLM_judge": None})
+
+    records = [
+        *(record(0), failing(1, "BadRequestError: no\n credit"), failed(4)),
+        *(failing(2, "BadRequestError: no\n credit"), failing(3, "PromptTooLongError: 9 tokens")),
+    ]
+    results = of(*records)
+    assert results["judge_errors"] == {
+        "BadRequestError: no credit": 2,
+        "the question does not fit the window": 1,
+    }
+    assert results["metrics"]["LLM_judge"]["unscored"] == 3
+    write_results(tmp_path, results)
+    assert (
+        "- LLM_judge: 3 answers are unscored, since the judge failed (BadRequestError: no credit: 2; "
+        "the question does not fit the window: 1); --retry-failed asks it again."
+    ) in (tmp_path / "summary.md").read_text(encoding="utf-8")
+    assert of(record(0))["judge_errors"] == {}
+
+
 def test_critique_formats_and_halved_replies_are_counted():
     def critique(form, **changes):
         flaws = ["unnumbered", "too many"] if form == "free" else []

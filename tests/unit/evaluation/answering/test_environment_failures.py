@@ -209,6 +209,120 @@ def test_two_kinds_of_errors_are_no_common_fault(tmp_path):
     assert failed_in(path) == list(range(COUNT))
 
 
+class BadRequestError(Exception):
+    """A request that a server refuses for its content."""
+
+    status_code = 400
+
+
+def refusing(numbers, message):
+    def answer(prompt):
+        number = number_of(prompt)
+        if number in numbers:
+            raise BadRequestError(message(number))
+        return answer_for(prompt)
+
+    return Scripted(answer, "semantic")
+
+
+def balance(number):
+    return f"Your credit balance is too low (request req_01{number:04x}f, {number} tokens)"
+
+
+def test_a_refusal_of_every_question_stops_the_run_and_nothing_of_it_is_recorded(
+    tmp_path, undisturbed
+):
+    path = tmp_path / "journal.jsonl"
+    with pytest.raises(EnvironmentFailure) as caught:
+        run(path, refusing(range(4, COUNT), balance))
+    assert str(caught.value) == f"8 questions in a row failed with BadRequestError: {balance(8)}"
+    assert failed_in(path) == []
+    assert path.read_bytes().count(b"\n") == BATCH
+    assert run(path, Scripted(config="semantic")).questions == COUNT - BATCH
+    assert path.read_bytes() == undisturbed
+
+
+@pytest.mark.parametrize(
+    ("numbers", "message"),
+    [
+        (range(COUNT), lambda number: f"the word {'abcdefghijkl'[number]} is not allowed"),
+        (range(4), balance),
+        ([0, 1, 2, 4, 5, 6], balance),
+        ([*range(4), *range(8, 12)], balance),
+    ],
+)
+def test_refusals_of_single_questions_are_recorded(tmp_path, numbers, message):
+    path = tmp_path / "journal.jsonl"
+    assert run(path, refusing(numbers, message)).questions == COUNT
+    assert failed_in(path) == [*numbers]
+
+
+def test_a_retry_that_every_question_is_refused_in_keeps_the_failed_records(tmp_path, undisturbed):
+    path = tmp_path / "journal.jsonl"
+    run(path, refusing([1, 5, 9], balance))
+    before = path.read_bytes()
+    with pytest.raises(EnvironmentFailure, match="8 questions in a row failed with BadRequest"):
+        run(path, refusing(range(COUNT), balance), retry_failed=True)
+    assert path.read_bytes() == before
+    assert run(path, Scripted(config="semantic"), retry_failed=True).questions == 3
+    assert path.read_bytes() == undisturbed
+
+
+# The judge fails
+
+
+def judge_failing(numbers, error):
+    scripted = Scripted(config="semantic")
+    choose_all = scripted.judge.choose_all
+
+    def choose(prompts, options):
+        outcomes = choose_all(prompts, options)
+        pairs = zip(scripted.judge.calls[-1], outcomes, strict=True)
+        return [error if number_of(prompt) in numbers else outcome for prompt, outcome in pairs]
+
+    scripted.judge.choose_all = choose
+    return scripted
+
+
+@pytest.mark.parametrize("error", [BadRequestError("too low"), ValueError("no number")])
+def test_a_judge_that_fails_at_every_answer_stops_the_run(tmp_path, undisturbed, error):
+    path = tmp_path / "journal.jsonl"
+    with pytest.raises(EnvironmentFailure) as caught:
+        run(path, judge_failing(range(4, COUNT), error))
+    assert str(caught.value) == (
+        f"the judge of 8 questions in a row failed with {type(error).__name__}: {error}"
+    )
+    assert run(path, Scripted(config="semantic")).questions == COUNT - BATCH
+    assert path.read_bytes() == undisturbed
+
+
+def test_answers_that_are_too_long_for_the_judge_stop_no_run(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    scripted = judge_failing(range(COUNT), PromptTooLongError("too long"))
+    assert run(path, scripted).questions == COUNT
+
+
+@pytest.mark.parametrize("numbers", [[5], [0, 11], [4, 5, 6, 7]])
+def test_a_retry_asks_the_judge_again_where_it_failed(tmp_path, undisturbed, numbers):
+    path = tmp_path / "journal.jsonl"
+    run(path, judge_failing(numbers, BadRequestError("refused")))
+    before = path.read_bytes()
+    assert before != undisturbed
+    assert failed_in(path) == []
+    assert run(path, Scripted(config="semantic")).questions == 0
+    assert path.read_bytes() == before
+    assert run(path, Scripted(config="semantic"), retry_failed=True).questions == len(numbers)
+    assert path.read_bytes() == undisturbed
+
+
+def test_an_answer_is_not_lost_if_its_question_fails_when_the_judge_is_asked_again(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    run(path, judge_failing([5], BadRequestError("refused")))
+    before = path.read_bytes()
+    run(path, failing([5]), retry_failed=True)
+    assert path.read_bytes() == before
+
+
 # Failed questions are asked again
 
 

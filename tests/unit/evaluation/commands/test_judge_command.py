@@ -10,7 +10,7 @@ import pytest
 
 from evaluation.commands import judge_command
 from evaluation.rescoring import judge_pass
-from evaluation.rescoring.model_judge import ModelJudge, judge_spec
+from evaluation.rescoring.model_judge import ModelJudge, judge_profile, judge_spec
 from evaluation.rescoring.score_files import FOLDER
 from evaluation.store.checked_lines import encode
 from evaluation.store.run_folder import locked
@@ -18,6 +18,7 @@ from graph.config import load_profile
 from graph.models import Models
 from graph.models.batching import ScoringModel
 from graph.models.lockstep import Lockstep
+from graph.schema import ModelSpec
 from graph.support.errors import ConfigError, PromptTooLongError
 from tests.fakes.command_lines import evaluation_document, run_evaluation
 from tests.fakes.fake_models import ScriptedEngine, section, verdict
@@ -237,6 +238,28 @@ def test_a_failure_of_the_environment_unscores_nothing_and_the_same_command_goes
     assert [line["reasons"] for line in lines_of(folder)] == [{}] * 5
 
 
+def test_answers_that_the_judge_failed_at_are_asked_again_if_it_is_wanted(engine, judged, folder):
+    engine.special = {
+        "answer 1": RuntimeError("refused"),
+        "answer 4": ValueError("no"),
+        "answer 3": verdict(None, None),
+    }
+    first = judged(folder)
+    assert first[0]["this"]["unscored"] == 3
+    engine.special = {"answer 3": verdict(None, None)}
+    engine.calls.clear()
+    assert judged(folder) == first
+    assert engine.calls == []
+    [again] = judged(folder, "--retry-failed")
+    # With their batches; a reply that is no grade is no failure.
+    assert engine.calls == [["answer 0", "answer 1"], ["answer 4"]]
+    assert again["this"]["reasons"] == {"the reply is no grade": 1}
+    assert [line["index"] for line in lines_of(folder)] == [0, 1, 2, 3, 4]
+    engine.calls.clear()
+    assert judged(folder, "--retry-failed") == [again]
+    assert engine.calls == []
+
+
 def test_scores_that_are_removed_during_the_pass_end_it_with_what_is_lost(engine, run, folder):
     honest = GradingEngine._outcome
 
@@ -315,8 +338,6 @@ def test_names_of_judges():
     hub = judge_spec("org/model", profile)
     assert (hub.model, hub.weights, hub.revision) == ("org/model", "hub", None)
     assert hub.window == profile.judge.window
-    chat = judge_spec("ollama:qwen2.5-coder:7b", profile)
-    assert (chat.model, chat.engine, chat.window) == ("ollama:qwen2.5-coder:7b", "langchain", None)
     server = load_profile("server")
     assert judge_spec("qwen:7b", server) == server.judge.model_copy(update={"model": "qwen:7b"})
     packaged = judge_spec("SmolLM2-135M-Instruct", load_profile("gpu"))
@@ -324,6 +345,49 @@ def test_names_of_judges():
     for name in ("", " ", "a\nb", "x\0"):
         with pytest.raises(ConfigError):
             judge_spec(name, profile)
+
+
+@pytest.mark.parametrize("profile", ["embedded", "gpu"])
+@pytest.mark.parametrize(
+    ("sets", "fields"),
+    [
+        ([], {}),
+        (["judge.window=1024", "judge.stop=[X]"], {"window": 1024, "stop": ("X",)}),
+        (["judge.timeout=50", "judge.concurrency=2"], {"timeout": 50.0, "concurrency": 2}),
+        (
+            ["generator.engine=langchain", "judge.base_url=http://h:1"],
+            {"base_url": "http://h:1"},
+        ),
+    ],
+)
+def test_a_chat_model_as_judge_takes_the_settings_that_are_given(profile, sets, fields):
+    name = "ollama:qwen2.5-coder:7b"
+    judge = judge_spec(name, judge_profile(name, profile, sets))
+    assert judge == ModelSpec(model=name, engine="langchain", **fields)
+
+
+@pytest.mark.parametrize("field", ["chat_format=plain", "dtype=float32", "repetition_penalty=1.2"])
+def test_a_setting_that_a_chat_model_does_not_take_is_code_2(run, folder, field):
+    ended = run(folder, "--judge", "ollama:q", "--set", f"judge.{field}")
+    assert ended.code == 2
+    (line,) = [line for line in ended.err.splitlines() if "error: " in line]
+    assert f"{field.partition('=')[0]} belongs to engine huggingface" in line
+
+
+@pytest.mark.parametrize(
+    ("name", "engine"), [("org/model", "auto"), ("model", "auto"), ("C:/models/x", "auto")]
+)
+def test_another_judge_keeps_the_settings_of_the_profile(name, engine):
+    profile = judge_profile(name, "embedded", ["judge.window=1024"])
+    assert (profile.judge.engine, profile.judge.window) == (engine, 1024)
+
+
+def test_the_name_of_a_model_on_the_judges_server_is_no_provider():
+    profile = judge_profile("qwen:7b", "server", ["judge.window=1024"])
+    judge = judge_spec("qwen:7b", profile)
+    assert (judge.model, judge.engine, judge.window) == ("qwen:7b", "openai", 1024)
+    sets = ["judge.engine=openai", "judge.window=1024"]
+    assert judge_profile("qwen:7b", "embedded", sets).judge.engine == "openai"
 
 
 def test_a_judge_that_cannot_be_loaded_is_one_line_and_code_2(run, folder, tmp_path):
