@@ -1,6 +1,7 @@
 """Whole runs whose models are on a server: eval.py, the scoring of a finished run, and a lost server."""
 
 import json
+from itertools import count
 from types import SimpleNamespace
 
 import openai
@@ -212,6 +213,55 @@ def test_a_question_that_a_server_fails_at_is_recorded_and_can_be_asked_again(
     server.answer = answer_by_prompt
     ended = evaluate("runs", "--retry-failed")
     assert ended.code == 0, ended.err
+    assert results(folder_of(tmp_path, "runs")) == results(undisturbed)
+
+
+def test_an_empty_account_stops_the_run_and_the_same_command_goes_on(
+    server, evaluate, undisturbed, tmp_path
+):
+    numbers = count(1)
+
+    def empty(body):
+        # One probe; two answers and two grades of each of the first two questions.
+        if len(server.bodies) <= 5:
+            return answer_by_prompt(body)
+        return error(400, f"Your credit balance is too low (request req_0{next(numbers)}a)")
+
+    server.answer = empty
+    dataset = write_dataset(tmp_path / "more.csv", 12)
+    ended = evaluate("runs", dataset=dataset)
+    assert ended.code == 1, ended.err
+    (line,) = [line for line in ended.err.splitlines() if "error: " in line]
+    assert "the run stopped: 8 questions in a row failed with OpenAIInvalidRequestError: " in line
+    assert "Your credit balance is too low" in line
+    assert "; 2 of 12 questions are recorded; when the cause is gone, the same command goes" in line
+    server.answer = answer_by_prompt
+    assert evaluate("runs", dataset=dataset).code == 0
+    records = read_run(folder_of(tmp_path, "runs")).records
+    assert [record["error"] for record in records] == [None] * 12
+
+
+def test_an_answer_that_the_judge_is_refused_is_unscored_and_can_be_judged_again(
+    server, evaluate, undisturbed, tmp_path
+):
+    server.answer = lambda body: (
+        error(400, "flagged")
+        if body.get("logprobs") and "question <3>" in str(body)
+        else answer_by_prompt(body)
+    )
+    ended = evaluate("runs")
+    assert ended.code == 0, ended.err
+    text = " ".join(ended.out.split())
+    assert (
+        "LLM_judge: 1 answer is unscored, since the judge failed (OpenAIInvalidRequestError: "
+        in text
+    )
+    server.answer = answer_by_prompt
+    server.bodies.clear()
+    ended = evaluate("runs", "--retry-failed")
+    assert ended.code == 0, ended.err
+    # The probe and a grade; everything else comes from the cache of calls.
+    assert len(server.bodies) == 2
     assert results(folder_of(tmp_path, "runs")) == results(undisturbed)
 
 
