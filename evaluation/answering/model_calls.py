@@ -5,6 +5,7 @@ from typing import NamedTuple, TypedDict
 
 from evaluation.store.journal import Record
 from graph.support.errors import PromptTooLongError
+from graph.support.terminal import safe_text
 from graph.support.text import one_line
 from nodes.model import Likelihood, Reply, Verdict
 from nodes.state import Step, calls_of
@@ -96,7 +97,7 @@ def judge_reason(error: str | None) -> str:
     name, _, message = error.partition(": ")
     if name == PromptTooLongError.__name__:
         return "the question does not fit the window"
-    return one_line(f"{name}: {message}", _REASON_CHARS)
+    return safe_text(one_line(f"{name}: {message}", _REASON_CHARS))
 
 
 def lacks_result(record: Record) -> bool:

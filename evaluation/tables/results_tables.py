@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from html import escape
 from pathlib import Path
 
 from rich.table import Table
@@ -282,7 +283,8 @@ def _summary_markdown(results: Results) -> str:
         f"{mark}{tokens['cut']} of "
         "passages and drafts cut to fit the window.",
         "",
-        *(f"- {note}" for note in notes(results)),
+        # An error of a judge in a note is text from outside.
+        *(f"- {escape(note, quote=False)}" for note in notes(results)),
     ]
     return "\n".join(lines).rstrip() + "\n"
 

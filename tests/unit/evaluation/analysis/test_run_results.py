@@ -145,6 +145,10 @@ def test_answers_that_the_judge_failed_at_are_counted_by_its_error(tmp_path):
         "the question does not fit the window: 1); --retry-failed asks it again."
     ) in (tmp_path / "summary.md").read_text(encoding="utf-8")
     assert of(record(0))["judge_errors"] == {}
+    write_results(tmp_path, of(failing(0, "ValueError: <script>\x1b[31m\ud800")))
+    summary = (tmp_path / "summary.md").read_text(encoding="utf-8")
+    assert "\x1b" not in summary
+    assert "<script>" not in summary
 
 
 def test_critique_formats_and_halved_replies_are_counted():
