@@ -12,6 +12,7 @@ from evaluation.answering.run_job import command_line
 from evaluation.commands import eval_command as cli
 from evaluation.store.recorded_run import read_run
 from graph.support import terminal
+from tests.fakes.fake_models import ScriptedEngine
 from tests.fakes.processes import in_child
 from tests.fakes.scripted_runs import (
     answer_for,
@@ -286,10 +287,26 @@ def of_failed_questions(commands):
     commands.eval(bad=[2])
 
 
+def of_a_failed_judge(commands):
+    own = ScriptedEngine.choose_all
+
+    def choose_all(self, prompts, options):
+        outcomes = own(self, prompts, options)
+        return [
+            ValueError("no") if number_of(prompt) == 2 else outcome
+            for prompt, outcome in zip(self.calls[-1], outcomes, strict=True)
+        ]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ScriptedEngine, "choose_all", choose_all)
+        assert commands.eval().code == 0
+
+
 @pytest.mark.parametrize(
     ("start", "flags"),
     [
         (unfinished, []),
+        (of_a_failed_judge, ["--retry-failed"]),
         (lambda commands: None, []),
         (lambda commands: commands.eval(), ["--fresh"]),
         (of_failed_questions, ["--retry-failed"]),
