@@ -678,6 +678,8 @@ def test_the_choices_of_a_run_reach_the_engine(tmp_path):
 
 def test_the_seed_is_part_of_sampled_replies_alone():
     engine, seeds = HuggingFaceEngine(load_profile("embedded").generator, seed=5), []
+    # The real fitter would load the weights.
+    engine.fitter = SimpleNamespace(fit_all=lambda *_: [])
     engine._in_batches = lambda fitted, run, settings, kind: seeds.append(settings["seed"]) or []
     engine.write_all([], 8, 0.0)
     engine.write_all([], 8, 0.7)
