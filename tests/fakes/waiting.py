@@ -27,6 +27,14 @@ class Clock:
         self.now = 0.0
         self.pauses: list[float] = []
 
+    @classmethod
+    def in_place_of(cls, module, monkeypatch) -> "Clock":
+        """Return a clock that replaces `monotonic` and `sleep` of a module."""
+        clock = cls()
+        monkeypatch.setattr(module, "monotonic", clock.monotonic)
+        monkeypatch.setattr(module, "sleep", clock.sleep)
+        return clock
+
     def monotonic(self) -> float:
         return self.now
 

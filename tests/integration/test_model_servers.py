@@ -79,10 +79,7 @@ def waits(monkeypatch):
 @pytest.fixture
 def clock(monkeypatch):
     """The clock of the pauses after those tries."""
-    clock = Clock()
-    monkeypatch.setattr(request_failures, "monotonic", clock.monotonic)
-    monkeypatch.setattr(request_failures, "sleep", clock.sleep)
-    return clock
+    return Clock.in_place_of(request_failures, monkeypatch)
 
 
 @pytest.fixture
@@ -829,7 +826,7 @@ def test_a_limit_is_waited_out_for_two_minutes(server, waits, clock, caplog):
     server.answer = lambda body: error(429, "slow down")
     with pytest.raises(EnvironmentFailure, match="slow down"):
         engine.write_all([asking()], 9, 0.0)
-    assert sum(clock.pauses) == request_failures.PATIENCE
+    assert sum(clock.pauses) == request_failures.LONGEST_WAIT
     assert len(server.bodies) == (len(clock.pauses) + 1) * (1 + MAX_RETRIES)
     assert "the server limits requests (429): waiting 10 seconds, at most 120 in all" in caplog.text
     refusals = [error(429)] * (1 + MAX_RETRIES) * 2

@@ -1,5 +1,6 @@
 """The engine openvino with the embedded model: the texts and probabilities of transformers, repeated."""
 
+import json
 from dataclasses import replace
 from importlib.util import find_spec
 
@@ -198,6 +199,31 @@ def test_a_prompt_longer_than_one_step_is_read(engine):
     (reply,) = engine.write_all(asking("word " * 1500), 8, 0.0)
     assert reply["prompt_tokens"] > 1024
     assert reply["new_tokens"] > 0
+
+
+def test_a_reply_ends_at_the_tokens_of_the_generation_config(engine, open_engine, tmp_path):
+    (whole,) = engine.write_all(PROMPTS[:1], 24, 0.0)
+    end = engine.loaded.encode(whole["text"])[4]
+    folder = link_files(engine.loaded.folder, tmp_path)
+    (folder / "generation_config.json").unlink(missing_ok=True)
+    (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": [2, end]}))
+    (reply,) = open_engine(model=str(folder), weights="hub").write_all(PROMPTS[:1], 24, 0.0)
+    assert reply["new_tokens"] == engine.loaded.encode(whole["text"]).index(end) + 1
+    assert whole["text"].startswith(reply["text"])
+
+
+def link_files(source, folder):
+    """Return a folder with links to the files of another one."""
+    for file in source.iterdir():
+        (folder / file.name).symlink_to(file)
+    return folder
+
+
+def test_the_commit_of_a_hub_s_model_is_the_name_of_its_folder(engine, tmp_path):
+    folder = tmp_path / "models--a--b" / "snapshots" / "c0ffee"
+    hub_model = replace(engine.loaded, folder=folder)
+    assert hub_model.commit == hub_model.identity["commit"] == "c0ffee"
+    assert engine.loaded.commit is None
 
 
 def test_a_folder_of_another_format_is_one_line(open_engine, tmp_path):

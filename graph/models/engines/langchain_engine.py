@@ -32,7 +32,7 @@ from graph.models.engines.request_engine import (
     request_fitter,
     text_verdict,
 )
-from graph.models.engines.request_failures import Patience
+from graph.models.engines.request_failures import RequestSender
 from graph.models.reply_cache import ReplyCache
 from graph.models.seeds import request_seed
 from graph.schema import ModelSpec
@@ -63,7 +63,7 @@ class LangChainEngine:
         self._stop: tuple[str, ...] = ()
         self._seed = 0
         self._requests = Requests(_CONCURRENCY)
-        self._patience: Patience | None = None
+        self._sender: RequestSender | None = None
 
     @classmethod
     def of_spec(
@@ -79,7 +79,7 @@ class LangChainEngine:
         engine.name = spec.model
         fixed = engine._fixed = fixed_fields(spec)
         engine._stop, engine._seed = spec.stop, seed
-        engine._patience = Patience(lambda: ask_plainly(spec, fixed))
+        engine._sender = RequestSender(lambda: ask_plainly(spec, fixed))
         identity = {
             "engine": "langchain",
             "model": spec.model,
@@ -123,7 +123,7 @@ class LangChainEngine:
             seeded = {**settings, "seed": request_seed(self._seed, row.text, number)}
             model, stop = with_stop(with_settings(self._model, seeded, self._fixed), self._stop)
             send = partial(_write, model, [row], stop)
-            [reply] = self._patience.send(send) if self._patience else send()
+            [reply] = self._sender.send(send) if self._sender else send()
             return reply
 
         samples = temperature or "temperature" in self._fixed

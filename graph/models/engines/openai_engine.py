@@ -26,7 +26,7 @@ from graph.models.engines.request_engine import (
     text_verdict,
     verdict_of,
 )
-from graph.models.engines.request_failures import PLAIN_QUESTION, Patience, is_of_handler
+from graph.models.engines.request_failures import PLAIN_QUESTION, RequestSender, is_of_handler
 from graph.models.engines.server_verdicts import (
     are_told_apart,
     logprob_settings,
@@ -58,7 +58,7 @@ class OpenAIEngine:
         self.name = spec.model
         self._seed = seed
         self._requests = Requests(spec.concurrency, cache, self._identity)
-        self._patience = Patience(self._ask_plainly)
+        self._sender = RequestSender(self._ask_plainly)
 
     @property
     def served(self) -> ServedModel:
@@ -167,7 +167,7 @@ class OpenAIEngine:
         request = self._settings(row.text, number, new_tokens, settings)
         callbacks = row.call.hand_over()
         try:
-            return self._patience.send(lambda: complete(chat, row.text, request, callbacks))
+            return self._sender.send(lambda: complete(chat, row.text, request, callbacks))
         except Exception as error:
             if is_of_question(error) or is_of_handler(error):
                 raise

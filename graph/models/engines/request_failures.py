@@ -12,7 +12,7 @@ from graph.support.logger import log
 
 PLAIN_QUESTION = "Which letter comes first in the alphabet?"
 """A short question, which any server answers that works."""
-PATIENCE = 120.0
+LONGEST_WAIT = 120.0
 """Seconds from the first try of a request in which 429, a limit on requests, is waited out."""
 PAUSE = 10.0
 """The shortest wait for a server that limits requests, in seconds, after the tries of the client."""
@@ -24,7 +24,7 @@ _HANDLERS = "langchain_core.callbacks.manager"
 _T = TypeVar("_T")
 
 
-class Patience:
+class RequestSender:
     """A sender of requests to one server, which finds out what a failure says of other requests.
 
     Args:
@@ -62,7 +62,7 @@ class Patience:
                 return request()
             except Exception as error:
                 pause = _pause(error)
-                if pause is None or monotonic() + pause > start + PATIENCE:
+                if pause is None or monotonic() + pause > start + LONGEST_WAIT:
                     raise
             self._wait(pause)
 
@@ -73,7 +73,7 @@ class Patience:
             if is_first:
                 log.warning(
                     "the server limits requests (429): waiting %.0f seconds, at most %.0f in all",
-                    *(seconds, PATIENCE),
+                    *(seconds, LONGEST_WAIT),
                 )
             sleep(seconds)
         finally:

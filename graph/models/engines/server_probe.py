@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from langchain_core.outputs import Generation
 
 from graph.models.engines import VerdictWay
+from graph.models.engines.request_failures import PLAIN_QUESTION
 from graph.models.engines.server_verdicts import (
     TOP_LOGPROBS,
     logprob_settings,
@@ -21,7 +22,7 @@ from nodes.model import TEXT_CHOICE_TOKENS
 from prompts.choice import choice_instruction
 
 _OPTIONS = ("A", "B")
-PROBE = "Which letter comes first in the alphabet?" + choice_instruction(_OPTIONS)
+PROBE = PLAIN_QUESTION + choice_instruction(_OPTIONS)
 _LEAST_MASS = 0.1
 """The least probability of the options together. A model that is about to write something else, such
 as a thought, gives them less: such verdicts would be noise."""

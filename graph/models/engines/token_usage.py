@@ -38,8 +38,8 @@ class Usage(NamedTuple):
 
 
 ESTIMATE_SCALE = 1.5
-"""Estimated tokens of a text for each token that a model wrote: tokens of English and of code have 4
-to 4.5 bytes."""
+"""Estimated tokens of a text for each token that a model wrote, at most for nearly all texts: 1.07 on
+average and 1.45 at the 97.5th percentile of 286 Stack Overflow answers, by SmolLM2's tokenizer."""
 
 
 def estimate_tokens(text: str) -> int:

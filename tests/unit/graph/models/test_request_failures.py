@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from graph.models.engines import request_failures
-from graph.models.engines.request_failures import PATIENCE, PAUSE, Patience
+from graph.models.engines.request_failures import LONGEST_WAIT, PAUSE, RequestSender
 from graph.support.environment import is_environment, is_of_question
 from graph.support.errors import FailedRequestError
 from tests.fakes.waiting import Clock
@@ -23,10 +23,7 @@ class StatusError(Exception):
 
 @pytest.fixture
 def clock(monkeypatch):
-    clock = Clock()
-    monkeypatch.setattr(request_failures, "monotonic", clock.monotonic)
-    monkeypatch.setattr(request_failures, "sleep", clock.sleep)
-    return clock
+    return Clock.in_place_of(request_failures, monkeypatch)
 
 
 def refuse():
@@ -67,7 +64,7 @@ def test_a_limit_is_waited_out_as_long_as_the_server_says(clock, caplog, headers
             raise outcome
         return outcome
 
-    assert Patience(refuse).send(request) == "at last"
+    assert RequestSender(refuse).send(request) == "at last"
     assert clock.pauses == [pause] * 2
     assert (
         caplog.messages
@@ -77,13 +74,13 @@ def test_a_limit_is_waited_out_as_long_as_the_server_says(clock, caplog, headers
 
 
 @pytest.mark.parametrize("stated", ["0", "25", "119", "121", "inf"])
-def test_the_patience_ends_and_no_other_request_is_sent(clock, stated):
+def test_the_wait_ends_and_no_other_request_is_sent(clock, stated):
     error = StatusError(429, **{"retry-after": stated})
     with pytest.raises(StatusError) as caught:
-        Patience(refuse).send(failing(error))
+        RequestSender(refuse).send(failing(error))
     assert caught.value is error
     pause = max(PAUSE, float(stated))
-    assert clock.pauses == [pause] * int(PATIENCE // pause)
+    assert clock.pauses == [pause] * int(LONGEST_WAIT // pause)
 
 
 def test_the_time_of_the_tries_counts(clock):
@@ -92,7 +89,7 @@ def test_the_time_of_the_tries_counts(clock):
         raise StatusError(429)
 
     with pytest.raises(StatusError):
-        Patience(refuse).send(request)
+        RequestSender(refuse).send(request)
     assert clock.pauses == [PAUSE]
 
 
@@ -109,7 +106,7 @@ MAY_BE_OF_A_QUESTION = [
 def test_a_failure_is_the_questions_if_the_server_answers_another_request(error):
     asked = []
     with pytest.raises(FailedRequestError) as caught:
-        Patience(lambda: asked.append(1)).send(failing(error))
+        RequestSender(lambda: asked.append(1)).send(failing(error))
     assert asked == [1]
     assert str(error) in str(caught.value)
     assert not is_environment(caught.value)
@@ -119,7 +116,7 @@ def test_a_failure_is_the_questions_if_the_server_answers_another_request(error)
 @pytest.mark.parametrize("error", MAY_BE_OF_A_QUESTION, ids=repr)
 def test_it_is_the_servers_if_it_answers_none(error):
     with pytest.raises(type(error)) as caught:
-        Patience(dead).send(failing(error))
+        RequestSender(dead).send(failing(error))
     assert caught.value is error
 
 
@@ -135,7 +132,7 @@ def test_it_is_the_servers_if_it_answers_none(error):
 )
 def test_for_other_failures_the_server_is_not_asked(error):
     with pytest.raises(type(error)) as caught:
-        Patience(refuse).send(failing(error))
+        RequestSender(refuse).send(failing(error))
     assert caught.value is error
 
 
@@ -151,11 +148,11 @@ def test_there_is_one_check_at_a_time():
         else:
             overlaps.append(1)
 
-    patience = Patience(ask_plainly)
+    sender = RequestSender(ask_plainly)
 
     def work():
         with pytest.raises(FailedRequestError):
-            patience.send(failing(StatusError(500)))
+            sender.send(failing(StatusError(500)))
         outcomes.append(1)
 
     threads = [Thread(target=work) for _ in range(6)]
@@ -169,8 +166,8 @@ def test_there_is_one_check_at_a_time():
 
 def test_a_server_that_comes_back_is_checked_again():
     outcomes = iter([dead, lambda: None])
-    patience = Patience(lambda: next(outcomes)())
+    sender = RequestSender(lambda: next(outcomes)())
     with pytest.raises(StatusError):
-        patience.send(failing(StatusError(500)))
+        sender.send(failing(StatusError(500)))
     with pytest.raises(FailedRequestError):
-        patience.send(failing(StatusError(500)))
+        sender.send(failing(StatusError(500)))
