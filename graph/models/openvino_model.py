@@ -182,15 +182,17 @@ class OpenVINOModel(LoadedModel):
     def _read(self, requests: Sequence[Request]) -> None:
         """Read the whole blocks of prompts into the prefix cache.
 
-        The numbers of a reply depend in their last bits on the tokens that are read together, and on
-        what the cache held. All replies start from the same state, since
+        The numbers of a reply depend in their last bits on the tokens that are read together. All
+        replies start from the same state, whether their prompts were in the cache or not, since
 
         - no step that reads prompts is a small one: a filler is read after them,
         - no token is read twice: a mark follows each prompt, which the cache does not hold, so that
           the pipeline does not read the last token of a known prompt again,
-        - the cache holds no part of a block that a later prompt could go on from: the rest of a prompt
-          is read with its reply alone,
         - the cache has room for more than these prompts: none is dropped before its reply.
+
+        The rest of a prompt, less than a block, is read with its reply. An exception is left: a prompt
+        of whole blocks alone has its last token read again, and a longer prompt that begins with all
+        of it then starts from that token. No step of the graph continues the prompt of another one.
         """
         ends = [len(row.tokens) // BLOCK_TOKENS * BLOCK_TOKENS for row in requests]
         blocks = {tuple(row.tokens[:end]) for row, end in zip(requests, ends, strict=True) if end}
