@@ -4,7 +4,6 @@ import json
 import shutil
 import sys
 from functools import cache
-from types import SimpleNamespace
 
 from graph.models.batch_cache import BatchCache
 from graph.models.budget import FittedPrompt
@@ -13,6 +12,7 @@ from graph.schema import ModelSpec
 from nodes.model import Reply, Verdict
 from tests.fakes.fake_models import reply, verdict
 from tests.fakes.processes import in_child
+from tests.fakes.weightless_models import weightless_model
 from tests.faults import commands
 from tests.faults.harness import Case, Kind, Outcome, detail_of, faults_of
 from tests.faults.runs import (
@@ -76,14 +76,7 @@ PROMPTS = [f"question {number}: why does step {number} fail?" for number in rang
 
 def _ask(cache_of_replies: ReplyCache, ran: list[int]) -> list[object]:
     """Ask for all replies and verdicts in batches of four; note the batches that had to run."""
-    loaded = SimpleNamespace(
-        spec=ModelSpec(model="some/model", revision="c0ffee"),
-        model=SimpleNamespace(
-            config=SimpleNamespace(_commit_hash=None),
-            dtype="torch.float32",
-            device=SimpleNamespace(type="cpu"),
-        ),
-    )
+    loaded = weightless_model(ModelSpec(model="some/model", revision="c0ffee"))
     outcomes: list[object] = []
     for start in range(0, len(PROMPTS), 4):
         texts = PROMPTS[start : start + 4]

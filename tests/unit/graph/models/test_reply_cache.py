@@ -15,25 +15,14 @@ from typing_extensions import TypedDict
 
 from graph.models.batch_cache import BatchCache, cache_identity
 from graph.models.budget import FittedPrompt
-from graph.models.loading import TorchModel
 from graph.models.reply_cache import ReplyCache, _digest, default_cache
 from graph.schema import ModelSpec
 from nodes.model import Likelihood, Reply, Verdict
 from tests.fakes.fake_models import reply, verdict
 from tests.fakes.irregular_files import make_folder, make_hard_link, make_link, make_pipe
+from tests.fakes.weightless_models import weightless_model
 
 SPEC = ModelSpec(model="some/model", revision="c0ffee")
-
-
-def loaded(spec: ModelSpec = SPEC, **changes):
-    model = {
-        "config": SimpleNamespace(_commit_hash=None),
-        "dtype": "torch.float32",
-        "device": SimpleNamespace(type="cpu"),
-    }
-    return TorchModel(
-        *(spec, None, 2048, ()), model=SimpleNamespace(**{**model, **changes}), pipeline=None
-    )
 
 
 def rows(*texts: str) -> list[FittedPrompt]:
@@ -59,7 +48,7 @@ def cache(tmp_path):
 
 def serve(cache, model, batch, settings=(), spec=SPEC, **changes):
     return BatchCache(cache).read_or_run(
-        loaded(spec, **changes),
+        weightless_model(spec, **changes),
         {"max_new_tokens": 9, **dict(settings)},
         batch,
         lambda: model(batch),
@@ -134,9 +123,9 @@ def test_another_model_is_another_call(cache, change):
 
 def test_a_local_model_is_identified_by_its_files(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"one")
-    first = cache_identity(loaded(ModelSpec(model=str(tmp_path))))
+    first = cache_identity(weightless_model(ModelSpec(model=str(tmp_path))))
     (tmp_path / "model.safetensors").write_bytes(b"two")
-    second = cache_identity(loaded(ModelSpec(model=str(tmp_path))))
+    second = cache_identity(weightless_model(ModelSpec(model=str(tmp_path))))
     assert first["files"] != second["files"]
     assert {**first, "files": ""} == {**second, "files": ""}
 
@@ -145,7 +134,7 @@ def test_a_batch_with_an_error_runs_again(cache):
     outcomes = [reply("a"), ValueError("does not occur again")]
     for _ in range(2):
         results = BatchCache(cache).read_or_run(
-            loaded(), {}, rows("a", "b"), lambda: outcomes, Reply
+            weightless_model(SPEC), {}, rows("a", "b"), lambda: outcomes, Reply
         )
         assert results == outcomes
         assert results[0]["cached"] is False
@@ -175,8 +164,8 @@ def test_verdicts_and_likelihoods_come_back_as_they_were(cache, kind, outcome):
     def never():
         raise AssertionError("the batch runs again")
 
-    BatchCache(cache).read_or_run(loaded(), {}, rows("a"), lambda: [outcome], kind)
-    results = BatchCache(cache).read_or_run(loaded(), {}, rows("a"), never, kind)
+    BatchCache(cache).read_or_run(weightless_model(SPEC), {}, rows("a"), lambda: [outcome], kind)
+    results = BatchCache(cache).read_or_run(weightless_model(SPEC), {}, rows("a"), never, kind)
     here = {"prompt": "a", "cut_tokens": 1, "seconds": 0.0, "cached": True}
     assert results == [{**outcome, **here}]
 
@@ -385,7 +374,7 @@ def test_a_result_that_no_model_gives_runs_again(cache, kind, changes):
 
     settings = {"options": ["A", "B"]} if kind is Verdict else {}
     for _ in range(3):
-        BatchCache(cache).read_or_run(loaded(), settings, rows("a"), run, kind)
+        BatchCache(cache).read_or_run(weightless_model(SPEC), settings, rows("a"), run, kind)
     assert len(ran) == 2
     assert cache.damaged == 1
 
@@ -425,7 +414,7 @@ def test_results_with_other_fields_are_another_call_and_not_damaged(cache):
     def run_as(kind, outcome):
         ran = []
         BatchCache(cache).read_or_run(
-            loaded(), {}, rows("a"), lambda: ran.append(kind) or [outcome], kind
+            weightless_model(SPEC), {}, rows("a"), lambda: ran.append(kind) or [outcome], kind
         )
         return ran
 
