@@ -5,7 +5,6 @@ differs from the defaults, a packaged profile every field that its engine reads.
 """
 
 import re
-from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from graph.schema import IN_PROCESS, Config, ModelSpec, Profile, Settings, upgrade_spec
 from graph.support.errors import ConfigError
 from graph.support.storage import read_small_file
+from graph.support.text import suggestion
 from graph.support.yaml_values import parse_yaml
 
 _MAX_BYTES = 100_000
@@ -112,7 +112,7 @@ def _apply(parts: dict[str, Any], override: str) -> None:
         for field in values
     }
     if key not in sections and key != _OLD_KEY:
-        hint = _nearest(key, list(sections))
+        hint = suggestion(key, list(sections))
         raise ConfigError(f"--set: there is no field {_quoted(key)}; {hint}")
     try:
         value = parse_yaml(text)
@@ -148,7 +148,7 @@ def _read(folder: str, name: str | Path) -> tuple[object, str]:
     elif not NAME.fullmatch(name) or name not in names:
         kind = folder.removesuffix("s")
         raise ConfigError(
-            f"unknown {kind} {_quoted(name)}; {_nearest(name, names)}; known: "
+            f"unknown {kind} {_quoted(name)}; {suggestion(name, names)}; known: "
             + ", ".join(config_names() if folder == "configs" else profile_names())
         )
     else:
@@ -177,7 +177,7 @@ def _parse(model: type[_Model], data: object, source: str) -> _Model:
         first = error.errors(include_url=False)[0]
         path = [str(part) for part in first["loc"]]
         if first["type"] == "extra_forbidden":
-            hint = _nearest(path[-1], _fields(model, path[:-1]))
+            hint = suggestion(path[-1], _fields(model, path[:-1]))
             raise ConfigError(f"{source}: there is no field {'.'.join(path)}; {hint}") from None
         field = f" {'.'.join(path)}" if path else ""
         message = first["msg"].removeprefix("Value error, ")
@@ -193,11 +193,6 @@ def _fields(model: type[BaseModel], path: list[str]) -> list[str]:
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             model = annotation
     return list(model.model_fields)
-
-
-def _nearest(name: str, names: list[str]) -> str:
-    close = get_close_matches(name, names, n=1, cutoff=0.4)
-    return f"did you mean {close[0]}?" if close else "see --help"
 
 
 def _quoted(value: object) -> str:

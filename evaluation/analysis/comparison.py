@@ -56,14 +56,22 @@ class ComparedRuns(NamedTuple):
     notes: list[str]
 
 
-def named_runs(runs: list[RecordedRun]) -> dict[str, RecordedRun]:
+def named_runs(runs: list[RecordedRun], *, copies: bool = False) -> dict[str, RecordedRun]:
     """Return the runs by config name; runs of one config have their digest in the name too.
+
+    Args:
+        runs: The runs.
+        copies: Whether runs of different folders may be the same.
 
     Raises:
         ConfigError: Two of the runs are the same.
     """
     for first, second in combinations(runs, 2):
-        if first.digest == second.digest and first.records == second.records:
+        if copies:
+            is_same = first.folder.resolve() == second.folder.resolve()
+        else:
+            is_same = first.digest == second.digest and first.records == second.records
+        if is_same:
             raise ConfigError(
                 f"{first.folder} and {second.folder} are the same run: name each run once"
             )
@@ -86,7 +94,7 @@ def compare(runs: dict[str, RecordedRun]) -> ComparedRuns:
         DatasetError: Two runs share no question.
     """
     differences, notes = [], []
-    valueless = _valueless_metrics(runs.values())
+    valueless = valueless_metrics(runs.values())
     if valueless:
         notes.append(f"{', '.join(valueless)}: no run has a value, left out.")
     for first, second in combinations(runs, 2):
@@ -104,7 +112,7 @@ def compare(runs: dict[str, RecordedRun]) -> ComparedRuns:
         for metric in metric_names(r["metrics"] for run in (a, b) for r in run.records):
             if metric not in unlike and metric not in valueless:
                 result = metric_difference(pairs, metric, second, first)
-                notes += [f"{name}, {metric}: {note}" for note in _doubts(result)]
+                notes += [f"{name}, {metric}: {note}" for note in doubts(result)]
                 differences.append(result)
     adjust(differences)
     return ComparedRuns(differences, notes)
@@ -207,7 +215,7 @@ def unlike_fields(a: RecordedRun, b: RecordedRun) -> list[str]:
     return fields
 
 
-def _valueless_metrics(runs: Iterable[RecordedRun]) -> list[str]:
+def valueless_metrics(runs: Iterable[RecordedRun]) -> list[str]:
     """Return the metrics without a value in any run, such as the judge's if none was asked."""
     measured = [record["metrics"] for run in runs for record in run.records if record["metrics"]]
     names = metric_names(measured) if measured else []
@@ -226,10 +234,13 @@ def _pair_notes(a: RecordedRun, b: RecordedRun, shared: int, unlike: dict[str, s
         f"{metric} is left out: another {model} measured it in each run."
         for metric, model in unlike.items()
     ]
+    return [*notes, *cause_notes(a, b)]
+
+
+def cause_notes(a: RecordedRun, b: RecordedRun) -> list[str]:
+    """Return a note if something besides the config can be the cause of a difference."""
     fields = unlike_fields(a, b)
-    if fields:
-        notes.append(f"not only the config differs: {', '.join(fields)}.")
-    return notes
+    return [f"not only the config differs: {', '.join(fields)}."] if fields else []
 
 
 def _unpaired_note(a: RecordedRun, b: RecordedRun, shared: int) -> str:
@@ -239,7 +250,8 @@ def _unpaired_note(a: RecordedRun, b: RecordedRun, shared: int) -> str:
     )
 
 
-def _doubts(difference: Difference) -> list[str]:
+def doubts(difference: Difference) -> list[str]:
+    """Return a note if a difference has no test, no interval or no effect size."""
     if difference["n"] == 0:
         return ["no question has a value in both runs: nothing is compared."]
     if difference["n"] == 1:

@@ -57,7 +57,7 @@ def comparison_document(
     differences, notes = compare(runs)
     return {
         "pairs": differences,
-        "runs": [_run_summary(name, run) for name, run in runs.items()],
+        "runs": [run_summary(name, run) for name, run in runs.items()],
         "notes": [*unfinished, *notes, *further_notes, *_power_notes(differences)],
     }
 
@@ -77,7 +77,8 @@ def _power_notes(differences: Sequence[Difference]) -> list[str]:
     ]
 
 
-def _run_summary(name: str, run: RecordedRun) -> RunSummary:
+def run_summary(name: str, run: RecordedRun) -> RunSummary:
+    """Return the summary of a run."""
     return {
         "name": name,
         "folder": str(run.folder),

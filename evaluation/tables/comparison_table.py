@@ -6,6 +6,7 @@ from itertools import groupby
 from rich.table import Table
 
 from evaluation.analysis.comparison import Difference, verdict
+from evaluation.analysis.regression_gate import GateDocument
 from evaluation.tables.layout import add_number_columns, new_table, untrusted
 from evaluation.tables.numbers import (
     NONE,
@@ -15,6 +16,7 @@ from evaluation.tables.numbers import (
     percent,
     signed,
 )
+from graph.support.text import plural
 
 EXPLANATION = (
     "Each metric is in [0, 1], higher is better. difference: mean of a - b over the n questions "
@@ -59,3 +61,32 @@ def _cells(difference: Difference) -> list[str]:
 def _effect_text(value: float | None) -> str:
     # An effect size is in no fixed range, so it does not get the four characters of `number`.
     return NONE if value is None else f"{value + 0.0:+.2f}"
+
+
+def gate_lines(document: GateDocument) -> list[str]:
+    """Return the lines of the gate: each test with its n and its power, and the decision."""
+    gate = document["gate"]
+    tests, worse = gate["tests"], len(gate["worse"])
+    decision = (
+        f"gate: {worse} of {tests} {plural(tests, 'test')} found a run worse than {gate['baseline']}."
+        if worse
+        else f"gate: no test of {tests} found a run worse than {gate['baseline']}. This does not show "
+        "that the runs are equal."
+    )
+    return [*(f"gate: {_gate_line(difference)}" for difference in document["pairs"]), decision]
+
+
+def _gate_line(difference: Difference) -> str:
+    least, count = difference["smallest_detectable"], difference["n"]
+    power = (
+        "all differences are the same, so it is not known which difference would have been found"
+        if least is None
+        else f"{count} such questions show a difference of {number(least)} with a probability of 80 %"
+    )
+    decision = "worse" if verdict(difference) == "worse" else "not shown to be worse"
+    return (
+        f"{difference['a']} against {difference['b']} by {difference['metric']}: {decision}; "
+        f"{count} {plural(count, 'question')}, {difference['unscored']} unscored, "
+        f"{difference['failed']} failed; difference {signed(difference['mean_difference'])}, Holm's p "
+        f"{p_text(difference['p_holm'])}; {power}."
+    )

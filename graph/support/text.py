@@ -1,5 +1,8 @@
 """Text from outside in a form that can be written, tokenised and shown on one line; and plurals."""
 
+from collections.abc import Sequence
+from difflib import get_close_matches
+
 
 def one_line(message: object, limit: int = 300) -> str:
     """Return a message of a library on one line of at most `limit` characters."""
@@ -28,3 +31,10 @@ def is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def suggestion(name: str, names: Sequence[str]) -> str:
+    """Return the advice for an unknown name: the nearest known one, whatever its case."""
+    by_folded = {known.casefold(): known for known in names}
+    close = get_close_matches(name.casefold(), by_folded, n=1, cutoff=0.4)
+    return f"did you mean {by_folded[close[0]]}?" if close else "see --help"
