@@ -23,6 +23,7 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from evaluation.answering.answering_setup import AnsweringSetup, open_setup
+from evaluation.answering.batch_records import OneProcess
 from evaluation.answering.loop import run_loop
 from evaluation.answering.questions import Item, load_items, question_digests
 from evaluation.store.journal import Journal, RunKey
@@ -99,7 +100,7 @@ def _round(
     with tempfile.TemporaryDirectory() as folder, twins.watching():
         journal = Journal(Path(folder) / "journal.jsonl", key)
         start = perf_counter()
-        session = run_loop(setup, items, batch_size, journal)
+        session = run_loop(OneProcess(setup), items, batch_size, journal)
         seconds = perf_counter() - start
         journal.close()
     pipeline = seconds - twins.bare

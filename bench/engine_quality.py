@@ -19,7 +19,7 @@ import numpy as np
 
 from evaluation.analysis.comparison import adjust, metric_difference
 from evaluation.answering.answering_setup import open_setup
-from evaluation.answering.loop import answer_batch
+from evaluation.answering.batch_records import answer_batch
 from evaluation.answering.questions import Item, batches, load_items
 from evaluation.metrics.registry import METRIC_NAMES
 from evaluation.statistics.intervals import ratio_interval

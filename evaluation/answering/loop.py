@@ -1,33 +1,39 @@
-"""The evaluation loop: each batch of questions is answered, scored and on disk before the next."""
+"""The evaluation loop: the batches of a run are answered and scored, and written in their order."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from time import perf_counter
-from typing import NamedTuple, cast
+from typing import NamedTuple, Protocol
 
-from evaluation.answering.answering_setup import AnsweringSetup
 from evaluation.answering.model_calls import Calls, count_calls, judge_error, lacks_result
-from evaluation.answering.questions import Item, batches
-from evaluation.metrics.calibrated_judge import CALIBRATED_JUDGE
-from evaluation.metrics.llm_judge import LLM_JUDGE
-from evaluation.metrics.record_scores import calibrated_scores, score_texts
+from evaluation.answering.questions import Batch, Item, batches
 from evaluation.store.journal import Journal, Record
-from graph.build import JudgedGraph
-from graph.models.lockstep import TaskOutcome
-from graph.support.environment import environment_failures, is_environment, is_of_question
 from graph.support.errors import EnvironmentFailure, PromptTooLongError
-from graph.support.logger import log
-from graph.support.progress import Progress, progress
+from graph.support.progress import progress
 from graph.support.text import one_line
-from nodes.state import JudgedState
 
-_MESSAGE_CHARS = 1_000
-"""Characters of an error message that a record keeps."""
 _COMMON_FAILURES = 8
 """Questions in a row that fail in the same way before the run stops."""
 _NUMBERED = re.compile(r"[\w-]*\d[\w-]*")
 """Numbers and ids in a message, such as those of requests."""
+
+
+class Answerer(Protocol):
+    """The part of a run that answers its batches."""
+
+    def answer(
+        self, batches: Iterable[Batch], show: Callable[[str], None]
+    ) -> Iterator[list[Record]]:
+        """Yield the records of each batch, in the order of the batches.
+
+        Args:
+            batches: The batches; the next one is taken when its work begins.
+            show: Takes a note on the work in progress.
+
+        Raises:
+            EnvironmentFailure: The environment failed, and not a question.
+        """
+        ...
 
 
 class Session(NamedTuple):
@@ -44,7 +50,7 @@ class Session(NamedTuple):
 
 
 def run_loop(
-    setup: AnsweringSetup,
+    answerer: Answerer,
     items: Sequence[Item],
     batch_size: int,
     journal: Journal,
@@ -57,10 +63,10 @@ def run_loop(
     the texts depend on the shape of the batch. Only the missing records are written.
 
     Args:
-        setup: The models, the index and the graph.
+        answerer: Answers the batches.
         items: The questions of the run.
         batch_size: The number of questions that are answered together.
-        journal: The records; each batch is on disk before the next one is asked.
+        journal: The records, which are written in the order of the batches.
         retry_failed: Whether failed questions, and those that the judge failed at, are asked again. A
             record stays until the new one takes its place.
 
@@ -73,16 +79,11 @@ def run_loop(
     calls = Calls(0, 0, 0)
     open_indices = indices_to_answer(items, journal, retry_failed=retry_failed)
     writer = _BatchWriter(journal)
+    plan = _open_batches(items, batch_size, open_indices)
     with progress("answering questions", len(items), done=len(items) - len(open_indices)) as bar:
-        plan = batches(items, batch_size)
-        for number, batch in enumerate(plan, 1):
-            missing = [item for item in batch if item.index in open_indices]
-            if not missing:
-                continue
-            journal.check_in_place()
-            records = answer_batch(
-                setup, batch, _CallCounter(bar, f"batch {number} of {len(plan)}")
-            )
+        for records in answerer.answer(
+            _while_in_place(journal, plan), lambda note: bar.advance(0, note)
+        ):
             fresh = [record for record in records if record["index"] in open_indices]
             others = [record for record in records if record["index"] not in open_indices]
             recomputed += len(others)
@@ -95,6 +96,27 @@ def run_loop(
         writer.write_held()
     seconds = perf_counter() - start
     return Session(written, recomputed, differing, seconds, calls)
+
+
+def _open_batches(items: Sequence[Item], batch_size: int, open_indices: set[int]) -> list[Batch]:
+    """Return the batches with a question that is to be answered."""
+    plan = batches(items, batch_size)
+    return [
+        Batch(f"batch {number} of {len(plan)}", batch)
+        for number, batch in enumerate(plan, 1)
+        if any(item.index in open_indices for item in batch)
+    ]
+
+
+def _while_in_place(journal: Journal, plan: Sequence[Batch]) -> Iterator[Batch]:
+    """Yield the batches; check before each that the journal can still take its records.
+
+    Raises:
+        FileLostError: The journal was removed, moved or replaced.
+    """
+    for batch in plan:
+        journal.check_in_place()
+        yield batch
 
 
 def indices_to_answer(items: Sequence[Item], journal: Journal, *, retry_failed: bool) -> set[int]:
@@ -200,91 +222,3 @@ class _BatchWriter:
             self._journal.append(new)
         if retried:
             self._journal.replace(retried)
-
-
-class _CallCounter:
-    """A callback that shows the number of a batch's model call: one batch can take minutes."""
-
-    def __init__(self, bar: Progress, label: str) -> None:
-        self._bar, self._label, self._count = bar, label, 0
-
-    def __call__(self) -> None:
-        self._count += 1
-        self._bar.advance(0, f"{self._label}, model call {self._count} done")
-
-
-def answer_batch(
-    setup: AnsweringSetup, batch: Sequence[Item], on_served: Callable[[], None] | None = None
-) -> list[Record]:
-    """Run one batch through the graph, its questions side by side, and score the answers."""
-    tasks: list[Callable[[], JudgedState]] = [partial(_answer, setup.graph, item) for item in batch]
-    outcomes = setup.lockstep.run(tasks, on_served)
-    records = [
-        _record(item, outcome, setup.not_in_corpus)
-        for item, outcome in zip(batch, outcomes, strict=True)
-    ]
-    answered = [record for record in records if record["error"] is None]
-    with environment_failures():
-        _score(setup, answered)
-    return records
-
-
-def _score(setup: AnsweringSetup, records: Sequence[Record]) -> None:
-    """Score records together; if that fails, each alone, so that an error costs its own question."""
-    try:
-        _score_together(setup, records)
-    except Exception as error:
-        if is_environment(error):
-            raise
-        if len(records) == 1:
-            _fail(records[0], error)
-            return
-        for record in records:
-            _score(setup, [record])
-
-
-def _score_together(setup: AnsweringSetup, records: Sequence[Record]) -> None:
-    score_texts(setup.encoder, records)
-    if setup.calibrated:
-        scores = calibrated_scores(setup.calibrated, setup.encoder, records)
-        for record, score in zip(records, scores, strict=True):
-            record["metrics"][CALIBRATED_JUDGE.name] = score
-
-
-def _answer(graph: JudgedGraph, item: Item) -> JudgedState:
-    state: JudgedState = {"question": item.question, "reference": item.reference}
-    # langgraph types the result of `invoke` as dict[str, Any] | Any, whatever the output schema is.
-    return cast(JudgedState, graph.invoke(state))
-
-
-def _record(item: Item, outcome: TaskOutcome[JudgedState], not_in_corpus: frozenset[str]) -> Record:
-    if outcome.error is not None and not isinstance(outcome.error, Exception):
-        raise outcome.error
-    state = outcome.value
-    record: Record = {
-        "index": item.index,
-        "eval_id": item.eval_id,
-        "question": item.question,
-        "reference": item.reference,
-        "relevant_question_ids": list(item.relevant_question_ids),
-        "relevant_not_in_corpus": [i for i in item.relevant_question_ids if i in not_in_corpus],
-        "answer": state["answer"] if state else "",
-        "reasoning": state.get("reasoning", "") if state else "",
-        "passages": state.get("passages", []) if state else [],
-        "steps": state.get("steps", []) if state else [],
-        "error": None,
-        "metrics": {LLM_JUDGE.name: state.get("score")} if state else {},
-        "encoder_parts": None,
-        "candidates": [],
-    }
-    if isinstance(outcome.error, Exception):
-        _fail(record, outcome.error)
-    return record
-
-
-def _fail(record: Record, error: Exception) -> None:
-    """Make a record that of a failed question."""
-    name, message = type(error).__name__, str(error)[:_MESSAGE_CHARS]
-    log.warning("question %s failed: %s: %s", record["eval_id"], name, " ".join(message.split()))
-    record["error"] = {"type": name, "message": message, "of_question": is_of_question(error)}
-    record["metrics"], record["candidates"] = {}, []

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from dataset import Question, read_questions
 from evaluation.store.journal import question_digest
@@ -19,6 +20,14 @@ class Item:
     question: str
     reference: str
     relevant_question_ids: tuple[str, ...]
+
+
+class Batch(NamedTuple):
+    """Questions that are answered together."""
+
+    label: str
+    """Its place in the plan, such as `batch 3 of 15`."""
+    items: Sequence[Item]
 
 
 def load_items(path: Path, limit: int | None = None) -> list[Item]:

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dataset.leaks.leak_search import LeakReport
-from evaluation.answering.answering_setup import AnsweringSetup, open_setup
+from evaluation.answering.answering_setup import open_setup
+from evaluation.answering.batch_records import OneProcess
 from evaluation.answering.job import Job
 from evaluation.answering.leak_exclusion import find_leaks, recorded_leaks
-from evaluation.answering.loop import Session, indices_to_answer, run_loop
+from evaluation.answering.loop import Answerer, Session, indices_to_answer, run_loop
 from evaluation.answering.model_calls import lacks_result
 from evaluation.store.identity import versions
 from evaluation.store.journal import Journal, Record
@@ -33,7 +34,7 @@ from nodes.state import calls_of
 class PreparedJob(NamedTuple):
     """A job that is ready to answer questions."""
 
-    setup: AnsweringSetup
+    answerer: Answerer
     models: Models
     leaks: LeakReport | None
 
@@ -58,7 +59,7 @@ def prepare(job: Job, open_models: Callable[[], Models]) -> PreparedJob:
         seed=choices.seed,
         calibrated=choices.calibrated.calibrated if choices.calibrated else None,
     )
-    return PreparedJob(setup, models, leaks)
+    return PreparedJob(OneProcess(setup), models, leaks)
 
 
 def answer_missing(
@@ -94,7 +95,7 @@ def answer_missing(
         prepared = prepared or prepare(job, open_models)
         with environment_failures():
             session = run_loop(
-                *(prepared.setup, job.items, job.choices.batch_size, journal),
+                *(prepared.answerer, job.items, job.choices.batch_size, journal),
                 retry_failed=retry_failed,
             )
     except EnvironmentFailure as failure:

@@ -12,6 +12,7 @@ from typing import Any
 
 from evaluation.analysis.run_results import results_of
 from evaluation.answering.answering_setup import AnsweringSetup
+from evaluation.answering.batch_records import OneProcess
 from evaluation.answering.loop import run_loop
 from evaluation.answering.questions import Item, load_items, question_digests
 from evaluation.store.identity import SCHEMA, digest, versions
@@ -86,7 +87,7 @@ def _make_run(folder: Path, name: str, items: Sequence[Item], posts: Sequence[Po
     }
     write_manifest(target, manifest)
     journal = Journal(journal_path(target), run_key(read_manifest(target)))
-    run_loop(_setup(settings.config, items, posts), items, 25, journal)
+    run_loop(OneProcess(_setup(settings.config, items, posts)), items, 25, journal)
     journal.close()
     write_results(target, results_of(settings, list(journal.entries.values())))
     return target

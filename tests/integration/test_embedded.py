@@ -12,6 +12,7 @@ import pytest
 from langchain_core.prompts import PromptTemplate
 
 from evaluation.answering.answering_setup import open_setup
+from evaluation.answering.batch_records import OneProcess
 from evaluation.answering.loop import run_loop
 from evaluation.answering.model_calls import count_calls
 from evaluation.answering.questions import load_items
@@ -55,7 +56,7 @@ def test_every_stage_and_every_retrieval_answers_and_is_judged(tmp_path):
         setup, _ = setup_of(name, 2, models, items)
         journal = Journal(tmp_path / f"{name}.jsonl", key_of_items(items))
         batch = items if name.startswith("semantic") else items[:1]
-        run_loop(setup, batch, 2, journal)
+        run_loop(OneProcess(setup), batch, 2, journal)
         assert len(journal.entries) == len(batch)
         for record in journal.entries.values():
             assert record["error"] is None, (name, record["error"])
@@ -98,7 +99,7 @@ def test_eight_questions_through_semantic_are_three_generate_calls(
     monkeypatch.setattr("nodes.critique.parse_points", lambda *_: pointed)
     questions = scripted_runs.items(8)
     journal = Journal(tmp_path / "journal.jsonl", key_of_items(questions))
-    run_loop(setup, questions, 8, journal)
+    run_loop(OneProcess(setup), questions, 8, journal)
     assert rows == [8, 8, 8]
     assert len(journal.entries) == 8
 

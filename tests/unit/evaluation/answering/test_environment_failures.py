@@ -7,6 +7,7 @@ from itertools import product
 
 import pytest
 
+from evaluation.answering.batch_records import OneProcess
 from evaluation.answering.loop import run_loop
 from evaluation.store.journal import Journal
 from graph.support.errors import ConfigError, EnvironmentFailure, FileLostError, PromptTooLongError
@@ -38,7 +39,7 @@ def _no_clock(monkeypatch):
 def run(path, scripted, **options):
     journal = Journal(path, KEY)
     try:
-        return run_loop(scripted.setup, items(COUNT), BATCH, journal, **options)
+        return run_loop(OneProcess(scripted.setup), items(COUNT), BATCH, journal, **options)
     finally:
         journal.close()
 

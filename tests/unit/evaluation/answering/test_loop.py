@@ -6,7 +6,8 @@ import re
 import pytest
 
 from evaluation.analysis.run_results import results_of
-from evaluation.answering.loop import answer_batch, run_loop
+from evaluation.answering.batch_records import OneProcess, answer_batch
+from evaluation.answering.loop import run_loop
 from evaluation.answering.questions import Item, batches
 from evaluation.metrics.registry import METRIC_NAMES, STAGE_METRICS, score_answers
 from evaluation.store.checked_lines import encode
@@ -97,7 +98,7 @@ def test_the_plan_follows_from_the_questions_and_the_size_alone():
 
 def test_a_batch_is_asked_in_one_call_a_step(journal):
     scripted = Scripted(config="semantic_cot")
-    session = run_loop(scripted.setup, items(6), 4, journal)
+    session = run_loop(OneProcess(scripted.setup), items(6), 4, journal)
     # Reasoning, draft, critique and refinement, of four questions and then of two.
     assert [len(call) for call in scripted.writer.calls] == [4] * 4 + [2] * 4
     assert [len(call) for call in scripted.judge.calls] == [4, 2]
@@ -110,7 +111,7 @@ def test_a_record_holds_everything_about_its_question(tmp_path):
     item = Item(0, "id-7", question(0), "because", ("8", "9"))
     journal = Journal(tmp_path / "journal.jsonl", key_of_items([item]))
     setup = Scripted(config="semantic").setup._replace(not_in_corpus=frozenset(["9", "10"]))
-    run_loop(setup, [item], 1, journal)
+    run_loop(OneProcess(setup), [item], 1, journal)
     (record,) = journal.entries.values()
     assert record["index"] == 0
     assert record["eval_id"] == "id-7"
@@ -212,7 +213,7 @@ def test_all_questions_of_a_batch_may_fail(clean, journal):
             raise ValueError("no")
         return answer_for(prompt)
 
-    run_loop(Scripted(answer, "semantic").setup, items(COUNT), BATCH, journal)
+    run_loop(OneProcess(Scripted(answer, "semantic").setup), items(COUNT), BATCH, journal)
     records = [journal.entries[number] for number in range(COUNT)]
     assert_others_are_untouched(records, clean, set(range(BATCH)))
     results = results_of(load_settings("semantic", "embedded", []), records)
@@ -299,26 +300,26 @@ def test_an_interrupt_in_a_question_ends_the_run_and_writes_no_half_batch(journa
 
     scripted.judge.choose_all = interrupted
     with pytest.raises(KeyboardInterrupt):
-        run_loop(scripted.setup, items(COUNT), BATCH, journal)
+        run_loop(OneProcess(scripted.setup), items(COUNT), BATCH, journal)
     assert journal.entries == {}
 
 
 def test_what_is_in_the_journal_is_not_asked_again(journal):
     first = Scripted()
-    run_loop(first.setup, items(COUNT)[:BATCH], BATCH, journal)
+    run_loop(OneProcess(first.setup), items(COUNT)[:BATCH], BATCH, journal)
     second = Scripted()
-    session = run_loop(second.setup, items(COUNT), BATCH, journal)
+    session = run_loop(OneProcess(second.setup), items(COUNT), BATCH, journal)
     assert second.question_numbers() == [4, 5, 6, 7]
     assert (session.questions, session.recomputed) == (4, 0)
     assert list(journal.entries) == list(range(COUNT))
-    assert run_loop(Scripted().setup, items(COUNT), BATCH, journal).questions == 0
+    assert run_loop(OneProcess(Scripted().setup), items(COUNT), BATCH, journal).questions == 0
 
 
 def test_questions_are_skipped_by_their_place_and_not_by_their_count(journal):
     records = answer_batch(Scripted().setup, items(COUNT))
     journal.append([records[6], records[1]])
     scripted = Scripted()
-    session = run_loop(scripted.setup, items(COUNT), BATCH, journal)
+    session = run_loop(OneProcess(scripted.setup), items(COUNT), BATCH, journal)
     assert sorted(journal.entries) == list(range(COUNT))
     assert (session.questions, session.recomputed, session.not_reproduced) == (6, 2, 0)
     # Both batches are asked for as a whole, so that each keeps its shape.
@@ -332,5 +333,5 @@ def test_each_batch_is_in_the_journal_before_the_next_is_asked_for(journal):
         progress.append((number_of(prompt), len(journal.entries)))
         return answer_for(prompt)
 
-    run_loop(Scripted(answer).setup, items(COUNT), BATCH, journal)
+    run_loop(OneProcess(Scripted(answer).setup), items(COUNT), BATCH, journal)
     assert progress == [(number, number // BATCH * BATCH) for number in range(COUNT)]

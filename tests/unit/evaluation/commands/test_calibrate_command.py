@@ -8,9 +8,9 @@ import pytest
 
 from evaluation import __main__ as cli
 from evaluation.analysis.run_results import results_of
+from evaluation.answering.batch_records import answer_batch
 from evaluation.answering.flags import parser
 from evaluation.answering.job import _judge
-from evaluation.answering.loop import answer_batch
 from evaluation.calibration import signals
 from evaluation.calibration.grades import COLUMNS, load_grades
 from evaluation.calibration.known_judges import calibration_of, own_figures

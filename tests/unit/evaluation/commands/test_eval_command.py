@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from evaluation.answering.loop import answer_batch
+from evaluation.answering.batch_records import answer_batch
 from evaluation.calibration import known_judges
 from evaluation.commands import eval_command as cli
 from evaluation.store.recorded_run import read_run
