@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evaluation.answering.model_calls import count_calls, tokens_of, without_judging
+from evaluation.answering.model_calls import Tokens, count_calls, tokens_of, without_judging
 from evaluation.statistics.summaries import Summary, summarise
 from evaluation.store.journal import Record
 from nodes.state import calls_of
@@ -22,6 +22,22 @@ class Cost:
     """Calls whose result came from a cache."""
     estimated: int = 0
     """Calls whose token counts are estimates."""
+
+
+@dataclass(frozen=True)
+class QuestionCost:
+    """The cost of one answer, without the judge."""
+
+    tokens: Tokens
+    seconds: float | None
+    """Seconds of its model calls; None if one came from a cache, which takes no time."""
+
+
+def question_cost(record: Record) -> QuestionCost:
+    """Return the cost of an answer."""
+    answering = without_judging([record])
+    seconds = None if count_calls(answering).cached else _seconds(answering[0])
+    return QuestionCost(tokens_of(answering), seconds)
 
 
 def cost_of(records: Sequence[Record]) -> Cost:

@@ -21,6 +21,7 @@ _READERS = (
     ("headroom", "RUN", "--json"),
     _JUDGE,
     ("report", "RUN", "OTHER", "--out", "page.html"),
+    ("export", "RUN", "OTHER", "--to", "jsonl"),
 )
 _REPLACEMENTS: tuple[Callable[[Path], object], ...] = (
     os.mkfifo,

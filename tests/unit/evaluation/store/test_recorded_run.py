@@ -77,6 +77,8 @@ COMMANDS = [
     ["ragas"],
     ["report", "--out", "page.html"],
     ["compare"],
+    ["export", "--to", "csv"],
+    ["export", "--to", "inspect"],
 ]
 
 

@@ -1,0 +1,1 @@
+"""Exports: the rows and tables of runs in the formats of other programs."""

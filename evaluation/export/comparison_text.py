@@ -1,0 +1,207 @@
+"""The comparison of runs as Markdown or LaTeX: means of each run, paired differences, notes."""
+
+import re
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+from evaluation.analysis.comparison import Difference, named_runs, verdict
+from evaluation.analysis.comparison_document import comparison_document
+from evaluation.metrics.registry import metric_names
+from evaluation.rescoring.pass_summary import with_shared_scores
+from evaluation.statistics.summaries import summarise
+from evaluation.store.recorded_run import RecordedRun
+from evaluation.tables.numbers import interval_text, number, p_text, signed
+from evaluation.tables.summary_columns import SUMMARY_COLUMNS, summary_cells
+from graph.support.errors import DatasetError
+from graph.support.terminal import safe_line
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "%": r"\%",
+    "_": r"\_",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    # Active in some languages of babel.
+    '"': r"\symbol{34}",
+    "'": r"\symbol{39}",
+    "`": r"\symbol{96}",
+    # After the end of a row they would be arguments of it.
+    "[": "{[}",
+    "]": "{]}",
+    "*": "{*}",
+}
+_SIGN = re.compile(r"(?<![\w.])([+-])(?=[.\d])")
+_MARKDOWN = re.compile(r"[\\`*_{}\[\]<>#|~&!$@:^=]|\.(?=\S)|^[-+]|(?<=\d)\)")
+_NOT_ASCII = re.compile(r"[^\x20-\x7e]")
+
+
+class Table(NamedTuple):
+    """A table of text: a name and a metric first, which may be hostile, then numbers."""
+
+    title: str
+    headings: tuple[str, ...]
+    texts: int
+    """Number of the columns of text."""
+    rows: list[list[str]]
+
+
+class Comparison(NamedTuple):
+    """The tables of some runs, and the notes on them."""
+
+    tables: list[Table]
+    notes: list[str]
+
+
+def comparison_of(recorded: list[RecordedRun]) -> Comparison:
+    """Return the means of each run and, of several runs, the paired differences.
+
+    Raises:
+        ConfigError: Two of the runs are the same.
+        DatasetError: A run has no finished question, or two runs share none.
+    """
+    scored, score_notes = with_shared_scores(recorded)
+    means = Table(
+        "Means",
+        ("run", "metric", *SUMMARY_COLUMNS, "failed"),
+        2,
+        [row for name, run in named_runs(scored).items() for row in _mean_rows(name, run)],
+    )
+    if len(scored) == 1:
+        return Comparison([means], _single_notes(scored[0]))
+    document = comparison_document(scored, score_notes)
+    differences = Table(
+        "Paired differences",
+        (
+            "a",
+            "b",
+            "metric",
+            "verdict on a",
+            "n",
+            "unscored",
+            "failed",
+            "a - b",
+            "95 % interval",
+            "p",
+            "p (Holm)",
+            "least",
+        ),
+        4,
+        [_difference_row(difference) for difference in document["pairs"]],
+    )
+    return Comparison([means, differences], [*_EXPLANATIONS, *document["notes"]])
+
+
+_EXPLANATIONS = (
+    "a - b is the mean over the n questions that both runs scored. p is of the paired permutation "
+    "test, or of McNemar's exact test where all scores are 0 or 1, and p (Holm) is adjusted for all "
+    "tests of the table. least is the difference that n such questions show with a probability of 80 %.",
+    "not distinguishable does not say that two runs are equal.",
+)
+
+
+def _mean_rows(name: str, run: RecordedRun) -> list[list[str]]:
+    rows = []
+    for metric in metric_names(record["metrics"] for record in run.records):
+        summary = summarise([record["metrics"].get(metric) for record in run.answered])
+        rows.append([name, metric, *summary_cells(summary), str(run.failed)])
+    return rows
+
+
+def _single_notes(run: RecordedRun) -> list[str]:
+    if not run.records:
+        raise DatasetError(f"{run.folder} holds no finished question: nothing to export")
+    return [] if run.finished else [f"{run.config}: unfinished, {run.progress}."]
+
+
+def _difference_row(difference: Difference) -> list[str]:
+    return [
+        difference["a"],
+        difference["b"],
+        difference["metric"],
+        verdict(difference),
+        str(difference["n"]),
+        str(difference["unscored"]),
+        str(difference["failed"]),
+        signed(difference["mean_difference"]),
+        interval_text(difference["ci95"], signed),
+        p_text(difference["p"]),
+        p_text(difference["p_holm"]),
+        number(difference["smallest_detectable"]),
+    ]
+
+
+def markdown(comparison: Comparison) -> str:
+    """Return the tables and notes as GitHub's Markdown; no name or note is read as markup."""
+    lines: list[str] = []
+    for table in comparison.tables:
+        lines += [f"## {table.title}", ""]
+        lines.append(_markdown_row(table.headings))
+        aligned = ["---"] * table.texts + ["---:"] * (len(table.headings) - table.texts)
+        lines += [
+            _markdown_row(aligned),
+            *(_markdown_row(_cells(row, table.texts, markdown_text, str)) for row in table.rows),
+        ]
+        lines.append("")
+    lines += [f"- {markdown_text(note)}" for note in comparison.notes]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def latex(comparison: Comparison) -> str:
+    r"""Return a `tabular` of booktabs for each table, for `\input`; the notes are comments above it."""
+    lines = [r"% Needs \usepackage{booktabs}.", *(f"% {_ascii(note)}" for note in comparison.notes)]
+    for table in comparison.tables:
+        columns = "l" * table.texts + "r" * (len(table.headings) - table.texts)
+        lines += ["", f"% {table.title}", rf"\begin{{tabular}}{{{columns}}}", r"\toprule"]
+        lines.append(_latex_row([latex_text(heading) for heading in table.headings]))
+        for _, rows in groupby(table.rows, lambda row: row[0]):
+            lines.append(r"\midrule")
+            lines += [
+                _latex_row(_cells(row, table.texts, latex_text, latex_number)) for row in rows
+            ]
+        lines += [r"\bottomrule", r"\end{tabular}"]
+    return "\n".join(lines) + "\n"
+
+
+def markdown_text(text: str) -> str:
+    """Return untrusted text as Markdown that shows it word for word."""
+    # Spaces at the start of an item would make it code.
+    return _MARKDOWN.sub(lambda match: f"\\{match[0]}", " ".join(safe_line(text).split()))
+
+
+def latex_text(text: str) -> str:
+    """Return untrusted text as LaTeX that shows it; other characters than ASCII by their numbers."""
+    escaped = "".join(_LATEX.get(char, char) for char in _ascii(text))
+    # Two hyphens would become a dash.
+    return re.sub("-(?=-)", "-{}", escaped)
+
+
+def latex_number(text: str) -> str:
+    """Return numbers as LaTeX, their signs in mathematical type."""
+    return _SIGN.sub(r"$\1$", latex_text(text))
+
+
+def _ascii(text: str) -> str:
+    return _NOT_ASCII.sub(lambda match: f"<U+{ord(match[0]):04X}>", text)
+
+
+def _cells(
+    row: Sequence[str], texts: int, text: Callable[[str], str], numbers: Callable[[str], str]
+) -> list[str]:
+    return [*map(text, row[:texts]), *map(numbers, row[texts:])]
+
+
+def _markdown_row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _latex_row(cells: Sequence[str]) -> str:
+    return rf"{' & '.join(cells)} \\"
