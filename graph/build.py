@@ -13,6 +13,7 @@ from functools import partial
 from itertools import pairwise
 from typing import Any, Literal
 
+from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseLanguageModel
 from langchain_core.retrievers import BaseRetriever
 from langgraph.graph import END, START, StateGraph
@@ -23,7 +24,7 @@ from graph.models import adapt_chooser, adapt_writer, open_models
 from graph.models.batching import BatchedModel
 from graph.models.engines.chat_models import stated_window
 from graph.models.lockstep import Lockstep
-from graph.schema import Config
+from graph.schema import Config, Retrieval
 from graph.stages import Stage, stages
 from graph.support.errors import ConfigError
 from graph.support.text import unix_lines
@@ -148,6 +149,8 @@ def build_graph(
     model: BaseLanguageModel[Any] | TextModel | None = None,
     chooser: BaseLanguageModel[Any] | Chooser | None = None,
     retriever: BaseRetriever | None = None,
+    embeddings: Embeddings | None = None,
+    embeddings_name: str | None = None,
     window: int | None = None,
 ) -> AnsweringGraph:
     """Build the answering graph: a LangChain runnable from `{"question"}` to `{"answer", "passages"}`.
@@ -160,22 +163,58 @@ def build_graph(
         model: Your own LangChain model, or any object with `write`.
         chooser: Compares candidates. Default: `model` if it can choose, else the profile's model.
         retriever: Your own LangChain retriever. Default: an index of the default corpus.
+        embeddings: Your own LangChain embeddings, which encode the posts of that index and the queries in the
+            place of the profile's encoder. Their vectors are normalised.
+        embeddings_name: Your name for the vectors that the embeddings give. The index is kept under it.
+            Without a name each process encodes all posts anew.
         window: Tokens of prompt and reply together that your LangChain models take, at least 64 more
             than a reply takes. Default: the largest input of a model's profile, or else 4,096.
 
     Raises:
-        ConfigError: an unknown name; `model` cannot write; `chooser` cannot choose; `window` is given
-            and there is no LangChain model; `window`, or else the window that a model's profile states,
+        ConfigError: an unknown name; `model` cannot write; `chooser` cannot choose; `embeddings` have no
+            use or are none; `window` is given and there is no LangChain model; `window`, or else the window that a model's profile states,
             is no whole number or too small.
     """
     loaded = load_config(config)
     _check_windows(window, (model, chooser), loaded.generation.max_new_tokens)
+    if embeddings is not None or embeddings_name is not None:
+        _check_embeddings(embeddings, retriever, loaded.retrieval)
     text_model, comparer = _models(profile, model, chooser, window)
     if retriever is None and loaded.retrieval.kind != "none":
-        from graph.retrieval import open_retriever
-
-        retriever = open_retriever(loaded.retrieval, load_profile(profile).embedder)
+        retriever = _retriever(loaded.retrieval, profile, embeddings, embeddings_name)
     return answering_graph(loaded, model=text_model, chooser=comparer, retriever=retriever)
+
+
+def _check_embeddings(
+    embeddings: Embeddings | None, retriever: BaseRetriever | None, retrieval: Retrieval
+) -> None:
+    """Check that embeddings, or a name for them, have a use."""
+    if embeddings is None:
+        raise ConfigError("embeddings_name names embeddings: pass embeddings too")
+    if retriever is not None:
+        raise ConfigError(
+            "embeddings encode the posts of an index of the project: leave out retriever, or embeddings"
+        )
+    if retrieval.kind not in ("semantic", "hybrid"):
+        raise ConfigError(
+            f"retrieval.kind {retrieval.kind} compares no vectors: leave out embeddings, or take a "
+            "config with semantic or hybrid"
+        )
+
+
+def _retriever(
+    retrieval: Retrieval,
+    profile: str,
+    embeddings: Embeddings | None,
+    embeddings_name: str | None,
+) -> BaseRetriever:
+    """Return the retriever of an index of the default corpus."""
+    from graph.retrieval import open_retriever
+    from graph.retrieval.embeddings import OwnEmbeddings
+
+    if embeddings is None:
+        return open_retriever(retrieval, load_profile(profile).embedder)
+    return open_retriever(retrieval, OwnEmbeddings(embeddings, embeddings_name))
 
 
 def _check_windows(window: int | None, models: Sequence[object], max_new_tokens: int) -> None:

@@ -14,7 +14,8 @@ from threading import Lock
 from typing import Any
 
 from langchain_core.caches import RETURN_VAL_TYPE, BaseCache
-from langchain_core.outputs import Generation
+from langchain_core.messages import message_to_dict, messages_from_dict
+from langchain_core.outputs import ChatGeneration, Generation
 
 from graph.support.errors import DatasetError
 from graph.support.logger import log
@@ -61,9 +62,13 @@ class ReplyCache(BaseCache):
         return generations
 
     def update(self, prompt: str, llm_string: str, return_val: RETURN_VAL_TYPE) -> None:
-        """Store the generations of a prompt and a model with its settings."""
-        rows = [[generation.text, generation.generation_info] for generation in return_val]
-        key, reply = _key(prompt, llm_string), json.dumps(rows).encode()
+        """Store the generations of a prompt and a model with its settings, if JSON can hold them."""
+        try:
+            reply = json.dumps([_row(generation) for generation in return_val]).encode()
+        except (TypeError, ValueError, RecursionError) as error:
+            log.debug("a reply cannot be cached: %s", error)
+            return
+        key = _key(prompt, llm_string)
         self._execute(
             "INSERT OR REPLACE INTO calls VALUES (?, ?, ?)", (key, reply, _digest(key, reply))
         )
@@ -155,6 +160,24 @@ def _generations(key: str, reply: object, digest: object) -> list[Generation] | 
         return None
     try:
         rows = json.loads(reply)
-        return [Generation(text=text, generation_info=info) for text, info in rows] or None
-    except (ValueError, TypeError, RecursionError):
+        return [_generation(*row) for row in rows] or None
+    except (ValueError, TypeError, KeyError, RecursionError):
         return None
+
+
+def _row(generation: Generation) -> list[object]:
+    """Return a generation as JSON holds it; that of a chat model has its message too."""
+    row: list[object] = [generation.text, generation.generation_info]
+    if isinstance(generation, ChatGeneration):
+        row.append(message_to_dict(generation.message))
+    return row
+
+
+def _generation(
+    text: str, info: dict[str, Any] | None, message: dict[str, Any] | None = None
+) -> Generation:
+    if message is None:
+        return Generation(text=text, generation_info=info)
+    # This builds LangChain's messages alone, and no other class that a file could name.
+    [restored] = messages_from_dict([message])
+    return ChatGeneration(message=restored, generation_info=info)

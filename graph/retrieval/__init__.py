@@ -3,14 +3,15 @@
 from pathlib import Path
 
 from graph.retrieval.corpus import default_corpus
+from graph.retrieval.embeddings import Embedder
 from graph.retrieval.retriever import PostRetriever
-from graph.schema import EmbedderSpec, Retrieval
+from graph.schema import Retrieval
 from graph.support.errors import ConfigError
 
 
 def open_retriever(
     retrieval: Retrieval,
-    embedder: EmbedderSpec,
+    embedder: Embedder,
     *,
     corpus: Path | None = None,
     folder: Path | None = None,
@@ -20,7 +21,7 @@ def open_retriever(
 
     Args:
         retrieval: The parts of the index to search, and the selection of posts.
-        embedder: The sentence encoder, for kinds that compare vectors.
+        embedder: The sentence encoder, or embeddings of the user's own, for kinds that compare vectors.
         corpus: A table of posts; by default the user's own, else the sample.
         folder: The folder of the index; by default one in the cache.
         excluded: Ids of questions that are never returned.

@@ -7,8 +7,10 @@ from pathlib import Path
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import RunnableConfig
 
 from graph.retrieval.corpus import read_corpus
+from graph.retrieval.limited import LimitedRetriever
 from graph.schema import Retrieval
 from graph.support.errors import ConfigError, DatasetError
 
@@ -16,7 +18,7 @@ RelevantIds = Mapping[str, Sequence[str]]
 """From a question's text to the ids of the corpus questions that are relevant to it."""
 
 
-class OracleRetriever(BaseRetriever):
+class OracleRetriever(LimitedRetriever):
     """Returns the posts that the dataset names as relevant: the result of perfect retrieval."""
 
     documents: Mapping[str, Sequence[Document]]
@@ -59,23 +61,25 @@ class OracleRetriever(BaseRetriever):
         documents = (document for posts in self.documents.values() for document in posts)
         return {document.metadata["question_id"] for document in documents} & set(question_ids)
 
-    def _get_relevant_documents(
-        self, query: str, *, run_manager: CallbackManagerForRetrieverRun
+    def _documents(
+        self, query: str, k: int | None, run_manager: CallbackManagerForRetrieverRun
     ) -> list[Document]:
-        return list(self.documents[query])
+        return list(self.documents[query][:k])
 
 
-class ShuffledRetriever(BaseRetriever):
+class ShuffledRetriever(LimitedRetriever):
     """Returns the passages for another question: passages of the usual form, but of no help."""
 
     inner: BaseRetriever
     other_question: Mapping[str, str]
     """From each question's text to that of another question."""
 
-    def _get_relevant_documents(
-        self, query: str, *, run_manager: CallbackManagerForRetrieverRun
+    def _documents(
+        self, query: str, k: int | None, run_manager: CallbackManagerForRetrieverRun
     ) -> list[Document]:
-        return self.inner.invoke(self.other_question[query], {"callbacks": run_manager.get_child()})
+        limit = {} if k is None else {"k": k}
+        config: RunnableConfig = {"callbacks": run_manager.get_child()}
+        return self.inner.invoke(self.other_question[query], config, **limit)[:k]
 
 
 def searched(retrieval: Retrieval) -> Retrieval:

@@ -10,12 +10,17 @@ from numpy.typing import NDArray
 
 from graph.retrieval import fingerprints
 from graph.retrieval.corpus import read_corpus
-from graph.retrieval.encoder import encoder_identity, encoder_prompts, open_encoder
+from graph.retrieval.embeddings import (
+    Embedder,
+    embedder_identity,
+    is_unnamed,
+    open_embedder,
+)
 from graph.retrieval.parts import part_classes
 from graph.retrieval.parts.part import Part
 from graph.retrieval.posts import Post, StoredPosts
 from graph.retrieval.vector_chunks import Chunks
-from graph.schema import EmbedderSpec, Retrieval
+from graph.schema import Retrieval
 from graph.support.errors import DatasetError, IndexMismatchError
 from graph.support.logger import log
 from graph.support.progress import progress
@@ -30,7 +35,7 @@ FORMAT = 2
 Manifest = dict[str, object]
 
 
-def identity(retrieval: Retrieval, corpus: Path, embedder: EmbedderSpec) -> Manifest:
+def identity(retrieval: Retrieval, corpus: Path, embedder: Embedder) -> Manifest:
     """Return the fields of the manifest that an index of this corpus must have to be opened.
 
     Raises:
@@ -48,8 +53,7 @@ def identity(retrieval: Retrieval, corpus: Path, embedder: EmbedderSpec) -> Mani
         names = [name for name in classes if classes[name] is part_class]
         manifest[part_class.section] = part_class.parameters(names)
     if any(part_class.encodes for part_class in classes.values()):
-        manifest.update(encoder_identity(embedder))
-        manifest["encoder_prompts"] = encoder_prompts(embedder)._asdict()
+        manifest.update(embedder_identity(embedder))
     return manifest
 
 
@@ -61,7 +65,7 @@ def default_folder(manifest: Manifest, corpus: Path) -> Path:
 
 
 def build_or_verify(
-    retrieval: Retrieval, corpus: Path, embedder: EmbedderSpec, folder: Path | None = None
+    retrieval: Retrieval, corpus: Path, embedder: Embedder, folder: Path | None = None
 ) -> Path:
     """Return the folder of a whole index of this corpus; build the index if there is none.
 
@@ -137,7 +141,7 @@ def _build(
     expected: Manifest,
     classes: dict[str, type[Part]],
     corpus: Path,
-    embedder: EmbedderSpec,
+    embedder: Embedder,
 ) -> None:
     posts = _read_all(corpus)
     encode = partial(_encode, embedder)
@@ -154,12 +158,14 @@ def _build(
     log.info("index of %d %s: %s", len(posts), plural(len(posts), "post"), folder)
 
 
-def _encode(embedder: EmbedderSpec, field: str, texts: list[str]) -> NDArray[np.float32]:
+def _encode(embedder: Embedder, field: str, texts: list[str]) -> NDArray[np.float32]:
     """Encode a field of all posts; minutes for tens of thousands on a CPU, so progress is shown."""
-    encoder = json.dumps(encoder_identity(embedder), sort_keys=True).encode()
-    chunks = Chunks(cache_folder() / "vectors" / sha256(encoder).hexdigest()[:12])
+    chunks = None
+    if not is_unnamed(embedder):
+        encoder = json.dumps(embedder_identity(embedder), sort_keys=True).encode()
+        chunks = Chunks(cache_folder() / "vectors" / sha256(encoder).hexdigest()[:12])
     with progress(f"encoding the {field} of posts", len(texts)) as bar:
-        return open_encoder(embedder).encode(texts, bar, chunks)
+        return open_embedder(embedder).encode(texts, bar, chunks)
 
 
 def _write_manifest(work: Path, manifest: Manifest) -> None:

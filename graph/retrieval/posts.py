@@ -58,8 +58,8 @@ class Post:
         values = json.loads(line)
         return cls(**{**values, "tags": tuple(values["tags"])})
 
-    def to_document(self, score: float) -> Document:
-        """Return the post as a LangChain document with its score and attribution."""
+    def to_document(self, score: float | None = None) -> Document:
+        """Return the post as a LangChain document with its attribution, and its score if there is one."""
         # The answer comes first: a passage that is cut to fit a prompt loses its question first.
         question = f"\n\nIt was asked:\n{self.question}" if self.question else ""
         return Document(
@@ -74,7 +74,7 @@ class Post:
                 "answer_chars": len(self.answer),
                 "url": self.url,
                 "licence": self.licence,
-                "score": score,
+                **({} if score is None else {"score": score}),
             },
         )
 

@@ -2,30 +2,34 @@
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 from threading import Lock
-from typing import NamedTuple, SupportsIndex
+from typing import NamedTuple
+from weakref import finalize
 
-from langchain_core.callbacks import (
-    AsyncCallbackManagerForRetrieverRun,
-    CallbackManagerForRetrieverRun,
-)
+import numpy as np
+from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
-from langchain_core.retrievers import BaseRetriever
-from langchain_core.runnables import run_in_executor
-from pydantic import PrivateAttr, field_validator
+from pydantic import PrivateAttr
 
 from graph.retrieval import selection
 from graph.retrieval.candidates import Candidates
 from graph.retrieval.cross_encoder import CrossEncoder
+from graph.retrieval.embeddings import Embedder, OwnEmbeddings, is_unnamed
 from graph.retrieval.index import build_or_verify
+from graph.retrieval.limited import LimitedRetriever
 from graph.retrieval.parts import part_classes
 from graph.retrieval.query import Query
 from graph.retrieval.searching import OpenIndex
-from graph.schema import EmbedderSpec, Retrieval
-from graph.support.errors import ConfigError
+from graph.schema import Retrieval
+from graph.support.errors import ConfigError, IndexMismatchError
+from graph.support.logger import log
 
 _WIDENING = 10
 """A stage that reorders or drops posts gets this many times as many as it should return."""
+_LARGEST_DRIFT = 0.15
+"""The largest distance of two vectors of one text (a cosine of .989): servers do not always give the same."""
 
 
 class RankedQuestion(NamedTuple):
@@ -35,27 +39,21 @@ class RankedQuestion(NamedTuple):
     score: float
 
 
-class PostRetriever(BaseRetriever):
+class PostRetriever(LimitedRetriever):
     """Retrieves posts by meaning (`semantic`), by words (`keyword`) or by both (`hybrid`)."""
 
     retrieval: Retrieval
     corpus: Path
     folder: Path | None
-    embedder: EmbedderSpec
+    embedder: Embedder
+    """Embeddings without a name have an index of their own, removed with the retriever."""
     excluded: frozenset[str] = frozenset()
     """Ids of questions that are never returned: leaks of the dataset into the corpus."""
-    k: int | None = None
-    """The number of documents, at least 1; None takes `retrieval.top_k`."""
     _index: OpenIndex | None = PrivateAttr(None)
     _index_folder: Path = PrivateAttr()
     _excluded_rows: list[int] = PrivateAttr(default_factory=list)
     _cross_encoder: CrossEncoder | None = PrivateAttr(None)
     _lock: Lock = PrivateAttr(default_factory=Lock)
-
-    @field_validator("k", mode="before")
-    @classmethod
-    def _k_is_positive(cls, k: object) -> int | None:
-        return None if k is None else _positive(k)
 
     def open(self) -> int:
         """Build or open the index now, and return the number of its posts."""
@@ -71,14 +69,34 @@ class PostRetriever(BaseRetriever):
         ids = self._open_once().posts.question_ids
         return {name for name in ids if name in question_ids} - self.excluded
 
+    def _index_folder_or_new(self) -> Path | None:
+        """Return `folder`; for embeddings without a name a folder that ends with this retriever."""
+        if not is_unnamed(self.embedder):
+            return self.folder
+        if self.folder:
+            raise ConfigError(
+                f"index {self.folder}: embeddings without a name have no index on disk; name them"
+            )
+        log.warning(
+            "the embeddings have no name: their index is built for this process alone, and anew in "
+            "the next; pass embeddings_name to keep it"
+        )
+        parent = Path(mkdtemp(prefix="opencoder-index-"))
+        finalize(self, rmtree, parent, ignore_errors=True)
+        return parent / "index"
+
     def _open_once(self) -> OpenIndex:
         with self._lock:
             if self._index is None:
                 # Each class once: the vectors of several fields are on one server.
                 for part_class in dict.fromkeys(part_classes(self.retrieval).values()):
                     part_class.check_server()
-                folder = build_or_verify(self.retrieval, self.corpus, self.embedder, self.folder)
+                folder = build_or_verify(
+                    self.retrieval, self.corpus, self.embedder, self._index_folder_or_new()
+                )
                 index = OpenIndex.open(self.retrieval, folder, self.embedder)
+                if isinstance(self.embedder, OwnEmbeddings):
+                    _check_vectors(index, self.embedder, folder)
                 self._excluded_rows = [
                     row
                     for row, question_id in enumerate(index.posts.question_ids)
@@ -90,24 +108,15 @@ class PostRetriever(BaseRetriever):
                 self._index, self._index_folder = index, folder
             return self._index
 
-    def _get_relevant_documents(
-        self, query: str, *, run_manager: CallbackManagerForRetrieverRun, k: int | None = None
+    def _documents(
+        self, query: str, k: int | None, run_manager: CallbackManagerForRetrieverRun
     ) -> list[Document]:
-        depth = self.k or self.retrieval.top_k if k is None else _positive(k)
         posts = self._open_once().posts
-        (candidates,) = self._retrieve([query], depth)
+        (candidates,) = self._retrieve([query], k or self.retrieval.top_k)
         return [
             posts.read(int(row)).to_document(float(score))
             for row, score in zip(candidates.rows, candidates.scores, strict=True)
         ]
-
-    async def _aget_relevant_documents(
-        self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, k: int | None = None
-    ) -> list[Document]:
-        # LangChain's own version does not pass `k` on.
-        return await run_in_executor(
-            None, self._get_relevant_documents, query, run_manager=run_manager.get_sync(), k=k
-        )
 
     def rank(self, queries: Sequence[str], depth: int) -> list[list[RankedQuestion]]:
         """Return at most `depth` questions for each query, best first, none of them twice."""
@@ -161,8 +170,13 @@ class PostRetriever(BaseRetriever):
         return Candidates(candidates.rows[:depth], candidates.scores[:depth])
 
 
-def _positive(k: object) -> int:
-    # An integer of numpy is a number too.
-    if not isinstance(k, SupportsIndex) or isinstance(k, bool) or k.__index__() < 1:
-        raise ConfigError(f"k is the number of documents, at least 1, not {k!r}")
-    return k.__index__()
+def _check_vectors(index: OpenIndex, embeddings: OwnEmbeddings, folder: Path) -> None:
+    """Check that the embeddings give a post the vector of the index: a name can be used twice."""
+    name = next(name for name, part in index.parts.items() if part.vectors is not None)
+    [stored] = index.vectors[np.array([0])]
+    [vector] = embeddings.encode([index.posts.read(0).field_text(name)])
+    if len(stored) != len(vector) or np.linalg.norm(stored - vector) > _LARGEST_DRIFT:
+        raise IndexMismatchError(
+            f"index {folder}: the embeddings {embeddings.name!r} give another vector than when it was "
+            "built; give other embeddings another name"
+        )

@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 
 from graph.retrieval import fingerprints, fusion
 from graph.retrieval.candidates import Candidates, Nominated
-from graph.retrieval.encoder import Encoder, open_encoder
+from graph.retrieval.embeddings import Embedder, OwnEmbeddings, open_embedder
+from graph.retrieval.encoder import Encoder
 from graph.retrieval.parts import part_classes
 from graph.retrieval.parts.part import SCORE_DECIMALS, Part, QueryBatch, Vectors
 from graph.retrieval.posts import StoredPosts
 from graph.retrieval.query import Query
-from graph.schema import EmbedderSpec, Retrieval
+from graph.schema import Retrieval
 
 _MIN_POOL = 200
 """The smallest number of posts that each part of an index nominates."""
@@ -30,7 +31,7 @@ class OpenIndex:
         posts: StoredPosts,
         prints: NDArray[np.uint64],
         parts: Mapping[str, Part],
-        encoder: Encoder,
+        encoder: Encoder | OwnEmbeddings,
     ) -> None:
         self.posts, self.fingerprints, self.parts = posts, prints, parts
         self._encoder = encoder
@@ -39,7 +40,7 @@ class OpenIndex:
         self._only_matches = all(part.only_matches for part in parts.values())
 
     @classmethod
-    def open(cls, retrieval: Retrieval, folder: Path, embedder: EmbedderSpec) -> "OpenIndex":
+    def open(cls, retrieval: Retrieval, folder: Path, embedder: Embedder) -> "OpenIndex":
         """Open a verified index; nothing is encoded."""
         parts = {name: part.open(folder, name) for name, part in part_classes(retrieval).items()}
         return cls(
@@ -47,7 +48,7 @@ class OpenIndex:
             StoredPosts.open(folder),
             fingerprints.load(folder),
             parts,
-            open_encoder(embedder),
+            open_embedder(embedder),
         )
 
     @property

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import ClassVar
 from zlib import crc32
 
-from graph.retrieval import index, searching
+from graph.retrieval import encoder
 from graph.retrieval.encoder import TextPart
 from graph.retrieval.posts import Post
 from graph.retrieval.terms import tokenize
@@ -104,5 +104,4 @@ class FakeEncoder:
 
 def encode_without_weights(monkeypatch) -> None:
     """Let indexes be built and searched with the fake encoder."""
-    for module in (index, searching):
-        monkeypatch.setattr(module, "open_encoder", FakeEncoder)
+    monkeypatch.setattr(encoder, "open_encoder", FakeEncoder)

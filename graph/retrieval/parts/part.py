@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from graph.retrieval.embeddings import OwnEmbeddings
     from graph.retrieval.encoder import Encoder
     from graph.retrieval.posts import Post
     from graph.retrieval.query import Query
@@ -37,7 +38,7 @@ class QueryBatch:
     def __init__(
         self,
         queries: "Sequence[Query]",
-        encoder: "Encoder",
+        encoder: "Encoder | OwnEmbeddings",
         *,
         excluded: Collection[int] = (),
         is_fused: bool,

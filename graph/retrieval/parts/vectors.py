@@ -114,6 +114,14 @@ class VectorPart(FieldPart):
         faiss = _faiss()
         return Nearest(*faiss.knn(queries, self.vectors, depth, metric=faiss.METRIC_INNER_PRODUCT))
 
+    def to_faiss(self) -> Any:
+        """Return an index of FAISS: a copy in memory, or the inverted file, which can only be read."""
+        if self._approximate is not None:
+            return self._approximate
+        index = _faiss().IndexFlatIP(self.vectors.shape[1])
+        index.add(self.vectors)
+        return index
+
     def save(self, folder: Path) -> None:
         """Write the vectors, and the inverted file if there is one."""
         np.save(folder / f"{self._name}.npy", self.vectors, allow_pickle=False)

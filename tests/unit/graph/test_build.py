@@ -26,6 +26,8 @@ from graph.models.lockstep import Lockstep
 from graph.schema import Config, Refine, Rerank, Retrieval
 from graph.support.errors import ConfigError, PromptTooLongError
 from nodes.state import State
+from tests.fakes.corpora import small_corpus
+from tests.fakes.embeddings import WordEmbeddings
 from tests.fakes.fake_models import (
     FakeModel,
     FakeRetriever,
@@ -106,8 +108,9 @@ def test_public_names_are_sorted():
     assert all(hasattr(graph, name) for name in graph.__all__)
 
 
-def test_public_names_are_build_draw_load_and_trace():
-    assert graph.__all__ == ["build_graph", "draw", "load_config", "trace"]
+def test_public_names_build_draw_load_open_and_trace():
+    opened = ["open_bm25", "open_embeddings", "open_llm_cache", "open_vector_store"]
+    assert graph.__all__ == ["build_graph", "draw", "load_config", *opened, "trace"]
 
 
 def test_semantic_runs_its_stages_in_order():
@@ -239,6 +242,39 @@ def test_no_passage_found_asks_for_an_answer_without_citations():
     )
     assert step_of(model.written[0]) == "answer alone"
     assert result == {"answer": "a better answer", "passages": []}
+
+
+@pytest.mark.parametrize("name", ["semantic", "hybrid"])
+def test_embeddings_take_the_place_of_the_profiles_encoder(tmp_path, monkeypatch, name):
+    (tmp_path / "dataset").mkdir()
+    small_corpus(tmp_path / "dataset" / "question_answer.csv")
+    monkeypatch.chdir(tmp_path)
+    embeddings = WordEmbeddings()
+    built = build_graph(name, model=model_for(name), embeddings=embeddings, embeddings_name="words")
+    assert embeddings.documents == []
+    result = built.invoke({"question": "catch an exception in java"})
+    assert result["passages"][0]["question_id"] == "8"
+    assert embeddings.queries == ["catch an exception in java"]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("semantic", {"embeddings": "words"}, "must be a LangChain Embeddings, not str"),
+        ("semantic", {"embeddings_name": "words"}, "pass embeddings too"),
+        ("semantic", {"embeddings": WordEmbeddings(), "embeddings_name": ""}, "not empty"),
+        (
+            "semantic",
+            {"embeddings": WordEmbeddings(), "retriever": FakeRetriever()},
+            "leave out retriever, or embeddings",
+        ),
+        ("keyword", {"embeddings": WordEmbeddings()}, "keyword compares no vectors"),
+        ("baseline", {"embeddings": WordEmbeddings()}, "none compares no vectors"),
+    ],
+)
+def test_embeddings_without_a_use_are_one_clear_error(name, arguments, message):
+    with pytest.raises(ConfigError, match=message):
+        build_graph(name, model=FakeModel(), **arguments)
 
 
 def test_passages_carry_url_and_licence():

@@ -10,12 +10,16 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 
 import pytest
-from langchain_core.outputs import Generation
+from langchain_core.globals import set_llm_cache
+from langchain_core.language_models import GenericFakeChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.outputs import ChatGeneration, Generation
 from typing_extensions import TypedDict
 
+from graph import open_llm_cache
 from graph.models.batch_cache import BatchCache, cache_identity
 from graph.models.budget import FittedPrompt
-from graph.models.reply_cache import ReplyCache, _digest, default_cache
+from graph.models.reply_cache import ReplyCache, _digest, _key, default_cache
 from graph.schema import ModelSpec
 from nodes.model import Likelihood, Reply, Verdict
 from tests.fakes.fake_models import reply, verdict
@@ -235,6 +239,53 @@ def test_it_is_a_cache_of_langchain(cache):
     assert cache.lookup("model", "prompt") is None
     cache.clear()
     assert cache.lookup("prompt", "model") is None
+
+
+def test_a_reply_of_a_chat_model_keeps_its_message(cache):
+    message = AIMessage(
+        content=[{"type": "text", "text": "é"}],
+        tool_calls=[{"name": "search", "args": {"query": "x"}, "id": "1"}],
+        usage_metadata={"input_tokens": 3, "output_tokens": 2, "total_tokens": 5},
+        response_metadata={"model_name": "m"},
+    )
+    generations = [
+        ChatGeneration(message=message, generation_info={"finish_reason": "stop"}),
+        ChatGeneration(message=AIMessage(content="two")),
+    ]
+    cache.update("prompt", "model", generations)
+    assert cache.lookup("prompt", "model") == generations
+    assert cache.damaged == 0
+
+
+def test_a_stored_message_of_an_unknown_class_is_damaged(cache):
+    cache.update("prompt", "model", [ChatGeneration(message=AIMessage(content="one"))])
+    key = _key("prompt", "model")
+    for message in ({"type": "os.system", "data": {"content": "x"}}, {"type": "ai"}, {}, []):
+        reply = json.dumps([["one", None, message]]).encode()
+        with sqlite3.connect(cache._path) as connection:
+            row = (reply, _digest(key, reply), key)
+            connection.execute("UPDATE calls SET reply = ?, digest = ? WHERE key = ?", row)
+        connection.close()
+        assert cache.lookup("prompt", "model") is None
+    assert cache.damaged == 4
+
+
+def test_a_reply_that_json_cannot_hold_is_not_stored(cache):
+    for info in ({"a": object()}, {"a": b"bytes"}):
+        cache.update("prompt", "model", [Generation(text="one", generation_info=info)])
+        assert cache.lookup("prompt", "model") is None
+
+
+def test_langchain_models_use_the_cache_that_is_set(tmp_path):
+    replies = iter([AIMessage(content="first"), AIMessage(content="second")])
+    model = GenericFakeChatModel(messages=replies)
+    set_llm_cache(open_llm_cache(tmp_path / "cache.sqlite"))
+    try:
+        assert [model.invoke("why?").content for _ in range(2)] == ["first", "first"]
+        assert model.invoke("how?").content == "second"
+    finally:
+        set_llm_cache(None)
+    assert (tmp_path / "cache.sqlite").is_file()
 
 
 def test_the_file_holds_plain_json_and_no_prompt(cache):

@@ -7,7 +7,7 @@ from threading import Barrier, Thread
 import numpy as np
 import pytest
 
-from graph.retrieval import encoder, fingerprints, index, searching
+from graph.retrieval import encoder, fingerprints, index
 from graph.retrieval.encoder import Encoder
 from graph.retrieval.index import build_or_verify, default_folder, identity
 from graph.retrieval.parts import keyword, vectors
@@ -148,7 +148,7 @@ def test_each_field_has_the_vectors_of_its_texts(corpus):
     for field in KINDS["hybrid"].vectors:
         texts = [posts.read(row).field_text(field) for row in range(len(posts))]
         stored = np.load(folder / f"{field}.npy")
-        assert stored.tolist() == searching.open_encoder(EMBEDDER).encode(texts).tolist()
+        assert stored.tolist() == encoder.open_encoder(EMBEDDER).encode(texts).tolist()
         assert len(np.unique(stored, axis=0)) == len(SUBJECTS)
 
 
@@ -401,8 +401,7 @@ def real_chunks(monkeypatch):
     stub_encoder = Encoder(EMBEDDER)
     stub_encoder._model = model
     monkeypatch.setattr(encoder, "CHUNK", 3)
-    for module in (index, searching):
-        monkeypatch.setattr(module, "open_encoder", lambda spec: stub_encoder)
+    monkeypatch.setattr(encoder, "open_encoder", lambda spec: stub_encoder)
     return model
 
 

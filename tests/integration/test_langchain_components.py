@@ -1,0 +1,67 @@
+"""The index and the encoder as LangChain's own classes, with real weights."""
+
+import csv
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+from langchain_tests.integration_tests import EmbeddingsIntegrationTests
+
+import graph
+from graph.retrieval import open_retriever
+from graph.retrieval.embeddings import EncoderEmbeddings
+from graph.schema import Retrieval
+from tests.fakes.corpora import EMBEDDER
+from tests.fakes.project_files import ROOT
+
+pytestmark = [pytest.mark.usefixtures("embedded_models"), pytest.mark.anyio]
+CORPUS = ROOT / "dataset" / "sample" / "question_answer.csv"
+
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+
+class TestEncoder(EmbeddingsIntegrationTests):
+    embeddings_class = EncoderEmbeddings
+    embedding_model_params = MappingProxyType({"embedder": EMBEDDER})
+
+
+@pytest.fixture(scope="module")
+def queries():
+    """30 questions of the sample dataset, which are long, and 70 titles of its corpus."""
+
+    def column(file: Path, name: str) -> list[str]:
+        with file.open(encoding="utf-8", newline="") as rows:
+            return [row[name] for row in csv.DictReader(rows)]
+
+    questions = column(CORPUS.with_name("coderepoqa_python.csv"), "question")[:30]
+    return [*questions, *column(CORPUS, "question_title")[::5][:70]]
+
+
+def answer_ids(documents):
+    return [document.metadata["answer_id"] for document in documents]
+
+
+def opened(kind):
+    """Open the retriever of a config, with the repeats that LangChain's classes return too."""
+    retrieval = Retrieval(kind=kind, answers_per_question=100, drop_near_duplicates=False)
+    return open_retriever(retrieval, EMBEDDER, corpus=CORPUS)
+
+
+def test_the_vector_store_has_the_passages_of_semantic_for_100_queries(queries):
+    store, retriever = graph.open_vector_store(CORPUS, profile="embedded"), opened("semantic")
+    for query in queries:
+        documents, scores = zip(*store.similarity_search_with_score(query, k=5), strict=True)
+        expected = retriever.invoke(query)
+        assert answer_ids(documents) == answer_ids(expected)
+        assert scores == pytest.approx([d.metadata["score"] for d in expected], abs=1e-6)
+    assert len(queries) == 100
+
+
+def test_bm25_has_the_passages_of_keyword_for_100_queries(queries):
+    bm25, retriever = graph.open_bm25(CORPUS), opened("keyword")
+    for query in queries:
+        assert answer_ids(bm25.invoke(query)) == answer_ids(retriever.invoke(query))
+    assert len(queries) == 100
