@@ -158,9 +158,11 @@ def test_documents_are_posts_with_their_row_as_id(tmp_path):
 def test_the_store_filters_and_shows_relevance_and_can_grow(tmp_path):
     store = graph.open_vector_store(small_corpus(tmp_path / "c.csv"), profile="embedded")
     query = "sort a dictionary by value"
-    [(best, relevance), *others] = store.similarity_search_with_relevance_scores(query, k=8)
+    cosines = [float(score) for _, score in store.similarity_search_with_score(query, k=8)]
+    [(best, _), *_] = results = store.similarity_search_with_relevance_scores(query, k=8)
     assert best.metadata["question_id"] == "2"
-    assert 1 >= relevance > others[-1][1] >= 0
+    assert [relevance for _, relevance in results] == pytest.approx(cosines)
+    assert cosines[0] > cosines[-1] >= 0
     [java] = store.similarity_search(query, k=1, filter={"answer_id": "1008"}, fetch_k=8)
     assert java.metadata["question_id"] == "8"
     diverse = store.as_retriever(search_type="mmr", search_kwargs={"k": 3}).invoke(query)
