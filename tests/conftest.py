@@ -14,6 +14,12 @@ for _name in ("LANGSMITH_TRACING", "LANGCHAIN_TRACING_V2"):
     os.environ.pop(_name, None)
 
 
+def pytest_configure(config):
+    """Know the marks of langchain-tests, whose plugins are not installed."""
+    for name in ("benchmark", "vcr"):
+        config.addinivalue_line("markers", f"{name}: of a plugin that is not installed")
+
+
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch):
     """Make every connection to a network an error; without this it could wait for long."""

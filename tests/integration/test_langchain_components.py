@@ -30,14 +30,14 @@ class TestEncoder(EmbeddingsIntegrationTests):
 
 @pytest.fixture(scope="module")
 def queries():
-    """30 questions of the sample dataset, which are long, and 70 titles of its corpus."""
+    """10 questions of the sample dataset, which are long, and 90 titles of its corpus."""
 
     def column(file: Path, name: str) -> list[str]:
         with file.open(encoding="utf-8", newline="") as rows:
             return [row[name] for row in csv.DictReader(rows)]
 
-    questions = column(CORPUS.with_name("coderepoqa_python.csv"), "question")[:30]
-    return [*questions, *column(CORPUS, "question_title")[::5][:70]]
+    questions = column(CORPUS.with_name("coderepoqa_python.csv"), "question")[:10]
+    return [*questions, *column(CORPUS, "question_title")[::4][:90]]
 
 
 def answer_ids(documents):
