@@ -8,9 +8,9 @@ import pytest
 from langchain_tests.integration_tests import EmbeddingsIntegrationTests
 
 import graph
+from graph.config import load_config
 from graph.retrieval import open_retriever
 from graph.retrieval.embeddings import EncoderEmbeddings
-from graph.schema import Retrieval
 from tests.fakes.corpora import EMBEDDER
 from tests.fakes.project_files import ROOT
 
@@ -45,9 +45,8 @@ def answer_ids(documents):
 
 
 def opened(kind):
-    """Open the retriever of a config, with the repeats that LangChain's classes return too."""
-    retrieval = Retrieval(kind=kind, answers_per_question=100, drop_near_duplicates=False)
-    return open_retriever(retrieval, EMBEDDER, corpus=CORPUS)
+    """Open the retriever of a config; the sample corpus has no repeats that it would drop."""
+    return open_retriever(load_config(kind).retrieval, EMBEDDER, corpus=CORPUS)
 
 
 def test_the_vector_store_has_the_passages_of_semantic_for_100_queries(queries):
