@@ -5,7 +5,6 @@ from pathlib import Path
 from types import MappingProxyType
 
 import pytest
-from langchain_tests.integration_tests import EmbeddingsIntegrationTests
 
 import graph
 from graph.config import load_config
@@ -13,6 +12,10 @@ from graph.retrieval import open_retriever
 from graph.retrieval.embeddings import EncoderEmbeddings
 from tests.fakes.corpora import EMBEDDER
 from tests.fakes.project_files import ROOT
+
+pytest.importorskip("langchain_tests", reason="pip install --no-deps langchain-tests")
+
+from langchain_tests.integration_tests import EmbeddingsIntegrationTests
 
 pytestmark = [pytest.mark.usefixtures("embedded_models"), pytest.mark.anyio]
 CORPUS = ROOT / "dataset" / "sample" / "question_answer.csv"
