@@ -30,7 +30,7 @@ eval: $(VENV)/.runs  ## Run the main job: embedded models, sample data
 
 test: test-unit  ## Run all tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/faults tests/integration tests/packaging tests/browser \
-		-n 2 --dist loadfile --durations=10
+		-n 2 --dist loadfile --no-loadscope-reorder --durations=10
 	$(BIN)/python -m tests.faults --sample
 
 test-unit: install  ## Run the unit tests alone: no network, no weights

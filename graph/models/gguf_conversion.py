@@ -24,7 +24,7 @@ def to_transformers(source: Path, target: Path) -> None:
     # `save_pretrained` refuses such a model.
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
-    model.hf_quantizer = None  # type: ignore[assignment]  # as transformers does on unloading
+    model.hf_quantizer = None
     model.save_pretrained(target)
 
 

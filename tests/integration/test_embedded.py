@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from langchain_core.prompts import PromptTemplate
@@ -35,7 +36,8 @@ from tests.fakes.records import key_of_items
 
 pytestmark = pytest.mark.usefixtures("embedded_models")
 
-SHORT = ["generation.max_new_tokens=6", "generator.window=512", "judge.window=512"]
+# Reading prompts takes nearly all the time: questions, references and windows are small.
+SHORT = ["generation.max_new_tokens=6", "generator.window=320", "judge.window=320"]
 
 
 def setup_of(config, batch_size, models=None, items=(), sets=SHORT):
@@ -47,7 +49,14 @@ def setup_of(config, batch_size, models=None, items=(), sets=SHORT):
 def test_every_stage_and_every_retrieval_answers_and_is_judged(tmp_path):
     # After `retrieve` all kinds of retrieval are alike: the stages are tested for one of them.
     names = [name for name in config_names() if name.startswith("semantic") or "_" not in name]
-    items = load_items(SAMPLE_DATASET, 2)
+    items = [
+        replace(item, question=question, reference="Try it out.")
+        for item, question in zip(
+            load_items(SAMPLE_DATASET, 2),
+            ("How do I copy a nested list?", "Why is my loop slow?"),
+            strict=True,
+        )
+    ]
     profile = load_settings("baseline", "embedded", SHORT).profile
     # Configs with the same first stages share their calls through the cache, which saves minutes.
     models = open_models(profile, batch_size=2, cache=ReplyCache(tmp_path / "replies.sqlite"))
@@ -179,16 +188,16 @@ def _answers_with_forgery():
     )
 
 
-def command(runs, *more):
+def command(dataset, runs, *more):
     return (
-        *("eval.py", "--config", "keyword", "--profile", "embedded", "--limit", "4"),
+        *("eval.py", "--config", "keyword", "--profile", "embedded", "--dataset", str(dataset)),
         *("--batch_size", "2", "--runs", str(runs), "--set", *SHORT, *more),
     )
 
 
-def start(runs, environment):
+def start(dataset, runs, environment):
     return subprocess.Popen(
-        [sys.executable, *command(runs)],
+        [sys.executable, *command(dataset, runs)],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,
@@ -199,7 +208,8 @@ def start(runs, environment):
 
 def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(tmp_path):
     # The first run computes every model call; the killed one can take some from its cache.
-    golden = run_python(*command(tmp_path / "golden", "--no-cache"))
+    dataset = scripted_runs.write_dataset(tmp_path / "questions.csv", 4)
+    golden = run_python(*command(dataset, tmp_path / "golden", "--no-cache"))
     assert golden.returncode == 0, golden.stderr
     expected = next((tmp_path / "golden").glob("*/metrics.json")).read_bytes()
     assert json.loads(expected)["n"] == 4
@@ -208,7 +218,7 @@ def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(tmp_path):
     (tmp_path / "cache" / "models").symlink_to(cache_folder() / "models")
     environment = {**os.environ, "OPENCODER_CACHE": str(tmp_path / "cache")}
     runs = tmp_path / "killed"
-    process = start(runs, environment)
+    process = start(dataset, runs, environment)
     folder = wait_for_records(runs, 2, process)
     process.kill()
     process.communicate()
@@ -216,7 +226,7 @@ def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(tmp_path):
     journal_when_killed = (folder / "journal.jsonl").read_bytes()
     assert not (folder / "metrics.json").exists()
 
-    last = run_python(*command(runs), env=environment)
+    last = run_python(*command(dataset, runs), env=environment)
     assert last.returncode == 0, last.stderr
     assert "going on:" in last.stderr
     journal = (folder / "journal.jsonl").read_bytes()
@@ -226,7 +236,7 @@ def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(tmp_path):
     assert (folder / "metrics.json").read_bytes() == expected
     assert last.stdout.splitlines()[-1] == f"run: {folder}"
 
-    again = run_python(*command(runs))
+    again = run_python(*command(dataset, runs))
     assert "this run is finished" in again.stderr
     assert again.stdout == last.stdout
 
