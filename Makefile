@@ -14,7 +14,7 @@ help:  ## Show this list
 install: $(VENV)/.installed  ## Create .venv with everything needed, at the tested versions
 
 $(VENV)/.installed: $(VENV)/.runs
-	$(BIN)/pip install --quiet --no-compile --constraint constraints.txt --editable '.[cpu,community,draw,embedded,parquet,build,measure,openai,otel,postgres,quantize,ragas,studio,dev]'
+	$(BIN)/pip install --quiet --no-compile --constraint constraints.txt --editable '.[cpu,community,draw,embedded,parquet,build,measure,openai,otel,postgres,quantize,ragas,ray,studio,dev]'
 	$(BIN)/pip install --quiet --no-deps $(STANDARD_TESTS)
 	@touch $@
 

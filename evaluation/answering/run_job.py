@@ -8,13 +8,14 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from dataset.leaks.leak_search import LeakReport
-from evaluation.answering.answering_setup import open_setup
 from evaluation.answering.batch_records import OneProcess
 from evaluation.answering.job import Job
+from evaluation.answering.job_setup import commits_of, open_job_setup
 from evaluation.answering.leak_exclusion import find_leaks, recorded_leaks
 from evaluation.answering.loop import Answerer, Session, indices_to_answer, run_loop
 from evaluation.answering.model_calls import lacks_result
@@ -35,8 +36,14 @@ class PreparedJob(NamedTuple):
     """A job that is ready to answer questions."""
 
     answerer: Answerer
-    models: Models
+    commits: Callable[[], dict[str, str | None]]
+    """Returns the commits of the models that were loaded, by role."""
     leaks: LeakReport | None
+
+    @property
+    def excluded(self) -> frozenset[str]:
+        """Ids of corpus questions that are never retrieved."""
+        return _excluded(self.leaks)
 
 
 def prepare(job: Job, open_models: Callable[[], Models]) -> PreparedJob:
@@ -45,28 +52,16 @@ def prepare(job: Job, open_models: Callable[[], Models]) -> PreparedJob:
     Raises:
         DatasetError, IndexMismatchError, MissingExtraError: see `open_setup`.
     """
-    choices = job.choices
     leaks = _leaks(job)
     models = open_models()
-    setup = open_setup(
-        choices.settings,
-        models,
-        corpus=choices.corpus,
-        index=job.index,
-        excluded=frozenset(leaks.question_ids if leaks else ()),
-        judged=choices.judged,
-        items=job.items,
-        seed=choices.seed,
-        calibrated=choices.calibrated.calibrated if choices.calibrated else None,
-    )
-    return PreparedJob(OneProcess(setup), models, leaks)
+    setup = open_job_setup(job, models, _excluded(leaks))
+    return PreparedJob(OneProcess(setup), partial(commits_of, models), leaks)
 
 
 def answer_missing(
     job: Job,
     journal: Journal,
-    open_models: Callable[[], Models],
-    prepared: PreparedJob | None,
+    prepared: Callable[[], PreparedJob],
     *,
     retry_failed: bool = False,
 ) -> None:
@@ -75,8 +70,7 @@ def answer_missing(
     Args:
         job: The run.
         journal: Its records.
-        open_models: Opens the models of the profile.
-        prepared: The job if it is prepared already.
+        prepared: Returns the prepared job.
         retry_failed: Whether failed questions, and those that the judge failed at, are asked again.
 
     Raises:
@@ -92,10 +86,10 @@ def answer_missing(
         done = len(job.items) - missing
         log.info("going on: %s done", questions_are(done, len(job.items)))
     try:
-        prepared = prepared or prepare(job, open_models)
+        answerer = prepared().answerer
         with environment_failures():
             session = run_loop(
-                *(prepared.answerer, job.items, job.choices.batch_size, journal),
+                *(answerer, job.items, job.choices.batch_size, journal),
                 retry_failed=retry_failed,
             )
     except EnvironmentFailure as failure:
@@ -111,10 +105,7 @@ def answer_missing(
         raise
     journal.check_in_place()
     _log_session(session)
-    models = prepared.models
-    engines = {"generator": models.generator.engine, "judge": models.judge.engine}
-    commits = {name: engine.commit for name, engine in engines.items()}
-    write_timings(job.folder, session, list(journal.entries.values()), commits)
+    write_timings(job.folder, session, list(journal.entries.values()), prepared().commits())
 
 
 def _log_session(session: Session) -> None:
@@ -178,6 +169,10 @@ def manifest_of(job: Job, leaks: LeakReport | None) -> dict[str, Any]:
         },
         "versions": versions(),
     }
+
+
+def _excluded(leaks: LeakReport | None) -> frozenset[str]:
+    return frozenset(leaks.question_ids if leaks else ())
 
 
 def _leaks(job: Job) -> LeakReport | None:

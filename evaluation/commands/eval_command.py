@@ -3,19 +3,21 @@
 import argparse
 import shlex
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 
 from evaluation.analysis.control_comparison import compare_with_control, verdict_lines
 from evaluation.analysis.run_results import Results, results_of
 from evaluation.answering import flags
 from evaluation.answering.job import Job, description, resolve_job
 from evaluation.answering.run_job import (
+    PreparedJob,
     answer_missing,
     command_line,
     finished_records,
     manifest_of,
     prepare,
 )
+from evaluation.answering.workers import Workers, open_in_worker
 from evaluation.calibration.known_judges import Calibration, calibration_of
 from evaluation.commands.ragas_command import show_ragas
 from evaluation.report.report_file import page_of, report_on
@@ -32,6 +34,7 @@ from graph.support.logger import log
 from graph.support.terminal import console, print_document, print_line, print_text
 from graph.support.text import plural
 from graph.support.trace_export import exported_traces
+from graph.support.worker_pool import WorkerPool
 
 
 def main() -> int:
@@ -45,16 +48,25 @@ def main() -> int:
         for job in jobs:
             print_document(description(job))
         return 0
+    options = flags.pool_options(arguments)
+    pool = WorkerPool(options) if options else None
     replies = None if arguments.no_cache else default_cache()
     try:
         with exported_traces():
-            return _evaluate(jobs, arguments, replies)
+            return _evaluate(jobs, arguments, replies, pool)
     finally:
+        if pool:
+            pool.close()
         if replies:
             replies.log_damaged()
 
 
-def _evaluate(jobs: list[Job], arguments: argparse.Namespace, replies: ReplyCache | None) -> int:
+def _evaluate(
+    jobs: list[Job],
+    arguments: argparse.Namespace,
+    replies: ReplyCache | None,
+    pool: WorkerPool | None,
+) -> int:
     # Opened once: the configs of one command share their models and the cache of model calls.
     models = cache(lambda: _open_models(jobs[0], replies))
     if arguments.ragas:
@@ -65,7 +77,7 @@ def _evaluate(jobs: list[Job], arguments: argparse.Namespace, replies: ReplyCach
     calibrations = [calibration_of(job.identity) for job in jobs]
     results = []
     for job, calibration in zip(jobs, calibrations, strict=True):
-        result = _run(job, models, calibration, arguments)
+        result = _run(job, _preparation(job, models, pool, arguments), calibration, arguments)
         ragas = _score_with_ragas(job, result, models) if arguments.ragas else None
         # The page too is on disk before anything is printed.
         if not arguments.no_report:
@@ -95,14 +107,36 @@ def _open_models(job: Job, replies: ReplyCache | None) -> Models:
     )
 
 
-def _run(
+def _preparation(
     job: Job,
     models: Callable[[], Models],
+    pool: WorkerPool | None,
+    arguments: argparse.Namespace,
+) -> Callable[[], PreparedJob]:
+    """Return a function that prepares a job at its first call, and starts the workers of a pool."""
+
+    @cache
+    def prepared() -> PreparedJob:
+        # With workers too: the index is built once, and wrong data are refused before they start.
+        here = prepare(job, models)
+        if pool is None:
+            return here
+        pool.start()
+        cached = not arguments.no_cache
+        workers = Workers(pool, partial(open_in_worker, job, here.excluded, cached=cached))
+        return here._replace(answerer=workers, commits=workers.commits)
+
+    return prepared
+
+
+def _run(
+    job: Job,
+    prepared: Callable[[], PreparedJob],
     calibration: Sequence[Calibration],
     arguments: argparse.Namespace,
 ) -> Results:
     try:
-        results = _complete(job, models, calibration, arguments)
+        results = _complete(job, prepared, calibration, arguments)
     except ReadOnlyFolderError as error:
         records = finished_records(job, retry_failed=arguments.retry_failed)
         if arguments.fresh or not records:
@@ -115,24 +149,24 @@ def _run(
 
 def _complete(
     job: Job,
-    models: Callable[[], Models],
+    prepared: Callable[[], PreparedJob],
     calibration: Sequence[Calibration],
     arguments: argparse.Namespace,
 ) -> Results:
     # Prepared before the folder is touched: a refused corpus or index leaves no run folder behind.
-    prepared = prepare(job, models) if arguments.fresh or not job.folder.exists() else None
+    if arguments.fresh or not job.folder.exists():
+        prepared()
     if arguments.fresh:
         with locked(job.folder):
             moved_to = set_aside(job.folder)
         if moved_to:
             log.info("the old run is now in %s", moved_to)
     with locked(job.folder):
-        if prepared is None and not (job.folder / "manifest.json").exists():
-            prepared = prepare(job, models)
-        write_manifest(job.folder, manifest_of(job, prepared.leaks if prepared else None))
+        is_new = not (job.folder / "manifest.json").exists()
+        write_manifest(job.folder, manifest_of(job, prepared().leaks if is_new else None))
         journal = Journal(journal_path(job.folder), job.key)
         try:
-            answer_missing(job, journal, models, prepared, retry_failed=arguments.retry_failed)
+            answer_missing(job, journal, prepared, retry_failed=arguments.retry_failed)
         finally:
             journal.close()
         records = list(journal.entries.values())

@@ -91,6 +91,7 @@ def without_weights(monkeypatch, answer: Callable[[str], str] = answer_for) -> N
     torch.cpu = SimpleNamespace(get_capabilities=dict)
     monkeypatch.setitem(sys.modules, "torch", torch)
     monkeypatch.setattr(cli, "open_models", open_models)
+    monkeypatch.setattr("evaluation.answering.workers.open_models", open_models)
     monkeypatch.setattr("evaluation.answering.answering_setup.open_encoder", FakeEncoder)
     encode_without_weights(monkeypatch)
     monkeypatch.setattr("evaluation.answering.run_job.versions", dict)

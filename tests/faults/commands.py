@@ -87,6 +87,8 @@ def scripted_commands() -> Iterator[None]:
         no_prompts = EncoderPrompts("", "")
         patch.setattr("graph.retrieval.encoder.read_prompts", lambda *_: no_prompts)
         patch.setattr(CrossEncoder, "load", _no_cross_encoder)
+        # Ray takes longer to start than a case may take.
+        patch.setattr("graph.support.worker_pool.find_spec", lambda _: None)
         # Journals of equal runs have equal bytes: no seconds that differ.
         patch.setattr("nodes.retrieve.perf_counter", lambda: 0.0)
         patch.setattr("evaluation.calibration.score_agreement.AGREEMENT_DRAWS", 60)

@@ -5,9 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.answering.flags import DEFAULT, SelectedConfig, listing, parser, selected
+from evaluation.answering.flags import (
+    DEFAULT,
+    SelectedConfig,
+    listing,
+    parser,
+    pool_options,
+    selected,
+)
 from graph.config import config_names, load_settings
 from graph.support.errors import ConfigError
+from graph.support.worker_pool import PoolOptions
 
 ORIGINAL = ("baseline", "semantic_rag", "keyword_rag", "cot", "rerank_initial", "rerank_refined")
 BOTH = ["rerank.refined=true"]
@@ -150,3 +158,36 @@ def test_the_listing_names_every_config_once():
     assert listing().split() == config_names()
     assert len(config_names()) == len(set(config_names()))
     assert config_names()[0] == "baseline"
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("--workers", "1"), ("--workers=1", "--gpus-per-worker=1")]
+)
+def test_one_worker_is_this_process(arguments):
+    assert pool_options(parse(*arguments)) is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("--workers", "3"), PoolOptions(3)),
+        (("--workers", "1", "--ray-address", "auto"), PoolOptions(1, "auto")),
+        (("--workers=4", "--gpus-per-worker=0.5"), PoolOptions(4, None, 0.5)),
+        (("--workers=4", "--gpus-per-worker=2"), PoolOptions(4, None, 2.0)),
+    ],
+)
+def test_workers_have_machines_and_gpus(arguments, expected):
+    assert pool_options(parse(*arguments)) == expected
+
+
+@pytest.mark.parametrize("flag", ["--ray-address=auto", "--gpus-per-worker=1"])
+def test_options_of_workers_need_their_number(flag):
+    with pytest.raises(
+        ConfigError, match=f"{flag.partition('=')[0]} is about workers: also give --w"
+    ):
+        pool_options(parse(flag))
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "nan", "inf", "two", ""])
+def test_gpus_are_whole_or_a_share_of_one(value):
+    assert refusal(f"--gpus-per-worker={value}").startswith("argument --gpus-per-worker")

@@ -256,6 +256,7 @@ def test_every_flag_is_classified():
     changes_numbers |= {"rerank_initial", "rerank_refined"}
     changes_nothing = {"list", "version", "index", "runs", "fresh", "dry_run", "no_cache"}
     changes_nothing |= {"no_report", "ragas", "retry_failed", "allow_failed"}
+    changes_nothing |= {"workers", "ray_address", "gpus_per_worker"}
     flags = {
         action.dest for action in parser()._actions if not isinstance(action, argparse._HelpAction)
     }

@@ -1,0 +1,311 @@
+"""A pool of worker processes on Ray: results come in the order of the tasks, and a lost worker is replaced.
+
+Ray sends objects between the processes of this program as pickles. Nothing is unpickled from files.
+"""
+
+import logging
+import os
+import re
+import secrets
+import shutil
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from graph.support.errors import ConfigError, EnvironmentFailure, MissingExtraError
+from graph.support.logger import log
+from graph.support.ray_worker import Outcome, Worker
+from graph.support.terminal import Interrupted
+from graph.support.text import one_line, plural
+
+_Content = TypeVar("_Content")
+_Result = TypeVar("_Result")
+
+_LOSSES = 3
+"""Workers in a row that may be lost with the same task."""
+_AHEAD = 2
+"""Tasks for each worker that are begun before the result of the oldest one is taken."""
+_STORE_BYTES = 128 * 2**20
+"""Memory of Ray for results that are on their way."""
+_SECONDS_OF_WAIT = 1.0
+_EXIT_DETAIL = re.compile(r"exit detail: (.*)", re.DOTALL)
+
+
+class PoolOptions(NamedTuple):
+    """A number of workers, and the machines and accelerators for them."""
+
+    workers: int
+    address: str | None = None
+    """The address of a Ray cluster; None for this machine alone."""
+    gpus_per_worker: float = 0.0
+
+
+class WorkerPool:
+    """Workers of this program in Ray actors; they start with the first task."""
+
+    def __init__(self, options: PoolOptions) -> None:
+        """Check that there can be workers; start nothing.
+
+        Raises:
+            ConfigError: The address is one of Ray's clients.
+            MissingExtraError: Ray is not installed.
+        """
+        if (options.address or "").startswith("ray://"):
+            raise ConfigError(
+                "clients of Ray (ray://) are not supported: start the command on a machine of the "
+                "cluster, with --ray-address auto"
+            )
+        self.options = options
+        if find_spec("ray") is None:
+            raise MissingExtraError("--workers needs the extra ray: pip install 'opencoder[ray]'")
+        self.ray: Any = None
+        self.workers: list[Any] = []
+        self._is_open = False
+        self._session_folder: str | None = None
+
+    def map(
+        self,
+        open_work: Callable[[], Callable[[_Content], _Result]],
+        tasks: Iterable[tuple[str, _Content]],
+        on_wait: Callable[[int], None],
+    ) -> Iterator[_Result]:
+        """Yield the result of each task, in the order of the tasks.
+
+        A task whose worker is lost is given to a new worker. At most `_AHEAD` tasks for each worker
+        are begun before the oldest result is taken.
+
+        Args:
+            open_work: Called once in each worker; returns the function that does a task.
+            tasks: A label and the content of each task; the next one is taken when a worker is free.
+            on_wait: Called every second with the number of tasks in work.
+
+        Raises:
+            EnvironmentFailure: The environment failed, or a task was lost with several workers.
+            OpenCoderError: `open_work` or a task raised it.
+            WorkerFaultError: `open_work` or a task raised another error.
+        """
+        self.start()
+        for worker in self.workers:
+            worker.open.remote(open_work)
+        yield from _Mapping(self, open_work, tasks).results(on_wait)
+
+    def new_worker(self) -> Any:
+        """Return the handle of a new worker, which starts in the background."""
+        gpus = self.options.gpus_per_worker
+        actor = self.ray.remote(Worker).options(num_cpus=1, num_gpus=gpus)
+        return actor.remote(self._threads())
+
+    def close(self) -> None:
+        """End the workers, and Ray if it runs for them alone."""
+        if not self._is_open:
+            return
+        self._is_open = False
+        for worker in self.workers:
+            self.ray.kill(worker)
+        self.workers.clear()
+        self.ray.shutdown()
+        if self._session_folder:
+            shutil.rmtree(self._session_folder, ignore_errors=True)
+
+    def start(self) -> None:
+        """Start Ray and the workers, unless they run; they run until `close`.
+
+        Raises:
+            ConfigError: The cluster cannot be reached, or has too little for the workers.
+            EnvironmentFailure: Ray does not start.
+        """
+        if self._is_open:
+            return
+        # Before the start: `close` also ends what a failed start leaves behind.
+        self._is_open = True
+        with _own_signals():
+            self.ray = _import_ray(self.options)
+            session_folder = _connect(self.ray, self.options)
+        if self.options.address is None:
+            self._session_folder = session_folder
+        self._check_resources()
+        self.workers = [self.new_worker() for _ in range(self.options.workers)]
+
+    def _threads(self) -> int | None:
+        """Return the threads of a worker: an equal share of the processors, unless the user set them."""
+        if "OMP_NUM_THREADS" in os.environ:
+            return None
+        cpus = os.cpu_count() or 1
+        if self.options.address is not None:
+            cpus = int(self.ray.cluster_resources().get("CPU", 1))
+        return max(1, cpus // self.options.workers)
+
+    def _check_resources(self) -> None:
+        totals, count = self.ray.cluster_resources(), self.options.workers
+        for name, amount in (("CPU", 1.0), ("GPU", self.options.gpus_per_worker)):
+            needed, present = amount * count, totals.get(name, 0.0)
+            if needed > present:
+                raise ConfigError(
+                    f"{count} {plural(count, 'worker')} with {amount:g} {name} for each need "
+                    f"{needed:g} {name}, and Ray has {present:g}: give fewer workers"
+                )
+
+
+class _Running(NamedTuple):
+    """A task in a worker."""
+
+    worker: Any
+    number: int
+    label: str
+    content: Any
+
+
+class _Mapping(Generic[_Content, _Result]):
+    """The tasks of one `WorkerPool.map`: those in work, and the outcomes that wait for their turn."""
+
+    def __init__(
+        self,
+        pool: WorkerPool,
+        open_work: Callable[[], Callable[[_Content], _Result]],
+        tasks: Iterable[tuple[str, _Content]],
+    ) -> None:
+        self._pool, self._open_work = pool, open_work
+        self._tasks = iter(tasks)
+        self._begun = self._returned = 0
+        self._running: dict[Future[Outcome[_Result]], _Running] = {}
+        self._outcomes: dict[int, Outcome[_Result]] = {}
+        """By the number of the task."""
+        self._losses: Counter[int] = Counter()
+        """Workers that were lost, by the number of the task."""
+        self._has_failed = False
+        """Whether a task ended with an error: no more are begun."""
+        self._lines: set[str] = set()
+        """The logged lines: workers say the same of a file or a model."""
+
+    def results(self, on_wait: Callable[[int], None]) -> Iterator[_Result]:
+        """Yield the results in the order of the tasks; see `WorkerPool.map`."""
+        self._begin()
+        while self._running or self._outcomes:
+            if self._returned in self._outcomes:
+                outcome = self._outcomes.pop(self._returned)
+                self._log(outcome)
+                yield outcome.unwrap()
+                self._returned += 1
+            else:
+                # Not `ray.wait`: a signal ends this wait at once.
+                done, _ = wait(self._running, _SECONDS_OF_WAIT, FIRST_COMPLETED)
+                for future in done:
+                    self._take(future)
+                on_wait(len(self._running))
+            self._begin()
+
+    def _begin(self) -> None:
+        """Give a task to each worker that has none, if it is not too far ahead of the results."""
+        busy = [task.worker for task in self._running.values()]
+        for worker in self._pool.workers:
+            ahead = self._begun - self._returned
+            if worker in busy or self._has_failed or ahead >= _AHEAD * len(self._pool.workers):
+                continue
+            with suppress(StopIteration):
+                self._give(_Running(worker, self._begun, *next(self._tasks)))
+                self._begun += 1
+
+    def _give(self, task: _Running) -> None:
+        self._running[task.worker.run.remote(task.content).future()] = task
+
+    def _take(self, future: "Future[Outcome[_Result]]") -> None:
+        """Take the outcome of a task, or give the task to a new worker if its own was lost."""
+        task, errors = self._running.pop(future), self._pool.ray.exceptions
+        try:
+            outcome = future.result()
+        except errors.RayTaskError as error:
+            # For example, the code of this program is not on the machine of the worker.
+            reason = one_line(str(error).strip().splitlines()[-1], 300)
+            outcome = Outcome([], error=EnvironmentFailure(f"a worker cannot work: {reason}"))
+        except errors.RayError as error:
+            self._losses[task.number] += 1
+            if self._losses[task.number] < _LOSSES:
+                log.warning(
+                    "a worker was lost (killed, crashed or out of memory): a new one does %s",
+                    task.label,
+                )
+                self._give(task._replace(worker=self._replace(task.worker)))
+                return
+            outcome = Outcome(
+                [],
+                error=EnvironmentFailure(
+                    f"{task.label} lost {_LOSSES} workers in a row: {_reason(error)}"
+                ),
+            )
+        self._outcomes[task.number] = outcome
+        self._has_failed = self._has_failed or outcome.error is not None
+
+    def _replace(self, lost: Any) -> Any:
+        worker = self._pool.new_worker()
+        worker.open.remote(self._open_work)
+        self._pool.workers[self._pool.workers.index(lost)] = worker
+        return worker
+
+    def _log(self, outcome: Outcome[_Result]) -> None:
+        for level, line in outcome.lines:
+            if line not in self._lines:
+                log.log(level, "%s", line)
+            self._lines.add(line)
+
+
+def _reason(error: Exception) -> str:
+    """Return the end of a worker as Ray tells it."""
+    detail = _EXIT_DETAIL.search(str(error))
+    return one_line(detail[1] if detail else str(error), 300)
+
+
+def _import_ray(options: PoolOptions) -> Any:
+    # Ray reads these variables at its import.
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    if options.address is None:
+        # Without a token in the environment, Ray writes one into the home folder.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        # The workers do the work of the command: they have its priority, and not a lower one.
+        os.environ.setdefault("RAY_worker_niceness", "0")
+    import ray
+
+    return ray
+
+
+def _connect(ray: Any, options: PoolOptions) -> str:
+    """Start Ray on this machine, or connect to a cluster; return the folder of its session.
+
+    Raises:
+        ConfigError: The cluster cannot be reached.
+        EnvironmentFailure: Ray does not start.
+    """
+    arguments: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if options.address is None:
+        arguments |= {"num_cpus": options.workers, "object_store_memory": _STORE_BYTES}
+        arguments |= {"include_dashboard": False}
+    try:
+        context = ray.init(address=options.address or "local", **arguments)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {one_line(str(error), 300)}"
+        if options.address is not None:
+            raise ConfigError(f"--ray-address {options.address}: {reason}") from None
+        raise EnvironmentFailure(f"Ray does not start: {reason}") from error
+    return str(context.address_info["session_dir"])
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Keep the handler of SIGTERM, which Ray replaces.
+
+    Raises:
+        Interrupted: SIGTERM came while Ray had its own handler.
+    """
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    except SystemExit:
+        raise Interrupted(signal.SIGTERM) from None
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)
