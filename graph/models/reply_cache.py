@@ -48,7 +48,7 @@ class ReplyCache(BaseCache):
         self._warned = False
         self._has_table = False
         self.damaged = 0
-        """Number of stored batches that were damaged."""
+        """Number of stored batches that were damaged, since `log_damaged`."""
 
     def lookup(self, prompt: str, llm_string: str) -> RETURN_VAL_TYPE | None:
         """Return the stored generations of a prompt and a model with its settings, or None."""
@@ -83,13 +83,14 @@ class ReplyCache(BaseCache):
         self.damaged += 1
 
     def log_damaged(self) -> None:
-        """Log the number of damaged batches, if there were any."""
+        """Log the number of damaged batches since the last call, if there were any."""
         if self.damaged:
             log.warning(
                 "%s: %d stored %s of model calls %s run again",
                 *(self._path, self.damaged, plural(self.damaged, "batch", "batches")),
                 plural(self.damaged, "was damaged: it was", "were damaged: they were"),
             )
+        self.damaged = 0
 
     def _execute(self, statement: str, values: tuple[str | bytes, ...]) -> tuple[Any, Any] | None:
         """Run one statement as its own transaction; return its first row."""

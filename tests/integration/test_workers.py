@@ -62,24 +62,32 @@ def test_kills_of_workers_and_of_the_command_change_no_byte(tmp_path, monkeypatc
 
 @pytest.mark.usefixtures("embedded_models")
 def test_two_workers_with_the_embedded_models_give_the_records_of_one_process(tmp_path):
-    models = ("generation.max_new_tokens=6", "refine.max_rounds=0", "generator.window=512")
-    arguments = ("eval.py", "--config", "semantic", "--profile", "embedded", "--limit", 8)
-    arguments = (*arguments, "--batch_size", 4, "--set", *models, "judge.window=512")
+    # Of the two configs, one writes and the other retrieves.
+    arguments = ("eval.py", "--config", "baseline,extract", "--profile", "embedded", "--limit", 8)
+    arguments = (*arguments, "--batch_size", 4, "--set", "generation.max_new_tokens=6")
+    arguments = (
+        *arguments,
+        "generator.window=512",
+        "judge.window=512",
+        "--no-cache",
+        "--no-report",
+    )
     arguments = (*arguments, "--corpus", SAMPLE_CORPUS, "--dataset", SAMPLE_DATASET)
-    arguments = (*arguments, "--no-cache", "--no-report")
     alone = run_python(*arguments, "--runs", tmp_path / "alone")
     assert alone.returncode == 0, alone.stderr
     workers = run_python(*arguments, "--runs", tmp_path / "workers", "--workers", 2)
     assert workers.returncode == 0, workers.stderr
     assert all(line.startswith("opencoder: ") for line in workers.stderr.splitlines())
-    assert records(tmp_path / "workers") == records(tmp_path / "alone")
-    first, second = ((results(tmp_path / name)) for name in ("alone", "workers"))
-    assert first["metrics.json"] == second["metrics.json"]
+    runs = sorted((tmp_path / "alone").iterdir())
+    assert len(runs) == 2
+    for run in runs:
+        other = tmp_path / "workers" / run.name
+        assert records(other) == records(run)
+        assert (other / "metrics.json").read_bytes() == (run / "metrics.json").read_bytes()
 
 
-def records(folder):
-    """Return the records of the only run of a folder, without the times of their steps."""
-    (run,) = folder.iterdir()
+def records(run):
+    """Return the records of a run, without the times of their steps."""
     lines = (run / "journal.jsonl").read_text(encoding="utf-8").splitlines()
     return [without_times(json.loads(line)["record"]) for line in lines]
 
