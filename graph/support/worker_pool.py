@@ -64,8 +64,8 @@ class WorkerPool:
         if find_spec("ray") is None:
             raise MissingExtraError("--workers needs the extra ray: pip install 'opencoder[ray]'")
         self.ray: Any = None
+        """The module, which is imported when the workers start."""
         self.workers: list[Any] = []
-        self._is_open = False
         self._session_folder: str | None = None
 
     def map(
@@ -102,13 +102,13 @@ class WorkerPool:
 
     def close(self) -> None:
         """End the workers, and Ray if it runs for them alone."""
-        if not self._is_open:
+        if self.ray is None:
             return
-        self._is_open = False
         for worker in self.workers:
             self.ray.kill(worker)
         self.workers.clear()
         self.ray.shutdown()
+        self.ray = None
         if self._session_folder:
             shutil.rmtree(self._session_folder, ignore_errors=True)
 
@@ -119,10 +119,8 @@ class WorkerPool:
             ConfigError: The cluster cannot be reached, or has too little for the workers.
             EnvironmentFailure: Ray does not start.
         """
-        if self._is_open:
+        if self.workers:
             return
-        # Before the start: `close` also ends what a failed start leaves behind.
-        self._is_open = True
         with _own_signals():
             self.ray = _import_ray(self.options)
             session_folder = _connect(self.ray, self.options)

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from subprocess import PIPE, Popen
 
@@ -39,6 +40,7 @@ def start(faults: Path, *arguments: object) -> Popen[str]:
         stdout=PIPE,
         stderr=PIPE,
         text=True,
+        start_new_session=True,
     )
 
 
@@ -58,12 +60,20 @@ def open_scripted(
     return open_in_worker(job, excluded, cached=cached)
 
 
-def wait_for_the_end_of_all(faults: Path) -> None:
-    """Wait until no process is left of those that the command had at its fault."""
-    text = (faults / "processes").read_text(encoding="utf-8")
-    processes = [(int(pid), float(start)) for pid, start in map(str.split, text.splitlines())]
-    assert len(processes) > 3
-    wait_until(lambda: not any(_is_alive(pid, start) for pid, start in processes))
+def wait_for_the_end_of_all(faults: Path, *, but: str = "") -> None:
+    """Wait until no process is left of those that the command had at its fault.
+
+    Args:
+        faults: The folder of faults.
+        but: A part of the names of processes that may take longer.
+    """
+    lines = (faults / "processes").read_text(encoding="utf-8").splitlines()
+    processes = [line.split(" ", 2) for line in lines]
+    waited_for = [
+        (int(pid), float(start)) for pid, start, name in processes if not (but and but in name)
+    ]
+    assert len(waited_for) > 3
+    wait_until(lambda: not any(_is_alive(pid, start) for pid, start in waited_for))
 
 
 def _is_alive(pid: int, start: float) -> bool:
@@ -75,20 +85,26 @@ def _is_alive(pid: int, start: float) -> bool:
 
 
 def _write_processes(command: int, faults: Path) -> None:
-    processes = psutil.Process(command).children(recursive=True)
-    lines = [f"{process.pid} {process.create_time()}\n" for process in processes]
-    (faults / "processes").write_text("".join(lines), encoding="utf-8")
+    with (faults / "processes").open("w", encoding="utf-8") as file:
+        for process in psutil.Process(command).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                name = " ".join(process.cmdline())
+                file.write(f"{process.pid} {process.create_time()} {name}\n")
 
 
 def _answer(prompt: str) -> str:
     number, faults = number_of(prompt), Path(os.environ[_FAULTS])
     if _take(faults / f"kill-worker-{number}"):
         kill_self()
-    for name, code in (("kill", signal.SIGKILL), ("interrupt", signal.SIGINT)):
+    # As Ctrl-C in a terminal, an interrupt goes to all processes of the group.
+    for name, send, code in (
+        ("kill", os.kill, signal.SIGKILL),
+        ("interrupt", os.killpg, signal.SIGINT),
+    ):
         if _take(faults / f"{name}-command-{number}"):
             command = int((faults / "command.pid").read_text(encoding="utf-8"))
             _write_processes(command, faults)
-            os.kill(command, code)
+            send(command, code)
             signal.pause()
     return answer_for(prompt)
 

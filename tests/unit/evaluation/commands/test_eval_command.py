@@ -153,7 +153,7 @@ def test_a_dry_run_touches_no_weights_and_leaves_nothing_behind(evaluate, here, 
         raise AssertionError("a dry run opens nothing")
 
     monkeypatch.setattr(cli, "open_models", refuse)
-    monkeypatch.setattr("evaluation.answering.run_job.open_setup", refuse)
+    monkeypatch.setattr("evaluation.answering.job_setup.open_setup", refuse)
     before = everything_in(here)
     code, text = evaluate("--dry-run", "--config", "semantic", "--corpus", here / "corpus.csv")
     assert code == 0
