@@ -9,6 +9,7 @@ import re
 import secrets
 import shutil
 import signal
+import socket
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -33,6 +34,7 @@ _AHEAD = 2
 _STORE_BYTES = 128 * 2**20
 """Memory of Ray for results that are on their way."""
 _SECONDS_OF_WAIT = 1.0
+_SECONDS_OF_CONNECTION = 10.0
 _EXIT_DETAIL = re.compile(r"exit detail: (.*)", re.DOTALL)
 
 
@@ -283,6 +285,7 @@ def _connect(ray: Any, options: PoolOptions) -> str:
         arguments |= {"num_cpus": options.workers, "object_store_memory": _STORE_BYTES}
         arguments |= {"include_dashboard": False}
     try:
+        _check_reachable(options.address)
         context = ray.init(address=options.address or "local", **arguments)
     except Exception as error:
         reason = f"{type(error).__name__}: {one_line(str(error), 300)}"
@@ -290,6 +293,17 @@ def _connect(ray: Any, options: PoolOptions) -> str:
             raise ConfigError(f"--ray-address {options.address}: {reason}") from None
         raise EnvironmentFailure(f"Ray does not start: {reason}") from error
     return str(context.address_info["session_dir"])
+
+
+def _check_reachable(address: str | None) -> None:
+    """Check that something listens at HOST:PORT: Ray itself would try for minutes.
+
+    Raises:
+        OSError: Nothing listens there.
+    """
+    host, _, port = (address or "").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=_SECONDS_OF_CONNECTION).close()
 
 
 @contextmanager

@@ -261,6 +261,18 @@ def test_a_cluster_that_cannot_be_reached_is_a_wrong_setting(ray):
         WorkerPool(PoolOptions(2)).start()
 
 
+def test_an_address_at_which_nothing_listens_is_refused_without_ray(ray, monkeypatch):
+    def refuse(address, timeout):
+        raise ConnectionRefusedError(111, f"Connection refused by {address}")
+
+    monkeypatch.setattr(worker_pool.socket, "create_connection", refuse)
+    with pytest.raises(
+        ConfigError, match=r"--ray-address head:6379: ConnectionRefusedError: .*'head', 6379"
+    ):
+        WorkerPool(PoolOptions(2, "head:6379")).start()
+    assert not hasattr(ray, "arguments")
+
+
 def test_a_missing_ray_and_its_client_are_refused(monkeypatch):
     with pytest.raises(ConfigError, match="--ray-address auto"):
         WorkerPool(PoolOptions(2, "ray://head:10001"))
