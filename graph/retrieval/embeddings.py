@@ -3,7 +3,9 @@
 The encoder is imported inside functions: at the top it would lengthen the longest chain of imports.
 """
 
+import json
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -12,18 +14,18 @@ from langchain_core.embeddings import Embeddings
 from numpy.typing import NDArray
 
 from graph.retrieval.query import Query
+from graph.retrieval.text_vectors import TextVectors
 from graph.schema import EmbedderSpec
 from graph.support.environment import failure_of, is_environment
 from graph.support.errors import ConfigError, OpenCoderError, QuestionError
-from graph.support.progress import Progress
+from graph.support.storage import cache_folder
 from graph.support.text import one_line, plural, without_surrogates
 
 if TYPE_CHECKING:
     from graph.retrieval.encoder import Encoder
-    from graph.retrieval.vector_chunks import Chunks
 
 _BATCH = 256
-"""Documents of one call: a build that was interrupted repeats at most so many."""
+"""Documents of one call."""
 
 
 class EncoderEmbeddings(Embeddings):
@@ -90,13 +92,8 @@ class OwnEmbeddings:
             "encoder_dtype": None,
         }
 
-    def encode(
-        self,
-        texts: Sequence[str],
-        progress: Progress | None = None,
-        chunks: "Chunks | None" = None,
-    ) -> NDArray[np.float32]:
-        """Return vectors of documents, of length 1, shape (texts, dimension); see `Encoder.encode`.
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return vectors of documents, of length 1, shape (texts, dimension).
 
         Raises:
             ConfigError: the embeddings fail, or their vectors cannot be used.
@@ -105,16 +102,10 @@ class OwnEmbeddings:
         encoded = []
         for start in range(0, len(texts), _BATCH):
             batch = [without_surrogates(text) for text in texts[start : start + _BATCH]]
-            vectors = chunks.read(batch) if chunks else None
-            if vectors is None:
-                rows = self._call(self._embeddings.embed_documents, batch, ConfigError)
-                vectors = self._normalised(rows, len(batch))
-                if chunks:
-                    chunks.write(batch, vectors)
+            rows = self._call(self._embeddings.embed_documents, batch, ConfigError)
+            vectors = self._normalised(rows, len(batch))
             self._check_dimension(vectors)
             encoded.append(vectors)
-            if progress:
-                progress.advance(len(batch))
         return np.concatenate(encoded) if encoded else np.empty((0, 0), dtype=np.float32)
 
     def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -196,7 +187,22 @@ def embedder_identity(embedder: Embedder) -> dict[str, object]:
     """
     if isinstance(embedder, OwnEmbeddings):
         return {**embedder.identity, "encoder_prompts": None}
-    from graph.retrieval.encoder import encoder_identity, encoder_prompts
+    from graph.retrieval.encoder import encoder_identity
 
-    prompts = encoder_prompts(embedder)._asdict()
-    return {**encoder_identity(embedder), "encoder_prompts": prompts}
+    return encoder_identity(embedder)
+
+
+def stored_vectors(embedder: Embedder) -> TextVectors | None:
+    """Return the vectors of documents in the cache that this encoder gave; None if nothing names it.
+
+    Raises:
+        ConfigError, MissingExtraError: see `embedder_identity`.
+    """
+    if is_unnamed(embedder):
+        return None
+    identity: dict[str, Any] = embedder_identity(embedder)
+    # The prompt of queries changes no document.
+    prompts = identity["encoder_prompts"] or {}
+    identity = {**identity, "encoder_prompts": prompts.get("document", "")}
+    digest = sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    return TextVectors(cache_folder() / "vectors" / digest[:12])

@@ -1,10 +1,11 @@
 """The sentence encoder: texts to normalised vectors."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.util import find_spec
+from math import ceil, inf
 from threading import Lock
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +13,10 @@ from numpy.typing import NDArray
 from graph.models import packaged
 from graph.models.machine_defaults import resolve_dtype
 from graph.models.quiet_loading import quiet_loading
-from graph.retrieval.encoder_prompts import EncoderPrompts, read_prompts
+from graph.retrieval.encoder_configuration import EncoderPrompts, read_modules, read_prompts
 from graph.retrieval.quantised import PREFIX, QuantisedEncoder
 from graph.schema import EmbedderSpec
 from graph.support.errors import ConfigError
-from graph.support.progress import Progress
 from graph.support.text import without_surrogates
 
 if TYPE_CHECKING:
@@ -24,14 +24,17 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedTokenizerBase
 
-    from graph.retrieval.vector_chunks import Chunks
-
-CHUNK = 512
-"""Texts that are encoded between two steps of the progress, and saved together."""
 PARTS_VERSION = 1
 """Count up when `Encoder.split` cuts a text elsewhere: similarities of long texts then change."""
-_BATCH_TOKENS = 1024
-"""Tokens in one forward pass: its activations then stay in a core's cache."""
+VECTORS_VERSION = 1
+"""Count up when the same encoder gives other vectors: stored ones are then not used again."""
+_BLOCK = 512
+"""Texts that are tokenized together."""
+_STEP = 8
+"""Lengths of passes are multiples of this number of tokens."""
+_CPU_TOKENS = 256
+"""Tokens in one pass: more are hardly faster, and a pass of a single short query takes longer."""
+_GPU_TOKENS = 1024
 _opening = Lock()
 
 
@@ -41,6 +44,16 @@ class TextPart(NamedTuple):
     text: str
     tokens: int
     """At least 1."""
+
+
+class _Pass(NamedTuple):
+    """One pass through the model: some texts of a block, and its shape."""
+
+    rows: list[int]
+    """The texts, at most `size`."""
+    size: int
+    length: int
+    """Tokens of each row."""
 
 
 def open_encoder(spec: EmbedderSpec) -> "Encoder":
@@ -56,9 +69,10 @@ def _encoder(spec: EmbedderSpec) -> "Encoder":
 
 
 def encoder_identity(spec: EmbedderSpec) -> dict[str, object]:
-    """Return the fields of an index's manifest that say which encoder its vectors are from.
+    """Return the fields of an index's manifest that say which encoder its vectors are from, and how.
 
     Raises:
+        ConfigError: the encoder's configuration cannot be read.
         MissingExtraError: the package with the encoder's weights is not installed.
     """
     return {
@@ -67,6 +81,9 @@ def encoder_identity(spec: EmbedderSpec) -> dict[str, object]:
             packaged.revision(spec.model) if spec.weights == "package" else spec.revision
         ),
         "encoder_dtype": resolve_encoder_dtype(spec.dtype),
+        "encoder_prompts": encoder_prompts(spec)._asdict(),
+        "encoder_modules": read_modules(_source(spec), spec.revision),
+        "encoder_vectors": VECTORS_VERSION,
     }
 
 
@@ -114,53 +131,35 @@ class Encoder:
         # A fast tokenizer that two threads use at once raises "Already borrowed".
         self._lock = Lock()
 
-    def encode(
-        self,
-        texts: Sequence[str],
-        progress: Progress | None = None,
-        chunks: "Chunks | None" = None,
-    ) -> NDArray[np.float32]:
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return vectors of documents, of length 1, shape (texts, dimension).
 
-        The encoder's own prompt for documents is put before each text. Texts are encoded in chunks of similar length, which depend on the texts alone.
+        The encoder's own prompt for documents is put before each text. A vector does not depend on the
+        texts beside it: every pass through the model has one of a few shapes (`_passes`).
 
         Args:
             texts: Any texts; a lone surrogate is encoded as a question mark.
-            progress: Advanced by the number of texts after each chunk.
-            chunks: Finished chunks on disk: they are read instead of encoded, others are added.
         """
-        return self._encode(encoder_prompts(self.spec).document, texts, progress, chunks)
+        return self._encode(texts, encoder_prompts(self.spec).document, "document")
 
     def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return vectors of queries, with the encoder's own prompt for queries; see `encode`."""
-        return self._encode(encoder_prompts(self.spec).query, texts)
+        return self._encode(texts, encoder_prompts(self.spec).query, "query")
 
     def _encode(
-        self,
-        prompt: str,
-        texts: Sequence[str],
-        progress: Progress | None = None,
-        chunks: "Chunks | None" = None,
+        self, texts: Sequence[str], prompt: str, task: Literal["document", "query"]
     ) -> NDArray[np.float32]:
-        order = sorted(range(len(texts)), key=lambda i: (-len(texts[i]), i))
-        cleaned = [without_surrogates(prompt + texts[i]) for i in order]
+        rows_by_length = sorted(range(len(texts)), key=lambda row: (-len(texts[row]), row))
         encoded = []
-        for start in range(0, len(texts), CHUNK):
-            chunk = cleaned[start : start + CHUNK]
-            vectors = chunks.read(chunk) if chunks else None
-            if vectors is None:
-                with self._lock:
-                    vectors = self._encode_chunk(self._load(), chunk, prompt)
-                if chunks:
-                    chunks.write(chunk, vectors)
-            encoded.append(vectors)
-            if progress:
-                progress.advance(len(chunk))
+        for start in range(0, len(texts), _BLOCK):
+            block = [without_surrogates(texts[i]) for i in rows_by_length[start : start + _BLOCK]]
+            with self._lock:
+                encoded.append(self._encode_block(self._load(), block, prompt, task))
         if not encoded:
             return np.empty((0, 0), dtype=np.float32)
-        in_order = np.empty((len(texts), encoded[0].shape[1]), dtype=np.float32)
-        in_order[order] = np.concatenate(encoded)
-        return in_order
+        vectors = np.empty((len(texts), encoded[0].shape[1]), dtype=np.float32)
+        vectors[rows_by_length] = np.concatenate(encoded)
+        return vectors
 
     def split(self, texts: Sequence[str]) -> list[list[TextPart]]:
         """Split each text into parts of at most the encoder's window, in order, between words.
@@ -177,48 +176,42 @@ class Encoder:
             window = model.max_seq_length - len(model.tokenizer(prompt)["input_ids"])
             return [_parts(model.tokenizer, without_surrogates(text), window) for text in texts]
 
-    def _encode_chunk(
-        self, model: "SentenceTransformer", texts: Sequence[str], prompt: str
+    def _encode_block(
+        self, model: "SentenceTransformer", texts: list[str], prompt: str, task: str
     ) -> NDArray[np.float32]:
         import torch
 
         if not self._has_transformer:
             # Such models, of static vectors for example, read texts in ways of their own.
-            vectors = model.encode(list(texts), prompt="", show_progress_bar=False)
+            vectors = model.encode(texts, prompt=prompt, task=task, show_progress_bar=False)
             return _normalised(torch.from_numpy(vectors))
-        tokenizer = model.tokenizer
-        tokens = tokenizer(list(texts), truncation=True, max_length=model.max_seq_length)
-        batch_rows = _batches([len(ids) for ids in tokens["input_ids"]])
-        pooled_from = _prompt_tokens(tokenizer, prompt) if _leaves_out_prompt(model) else 0
-        batches = (
-            dict(
-                tokenizer.pad(
-                    {name: [values[row] for row in rows] for name, values in tokens.items()},
-                    return_tensors="pt",
-                )
-            )
-            for rows in batch_rows
-        )
         with torch.inference_mode():
+            features = model.preprocess(texts, prompt=prompt, task=task)
+            lengths = features["attention_mask"].sum(dim=1).tolist()
+            passes = _passes(lengths, model.max_seq_length, model.device.type)
+            inputs = (_inputs(features, one, model.tokenizer) for one in passes)
             if self._quantised:
-                outputs = self._quantised.forward(batches)
+                outputs = self._quantised.forward(inputs)
             else:
-                outputs = [self._forward(model, batch, pooled_from) for batch in batches]
-        normalised = _normalised(torch.from_numpy(np.concatenate(outputs)))
-        in_order = np.empty_like(normalised)
-        in_order[[row for rows in batch_rows for row in rows]] = normalised
-        return in_order
+                outputs = [self._forward(model, batch) for batch in inputs]
+        raw = np.concatenate(
+            [out[: len(one.rows)] for out, one in zip(outputs, passes, strict=True)]
+        )
+        normalised = _normalised(torch.from_numpy(raw[:, : model.truncate_dim]))
+        vectors = np.empty_like(normalised)
+        vectors[[row for one in passes for row in one.rows]] = normalised
+        return vectors
 
     @staticmethod
-    def _forward(
-        model: "SentenceTransformer", batch: "dict[str, Tensor]", pooled_from: int
-    ) -> NDArray[np.float32]:
+    def _forward(model: "SentenceTransformer", features: dict[str, Any]) -> NDArray[np.float32]:
         """Run the transformer in its own precision, and pooling and the rest in 32 bits."""
+        from sentence_transformers.util import batch_to_device
+
         transformer, *rest = model
-        features = transformer({name: ids.to(model.device) for name, ids in batch.items()})
-        features["token_embeddings"] = features["token_embeddings"].float()
-        if pooled_from:
-            features["prompt_length"] = pooled_from
+        features = transformer(batch_to_device(features, model.device))
+        for name in ("token_embeddings", "sentence_embedding"):
+            if name in features:
+                features[name] = features[name].float()
         for module in rest:
             features = module.float()(features)
         vectors: NDArray[np.float32] = features["sentence_embedding"].cpu().numpy()
@@ -271,14 +264,6 @@ def _leaves_out_prompt(model: "SentenceTransformer") -> bool:
     return any(getattr(module, "include_prompt", True) is False for module in model)
 
 
-def _prompt_tokens(tokenizer: "PreTrainedTokenizerBase", prompt: str) -> int:
-    """Return the number of tokens of the prompt, without a special token at its end."""
-    if not prompt:
-        return 0
-    ids = tokenizer(prompt)["input_ids"]
-    return len(ids) - (ids[-1] in tokenizer.all_special_ids)
-
-
 def _parts(tokenizer: "PreTrainedTokenizerBase", text: str, window: int) -> list[TextPart]:
     tokens = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)[
         "offset_mapping"
@@ -296,12 +281,43 @@ def _parts(tokenizer: "PreTrainedTokenizerBase", text: str, window: int) -> list
     return [*parts, TextPart(text[first:], max(1, len(tokens) - start))]
 
 
-def _batches(lengths: Sequence[int]) -> list[list[int]]:
-    """Group the rows of texts of similar length, the longest first, so that a batch pads little."""
-    order = sorted(range(len(lengths)), key=lambda row: (-lengths[row], row))
-    batches: list[list[int]] = []
-    while order:
-        size = max(1, _BATCH_TOKENS // max(1, lengths[order[0]]))
-        batches.append(order[:size])
-        order = order[size:]
-    return batches
+def _passes(lengths: Sequence[int], window: float | None, device: str) -> list[_Pass]:
+    """Group the rows of texts of similar length, the longest first.
+
+    A kernel chooses the order of its sums by the shape of its input, and so the last bits of the
+    vectors. So the padded length is a multiple of `_STEP`, and the number of rows depends on it alone.
+    """
+    grouped: dict[int, list[int]] = {}
+    for row, length in sorted(enumerate(lengths), key=lambda pair: (-pair[1], pair[0])):
+        # A model may have no position behind its window.
+        padded = int(min(_STEP * ceil(max(1, length) / _STEP), window or inf))
+        grouped.setdefault(padded, []).append(row)
+    tokens = _CPU_TOKENS if device == "cpu" else _GPU_TOKENS
+    return [
+        _Pass(rows[start : start + size], size, padded)
+        for padded, rows in grouped.items()
+        for size in (max(1, tokens // padded),)
+        for start in range(0, len(rows), size)
+    ]
+
+
+def _inputs(
+    features: Mapping[str, Any], one: _Pass, tokenizer: "PreTrainedTokenizerBase"
+) -> dict[str, Any]:
+    """Return the features of a pass; its first text fills the rows that no other text needs."""
+    from torch.nn.functional import pad
+
+    rows = one.rows + one.rows[:1] * (one.size - len(one.rows))
+    shape = features["input_ids"].shape
+    missing = max(0, one.length - shape[1])
+    is_left = tokenizer.padding_side == "left"
+    columns = slice(-one.length, None) if is_left else slice(one.length)
+    sides = (missing, 0) if is_left else (0, missing)
+
+    def cut(name: str, values: Any) -> Any:
+        if getattr(values, "shape", None) != shape:
+            return values
+        filler = (tokenizer.pad_token_id or 0) if name == "input_ids" else 0
+        return pad(values[:, columns][rows], sides, value=filler)
+
+    return {name: cut(name, values) for name, values in features.items()}

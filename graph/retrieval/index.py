@@ -1,6 +1,7 @@
 """Indexes on disk: built once, reopened without encoding, refused when anything does not match."""
 
 import json
+from collections import Counter
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -13,13 +14,13 @@ from graph.retrieval.corpus import read_corpus
 from graph.retrieval.embeddings import (
     Embedder,
     embedder_identity,
-    is_unnamed,
     open_embedder,
+    stored_vectors,
 )
 from graph.retrieval.parts import part_classes
 from graph.retrieval.parts.part import Part
 from graph.retrieval.posts import Post, StoredPosts
-from graph.retrieval.vector_chunks import Chunks
+from graph.retrieval.text_vectors import encode_new
 from graph.schema import Retrieval
 from graph.support.errors import DatasetError, IndexMismatchError
 from graph.support.logger import log
@@ -144,7 +145,8 @@ def _build(
     embedder: Embedder,
 ) -> None:
     posts = _read_all(corpus)
-    encode = partial(_encode, embedder)
+    counts = Counter[str]()
+    encode = partial(_encode, embedder, counts)
     parts = [part_class.build(name, posts, encode) for name, part_class in classes.items()]
     try:
         with folder_atomically(folder) as work:
@@ -155,17 +157,18 @@ def _build(
             _write_manifest(work, {**expected, "corpus": corpus.name, "rows": len(posts)})
     except (NotADirectoryError, FileExistsError) as error:
         raise IndexMismatchError(f"no index can be written to {folder}: {error.strerror}") from None
-    log.info("index of %d %s: %s", len(posts), plural(len(posts), "post"), folder)
+    vectors = "; vectors: {reused} reused, {computed} computed".format(**counts) if counts else ""
+    log.info("index of %d %s%s: %s", len(posts), plural(len(posts), "post"), vectors, folder)
 
 
-def _encode(embedder: Embedder, field: str, texts: list[str]) -> NDArray[np.float32]:
-    """Encode a field of all posts; minutes for tens of thousands on a CPU, so progress is shown."""
-    chunks = None
-    if not is_unnamed(embedder):
-        encoder = json.dumps(embedder_identity(embedder), sort_keys=True).encode()
-        chunks = Chunks(cache_folder() / "vectors" / sha256(encoder).hexdigest()[:12])
-    with progress(f"encoding the {field} of posts", len(texts)) as bar:
-        return open_embedder(embedder).encode(texts, bar, chunks)
+def _encode(
+    embedder: Embedder, counts: Counter[str], field: str, texts: list[str]
+) -> NDArray[np.float32]:
+    """Encode those texts of a field that no build has encoded; minutes for tens of thousands on a CPU."""
+    encoder, label = open_embedder(embedder), f"encoding the {field} of posts"
+    vectors, computed = encode_new(texts, encoder.encode, stored_vectors(embedder), label)
+    counts.update(reused=len(texts) - computed, computed=computed)
+    return vectors
 
 
 def _write_manifest(work: Path, manifest: Manifest) -> None:

@@ -82,7 +82,7 @@ class FakeEncoder:
     def __init__(self, spec: EmbedderSpec) -> None:
         self.spec = spec
 
-    def encode(self, texts, progress=None, chunks=None):
+    def encode(self, texts):
         import numpy as np
 
         self.texts.extend(texts)
@@ -90,8 +90,6 @@ class FakeEncoder:
         for number, text in enumerate(texts):
             for term in tokenize(text) or [""]:
                 vectors[number, crc32(term.encode()) % 64] += 1
-        if progress:
-            progress.advance(len(texts))
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
     def encode_queries(self, texts):

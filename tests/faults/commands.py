@@ -17,7 +17,7 @@ import evaluation.__main__ as evaluation_main
 import graph.__main__ as graph_main
 from evaluation.commands import eval_command
 from graph.retrieval.cross_encoder import CrossEncoder
-from graph.retrieval.encoder_prompts import EncoderPrompts
+from graph.retrieval.encoder_configuration import EncoderPrompts
 from graph.support import terminal
 from graph.support.errors import ConfigError
 from tests.fakes.corpora import FakeEncoder
@@ -86,6 +86,7 @@ def scripted_commands() -> Iterator[None]:
                 patch.setattr(module, "open_models", eval_command.open_models)
         no_prompts = EncoderPrompts("", "")
         patch.setattr("graph.retrieval.encoder.read_prompts", lambda *_: no_prompts)
+        patch.setattr("graph.retrieval.encoder.read_modules", lambda *_: [])
         patch.setattr(CrossEncoder, "load", _no_cross_encoder)
         # Ray takes longer to start than a case may take.
         patch.setattr("graph.support.worker_pool.find_spec", lambda _: None)

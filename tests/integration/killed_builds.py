@@ -13,25 +13,25 @@ import numpy as np
 import sentence_transformers  # noqa: F401  # loaded once, before the forks
 
 from graph.config import load_settings
-from graph.retrieval import encoder, index
+from graph.retrieval import index, text_vectors
 from graph.retrieval.encoder import Encoder
 from graph.retrieval.index import build_or_verify
-from graph.retrieval.vector_chunks import Chunks
+from graph.retrieval.text_vectors import TextVectors
 from tests.fakes.corpora import small_corpus
 from tests.fakes.processes import in_child, kill_self
 
-CHUNK = 3
+BLOCK = 3
 
 
-def after_the_first_chunk() -> None:
+def after_the_first_block() -> None:
     """Die when three of the 24 texts are on disk."""
-    write = Chunks.write
+    write = TextVectors.write
 
-    def dying(self, texts, vectors):
-        write(self, texts, vectors)
+    def dying(self, digests, vectors):
+        write(self, digests, vectors)
         kill_self()
 
-    Chunks.write = dying
+    TextVectors.write = dying
 
 
 def between_fields() -> None:
@@ -60,23 +60,23 @@ def while_files_are_written() -> None:
 
 POINTS = {
     "never": lambda: None,
-    "first chunk": after_the_first_chunk,
+    "first block": after_the_first_block,
     "between fields": between_fields,
     "files": while_files_are_written,
 }
 
 
 def build(corpus: Path, counted: Path) -> None:
-    """Build a hybrid index in the cache, and note how many texts each chunk encoded."""
+    """Build a hybrid index in the cache, and note how many texts each block has."""
     settings = load_settings("hybrid", "embedded", ["embedder.dtype=float32"])
-    encode_chunk = Encoder._encode_chunk
+    encode = Encoder.encode
 
-    def counting(self, model, texts, prompt):
+    def counting(self, texts):
         with counted.open("a", encoding="utf-8") as file:
             file.write(f"{len(texts)}\n")
-        return encode_chunk(self, model, texts, prompt)
+        return encode(self, texts)
 
-    Encoder._encode_chunk = counting
+    Encoder.encode = counting
     build_or_verify(settings.config.retrieval, corpus, settings.profile.embedder)
 
 
@@ -84,7 +84,7 @@ def main() -> None:
     """Build once with each kill and once more to the end."""
     folder = Path(sys.argv[1])
     corpus = small_corpus(folder / "corpus.csv")
-    encoder.CHUNK = CHUNK
+    text_vectors.BLOCK = BLOCK
     report = {}
     for name, arm in POINTS.items():
         os.environ["OPENCODER_CACHE"] = str(folder / name)

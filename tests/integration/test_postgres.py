@@ -23,8 +23,17 @@ from graph.retrieval.parts.keyword import KeywordPart
 from graph.retrieval.parts.postgres import PostgresPart
 from graph.retrieval.parts.postgres_server import VARIABLE
 from graph.retrieval.parts.vectors import VectorPart
+from graph.schema import Retrieval
 from graph.support.errors import ConfigError, IndexMismatchError
 from graph.support.logger import log
+from tests.fakes.corpora import (
+    EMBEDDER,
+    SUBJECTS,
+    FakeEncoder,
+    encode_without_weights,
+    row,
+    write_corpus,
+)
 from tests.fakes.processes import run_python
 from tests.fakes.project_files import SAMPLE_CORPUS, SAMPLE_DATASET
 from tests.integration.postgres_servers import PASSWORD, PostgresServer
@@ -115,6 +124,19 @@ def test_a_table_is_filled_once_and_shared_by_equal_files(server, folder, tmp_pa
     assert table_of(PostgresPart.open(tmp_path / "other", "question")) == name
     assert server.sql("SELECT oid FROM pg_class WHERE relname = %s", name) == oid
     assert caplog.messages == []
+
+
+def test_of_a_corpus_that_grew_only_the_new_posts_are_encoded(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENCODER_CACHE", str(tmp_path / "cache"))
+    encode_without_weights(monkeypatch)
+    retrieval = Retrieval(kind="semantic", store="postgres")
+    rows = [row(number, f"How to {subject}?") for number, subject in enumerate(SUBJECTS)]
+    monkeypatch.setattr(FakeEncoder, "texts", [])
+    for corpus, new in ((rows[:-1], len(rows) - 1), (rows, 1), (rows[2:], 0)):
+        FakeEncoder.texts.clear()
+        path = write_corpus(tmp_path / f"{len(corpus)}.csv", corpus)
+        assert open_retriever(retrieval, EMBEDDER, corpus=path).open() == len(corpus)
+        assert len(FakeEncoder.texts) == new
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def expected():
 
 @pytest.mark.parametrize(("dtype", "least"), [("float32", 0.999999), ("bfloat16", 0.999)])
 def test_vectors_are_those_of_sentence_transformers(expected, monkeypatch, dtype, least):
-    monkeypatch.setattr(encoder, "CHUNK", 7)
+    monkeypatch.setattr(encoder, "_BLOCK", 7)
     vectors = Encoder(EMBEDDER.model_copy(update={"dtype": dtype})).encode(TEXTS)
     assert vectors.dtype == np.float32
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(len(TEXTS)), abs=1e-5)
@@ -75,20 +75,20 @@ def test_a_build_that_is_killed_goes_on_and_ends_with_the_same_bytes(tmp_path):
     ends = {name: [run["code"] for run in runs] for name, runs in report.items()}
     assert ends == {
         "never": [0],
-        "first chunk": [-9, 0],
+        "first block": [-9, 0],
         "between fields": [-9, 0],
         "files": [-9, 0],
     }, report
     encoded = {name: [run["encoded"] for run in runs] for name, runs in report.items()}
     assert encoded == {
         "never": [24],
-        "first chunk": [3, 21],
+        "first block": [3, 21],
         "between fields": [8, 16],
         "files": [24, 0],
     }
     expected = files_of(tmp_path / "never")
     assert len(expected) == 12
-    for name in ("first chunk", "between fields", "files"):
+    for name in ("first block", "between fields", "files"):
         assert files_of(tmp_path / name) == expected, name
 
 

