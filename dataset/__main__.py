@@ -10,17 +10,25 @@ from graph.support.arguments import Parser, add_version
 
 def main() -> None:
     """Run the command line."""
-    terminal.run(lambda: _run(_parser().parse_args()))
+    terminal.run(lambda: run(_parser().parse_args()))
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command that the arguments name; return its exit code."""
     if arguments.command == "build":
         return build_command.run(arguments)
     return check_command.run(arguments)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = Parser(prog="python -m dataset", description=__doc__)
+    parser = Parser(prog="python -m dataset")
+    add_arguments(parser)
+    return parser
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the commands and their arguments."""
+    parser.description = __doc__
     add_version(parser)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     build_command.add_arguments(
@@ -29,7 +37,6 @@ def _parser() -> argparse.ArgumentParser:
     check_command.add_arguments(
         commands.add_parser("check", help="look for faults, duplicates and leaks in a table")
     )
-    return parser
 
 
 if __name__ == "__main__":

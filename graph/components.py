@@ -11,6 +11,7 @@ from langchain_core.embeddings import Embeddings
 
 from graph.config import load_profile
 from graph.models.reply_cache import ReplyCache
+from graph.support.cache_names import LLM_CACHE
 from graph.support.storage import cache_folder, with_home
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def open_llm_cache(path: str | Path | None = None) -> BaseCache:
     Args:
         path: The file; by default `llm_cache.sqlite` in the cache folder.
     """
-    return ReplyCache(_path(path) or cache_folder() / "llm_cache.sqlite")
+    return ReplyCache(_path(path) or cache_folder() / LLM_CACHE)
 
 
 def open_vector_store(

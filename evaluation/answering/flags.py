@@ -32,14 +32,22 @@ class SelectedConfig(NamedTuple):
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of eval.py."""
-    eval_parser = Parser(
-        prog="eval.py",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Answer the questions of a dataset, score the answers, and record every step in a\n"
-        "run folder. The same command again resumes the run, or shows its results.",
-        epilog="exit codes: 0 done, 1 more questions failed than --allow-failed allows, or the disk,\n"
+    eval_parser = Parser(prog="eval.py")
+    add_arguments(eval_parser)
+    return eval_parser
+
+
+def add_arguments(eval_parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments, and set the texts around them."""
+    eval_parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    eval_parser.description = (
+        "Answer the questions of a dataset, score the answers, and record every step in a\n"
+        "run folder. The same command again resumes the run, or shows its results."
+    )
+    eval_parser.epilog = (
+        "exit codes: 0 done, 1 more questions failed than --allow-failed allows, or the disk,\n"
         "the memory or a server failed (the same command continues), 2 wrong input, 3 another run\n"
-        "holds the folder, 129, 130 or 143 interrupted (the same command continues)",
+        "holds the folder, 129, 130 or 143 interrupted (the same command continues)"
     )
     add_version(eval_parser)
     _add_selection(eval_parser)
@@ -47,7 +55,6 @@ def parser() -> argparse.ArgumentParser:
     _add_execution(eval_parser)
     _add_workers(eval_parser)
     _add_original(eval_parser)
-    return eval_parser
 
 
 def _add_selection(eval_parser: argparse.ArgumentParser) -> None:

@@ -141,8 +141,16 @@ def command_line(*more: str) -> str:
 
     `--fresh` is left out: it would start over.
     """
-    words = [word for word in sys.argv if word != "--fresh"]
-    return shlex.join(["python", *words, *(word for word in more if word not in words)])
+    words = [word for word in sys.argv[1:] if word != "--fresh"]
+    more_words = [word for word in more if word not in words]
+    return shlex.join([*_program(Path(sys.argv[0])), *words, *more_words])
+
+
+def _program(script: Path) -> list[str]:
+    if script.name == "__main__.py":
+        return ["python", "-m", script.parent.name]
+    # The console script of the package is a program of its own.
+    return [str(script)] if script.stem == "opencoder" else ["python", str(script)]
 
 
 def manifest_of(job: Job, leaks: LeakReport | None) -> dict[str, Any]:

@@ -39,7 +39,16 @@ from graph.support.worker_pool import WorkerPool
 
 def main() -> int:
     """Run eval.py; return its exit code."""
-    arguments = flags.parser().parse_args()
+    return run(flags.parser().parse_args())
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    flags.add_arguments(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the configs that the arguments select; return the exit code."""
     if arguments.list:
         print_document(flags.listing())
         return 0

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from graph.models.quiet_loading import LOADING
+from graph.support.cache_names import MODELS
 from graph.support.errors import ConfigError, MissingExtraError
 from graph.support.logger import log
 from graph.support.storage import cache_folder, file_sha256, folder_atomically
@@ -71,7 +72,7 @@ def model_folder(name: str, form: Form = "transformers") -> Path:
     source = _data(name)
     if source.is_dir():
         return source
-    folder = cache_folder() / "models" / f"{name}-{version(_package(name).name)}{_SUFFIXES[form]}"
+    folder = cache_folder() / MODELS / f"{name}-{version(_package(name).name)}{_SUFFIXES[form]}"
     with LOADING:
         if not _is_whole(folder):
             _convert_once(name, source, folder, form)

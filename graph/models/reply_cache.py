@@ -17,6 +17,7 @@ from langchain_core.caches import RETURN_VAL_TYPE, BaseCache
 from langchain_core.messages import message_to_dict, messages_from_dict
 from langchain_core.outputs import ChatGeneration, Generation
 
+from graph.support.cache_names import REPLIES
 from graph.support.errors import DatasetError
 from graph.support.logger import log
 from graph.support.storage import cache_folder, make_folder, open_regular
@@ -144,7 +145,7 @@ class ReplyCache(BaseCache):
 
 def default_cache() -> ReplyCache:
     """Return the cache in the cache folder; the first use creates its file."""
-    return ReplyCache(cache_folder() / "replies.sqlite")
+    return ReplyCache(cache_folder() / REPLIES)
 
 
 def _key(prompt: str, llm_string: str) -> str:

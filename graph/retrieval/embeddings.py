@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from graph.retrieval.query import Query
 from graph.retrieval.text_vectors import TextVectors
 from graph.schema import EmbedderSpec
+from graph.support.cache_names import VECTORS
 from graph.support.environment import failure_of, is_environment
 from graph.support.errors import ConfigError, OpenCoderError, QuestionError
 from graph.support.storage import cache_folder
@@ -205,4 +206,4 @@ def stored_vectors(embedder: Embedder) -> TextVectors | None:
     prompts = identity["encoder_prompts"] or {}
     identity = {**identity, "encoder_prompts": prompts.get("document", "")}
     digest = sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-    return TextVectors(cache_folder() / "vectors" / digest[:12])
+    return TextVectors(cache_folder() / VECTORS / digest[:12])

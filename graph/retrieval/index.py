@@ -22,11 +22,12 @@ from graph.retrieval.parts.part import Part
 from graph.retrieval.posts import Post, StoredPosts
 from graph.retrieval.text_vectors import encode_new
 from graph.schema import Retrieval
+from graph.support.cache_names import INDEXES, VECTORS
 from graph.support.errors import DatasetError, IndexMismatchError
 from graph.support.logger import log
 from graph.support.progress import progress
 from graph.support.regular_files import check_regular_file
-from graph.support.storage import cache_folder, file_sha256, folder_atomically
+from graph.support.storage import cache_folder, file_sha256, folder_atomically, in_use
 from graph.support.table_files import read_rows
 from graph.support.text import plural
 
@@ -62,7 +63,7 @@ def default_folder(manifest: Manifest, corpus: Path) -> Path:
     """Return the folder in the cache for an index, named after its corpus, kind and identity."""
     digest = sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:12]
     stem = "".join(c if c.isascii() and c.isalnum() else "_" for c in corpus.name.split(".")[0])
-    return cache_folder() / "indexes" / f"{stem[:40]}-{manifest['kind']}-{digest}"
+    return cache_folder() / INDEXES / f"{stem[:40]}-{manifest['kind']}-{digest}"
 
 
 def build_or_verify(
@@ -89,7 +90,8 @@ def build_or_verify(
         if folder.is_dir():
             folder.rmdir()
         log.info("building a %s index of %s", retrieval.kind, corpus)
-        _build(folder, expected, classes, corpus, embedder)
+        with in_use(cache_folder() / VECTORS):
+            _build(folder, expected, classes, corpus, embedder)
     return folder
 
 

@@ -6,7 +6,8 @@ import re
 import tomllib
 from collections.abc import Sequence
 from errno import ENAMETOOLONG
-from importlib.metadata import version
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -14,7 +15,7 @@ from graph.support.errors import ConfigError
 from graph.support.storage import with_home
 from graph.support.text import one_line
 
-_PACKAGE = "opencoder"
+PACKAGE = "opencoder"
 _WHOLE_NUMBER = re.compile("-?[0-9]{1,18}")
 """Of numbers that fit into 64 bits."""
 
@@ -56,19 +57,42 @@ def add_version(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--version",
         action="version",
-        version=f"{_PACKAGE} {package_version()}",
+        version=version_line(),
         help="print the version, and exit",
     )
 
 
+def version_line() -> str:
+    """Return the name and the version of this package, as --version prints them."""
+    return f"{PACKAGE} {package_version()}"
+
+
 def package_version() -> str:
-    """Return the version of this checkout, else of the installed package."""
-    checkout = Path(__file__).parents[2] / "pyproject.toml"
-    if checkout.is_file():
-        project = tomllib.loads(checkout.read_text(encoding="utf-8")).get("project", {})
-        if project.get("name") == _PACKAGE:
-            return str(project["version"])
-    return version(_PACKAGE)
+    """Return the version of this checkout, else of the installed package, else `unknown`."""
+    project = checkout_project()
+    try:
+        return str(project["version"]) if project else version(PACKAGE)
+    # A copy of the folders alone.
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def checkout() -> Path | None:
+    """Return the folder of the checkout; None where the package is installed alone."""
+    return Path(__file__).parents[2] if checkout_project() else None
+
+
+def checkout_project() -> dict[str, Any]:
+    """Return the table `project` of the checkout's pyproject.toml; empty without a checkout."""
+    return _project(Path(__file__).parents[2] / "pyproject.toml")
+
+
+@cache
+def _project(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        return {}
+    project = tomllib.loads(file.read_text(encoding="utf-8")).get("project", {})
+    return project if project.get("name") == PACKAGE else {}
 
 
 def path(text: str) -> Path:

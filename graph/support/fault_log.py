@@ -10,6 +10,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from graph.support.cache_names import ERRORS
 from graph.support.storage import cache_folder, make_folder
 from graph.support.text import one_line
 
@@ -53,7 +54,7 @@ def _secrets() -> Iterator[str]:
 
 
 def _write_log(error: BaseException) -> Path:
-    folder = cache_folder() / "errors"
+    folder = cache_folder() / ERRORS
     make_folder(folder.parent)
     folder.mkdir(mode=0o700, exist_ok=True)
     _delete_old_logs(folder)

@@ -7,7 +7,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from hashlib import file_digest, sha256
 from pathlib import Path
 
@@ -239,6 +239,32 @@ def _create_held(create: Callable[[], tuple[int, str]]) -> tuple[int, str]:
         if os.path.lexists(name):
             return descriptor, name
         os.close(descriptor)
+
+
+@contextmanager
+def in_use(folder: Path) -> Iterator[None]:
+    """Keep `opencoder cache clear` from clearing a folder of the cache during the block."""
+    with ExitStack() as stack:
+        # A cache that can only be read is cleared by nobody.
+        with suppress(OSError):
+            make_folder(folder)
+            stack.enter_context(work_folder(folder / "use"))
+        yield
+
+
+def work_in_progress(folder: Path) -> bool:
+    """Tell whether a live process writes to a folder; what ended ones left there is removed."""
+    try:
+        remove_leftovers(folder)
+        with os.scandir(folder) as entries:
+            return any(is_temporary(entry.name) for entry in entries)
+    except FileNotFoundError:
+        return False
+
+
+def is_temporary(name: str) -> bool:
+    """Tell whether a name is one of temporary files and work folders."""
+    return name.startswith(".") and _ENDING in name
 
 
 def remove_leftovers(folder: Path) -> None:

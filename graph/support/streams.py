@@ -10,9 +10,10 @@ import select
 import sys
 from contextlib import suppress
 from errno import EBADF, EPIPE
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from typing_extensions import Buffer
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 _READER_IS_GONE = (EPIPE, EBADF)
 
@@ -23,7 +24,7 @@ class _Output(io.FileIO):
     error: OSError | None = None
     """The failure of a write."""
 
-    def write(self, data: Buffer) -> int:
+    def write(self, data: "Buffer") -> int:
         """Write some of the bytes, or drop them all; return how many."""
         size = memoryview(data).nbytes
         if self.error is not None:

@@ -10,8 +10,8 @@ from random import Random
 
 import dataset.__main__ as dataset_main
 import evaluation.__main__ as evaluation_main
-import graph.__main__ as graph_main
 from evaluation.answering import flags
+from graph.command_line import whole_parser
 from tests.fakes.dumps import answer, question, xml
 from tests.faults.commands import run_command
 from tests.faults.harness import Case, Kind, Outcome, detail_of, faults_of
@@ -41,6 +41,7 @@ _FITTING = {
     "input": ("folder", "corpus.csv", "Posts.xml"),
     **dict.fromkeys(("out", "svg", "png", "fit"), ("new.csv", "new.json", "new.html")),
     "index": ("new",),
+    "names": ("replies", "models"),
 }
 """Values that fit, by the name of the argument. `runs` is a folder to write, or the runs to read."""
 _WRITTEN = ("out", "svg", "png", "runs", "index", "fit")
@@ -66,7 +67,7 @@ def _parsers() -> dict[str, argparse.ArgumentParser]:
         "eval.py": flags.parser(),
         "evaluation": evaluation_main.parser(),
         "dataset": dataset_main._parser(),
-        "graph": graph_main._parser(),
+        "graph": whole_parser("graph", ["ask", "draw", "index", "cache"]),
     }
 
 

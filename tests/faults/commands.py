@@ -16,6 +16,9 @@ import dataset.__main__ as dataset_main
 import evaluation.__main__ as evaluation_main
 import graph.__main__ as graph_main
 from evaluation.commands import eval_command
+
+# Imported by name alone when they run; what they import is patched here.
+from graph.commands import ask_command, index_command  # noqa: F401
 from graph.retrieval.cross_encoder import CrossEncoder
 from graph.retrieval.encoder_configuration import EncoderPrompts
 from graph.support import terminal

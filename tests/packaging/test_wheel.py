@@ -109,6 +109,17 @@ def test_the_installed_wheel_answers_from_an_empty_folder(wheel, tmp_path):
 
     use = run("python", "-c", USE)
     assert use.stdout == "answered\n", use.stderr
+    assert "Only in a checkout" in run("opencoder", "--help").stdout
+    evaluate = run("opencoder", "eval")
+    assert evaluate.returncode == 2
+    assert evaluate.stderr.startswith("opencoder: error: eval needs the checkout")
+    # The extras are missing: doctor names what the default profile lacks.
+    doctor = run("opencoder", "doctor")
+    assert (doctor.returncode, doctor.stderr) == (1, "")
+    assert "semantic retrieval has no FAISS" in doctor.stdout
+    assert "pip install 'opencoder[postgres]'" in doctor.stdout
+    completion = run("opencoder", "completion", "bash")
+    assert "complete" in completion.stdout, completion.stderr
     draw = run("opencoder", "draw", "semantic")
     assert "retrieve" in draw.stdout, draw.stderr
     ask = run("opencoder", "ask", "How do I sort?", "--profile", "embedded")

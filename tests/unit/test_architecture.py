@@ -66,7 +66,8 @@ for name in config_names():
 build_graph("baseline", model=FakeModel(["print it"])).invoke({{"question": "how?"}})
 build_graph("semantic_cot", profile="embedded")
 build_graph("keyword", profile="gpu")
-graph.__main__._parser().format_help()
+for name in graph.command_line.COMMANDS:
+    graph.command_line.parser_of("opencoder", name).format_help()
 print(json.dumps([after_import, heavy()]))
 """
 

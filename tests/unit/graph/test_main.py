@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from graph import __main__ as cli
+from graph import command_line
+from graph.commands import ask_command, draw_command
 from graph.config import config_names
 from graph.models import Models
 from graph.models.batching import BatchedModel
@@ -32,7 +34,7 @@ def engine(monkeypatch):
         model = BatchedModel(scripted, lockstep)
         return Models(model, model, lockstep)
 
-    monkeypatch.setattr(cli, "open_models", open_models)
+    monkeypatch.setattr(ask_command, "open_models", open_models)
     encode_without_weights(monkeypatch)
     return scripted
 
@@ -118,10 +120,8 @@ def test_a_question_may_come_from_stdin(run, corpus, monkeypatch):
 
 def test_the_question_reaches_the_model_as_it_was_asked(engine, corpus, monkeypatch, capsys):
     question = "why {0.__class__} %s `x` <b> \n ===== 42?"
-    monkeypatch.setattr(
-        sys, "argv", ["graph", "ask", question, "--config", "baseline", "--profile", "embedded"]
-    )
-    assert cli._run(cli._parser().parse_args()) == 0
+    words = ["ask", question, "--config", "baseline", "--profile", "embedded"]
+    assert command_line.run("opencoder", words) == 0
     assert question in engine.calls[0][0]
     assert "1. an answer [1]" in capsys.readouterr().out
 
@@ -178,7 +178,7 @@ def test_a_typo_in_an_override_names_the_nearest_field(mistake):
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["aks", "x"], ["ask"], ["ask", "x", "--seed", "one"], ["draw", "--svg"]]
+    "arguments", [[], ["zz9"], ["ask"], ["ask", "x", "--seed", "one"], ["draw", "--svg"]]
 )
 def test_a_wrong_command_line_is_one_line_too(mistake, arguments):
     assert mistake(*arguments).endswith("; see --help")
@@ -249,8 +249,8 @@ def test_drawing_prints_mermaid(run):
 
 
 def test_two_pictures_are_laid_out_once(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(cli, "to_svg", lambda _: sys.stdout.write("layout\n") and "<svg/>")
-    monkeypatch.setattr(cli, "to_png", lambda svg, width: svg.encode())
+    monkeypatch.setattr(draw_command, "to_svg", lambda _: sys.stdout.write("layout\n") and "<svg/>")
+    monkeypatch.setattr(draw_command, "to_png", lambda svg, width: svg.encode())
     pictures = [tmp_path / "x.svg", tmp_path / "x.png"]
     ended = run("draw", "baseline", "--svg", pictures[0], "--png", pictures[1])
     assert (ended.code, ended.out) == (0, "layout\n")
@@ -258,7 +258,7 @@ def test_two_pictures_are_laid_out_once(run, tmp_path, monkeypatch):
 
 
 def test_a_picture_that_cannot_be_written_is_no_bug(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(cli, "to_svg", lambda _: "<svg/>")
+    monkeypatch.setattr(draw_command, "to_svg", lambda _: "<svg/>")
     ended = run("draw", "baseline", "--svg", tmp_path / "none" / "x.svg")
     assert ended.code in (1, 2)
     assert "Traceback" not in ended.err
@@ -267,7 +267,7 @@ def test_a_picture_that_cannot_be_written_is_no_bug(run, tmp_path, monkeypatch):
 
 
 def test_nothing_is_loaded_before_the_command_line_is_read(run, monkeypatch):
-    monkeypatch.setattr(cli, "open_models", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(ask_command, "open_models", lambda *_, **__: 1 / 0)
     assert run("draw", "baseline").code == 0
 
 

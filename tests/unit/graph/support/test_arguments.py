@@ -13,8 +13,8 @@ import pytest
 
 import dataset.__main__ as dataset_cli
 import evaluation.__main__ as evaluation_cli
-import graph.__main__ as graph_cli
 from evaluation.answering import flags
+from graph.command_line import COMMANDS, whole_parser
 from graph.support import arguments
 from graph.support.arguments import (
     Parser,
@@ -30,7 +30,7 @@ from tests.fakes.project_files import ROOT
 
 PARSERS = {
     "eval.py": flags.parser,
-    "graph": graph_cli._parser,
+    "opencoder": lambda: whole_parser("opencoder", [*COMMANDS]),
     "dataset": dataset_cli._parser,
     "evaluation": evaluation_cli.parser,
 }
@@ -128,7 +128,7 @@ def test_a_file_to_write_is_a_file_in_an_existing_folder(tmp_path, name):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to("/dev/null")
     lines = {
-        "graph": ["draw", "baseline", f"--svg={tmp_path / name}"],
+        "opencoder": ["draw", "baseline", f"--svg={tmp_path / name}"],
         "evaluation": ["report", "run", "--out", str(tmp_path / name)],
     }
     for parser, line in lines.items():

@@ -1,0 +1,55 @@
+"""The arguments that ask and index share: stages, models, posts, index."""
+
+import argparse
+
+from graph.config import config_names, load_settings, profile_names
+from graph.schema import Settings
+from graph.support.arguments import name_or_path, path
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments that select stages, models, posts and index."""
+    parser.add_argument(
+        "--config",
+        default="semantic_cot",
+        metavar="NAME",
+        help="the stages that run (default semantic_cot): " + ", ".join(config_names()),
+    )
+    parser.add_argument(
+        "--profile",
+        type=name_or_path,
+        default="auto",
+        metavar="NAME",
+        help="the models that run (default auto): "
+        + ", ".join(profile_names())
+        + ", or FILE.yaml of your own",
+    )
+    parser.add_argument(
+        "--corpus",
+        type=path,
+        metavar="PATH",
+        help="the posts to search (default: your own corpus, else the sample)",
+    )
+    parser.add_argument(
+        "--index",
+        type=path,
+        metavar="DIR",
+        help="the folder of the index (default: in the cache folder)",
+    )
+    parser.add_argument(
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override fields of the config or profile, for example retrieval.top_k=8",
+    )
+
+
+def settings_of(arguments: argparse.Namespace) -> Settings:
+    """Read the settings that the arguments select.
+
+    Raises:
+        ConfigError: A name, a file or a value is wrong.
+    """
+    return load_settings(arguments.config, arguments.profile, arguments.set)
