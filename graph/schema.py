@@ -1,10 +1,17 @@
 """The fields of a config (which stages run) and of a profile (which models run them)."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from graph.support.storage import with_home
+
+NameOrFolder = Annotated[
+    str, AfterValidator(lambda name: str(with_home(name)) if name.startswith("~") else name)
+]
+"""A name, or a folder whose leading `~` is the home folder."""
 
 
 class _Strict(BaseModel):
@@ -47,7 +54,7 @@ class Retrieval(_Strict):
     diversity: float = Field(default=0.0, ge=0.0, lt=1.0, allow_inf_nan=False)
     """Weight of novelty in maximal marginal relevance (Carbonell and Goldstein 1998); 0 ranks by
     score alone."""
-    cross_encoder: str | None = None
+    cross_encoder: NameOrFolder | None = None
     """A sentence-transformers cross-encoder that ranks the best posts again: a repository or a folder."""
     cross_encoder_depth: int = Field(default=50, ge=1, le=1000)
     """The number of best posts that the cross-encoder reads."""
@@ -199,7 +206,7 @@ SERVER_FIELDS = ("base_url", "concurrency", "timeout")
 class ModelSpec(_Strict):
     """One language model."""
 
-    model: str
+    model: NameOrFolder
     """For `huggingface` a repository, a local folder, or the name of a model in a package. For
     `openai` the server's name of the model, or `auto` for the only one that it has. For `langchain`
     what `init_chat_model` takes, as `ollama:qwen2.5-coder:7b`."""
@@ -290,7 +297,7 @@ def check_address(address: str) -> None:
 class EmbedderSpec(_Strict):
     """The sentence encoder of semantic retrieval and of the semantic similarity metric."""
 
-    model: str
+    model: NameOrFolder
     weights: Literal["hub", "package"] = "hub"
     """As in `ModelSpec`."""
     revision: str | None = None

@@ -165,11 +165,8 @@ def _complete(
     # Prepared before the folder is touched: a refused corpus or index leaves no run folder behind.
     if arguments.fresh or not job.folder.exists():
         prepared()
-    if arguments.fresh:
-        with locked(job.folder):
-            moved_to = set_aside(job.folder)
-        if moved_to:
-            log.info("the old run is now in %s", moved_to)
+    if arguments.fresh and (moved_to := set_aside(job.folder)):
+        log.info("the old run is now in %s", moved_to)
     with locked(job.folder):
         is_new = not (job.folder / "manifest.json").exists()
         write_manifest(job.folder, manifest_of(job, prepared().leaks if is_new else None))

@@ -23,6 +23,7 @@ from graph.support.text import plural
 _START = b'{"crc32": "'
 """The first bytes of every line."""
 _RESTORE = "restore the file from a copy"
+_CLOSED = -1
 _OWNER_CHARS = 12
 """Characters of an owner that a message shows, as many as the name of a run folder has."""
 
@@ -115,9 +116,13 @@ class CheckedLines(Generic[Entry]):
         """
         self.check_in_place()
         merged = {**self.entries, **{entry["index"]: entry for entry in entries}}
-        write_bytes_atomically(self._path, self._encoded([*merged.values()]))
-        replaced, self._file = self._file, _open(self._path)
-        os.close(replaced)
+        content = self._encoded([*merged.values()])
+        # Windows replaces no open file.
+        self.close()
+        try:
+            write_bytes_atomically(self._path, content)
+        finally:
+            self._file = _open(self._path)
         self.entries.update(merged)
 
     def check_in_place(self) -> None:
@@ -150,7 +155,9 @@ class CheckedLines(Generic[Entry]):
 
     def close(self) -> None:
         """Close the file."""
-        os.close(self._file)
+        if self._file != _CLOSED:
+            os.close(self._file)
+            self._file = _CLOSED
 
 
 def _open(path: Path) -> int:

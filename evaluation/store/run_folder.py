@@ -1,7 +1,6 @@
 """The run folder of eval.py: its lock, its manifest, and the way aside for `--fresh`."""
 
 import errno
-import fcntl
 import json
 import os
 import platform
@@ -14,16 +13,25 @@ from evaluation.store.identity import changed_versions
 from evaluation.store.manifest import read_manifest, with_checksum
 from graph.support.errors import DatasetError, ReadOnlyFolderError, RunLockedError
 from graph.support.logger import log
-from graph.support.storage import open_regular, remove_leftovers, write_atomically
+from graph.support.storage import (
+    lock_file,
+    open_regular,
+    remove_leftovers,
+    write_atomically,
+)
 
 _DERIVED = ("config", "profile", "questions", "question_digests")
 """Fields beside the identity that follow from the command and the dataset: another value is damage."""
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
+_OPEN_FILES_STAY = os.name == "nt"
+"""Whether the system moves no folder in which a file is open, such as its lock."""
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Lock a run folder, and create it where it is missing; the lock ends with the process.
+
+    Where the file system has no locks, a warning says so.
 
     Raises:
         ReadOnlyFolderError: The folder or its file system cannot be written to.
@@ -39,15 +47,21 @@ def locked(folder: Path) -> Iterator[None]:
             f"cannot write to {folder}: {error.strerror}; make it writable or name another folder with --runs"
         ) from None
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        locked_now = lock_file(descriptor)
+        if locked_now is False:
+            # On Windows, the lock keeps the first byte from being read.
+            os.lseek(descriptor, 1, os.SEEK_SET)
             holder = os.read(descriptor, 200).decode("utf-8", "replace") or "another process"
             raise RunLockedError(
                 f"{folder} is held by {holder}: wait for it to end, or name another folder with --runs"
-            ) from None
+            )
+        if locked_now is None:
+            log.warning(
+                "%s: its file system has no locks: do not start this run twice at the same time",
+                folder,
+            )
         os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"process {os.getpid()} on {platform.node()}".encode())
+        os.write(descriptor, f"\nprocess {os.getpid()} on {platform.node()}".encode())
         remove_leftovers(folder)
         yield
     finally:
@@ -55,14 +69,21 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def set_aside(folder: Path) -> Path | None:
-    """Move an existing run aside for `--fresh`; return its new folder, None without a run."""
-    if not (folder / "manifest.json").exists() and not (folder / "journal.jsonl").exists():
-        return None
-    number = 1
-    while (target := folder.with_name(f"{folder.name}.replaced-{number}")).exists():
-        number += 1
-    folder.rename(target)
-    return target
+    """Move an existing run aside for `--fresh`; return its new folder, None without a run.
+
+    Raises:
+        OpenCoderError: As `locked`.
+    """
+    with locked(folder):
+        if not (folder / "manifest.json").exists() and not (folder / "journal.jsonl").exists():
+            return None
+        number = 1
+        while (target := folder.with_name(f"{folder.name}.replaced-{number}")).exists():
+            number += 1
+        if not _OPEN_FILES_STAY:
+            return folder.rename(target)
+    # The move fails if another process has locked the folder since.
+    return folder.rename(target)
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:

@@ -130,7 +130,9 @@ class ReplyCache(BaseCache):
         make_folder(self._path.parent)
         descriptor = open_regular(self._path, os.O_RDWR | os.O_CREAT, _MODE)
         try:
-            os.fchmod(descriptor, _MODE)
+            # Windows changes no mode of a descriptor; the folder of the user is private there.
+            if os.chmod in os.supports_fd:
+                os.chmod(descriptor, _MODE)
             return os.fstat(descriptor).st_size == 0
         finally:
             os.close(descriptor)

@@ -67,7 +67,8 @@ def _write_log(error: BaseException) -> Path:
     if len(text) > _MAX_CHARS:
         half = _MAX_CHARS // 2
         text = f"{text[:half]}\n[...]\n{text[-half:]}"
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    # O_EXCL follows no link.
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with open(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
         file.write(text)
     return path

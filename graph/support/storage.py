@@ -1,12 +1,11 @@
 """Files that are either whole or absent: the cache folder, checksums, atomic writes, no links."""
 
 import errno
-import fcntl
 import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from hashlib import file_digest, sha256
 from pathlib import Path
@@ -15,24 +14,33 @@ from graph.support.errors import ConfigError, DatasetError
 from graph.support.logger import log
 from graph.support.text import plural
 
+_LOCK_ENDING = ".lock"
 _ENDING = ".opencoder-work"
+"""The end of the names of temporary files and work folders; the name of a lock file goes on with
+`_LOCK_ENDING`."""
 _NAME_CHARS = 40
 """Characters of a target's name in the name of its temporary file; each takes up to 4 bytes."""
-"""The end of the names of temporary files and work folders."""
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
+"""What some network file systems say to a lock."""
+# Windows has neither of the first two flags, and only Windows has the third: without it, a descriptor
+# changes line ends there.
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+_NO_WAIT = getattr(os, "O_NONBLOCK", 0)
+_BYTES = getattr(os, "O_BINARY", 0)
 
 
 def cache_folder() -> Path:
     """Return the folder of converted models, indexes, vectors, model replies and known judges.
 
     `OPENCODER_CACHE`, else `opencoder` in `XDG_CACHE_HOME`, else `~/.cache/opencoder`. As the XDG
-    specification says, a relative `XDG_CACHE_HOME` is ignored.
+    specification says, a relative `XDG_CACHE_HOME` is ignored. A leading `~` is the home folder.
 
     Raises:
         ConfigError: there is no home folder, or `OPENCODER_CACHE` names an unknown user's.
     """
     if folder := os.environ.get("OPENCODER_CACHE"):
         return with_home(folder)
-    if (xdg := Path(os.environ.get("XDG_CACHE_HOME", ""))).is_absolute():
+    if (xdg := with_home(os.environ.get("XDG_CACHE_HOME", ""))).is_absolute():
         return xdg / "opencoder"
     return with_home("~/.cache/opencoder")
 
@@ -60,7 +68,7 @@ def read_small_file(path: Path, limit: int) -> bytes:
         OSError: The file cannot be read, is not regular, or is larger than the limit.
     """
     # Without O_NONBLOCK the opening of a pipe waits for its other end.
-    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+    with open(os.open(path, os.O_RDONLY | _NO_WAIT), "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "this is not a regular file", str(path))
         content = file.read(limit + 1)
@@ -107,13 +115,17 @@ def open_regular(path: Path, flags: int, mode: int = 0o644) -> int:
         DatasetError: The path is a link, or no regular file.
         OSError: The file cannot be opened.
     """
+    # O_NOFOLLOW also refuses a link that is made after this check; Windows has no such flag.
+    if path.is_symlink():
+        raise _irregular(path, "is a symbolic link")
     try:
         # Without O_NONBLOCK the opening of a pipe waits for its other end.
-        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, mode)
+        descriptor = os.open(path, flags | _NO_LINK | _NO_WAIT | _BYTES, mode)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise _irregular(path, "is a symbolic link") from None
-        if error.errno in (errno.ENXIO, errno.EISDIR):
+        # Windows says of a folder that permission is denied.
+        if error.errno in (errno.ENXIO, errno.EISDIR) or path.is_dir():
             raise _irregular(path, "is not a regular file") from None
         raise
     status = os.fstat(descriptor)
@@ -163,21 +175,16 @@ def write_bytes_atomically(path: Path, content: bytes) -> None:
 
     A link at the path is replaced, and the file that it leads to stays as it is.
     """
-    remove_leftovers(path.parent)
     # The temporary file must be on the same file system as `path`: only then is replace atomic.
-    descriptor, name = _create_held(lambda: tempfile.mkstemp(_ENDING, _prefix(path), path.parent))
-    try:
-        with os.fdopen(descriptor, "wb") as file:
+    with _work_path(path) as work:
+        with work.open("xb") as file:
             file.write(content)
             file.flush()
             # The bytes first, then the name: after a crash a new name never points to missing bytes.
             os.fsync(file.fileno())
-            os.chmod(name, 0o644)  # mkstemp creates files that only their owner can read
-            os.replace(name, path)
-        sync_folder(path.parent)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+        os.chmod(work, 0o644)
+        os.replace(work, path)
+    sync_folder(path.parent)
 
 
 @contextmanager
@@ -193,7 +200,7 @@ def folder_atomically(final: Path) -> Iterator[Path]:
         for file in work.rglob("*"):
             if file.is_file():
                 sync_file(file)
-        os.chmod(work, 0o755)  # mkdtemp creates folders that only their owner can read
+        os.chmod(work, 0o755)
         try:
             os.rename(work, final)
         except OSError:
@@ -204,41 +211,70 @@ def folder_atomically(final: Path) -> Iterator[Path]:
 
 @contextmanager
 def work_folder(target: Path) -> Iterator[Path]:
-    """Yield an empty folder beside a target, and delete it after the block."""
+    """Yield an empty folder beside a target, and delete it after the block.
+
+    Only its owner can read it.
+    """
+    with _work_path(target) as path:
+        path.mkdir(mode=0o700)
+        yield path
+
+
+@contextmanager
+def _work_path(target: Path) -> Iterator[Path]:
+    """Yield a path beside a target for a temporary file or folder, and remove what is there after the block.
+
+    A lock file beside it tells other processes that this one lives. The temporary file itself cannot
+    be locked: Windows moves no open file, and opens no folder.
+    """
     remove_leftovers(target.parent)
-
-    def create() -> tuple[int, str]:
-        name = tempfile.mkdtemp(_ENDING, _prefix(target), target.parent)
-        return os.open(name, os.O_RDONLY), name
-
-    descriptor, name = _create_held(create)
+    descriptor, lock = _create_lock(target)
     try:
-        yield Path(name)
+        yield _locked_path(lock)
     finally:
-        shutil.rmtree(name, ignore_errors=True)
+        with suppress(OSError):
+            _remove(_locked_path(lock))
+        os.close(descriptor)
+        # Another process can have removed the lock file since, or have it open.
+        with suppress(OSError):
+            lock.unlink()
+
+
+def _create_lock(target: Path) -> tuple[int, Path]:
+    """Create the lock file of a temporary file or folder; return its locked descriptor and its path."""
+    # A name of the greatest length has no room for the rest of a temporary name.
+    prefix = f".{target.name[:_NAME_CHARS]}."
+    while True:
+        descriptor, name = tempfile.mkstemp(_ENDING + _LOCK_ENDING, prefix, target.parent)
+        lock = Path(name)
+        # Another process may have taken it for a leftover before it was locked.
+        if lock_file(descriptor) is not False and os.path.lexists(lock):
+            return descriptor, lock
         os.close(descriptor)
 
 
-def _prefix(target: Path) -> str:
-    # A name of the greatest length has no room for the rest of a temporary name.
-    return f".{target.name[:_NAME_CHARS]}."
+def _locked_path(lock: Path) -> Path:
+    return lock.with_name(lock.name.removesuffix(_LOCK_ENDING))
 
 
-def _create_held(create: Callable[[], tuple[int, str]]) -> tuple[int, str]:
-    """Create a temporary file or folder that is locked while its descriptor is open.
+def lock_file(descriptor: int) -> bool | None:
+    """Lock an open file; the lock ends with its descriptor, and so with the process.
+
+    On Windows, no other process can then read or write the first byte of the file.
 
     Returns:
-        The descriptor and the path.
+        True if the file is locked now, False if another process holds it, None if its file system has
+        no locks.
     """
-    while True:
-        descriptor, name = create()
-        # Some network file systems have no locks. There, leftovers are not removed either.
-        with suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        # Another process may have taken it for a leftover before the lock was held.
-        if os.path.lexists(name):
-            return descriptor, name
-        os.close(descriptor)
+    # Imported here: it takes as long as all of this package.
+    from filelock import lock_descriptor
+
+    try:
+        return lock_descriptor(descriptor, blocking=False)
+    except OSError as error:
+        if error.errno in _NO_LOCKS:
+            return None
+        raise
 
 
 @contextmanager
@@ -270,41 +306,53 @@ def is_temporary(name: str) -> bool:
 def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files and work folders that ended processes left in a folder.
 
-    A live process holds the locks of its own.
+    A live process holds the locks of its own. Where the file system has no locks, nothing is removed.
     """
     with os.scandir(folder) as entries:
-        paths = [
+        locks = [
             Path(entry.path)
             for entry in entries
-            if entry.name.startswith(".") and entry.name.endswith(_ENDING)
+            if entry.name.startswith(".") and entry.name.endswith(_ENDING + _LOCK_ENDING)
         ]
-    if removed := sum(map(_remove_unheld, paths)):
+    if removed := sum(map(_remove_unlocked, locks)):
         kinds = plural(removed, "temporary file or folder", "temporary files or folders")
         log.info("%s: removed %d %s of ended processes", folder, removed, kinds)
 
 
-def _remove_unheld(path: Path) -> bool:
-    """Remove a leftover unless a live process holds it; tell whether it was removed."""
+def _remove_unlocked(lock: Path) -> bool:
+    """Remove a leftover and its lock file unless a live process holds it; tell whether it is gone."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = os.open(lock, os.O_RDONLY | _NO_LINK | _NO_WAIT)
     except OSError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+        if not lock_file(descriptor):
+            return False
+        _remove(_locked_path(lock))
+        # While it is locked, so that no other process can begin to use it. Windows removes no open file.
+        with suppress(PermissionError):
+            lock.unlink()
     except OSError:
         return False
     finally:
         os.close(descriptor)
-    return True
+    with suppress(OSError):
+        lock.unlink()
+    return not os.path.lexists(lock)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it; a link is removed, and not followed."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def sync_file(path: Path) -> None:
     """Flush a file's bytes to the disk."""
-    with path.open("rb") as file:
+    # Windows syncs no file that is open for reading alone.
+    with path.open("r+b" if os.name == "nt" else "rb") as file:
         os.fsync(file.fileno())
 
 

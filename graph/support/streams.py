@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 _READER_IS_GONE = (EPIPE, EBADF)
+_UNICODE_CONSOLE = os.name == "nt"
 
 
 class _Output(io.FileIO):
@@ -63,6 +64,10 @@ def flush_streams() -> OSError | None:
 
 
 def _lasting(stream: TextIO | None, number: int) -> TextIO:
+    # A console of Windows takes Unicode from Python's own stream alone.
+    if _UNICODE_CONSOLE and isinstance(stream, io.TextIOWrapper) and stream.isatty():
+        stream.reconfigure(errors="backslashreplace")
+        return stream
     try:
         output = _Output(number, "w", closefd=False)
     except OSError:

@@ -94,6 +94,7 @@ class Interrupted(BaseException):
         self.code = 128 + number
 
 
+_ENDING_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 _newest_signal: int = signal.SIGINT
 _DISK_ERRORS = (EDQUOT, EIO, ENOSPC, EROFS)
 """Errors after which the same command continues, once the disk works again."""
@@ -161,11 +162,16 @@ def _code_of(stop: SystemExit) -> int:
 
 
 def _signals() -> list[signal.Signals]:
-    """Return the signals that end the process, without a SIGHUP that `nohup` ignores."""
-    signals = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        signals.append(signal.SIGHUP)
-    return signals
+    """Return the signals that end the process, without a SIGHUP that `nohup` ignores.
+
+    Windows has no SIGHUP; there, SIGBREAK comes of Ctrl-Break and of a closed console.
+    """
+    present = [signal.Signals[name] for name in _ENDING_SIGNALS if hasattr(signal, name)]
+    return [
+        number
+        for number in present
+        if number.name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN
+    ]
 
 
 def interruption() -> Interrupted:

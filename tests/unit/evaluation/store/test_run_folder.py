@@ -3,10 +3,12 @@
 import json
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
 from evaluation.commands import eval_command as cli
+from evaluation.store import run_folder
 from evaluation.store.identity import SCHEMA, digest
 from evaluation.store.manifest import read_manifest, with_checksum
 from evaluation.store.run_folder import locked, set_aside, write_manifest
@@ -163,10 +165,42 @@ def test_setting_aside_moves_and_never_overwrites(tmp_path):
 
 
 def test_there_is_nothing_to_set_aside_in_an_unused_folder(tmp_path):
-    assert set_aside(tmp_path / "none") is None
-    with locked(tmp_path / "run"):
-        assert set_aside(tmp_path / "run") is None
-    assert (tmp_path / "run").is_dir()
+    enter(tmp_path / "run")
+    for name in ("run", "none"):
+        assert set_aside(tmp_path / name) is None
+        assert [path.name for path in (tmp_path / name).iterdir()] == ["lock"]
+
+
+def test_a_held_folder_is_not_set_aside(held):
+    folder, _ = held
+    (folder / "journal.jsonl").touch()
+    with pytest.raises(RunLockedError):
+        set_aside(folder)
+    assert (folder / "journal.jsonl").exists()
+
+
+def test_a_folder_that_cannot_move_while_its_lock_is_open_moves_after(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_folder, "_OPEN_FILES_STAY", True)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "journal.jsonl").touch()
+    open_locks = []
+    rename = Path.rename
+
+    def unlocked_rename(folder, target):
+        open_locks.append(in_child(lambda: enter(folder)).code)
+        return rename(folder, target)
+
+    monkeypatch.setattr(Path, "rename", unlocked_rename)
+    assert set_aside(tmp_path / "run") == tmp_path / "run.replaced-1"
+    assert open_locks == [0]
+
+
+def test_where_there_are_no_locks_the_run_goes_on_with_a_warning(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(run_folder, "lock_file", lambda _: None)
+    enter(tmp_path / "run")
+    assert caplog.messages == [
+        f"{tmp_path / 'run'}: its file system has no locks: do not start this run twice at the same time"
+    ]
 
 
 def manifest(**changes):

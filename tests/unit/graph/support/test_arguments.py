@@ -54,7 +54,7 @@ def home(tmp_path, monkeypatch):
         ({"OPENCODER_CACHE": "~"}, "~"),
         ({"OPENCODER_CACHE": "oc/~"}, "oc/~"),
         ({"OPENCODER_CACHE": "", "XDG_CACHE_HOME": "/x"}, "/x/opencoder"),
-        ({"XDG_CACHE_HOME": "~/x"}, "~/.cache/opencoder"),
+        ({"XDG_CACHE_HOME": "~/x"}, "~/x/opencoder"),
         ({"XDG_CACHE_HOME": "x"}, "~/.cache/opencoder"),
         ({"XDG_CACHE_HOME": "./x"}, "~/.cache/opencoder"),
         ({"XDG_CACHE_HOME": ""}, "~/.cache/opencoder"),

@@ -1,10 +1,11 @@
 """Files are either whole or absent, whatever fails while they are written."""
 
-import fcntl
+import errno
 import os
 import signal
 from pathlib import Path
 
+import filelock
 import pytest
 
 from graph.support import storage
@@ -42,6 +43,9 @@ def names(folder):
         ({"XDG_CACHE_HOME": "/xdg", "HOME": "/me"}, "/xdg/opencoder"),
         ({"OPENCODER_CACHE": "", "XDG_CACHE_HOME": "", "HOME": "/me"}, "/me/.cache/opencoder"),
         ({"HOME": "/me"}, "/me/.cache/opencoder"),
+        ({"XDG_CACHE_HOME": "own", "HOME": "/me"}, "/me/.cache/opencoder"),
+        ({"OPENCODER_CACHE": "~/own", "HOME": "/me"}, "/me/own"),
+        ({"XDG_CACHE_HOME": "~/xdg", "HOME": "/me"}, "/me/xdg/opencoder"),
     ],
 )
 def test_the_cache_folder_follows_the_environment(monkeypatch, variables, folder):
@@ -291,8 +295,10 @@ def test_the_next_start_removes_what_killed_processes_left_and_counts_it(tmp_pat
     for number, kill in enumerate(KILLED):
         (tmp_path / str(number)).mkdir()
         kill(tmp_path / str(number) / "file")
-        [name] = names(tmp_path / str(number))
-        (tmp_path / str(number) / name).rename(folder / name)
+        work, lock = names(tmp_path / str(number))
+        assert lock == work + ".lock"
+        for name in (work, lock):
+            (tmp_path / str(number) / name).rename(folder / name)
     start(folder)
     assert set(names(folder)) <= {"next"}
     assert caplog.messages == [f"{folder}: removed 3 temporary files or folders of ended processes"]
@@ -330,25 +336,61 @@ def test_a_temporary_file_of_a_live_process_stays(tmp_path, monkeypatch):
     assert (tmp_path / "file").read_text(encoding="utf-8") == "text"
 
 
-def test_one_that_is_removed_before_it_is_locked_is_created_again(tmp_path, monkeypatch):
-    lock, removed = fcntl.flock, []
+@pytest.mark.parametrize("held", [True, False])
+def test_a_lock_file_that_another_process_takes_for_a_leftover_is_created_again(
+    tmp_path, monkeypatch, held
+):
+    lock_file, removed = storage.lock_file, []
 
-    def remove_first(descriptor, operation):
-        if not removed:
-            [name] = [name for name in names(tmp_path) if name.startswith(".")]
-            (tmp_path / name).unlink()
-            removed.append(name)
-        lock(descriptor, operation)
+    def others_were_faster(descriptor):
+        if removed:
+            return lock_file(descriptor)
+        [name] = [name for name in names(tmp_path) if name.startswith(".")]
+        (tmp_path / name).unlink()
+        removed.append(name)
+        return not held
 
-    monkeypatch.setattr(storage.fcntl, "flock", remove_first)
+    monkeypatch.setattr(storage, "lock_file", others_were_faster)
     write_atomically(tmp_path / "file", "text")
     assert names(tmp_path) == ["file"]
     assert removed
 
 
+def fail_with(number):
+    def fail(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP])
+def test_without_locks_all_is_written_and_nothing_of_others_is_removed(
+    tmp_path, monkeypatch, number
+):
+    killed_in_a_folder(tmp_path / "old")
+    left = names(tmp_path)
+    monkeypatch.setattr(filelock, "lock_descriptor", fail_with(number))
+    write_another(tmp_path)
+    work_on_another(tmp_path)
+    assert names(tmp_path) == sorted([*left, "next"])
+
+
+def test_another_error_of_a_lock_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(filelock, "lock_descriptor", fail_with(errno.EIO))
+    with pytest.raises(OSError, match="Input/output error"):
+        write_another(tmp_path)
+
+
 @pytest.mark.parametrize(
     "name",
-    [".file.swp", ".one.abc12345", "x.opencoder-work", ".git", ".one.abc.opencoder-work.bak"],
+    [
+        ".file.swp",
+        ".one.abc12345",
+        "x.opencoder-work.lock",
+        ".git",
+        ".one.abc.opencoder-work.lock.bak",
+        ".one.lock",
+    ],
 )
 def test_files_of_others_stay(tmp_path, name):
     (tmp_path / name).write_bytes(b"x")
@@ -360,6 +402,8 @@ def test_a_link_that_looks_like_a_leftover_leads_nowhere(tmp_path):
     (tmp_path / "victim").mkdir()
     (tmp_path / "victim" / "file").write_bytes(b"x")
     (tmp_path / "runs").mkdir()
-    (tmp_path / "runs" / ".a.b.opencoder-work").symlink_to(tmp_path / "victim")
+    for name in (".a.b.opencoder-work", ".c.d.opencoder-work.lock"):
+        (tmp_path / "runs" / name).symlink_to(tmp_path / "victim")
+    (tmp_path / "runs" / ".a.b.opencoder-work.lock").touch()
     write_another(tmp_path / "runs")
     assert (tmp_path / "victim" / "file").exists()
