@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from graph.schema import IN_PROCESS, Config, ModelSpec, Profile, Settings, upgrade_spec
 from graph.support.errors import ConfigError
-from graph.support.storage import read_small_file
+from graph.support.storage import read_small_file, with_home
 from graph.support.text import suggestion
 from graph.support.yaml_values import parse_yaml
 
@@ -163,7 +163,7 @@ def _read(folder: str, name: str | Path) -> tuple[object, str]:
 
 def _read_file(path: Path) -> str:
     try:
-        return read_small_file(path, _MAX_BYTES).decode("utf-8")
+        return read_small_file(with_home(path), _MAX_BYTES).decode("utf-8")
     except OSError as error:
         raise ConfigError(f"cannot read {str(path)!r}: {error.strerror}") from None
     except UnicodeDecodeError:

@@ -4,8 +4,14 @@ from evaluation.metrics.metric import Metric, scored_one_by_one
 
 
 def edit_similarity(answer: str, reference: str) -> float:
-    """Return the Levenshtein ratio: 2 * shared characters / characters of both texts."""
-    from Levenshtein import ratio
+    """Return the Levenshtein ratio: 2 * shared characters / characters of both texts.
+
+    python-Levenshtein computes it where it is installed, else RapidFuzz: both give equal numbers.
+    """
+    try:
+        from Levenshtein import ratio
+    except ModuleNotFoundError:
+        from rapidfuzz.distance.Indel import normalized_similarity as ratio
 
     return float(ratio(answer, reference))
 

@@ -5,13 +5,13 @@ from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
 from threading import Lock
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 from weakref import finalize
 
 import numpy as np
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
-from pydantic import PrivateAttr
+from pydantic import AfterValidator, PrivateAttr
 
 from graph.retrieval import selection
 from graph.retrieval.candidates import Candidates
@@ -25,6 +25,7 @@ from graph.retrieval.searching import OpenIndex
 from graph.schema import Retrieval
 from graph.support.errors import ConfigError, IndexMismatchError
 from graph.support.logger import log
+from graph.support.storage import with_home
 
 _WIDENING = 10
 """A stage that reorders or drops posts gets this many times as many as it should return."""
@@ -43,8 +44,8 @@ class PostRetriever(LimitedRetriever):
     """Retrieves posts by meaning (`semantic`), by words (`keyword`) or by both (`hybrid`)."""
 
     retrieval: Retrieval
-    corpus: Path
-    folder: Path | None
+    corpus: Annotated[Path, AfterValidator(with_home)]
+    folder: Annotated[Path, AfterValidator(with_home)] | None
     embedder: Embedder
     """Embeddings without a name have an index of their own, removed with the retriever."""
     excluded: frozenset[str] = frozenset()

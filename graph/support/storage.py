@@ -45,12 +45,13 @@ def cache_folder() -> Path:
     return with_home("~/.cache/opencoder")
 
 
-def with_home(path: str) -> Path:
+def with_home(path: str | Path) -> Path:
     """Return a path in which a leading `~` or `~user` is the home folder.
 
     Raises:
         ConfigError: there is no such home folder.
     """
+    path = str(path)
     expanded = os.path.expanduser(path)
     if path.startswith("~") and expanded == path:
         raise ConfigError(f"{path!r}: this home folder is unknown; give the whole path")

@@ -15,6 +15,9 @@ import dataset.__main__ as dataset_cli
 import evaluation.__main__ as evaluation_cli
 from evaluation.answering import flags
 from graph.command_line import COMMANDS, whole_parser
+from graph.config import load_config, load_profile, load_settings
+from graph.retrieval import open_retriever
+from graph.schema import Config, Profile
 from graph.support import arguments
 from graph.support.arguments import (
     Parser,
@@ -107,6 +110,47 @@ def test_every_path_of_every_command_is_read_by_one_function():
 def test_a_leading_tilde_is_the_home_folder(home, text):
     assert str(path(text)) == str(home) + str(Path(text))[1:]
     assert name_or_path(text) == str(path(text))
+
+
+MODELS = ["generator.model", "judge.model", "embedder.model", "retrieval.cross_encoder"]
+
+
+@pytest.mark.parametrize("field", MODELS)
+def test_a_model_may_be_a_folder_in_the_home_folder(home, field):
+    section, name = field.split(".")
+    for text in ("~/weights", "org/model", "a~b"):
+        settings = load_settings("semantic", "gpu", [f"{field}={text}"])
+        part = settings.config if section == "retrieval" else settings.profile
+        assert getattr(getattr(part, section), name) == text.replace("~/", f"{home}/")
+    with pytest.raises(ConfigError, match="home folder is unknown; give the whole path"):
+        load_settings("semantic", "gpu", [f"{field}=~no-such-user/weights"])
+
+
+def test_every_field_that_can_name_a_folder_is_looked_at_here():
+    fields = {
+        f"{section}.{name}"
+        for parts in (Config, Profile)
+        for section, part in parts.model_fields.items()
+        for name, field in part.annotation.model_fields.items()
+        if name in ("model", "cross_encoder") or "folder" in name or "path" in name
+    }
+    assert fields == set(MODELS)
+
+
+def test_a_program_may_name_files_in_the_home_folder(home):
+    (home / "own.yaml").write_text("retrieval: {kind: semantic}", encoding="utf-8")
+    (home / "mine.yaml").write_text(read_packaged("profiles", "embedded"), encoding="utf-8")
+    assert load_config(Path("~/own.yaml")).retrieval.kind == "semantic"
+    assert load_profile(Path("~/mine.yaml")) == load_profile("embedded")
+    retrieval, embedder = load_config("semantic").retrieval, load_profile("embedded").embedder
+    retriever = open_retriever(
+        retrieval, embedder, corpus=Path("~/posts.csv"), folder=Path("~/index")
+    )
+    assert (retriever.corpus, retriever.folder) == (home / "posts.csv", home / "index")
+
+
+def read_packaged(folder, name):
+    return (ROOT / "graph" / folder / f"{name}.yaml").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("text", ["posts.csv", "./~", "a~b", "/x/~/y", " ", "a b"])
