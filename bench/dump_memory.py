@@ -11,7 +11,6 @@ dictionaries. All files are in a temporary folder.
 import argparse
 import csv
 import random
-import resource
 import subprocess
 import sys
 import tempfile
@@ -152,6 +151,8 @@ def _measure(dump: Path, target: Path, limit: str) -> None:
     seconds = perf_counter() - start
     # ru_maxrss is in kilobytes on Linux and in bytes on macOS. It is the maximum over all children so
     # far; the small dump was built before, but needs less memory than this one.
+    import resource  # Windows has no such module
+
     unit = 1 if sys.platform == "darwin" else 1024
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
     print(summary, end="")

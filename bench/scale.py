@@ -10,7 +10,6 @@ those of the index, repeated with noise.
 """
 
 import argparse
-import resource
 import tempfile
 from collections.abc import Callable, Sequence
 from itertools import chain, islice
@@ -150,6 +149,8 @@ def _megabytes(folder: Path) -> float:
 
 
 def _peak() -> float:
+    import resource  # Windows has no such module
+
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 
 

@@ -1,7 +1,10 @@
 """The metrics, against values worked out by hand, and their registry."""
 
 import itertools
+import random
+import sys
 from math import exp
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ from rouge_score.rouge_scorer import RougeScorer
 from dataset import default_dataset
 from evaluation.answering.questions import load_items
 from evaluation.metrics import rouge
+from evaluation.metrics.edit_similarity import edit_similarity
 from evaluation.metrics.extra_signals import chrf
 from evaluation.metrics.normal_text import normal_text, words
 from evaluation.metrics.record_scores import score_texts
@@ -127,6 +131,25 @@ def test_rouge_stems_words():
 )
 def test_edit_similarity_is_the_levenshtein_ratio(answer, reference, expected):
     assert lexical(answer, reference)["edit_similarity"] == pytest.approx(expected)
+
+
+def test_rapidfuzz_gives_the_numbers_of_levenshtein(monkeypatch):
+    letters = [*"ab  \n\t", "é", "e\u0301", "日", "\U0001f600", "\U0001d6d1", "\x00", "\u202e", "ß"]
+    texts = random.Random(0)
+
+    def text():
+        return "".join(texts.choices(letters, k=texts.choice((0, 1, 7, 60, 300))))
+
+    pairs = [(text(), text()) for _ in range(2000)] + [("", ""), ("", "a"), ("日本", "日本")]
+    expected = [edit_similarity(*pair) for pair in pairs]
+    assert len(set(expected)) > 300
+    monkeypatch.setitem(sys.modules, "Levenshtein", None)
+    assert [edit_similarity(*pair) for pair in pairs] == expected
+
+
+def test_levenshtein_is_used_where_it_is_installed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "Levenshtein", SimpleNamespace(ratio=lambda *_: 0.25))
+    assert edit_similarity("a", "a") == 0.25
 
 
 def test_nothing_in_common_scores_next_to_nothing():

@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import stat
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -277,6 +278,24 @@ def test_a_question_that_stands_there_twice_is_refused(path, fifty):
 
 
 # Records that are replaced
+
+
+def test_the_file_is_closed_while_it_is_replaced(path, monkeypatch):
+    replace, open_files = os.replace, []
+
+    def look_first(*arguments):
+        descriptors = Path("/proc/self/fd").iterdir()
+        open_files.extend(link.readlink() for link in descriptors if link.is_symlink())
+        replace(*arguments)
+
+    journal = Journal(path, KEY)
+    journal.append([record(0)])
+    monkeypatch.setattr(os, "replace", look_first)
+    journal.replace([record(0)])
+    journal.close()
+    journal.close()
+    assert open_files
+    assert not [file for file in open_files if path.name in file.name and ".lock" not in file.name]
 
 
 def test_a_replaced_record_stands_where_the_old_one_stood(path):

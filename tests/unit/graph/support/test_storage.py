@@ -200,6 +200,23 @@ def test_only_a_regular_file_of_its_own_is_opened_for_writing(tmp_path, change, 
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.parametrize("change", [make_link, make_dangling_link, make_link_to_device])
+def test_a_link_is_refused_where_no_flag_does_it(tmp_path, monkeypatch, change):
+    monkeypatch.setattr(storage, "_NO_LINK", 0)
+    change(tmp_path / "file", tmp_path / "victim")
+    with pytest.raises(DatasetError, match="is a symbolic link"):
+        open_regular(tmp_path / "file", os.O_WRONLY | os.O_CREAT)
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_folder_is_no_regular_file_where_its_opening_is_denied(tmp_path, monkeypatch):
+    monkeypatch.setattr(storage.os, "open", fail_with(errno.EACCES))
+    with pytest.raises(DatasetError, match="is not a regular file"):
+        open_regular(tmp_path, os.O_RDONLY)
+    with pytest.raises(PermissionError):
+        open_regular(tmp_path / "file", os.O_RDONLY)
+
+
 @pytest.mark.parametrize(("change", "reason"), OTHERS)
 def test_only_a_regular_file_is_read(tmp_path, change, reason):
     victim = tmp_path / "victim"

@@ -2,11 +2,11 @@
 
 import os
 import sys
-from io import FileIO, TextIOWrapper
+from io import BytesIO, FileIO, TextIOWrapper
 
 import pytest
 
-from graph.support import terminal
+from graph.support import streams, terminal
 from graph.support.logger import log
 from tests.fakes.processes import in_child, run_python
 
@@ -145,3 +145,20 @@ def test_a_real_interpreter_of_every_encoding_shows_everything(environment):
     result = run_python("-c", code, env={**os.environ, **environment})
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.endswith("<U+202E> <U+DC80> <U+001B>[31m\n")
+
+
+def test_a_console_of_windows_keeps_the_stream_that_takes_unicode(monkeypatch):
+    class Console(TextIOWrapper):
+        def isatty(self):
+            return True
+
+    console = Console(BytesIO(), encoding="ascii")
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", console)
+        patch.setattr(sys, "stderr", console)
+        patch.setattr(streams, "_UNICODE_CONSOLE", True)
+        streams.replace_streams()
+        assert sys.stdout is sys.stderr is console
+    console.write("\u2026")
+    console.flush()
+    assert console.buffer.getvalue() == b"\\u2026"

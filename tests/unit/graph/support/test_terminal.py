@@ -316,3 +316,8 @@ def test_nothing_of_this_stays_in_the_parent():
     assert signal.getsignal(signal.SIGTERM) is not terminal._interrupt
     assert not [h for h in log.handlers if isinstance(h.formatter, terminal._SafeFormatter)]
     assert isinstance(logging.getLogger("opencoder"), logging.Logger)
+
+
+def test_the_signals_of_windows_have_no_hangup_and_a_break(monkeypatch):
+    monkeypatch.delattr(signal, "SIGHUP")
+    assert terminal._signals() == [signal.SIGINT, signal.SIGTERM]
