@@ -6,14 +6,15 @@ from evaluation.metrics.metric import Metric, scored_one_by_one
 def edit_similarity(answer: str, reference: str) -> float:
     """Return the Levenshtein ratio: 2 * shared characters / characters of both texts.
 
-    python-Levenshtein computes it where it is installed, else RapidFuzz: both give equal numbers.
+    python-Levenshtein computes it where it is installed, else RapidFuzz, with equal numbers.
     """
     try:
-        from Levenshtein import ratio
+        import Levenshtein
     except ModuleNotFoundError:
-        from rapidfuzz.distance.Indel import normalized_similarity as ratio
+        from rapidfuzz.distance import Indel
 
-    return float(ratio(answer, reference))
+        return Indel.normalized_similarity(answer, reference)
+    return Levenshtein.ratio(answer, reference)
 
 
 EDIT_SIMILARITY = Metric("edit_similarity", "edit", scored_one_by_one(edit_similarity))

@@ -15,6 +15,7 @@ SIGNALS = ("SIGALRM", "SIGCHLD", "SIGHUP", "SIGKILL", "SIGPIPE", "SIGQUIT", "SIG
 # Of the standard library, what is imported before has what it needs.
 import asyncio  # noqa: E402, F401
 import multiprocessing  # noqa: E402, F401
+import shutil  # noqa: E402, F401
 import subprocess  # noqa: E402, F401
 
 for name in MODULES:
