@@ -6,11 +6,9 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from graph.support.storage import with_home
+from graph.support.home import expand_home
 
-NameOrFolder = Annotated[
-    str, AfterValidator(lambda name: str(with_home(name)) if name.startswith("~") else name)
-]
+NameOrFolder = Annotated[str, AfterValidator(expand_home)]
 """A name, or a folder whose leading `~` is the home folder."""
 
 

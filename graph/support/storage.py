@@ -11,6 +11,7 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 
 from graph.support.errors import ConfigError, DatasetError
+from graph.support.home import expand_home
 from graph.support.logger import log
 from graph.support.text import plural
 
@@ -51,11 +52,10 @@ def with_home(path: str | Path) -> Path:
     Raises:
         ConfigError: there is no such home folder.
     """
-    path = str(path)
-    expanded = os.path.expanduser(path)
-    if path.startswith("~") and expanded == path:
-        raise ConfigError(f"{path!r}: this home folder is unknown; give the whole path")
-    return Path(expanded)
+    try:
+        return Path(expand_home(str(path)))
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
 
 
 def read_small_file(path: Path, limit: int) -> bytes:
