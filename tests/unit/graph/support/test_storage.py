@@ -367,10 +367,18 @@ def test_a_lock_file_that_another_process_takes_for_a_leftover_is_created_again(
         removed.append(name)
         return not held
 
+    replace, locks = os.replace, []
+
+    def look_first(*arguments):
+        locks.extend(name for name in names(tmp_path) if name.endswith(".lock"))
+        replace(*arguments)
+
     monkeypatch.setattr(storage, "lock_file", others_were_faster)
+    monkeypatch.setattr(storage.os, "replace", look_first)
     write_atomically(tmp_path / "file", "text")
     assert names(tmp_path) == ["file"]
-    assert removed
+    assert len(locks) == 1
+    assert locks != removed
 
 
 def fail_with(number):
