@@ -294,7 +294,7 @@ def work_in_progress(folder: Path) -> bool:
     try:
         remove_leftovers(folder)
         with os.scandir(folder) as entries:
-            return any(is_temporary(entry.name) for entry in entries)
+            return any(_is_lock(entry.name) for entry in entries)
     except FileNotFoundError:
         return False
 
@@ -304,17 +304,17 @@ def is_temporary(name: str) -> bool:
     return name.startswith(".") and _ENDING in name
 
 
+def _is_lock(name: str) -> bool:
+    return name.startswith(".") and name.endswith(_ENDING + _LOCK_ENDING)
+
+
 def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files and work folders that ended processes left in a folder.
 
     A live process holds the locks of its own. Where the file system has no locks, nothing is removed.
     """
     with os.scandir(folder) as entries:
-        locks = [
-            Path(entry.path)
-            for entry in entries
-            if entry.name.startswith(".") and entry.name.endswith(_ENDING + _LOCK_ENDING)
-        ]
+        locks = [Path(entry.path) for entry in entries if _is_lock(entry.name)]
     if removed := sum(map(_remove_unlocked, locks)):
         kinds = plural(removed, "temporary file or folder", "temporary files or folders")
         log.info("%s: removed %d %s of ended processes", folder, removed, kinds)

@@ -160,6 +160,7 @@ def test_a_cache_that_a_build_writes_to_stays(cache, capsys, name):
 def test_what_a_killed_build_left_keeps_nothing(cache, capsys):
     left = cache / "models" / ".x.abc.opencoder-work"
     left.mkdir()
+    left.with_name(left.name + ".lock").touch()
     assert cleared(capsys, "models", "--yes")[0] == 0
 
 
