@@ -8,7 +8,6 @@ from graph.config import config_names, profile_names
 from graph.support.arguments import (
     Parser,
     add_version,
-    gpus,
     name_or_path,
     path,
     positive,
@@ -16,7 +15,7 @@ from graph.support.arguments import (
     whole_number,
 )
 from graph.support.errors import ConfigError
-from graph.support.worker_pool import PoolOptions
+from graph.support.worker_options import add_worker_options
 
 DEFAULT = "semantic_cot"
 """The config without any flag."""
@@ -53,7 +52,7 @@ def add_arguments(eval_parser: argparse.ArgumentParser) -> None:
     _add_selection(eval_parser)
     _add_data(eval_parser)
     _add_execution(eval_parser)
-    _add_workers(eval_parser)
+    add_worker_options(eval_parser, "answer N batches at the same time")
     _add_original(eval_parser)
 
 
@@ -168,28 +167,6 @@ def _add_execution(eval_parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_workers(eval_parser: argparse.ArgumentParser) -> None:
-    group = eval_parser.add_argument_group("workers (extra ray); they change no result")
-    group.add_argument(
-        "--workers",
-        type=positive,
-        metavar="N",
-        help="answer N batches at the same time, each in a process with its own models "
-        "(default 1: this process)",
-    )
-    group.add_argument(
-        "--ray-address",
-        metavar="ADDRESS",
-        help="run the workers on this Ray cluster: auto, or HOST:PORT (default: this machine)",
-    )
-    group.add_argument(
-        "--gpus-per-worker",
-        type=gpus,
-        metavar="N",
-        help="GPUs of each worker: a whole number, or a share such as 0.5 (default 0: none is reserved)",
-    )
-
-
 def _add_original(eval_parser: argparse.ArgumentParser) -> None:
     group = eval_parser.add_argument_group("the original's flags, instead of --config")
     helps = {
@@ -202,25 +179,6 @@ def _add_original(eval_parser: argparse.ArgumentParser) -> None:
     }
     for name in _ORIGINAL:
         group.add_argument(f"--{name}", action="store_true", help=helps[name])
-
-
-def pool_options(arguments: argparse.Namespace) -> PoolOptions | None:
-    """Return the options of the workers; None if this process does the work.
-
-    Raises:
-        ConfigError: An option of workers is without their number.
-    """
-    workers, address, share_of_gpus = (
-        arguments.workers,
-        arguments.ray_address,
-        arguments.gpus_per_worker,
-    )
-    if workers is None and (address or share_of_gpus):
-        flag = "--ray-address" if address else "--gpus-per-worker"
-        raise ConfigError(f"{flag} is about workers: also give --workers N")
-    if not address and workers in (None, 1):
-        return None
-    return PoolOptions(workers, address, share_of_gpus or 0.0)
 
 
 def selected(arguments: argparse.Namespace) -> list[SelectedConfig]:

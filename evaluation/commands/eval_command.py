@@ -34,6 +34,7 @@ from graph.support.logger import log
 from graph.support.terminal import console, print_document, print_line, print_text
 from graph.support.text import plural
 from graph.support.trace_export import exported_traces
+from graph.support.worker_options import pool_options
 from graph.support.worker_pool import WorkerPool
 
 
@@ -57,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         for job in jobs:
             print_document(description(job))
         return 0
-    options = flags.pool_options(arguments)
+    options = pool_options(arguments)
     pool = WorkerPool(options) if options else None
     replies = None if arguments.no_cache else default_cache()
     try:

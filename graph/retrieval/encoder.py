@@ -1,7 +1,8 @@
 """The sentence encoder: texts to normalised vectors."""
 
-from collections.abc import Mapping, Sequence
-from functools import cache
+import platform
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from importlib.util import find_spec
 from math import ceil, inf
 from threading import Lock
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
     from torch import Tensor
     from transformers import PreTrainedTokenizerBase
+
+    from graph.support.worker_pool import WorkerPool
 
 PARTS_VERSION = 1
 """Count up when `Encoder.split` cuts a text elsewhere: similarities of long texts then change."""
@@ -128,6 +131,8 @@ class Encoder:
         self._model: SentenceTransformer | None = None
         self._quantised: QuantisedEncoder | None = None
         self._has_transformer = True
+        self.pool: WorkerPool | None = None
+        """Workers that encode the documents of an index."""
         # A fast tokenizer that two threads use at once raises "Already borrowed".
         self._lock = Lock()
 
@@ -141,6 +146,14 @@ class Encoder:
             texts: Any texts; a lone surrogate is encoded as a question mark.
         """
         return self._encode(texts, encoder_prompts(self.spec).document, "document")
+
+    def encode_blocks(self, blocks: Iterator[list[str]]) -> Iterator[NDArray[np.float32]]:
+        """Yield the vectors of documents of each block, from the workers of `pool` if there are some."""
+        if self.pool is None:
+            return map(self.encode, blocks)
+        labelled = ((f"block {number}", block) for number, block in enumerate(blocks, 1))
+        open_work = partial(_open_in_worker, self.spec, encoder_identity(self.spec))
+        return self.pool.map(open_work, labelled, lambda _: None)
 
     def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return vectors of queries, with the encoder's own prompt for queries; see `encode`."""
@@ -250,6 +263,22 @@ class Encoder:
             self._quantised = QuantisedEncoder(model, dtype)
         self._model = model
         return model
+
+
+def _open_in_worker(
+    spec: EmbedderSpec, identity: dict[str, object]
+) -> Callable[[list[str]], NDArray[np.float32]]:
+    """Open an encoder in a worker; return the function that encodes a block.
+
+    Raises:
+        ConfigError: The vectors of the worker would not be those of the command.
+    """
+    if encoder_identity(spec) != identity:
+        raise ConfigError(
+            f"the encoder on {platform.node()} is not that of the command: each machine needs the same "
+            "packages and kind of processor or GPU"
+        )
+    return open_encoder(spec).encode
 
 
 def _normalised(vectors: "Tensor") -> NDArray[np.float32]:

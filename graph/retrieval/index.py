@@ -167,8 +167,12 @@ def _encode(
     embedder: Embedder, counts: Counter[str], field: str, texts: list[str]
 ) -> NDArray[np.float32]:
     """Encode those texts of a field that no build has encoded; minutes for tens of thousands on a CPU."""
+    # Imported here: at the top it would lengthen the longest chain of imports.
+    from graph.retrieval.encoder import Encoder
+
     encoder, label = open_embedder(embedder), f"encoding the {field} of posts"
-    vectors, computed = encode_new(texts, encoder.encode, stored_vectors(embedder), label)
+    blocks = encoder.encode_blocks if isinstance(encoder, Encoder) else partial(map, encoder.encode)
+    vectors, computed = encode_new(texts, blocks, stored_vectors(embedder), label)
     counts.update(reused=len(texts) - computed, computed=computed)
     return vectors
 

@@ -27,8 +27,8 @@ _DIGEST_BYTES = 32
 _UNUSED_SECONDS = 30 * 24 * 3600
 _READ_ONLY = {errno.EACCES, errno.EPERM, errno.EROFS}
 
-Encode = Callable[[Sequence[str]], NDArray[np.float32]]
-"""Returns a vector for each text, which depends on that text alone; shape (texts, dimension)."""
+EncodeBlocks = Callable[[Iterator[list[str]]], Iterator[NDArray[np.float32]]]
+"""Yields the vectors of each block of texts, shape (texts, dimension); a vector depends on its text alone."""
 
 
 class Encoded(NamedTuple):
@@ -103,7 +103,7 @@ class TextVectors:
 
 
 def encode_new(
-    texts: Sequence[str], encode: Encode, stored: TextVectors | None, label: str
+    texts: Sequence[str], encode_blocks: EncodeBlocks, stored: TextVectors | None, label: str
 ) -> Encoded:
     """Return the vectors of texts: those that are stored are read, the others encoded and stored.
 
@@ -111,7 +111,7 @@ def encode_new(
 
     Args:
         texts: Any texts.
-        encode: Encodes a block of texts.
+        encode_blocks: Encodes blocks of texts.
         stored: The vectors of this encoder; None if they must not be used again.
         label: What the progress says is done.
 
@@ -134,7 +134,7 @@ def encode_new(
         starts = range(0, len(rows_by_length), BLOCK)
         blocks = [rows_by_length[start : start + BLOCK] for start in starts]
         block_texts = ([texts[row] for row in rows] for rows in blocks)
-        for rows, encoded in zip(blocks, map(encode, block_texts), strict=True):
+        for rows, encoded in zip(blocks, encode_blocks(block_texts), strict=True):
             vectors = _with_room(vectors, encoded)
             if stored:
                 stored.write([digests[row] for row in rows], encoded)

@@ -149,14 +149,3 @@ def share(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
     return value
-
-
-def gpus(text: str) -> float:
-    """Parse a number of GPUs, a whole one or a share of one, for argparse."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not (0 < value < 1 or (value.is_integer() and value >= 1)):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of GPUs: give 1, 2 or 0.5")
-    return value

@@ -23,6 +23,7 @@ from graph.support.logger import log
 from graph.support.ray_worker import Outcome, Worker
 from graph.support.terminal import Interrupted
 from graph.support.text import one_line, plural
+from graph.support.worker_options import PoolOptions
 
 _Content = TypeVar("_Content")
 _Result = TypeVar("_Result")
@@ -36,15 +37,6 @@ _STORE_BYTES = 128 * 2**20
 _SECONDS_OF_WAIT = 1.0
 _SECONDS_OF_CONNECTION = 10.0
 _EXIT_DETAIL = re.compile(r"exit detail: (.*)", re.DOTALL)
-
-
-class PoolOptions(NamedTuple):
-    """A number of workers, and the machines and accelerators for them."""
-
-    workers: int
-    address: str | None = None
-    """The address of a Ray cluster; None for this machine alone."""
-    gpus_per_worker: float = 0.0
 
 
 class WorkerPool:

@@ -10,12 +10,11 @@ from evaluation.answering.flags import (
     SelectedConfig,
     listing,
     parser,
-    pool_options,
     selected,
 )
 from graph.config import config_names, load_settings
 from graph.support.errors import ConfigError
-from graph.support.worker_pool import PoolOptions
+from graph.support.worker_options import PoolOptions, pool_options
 
 ORIGINAL = ("baseline", "semantic_rag", "keyword_rag", "cot", "rerank_initial", "rerank_refined")
 BOTH = ["rerank.refined=true"]

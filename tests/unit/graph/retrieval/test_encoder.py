@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from graph.retrieval import encoder as encoder_module
 from graph.retrieval.encoder import Encoder, TextPart
+from graph.support.errors import ConfigError
 from tests.fakes.corpora import EMBEDDER
 from tests.fakes.encoders import DIMENSION, StubModel, Tokenizer
 from tests.fakes.properties import any_text, examples
@@ -160,3 +161,34 @@ def test_parts_are_the_text_and_fit_the_window(text):
     assert joined.split() == text.split()
     assert joined.strip() == text.strip()
     assert all(1 <= part.tokens <= WINDOW for part in parts)
+
+
+class Pool:
+    """A pool of workers that does all tasks here."""
+
+    def map(self, open_work, tasks, on_wait):
+        work = open_work()
+        for label, block in tasks:
+            self.labels.append(label)
+            yield work(block)
+
+    def __init__(self):
+        self.labels = []
+
+
+def test_blocks_are_encoded_in_workers_if_there_are_some(monkeypatch):
+    encoder, in_worker = opened(), opened()
+    blocks = [TEXTS[:20], TEXTS[20:]]
+    here = list(encoder.encode_blocks(iter(blocks)))
+    monkeypatch.setattr(encoder_module, "open_encoder", lambda spec: in_worker)
+    monkeypatch.setattr(encoder_module, "encoder_identity", lambda spec: {"encoder": "stub"})
+    encoder.pool, encoder._model = Pool(), None
+    vectors = list(encoder.encode_blocks(iter(blocks)))
+    assert [block.tobytes() for block in vectors] == [block.tobytes() for block in here]
+    assert encoder.pool.labels == ["block 1", "block 2"]
+
+
+def test_a_worker_with_another_encoder_is_refused(monkeypatch):
+    monkeypatch.setattr(encoder_module, "encoder_identity", lambda spec: {"encoder_dtype": "bf16"})
+    with pytest.raises(ConfigError, match="is not that of the command"):
+        encoder_module._open_in_worker(EMBEDDER, {"encoder_dtype": "float32"})

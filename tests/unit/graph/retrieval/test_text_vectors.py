@@ -2,6 +2,7 @@
 
 import errno
 import os
+from functools import partial
 from hashlib import sha256
 from threading import Thread
 
@@ -44,7 +45,7 @@ class Counting:
 def encoded(texts, folder, encode=None):
     """Return the vectors of texts, and those texts that were encoded."""
     encode = encode or Counting()
-    result = encode_new(texts, encode, TextVectors(folder), "encoding")
+    result = encode_new(texts, partial(map, encode), TextVectors(folder), "encoding")
     assert result.computed == len(encode.texts)
     return result.vectors, encode.texts
 
@@ -193,7 +194,7 @@ def test_vectors_of_another_dimension_under_the_same_name_are_refused(tmp_path):
 
 def test_vectors_of_an_encoder_without_a_name_are_not_stored():
     encode = Counting()
-    vectors, computed = encode_new(["a", "b", "a"], encode, None, "encoding")
+    vectors, computed = encode_new(["a", "b", "a"], partial(map, encode), None, "encoding")
     assert (sorted(encode.texts), computed) == (["a", "b"], 2)
     assert (vectors == Counting()(["a", "b", "a"])).all()
 

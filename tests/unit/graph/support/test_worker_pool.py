@@ -11,7 +11,8 @@ from graph.support import worker_pool
 from graph.support.errors import ConfigError, EnvironmentFailure, MissingExtraError
 from graph.support.logger import log
 from graph.support.ray_worker import Outcome, Worker, WorkerFaultError
-from graph.support.worker_pool import PoolOptions, WorkerPool
+from graph.support.worker_options import PoolOptions
+from graph.support.worker_pool import WorkerPool
 
 
 class RayError(Exception):
