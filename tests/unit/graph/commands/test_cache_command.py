@@ -270,8 +270,9 @@ def test_the_names_that_the_code_gives_are_those_that_are_cleared(monkeypatch):
     for name, package in packaged._PACKAGES.items():
         for suffix in packaged._SUFFIXES.values():
             assert own["models"].fullmatch(f"{name}-{package.version}{suffix}")
-    stored = stored_vectors(load_profile("embedded").embedder)
-    stored.write([b"d" * 32], np.ones((1, 4), np.float32))
+    # Not `auto`, for which torch is asked.
+    encoder = load_profile("embedded").embedder.model_copy(update={"dtype": "float32"})
+    stored_vectors(encoder).write([b"d" * 32], np.ones((1, 4), np.float32))
     (vectors,) = map(contents_of, select(["vectors"]))
     assert (vectors.entries, vectors.foreign) == (1, 0)
 
