@@ -194,16 +194,18 @@ def embedder_identity(embedder: Embedder) -> dict[str, object]:
 
 
 def stored_vectors(embedder: Embedder) -> TextVectors | None:
-    """Return the vectors of documents in the cache that this encoder gave; None if nothing names it.
+    """Return the vectors of documents in the cache that this encoder gave; None if nothing identifies it.
 
     Raises:
         ConfigError, MissingExtraError: see `embedder_identity`.
     """
-    if is_unnamed(embedder):
+    from graph.retrieval.encoder import vectors_identity
+
+    if isinstance(embedder, OwnEmbeddings):
+        identity = embedder.identity if embedder.name else None
+    else:
+        identity = vectors_identity(embedder)
+    if identity is None:
         return None
-    identity: dict[str, Any] = embedder_identity(embedder)
-    # The prompt of queries changes no document.
-    prompts = identity["encoder_prompts"] or {}
-    identity = {**identity, "encoder_prompts": prompts.get("document", "")}
     digest = sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     return TextVectors(cache_folder() / VECTORS / digest[:12])

@@ -3,6 +3,7 @@
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, partial
+from importlib.metadata import version
 from importlib.util import find_spec
 from math import ceil, inf
 from threading import Lock
@@ -14,7 +15,12 @@ from numpy.typing import NDArray
 from graph.models import packaged
 from graph.models.machine_defaults import resolve_dtype
 from graph.models.quiet_loading import quiet_loading
-from graph.retrieval.encoder_configuration import EncoderPrompts, read_modules, read_prompts
+from graph.retrieval.encoder_configuration import (
+    EncoderPrompts,
+    read_modules,
+    read_prompts,
+    weights_identity,
+)
 from graph.retrieval.quantised import PREFIX, QuantisedEncoder
 from graph.schema import EmbedderSpec
 from graph.support.errors import ConfigError
@@ -31,6 +37,8 @@ PARTS_VERSION = 1
 """Count up when `Encoder.split` cuts a text elsewhere: similarities of long texts then change."""
 VECTORS_VERSION = 1
 """Count up when the same encoder gives other vectors: stored ones are then not used again."""
+_PACKAGES = ("openvino", "sentence-transformers", "tokenizers", "torch", "transformers")
+"""Packages that compute vectors: another version can give others."""
 _BLOCK = 512
 """Texts that are tokenized together."""
 _STEP = 8
@@ -90,6 +98,29 @@ def encoder_identity(spec: EmbedderSpec) -> dict[str, object]:
     }
 
 
+def vectors_identity(spec: EmbedderSpec) -> dict[str, object] | None:
+    """Return the identity of the vectors of documents; None if nothing identifies the weights.
+
+    Raises:
+        ConfigError, MissingExtraError: see `encoder_identity`.
+    """
+    identity = encoder_identity(spec)
+    weights = identity["encoder_revision"]
+    if spec.weights != "package":
+        weights = weights_identity(spec.model, spec.revision)
+        if weights is None:
+            return None
+    return {
+        **identity,
+        # The prompt of queries changes no document.
+        "encoder_prompts": encoder_prompts(spec).document,
+        "encoder_weights": weights,
+        "packages": {
+            name: version(name) for name in _PACKAGES if find_spec(name.replace("-", "_"))
+        },
+    }
+
+
 def encoder_prompts(spec: EmbedderSpec) -> EncoderPrompts:
     """Return the prompts of an encoder's own configuration.
 
@@ -139,8 +170,9 @@ class Encoder:
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return vectors of documents, of length 1, shape (texts, dimension).
 
-        The encoder's own prompt for documents is put before each text. A vector does not depend on the
-        texts beside it: every pass through the model has one of a few shapes (`_passes`).
+        The encoder's own prompt for documents is put before each text. The vector of a transformer does not
+        depend on the texts beside it: every pass has one of a few shapes (`_passes`). Other models, such
+        as a router, may differ in the last bits.
 
         Args:
             texts: Any texts; a lone surrogate is encoded as a question mark.

@@ -66,17 +66,41 @@ def read_modules(source: str, revision: str | None) -> list[dict[str, object]]:
         return [_module(source, revision, module) for module in modules]
 
 
+def weights_identity(source: str, revision: str | None) -> object:
+    """Return the identity of the weights of an encoder; None if its commit cannot be known.
+
+    It is the commit of a repository, also for a branch or no revision, and the names, sizes and times of
+    the files in a folder.
+
+    Raises:
+        ConfigError: the repository or the folder cannot be read.
+    """
+    with quiet_loading(f"the weights of the encoder {source!r}"):
+        folder = Path(source)
+        if folder.is_dir():
+            stats = {
+                path.relative_to(folder).as_posix(): path.stat()
+                for path in sorted(folder.rglob("*"))
+                if path.is_file()
+            }
+            return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats.items()]
+        paths = (_find_file(source, revision, name) for name in (_MODULES_FILE, "config.json"))
+        # The cache of the hub keeps a file in `snapshots/<commit>/`.
+        return next((path.parent.name for path in paths if path), None)
+
+
 def _module(source: str, revision: str | None, module: Any) -> dict[str, object]:
     if not isinstance(module, dict):
         raise ValueError(f"{_MODULES_FILE} holds a module that is no table")
+    # Versions of the library name the same class by other paths.
+    name = str(module.get("type", "")).rpartition(".")[2]
     path = str(module.get("path", ""))
-    # The folder of the first module is that of the encoder, whose config.json is the transformer's own.
-    file = f"{path}/config.json" if path else _TRANSFORMER_FILE
-    settings = _read_json(source, revision, file, {})
+    # The config.json beside a transformer is that of its weights.
+    file = _TRANSFORMER_FILE if not path or name == "Transformer" else "config.json"
+    settings = _read_json(source, revision, f"{path}/{file}" if path else file, {})
     if not isinstance(settings, dict):
         raise ValueError(f"{file} holds no table of settings")
-    # Versions of the library name the same class by other paths.
-    return {"type": str(module.get("type", "")).rpartition(".")[2], **settings}
+    return {"type": name, **settings}
 
 
 def _read_json(source: str, revision: str | None, name: str, default: Any) -> Any:

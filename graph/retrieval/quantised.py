@@ -1,7 +1,7 @@
 """The encoder's matrix products in 8 bits, by OpenVINO: about 1.5 times as fast as bfloat16 on a CPU.
 
 Weights are rounded once, their inputs at each call. Both have one scale for `GROUP` values, of a row
-of weights and of a token, so that the vector of a text hardly depends on the other texts of its batch.
+of weights and of a token, so that the other texts of a batch change no scale.
 All else is computed in float32 or bfloat16, the second part of the dtype's name.
 """
 
