@@ -14,7 +14,13 @@ from graph.models.machine_defaults import resolve_engine, resolve_model_dtype
 from graph.models.memory_fields import check_memory_fields, memory_identity
 from graph.retrieval import fusion
 from graph.retrieval.control_retrievers import searched
-from graph.retrieval.encoder import PARTS_VERSION, resolve_encoder_dtype
+from graph.retrieval.encoder import (
+    PARTS_VERSION,
+    VECTORS_VERSION,
+    encoder_modules,
+    encoder_prompts,
+    resolve_encoder_dtype,
+)
 from graph.retrieval.index import identity as index_identity
 from graph.schema import MEMORY_FIELDS, SERVER_FIELDS, EmbedderSpec, ModelSpec, Settings
 from graph.support.errors import DatasetError
@@ -70,6 +76,7 @@ def identity_of(choices: Choices) -> dict[str, object]:
         "judge": model_identity(profile.judge) if choices.judged else None,
         **calibrated,
         "embedder": embedder_identity(profile.embedder),
+        "vectors": _vectors(profile.embedder),
         "text_parts": PARTS_VERSION,
         "prompts": sources_sha256("prompts"),
         "nodes": sources_sha256("nodes"),
@@ -134,6 +141,15 @@ def embedder_identity(spec: EmbedderSpec) -> dict[str, object]:
         **spec.model_dump(mode="json"),
         "revision": _revision(spec),
         "dtype": resolve_encoder_dtype(spec.dtype),
+    }
+
+
+def _vectors(spec: EmbedderSpec) -> dict[str, object]:
+    """Return the fields besides the spec that change an encoder's vectors, in metrics too."""
+    return {
+        "prompts": encoder_prompts(spec)._asdict(),
+        "modules": encoder_modules(spec),
+        "version": VECTORS_VERSION,
     }
 
 

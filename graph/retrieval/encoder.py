@@ -93,7 +93,7 @@ def encoder_identity(spec: EmbedderSpec) -> dict[str, object]:
         ),
         "encoder_dtype": resolve_encoder_dtype(spec.dtype),
         "encoder_prompts": encoder_prompts(spec)._asdict(),
-        "encoder_modules": read_modules(_source(spec), spec.revision),
+        "encoder_modules": encoder_modules(spec),
         "encoder_vectors": VECTORS_VERSION,
     }
 
@@ -129,6 +129,15 @@ def encoder_prompts(spec: EmbedderSpec) -> EncoderPrompts:
         MissingExtraError: the package with the encoder's weights is not installed.
     """
     return read_prompts(_source(spec), spec.revision)
+
+
+def encoder_modules(spec: EmbedderSpec) -> list[dict[str, object]]:
+    """Return the modules of an encoder's own configuration, in order, with their settings.
+
+    Raises:
+        ConfigError, MissingExtraError: see `encoder_prompts`.
+    """
+    return read_modules(_source(spec), spec.revision)
 
 
 def _source(spec: EmbedderSpec) -> str:

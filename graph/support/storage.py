@@ -15,10 +15,10 @@ from graph.support.home import expand_home
 from graph.support.logger import log
 from graph.support.text import plural
 
-_LOCK_ENDING = ".lock"
 _ENDING = ".opencoder-work"
 """The end of the names of temporary files and work folders; the name of a lock file goes on with
 `_LOCK_ENDING`."""
+_LOCK_ENDING = ".lock"
 _NAME_CHARS = 40
 """Characters of a target's name in the name of its temporary file; each takes up to 4 bytes."""
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)

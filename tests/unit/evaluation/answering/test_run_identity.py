@@ -13,6 +13,8 @@ from evaluation.metrics.calibrated_judge import SHIPPED, Formula, load_judge
 from evaluation.store.identity import digest, sources_sha256, versions
 from graph.config import config_names, load_settings
 from graph.models import memory_fields
+from graph.retrieval import encoder
+from graph.retrieval.encoder_configuration import EncoderPrompts
 from graph.schema import SERVER_FIELDS, Config, Profile
 from graph.support.errors import DatasetError, MissingExtraError
 from tests.fakes.corpora import small_corpus
@@ -179,6 +181,27 @@ def test_an_engine_changes_the_identity(choices, model):
     assert named(choices(settings=changed)) != named(choices())
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("read_prompts", lambda *_: EncoderPrompts("passage: ", "")),
+        ("read_modules", lambda *_: [{"type": "Pooling", "pooling_mode": "cls"}]),
+    ],
+)
+def test_the_configuration_of_an_encoder_counts_without_an_index(choices, monkeypatch, name, value):
+    baseline = choices("baseline", corpus=None)
+    before = named(baseline)
+    monkeypatch.setattr(encoder, name, value)
+    assert named(baseline) != before
+
+
+def test_other_vectors_of_the_same_encoder_are_another_run(choices, monkeypatch):
+    baseline = choices("baseline", corpus=None)
+    before = named(baseline)
+    monkeypatch.setattr(identity, "VECTORS_VERSION", identity.VECTORS_VERSION + 1)
+    assert named(baseline) != before
+
+
 def test_the_older_name_of_weights_is_the_same_run(choices):
     old = choices(profile="embedded", overrides=["embedder.engine=huggingface"])
     new = choices(profile="embedded", overrides=["embedder.weights=hub"])
@@ -186,28 +209,28 @@ def test_the_older_name_of_weights_is_the_same_run(choices):
 
 
 IDENTITIES = {
-    "baseline": "81feb0c62a2dffe0",
-    "extract": "de9ef653ee2014bd",
-    "hybrid": "0039dd870cc3c921",
-    "hybrid_cot": "bc21372d1df65bd3",
-    "hybrid_cot_rerank_initial": "57cac7f6f8c577e6",
-    "hybrid_cot_rerank_refined": "fda39e1d0421c545",
-    "hybrid_rerank_initial": "7ebd4d3dba3ceac9",
-    "hybrid_rerank_refined": "c0c088ecc2655bdd",
-    "keyword": "e77cbf5c4919a4d6",
-    "keyword_cot": "06f594037361d4b1",
-    "keyword_cot_rerank_initial": "b5745b6b5ddc5a28",
-    "keyword_cot_rerank_refined": "015d300fe792a600",
-    "keyword_rerank_initial": "5b0b532a6d50dac8",
-    "keyword_rerank_refined": "3d39fcf011ea05b9",
-    "oracle": "e3f3f3d79dca8531",
-    "semantic": "7eac1a75c7a29f24",
-    "semantic_cot": "f5cfbf4ee0254310",
-    "semantic_cot_rerank_initial": "10518ae15b653964",
-    "semantic_cot_rerank_refined": "df4a225aa5ca02a0",
-    "semantic_rerank_initial": "16b7b7c12d0afe81",
-    "semantic_rerank_refined": "afdf5d86dfae93e6",
-    "shuffled": "d85b7ffd2ddfc931",
+    "baseline": "168bcc23bddcd648",
+    "extract": "4739c8a67f48a38a",
+    "hybrid": "48509b5945024a65",
+    "hybrid_cot": "4577c21836f4a01e",
+    "hybrid_cot_rerank_initial": "217e27c9cf38c3a9",
+    "hybrid_cot_rerank_refined": "8823d48da4f768ab",
+    "hybrid_rerank_initial": "5afc0b19d933e2e8",
+    "hybrid_rerank_refined": "327dfe2e49878e37",
+    "keyword": "9e7738b53edbe59b",
+    "keyword_cot": "cc420dce966879b0",
+    "keyword_cot_rerank_initial": "c372688557652c80",
+    "keyword_cot_rerank_refined": "8ea82fc2ac6bd6a8",
+    "keyword_rerank_initial": "bccd0b43f238712f",
+    "keyword_rerank_refined": "b54ff15d0c8d4234",
+    "oracle": "29e70bd1e8167a34",
+    "semantic": "88d1c3ae94bec130",
+    "semantic_cot": "388df96bb8c8f78a",
+    "semantic_cot_rerank_initial": "960dba4edb93e0f9",
+    "semantic_cot_rerank_refined": "912ee7f9e9b940b0",
+    "semantic_rerank_initial": "372344a901401acd",
+    "semantic_rerank_refined": "73fe39859ca4dfb5",
+    "shuffled": "e19ed918ec37f5e2",
 }
 """Digest of each config's identity (first 16 of 64 digits), on the data of `choices`, with profile gpu."""
 RECORDED_FIELDS = {
