@@ -166,13 +166,13 @@ def build_graph(
         embeddings: Your own LangChain embeddings, which encode the posts of that index and the queries in the
             place of the profile's encoder. Their vectors are normalised.
         embeddings_name: Your name for the vectors that the embeddings give. The index is kept under it.
-            Without a name each process encodes all posts anew.
+            Without a name each graph encodes all posts anew.
         window: Tokens of prompt and reply together that your LangChain models take, at least 64 more
             than a reply takes. Default: the largest input of a model's profile, or else 4,096.
 
     Raises:
-        ConfigError: an unknown name; `model` cannot write; `chooser` cannot choose; `embeddings` have no
-            use or are none; `window` is given and there is no LangChain model; `window`, or else the window that a model's profile states,
+        ConfigError: an unknown name; `model` cannot write; `chooser` cannot choose; `embeddings` is no
+            LangChain `Embeddings`, or the config compares no vectors; `window` is given and there is no LangChain model; `window`, or else the window that a model's profile states,
             is no whole number or too small.
     """
     loaded = load_config(config)

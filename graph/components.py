@@ -1,4 +1,4 @@
-"""LangChain components for chains of one's own: vector store, retriever, embeddings, LLM cache.
+"""LangChain components for your own chains: vector store, retriever, embeddings, LLM cache.
 
 `docs/langchain.md` shows their use. Each import is inside its function: `import graph` stays light.
 """
@@ -31,10 +31,11 @@ def open_bm25(
 
     Args:
         corpus: A table of posts; by default the user's own, else the sample.
-        k: The number of posts.
+        k: The number of posts, at least 1.
         folder: The folder of the index; by default one in the cache. It is built if it is missing.
 
     Raises:
+        ConfigError: `k` is no whole number, or below 1.
         DatasetError: the corpus cannot be read.
         IndexMismatchError: the folder holds another or a damaged index.
         MissingExtraError: the extra `community` is not installed.
@@ -64,7 +65,8 @@ def open_embeddings(profile: str = "auto") -> Embeddings:
 def open_llm_cache(path: str | Path | None = None) -> BaseCache:
     """Return a cache for `langchain_core.globals.set_llm_cache`: one SQLite file of plain JSON.
 
-    A damaged reply counts as missing. A reply that JSON cannot hold is not stored. The graph of
+    A damaged reply counts as missing. A reply that JSON cannot hold, or would change, is
+    not stored. The graph of
     `build_graph` never uses it.
 
     Args:
@@ -81,12 +83,13 @@ def open_vector_store(
 ) -> "FAISS":
     """Return a corpus as LangChain's `FAISS`, over the index of `semantic` (extra `community`).
 
-    Vectors and posts are copied into memory. A score is the cosine of query and post. The store returns
+    Posts are copied into memory, and so are vectors up to 500,000 posts; above that, the store has an
+    approximate index, which is mapped from its file and refuses additions and deletions. A score is the cosine of query and post. The store returns
     the posts of `semantic`, best first; posts with equal vectors, such as the answers to one question,
     come in any order. It does not drop repeats: several answers to one question, and near-duplicates.
     `semantic` does, unless `retrieval.answers_per_question` and `retrieval.drop_near_duplicates` say
     otherwise. It has no bonuses and no cross-encoder, and its maximal marginal relevance is its own.
-    What is added to the store or deleted changes no file; above 500,000 posts nothing can be.
+    What is added to the store or deleted changes no file.
 
     Args:
         corpus: A table of posts; by default the user's own, else the sample.

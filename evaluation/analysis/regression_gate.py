@@ -1,6 +1,6 @@
 """The gate of `compare --fail-if-worse`: each later run against the first, by the named metrics alone.
 
-A gate that cannot decide is an error: other questions, an unfinished run, or no test.
+A gate that cannot decide is an error: other questions, an unfinished run, other metrics, or no test.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ from evaluation.analysis.comparison import (
     verdict,
 )
 from evaluation.analysis.comparison_document import ComparisonDocument, run_summary
-from evaluation.metrics.registry import metric_names
+from evaluation.metrics.registry import METRICS, ON_REQUEST, metric_names
 from evaluation.statistics.paired_tests import ALPHA, PERMUTATIONS
 from evaluation.store.recorded_run import RecordedRun
 from graph.support.errors import ConfigError, DatasetError
@@ -58,12 +58,13 @@ def gate_document(
 
     Raises:
         ConfigError: A folder is named twice, or no run has a score of a metric.
-        DatasetError: The runs do not hold the same questions, one is not finished, or a test cannot
-            be made.
+        DatasetError: The runs do not hold the same questions, one is not finished, other code
+            scored them, or a test cannot be made or cannot find a run worse.
     """
     runs = named_runs(recorded, copies=True)
     _check_metrics(metrics, runs)
     baseline, *later = runs
+    metrics_code = runs[baseline].identity["metrics"]
     differences, notes = [], []
     for name in later:
         pairs = _all_pairs(runs[name], runs[baseline])
@@ -77,9 +78,15 @@ def gate_document(
                     f"--fail-if-worse {metric}: another {unlike[metric]} measured it in {name} than in "
                     f"{baseline}, so its scores cannot be compared: use the same one for all runs"
                 )
+            if _is_of_run(metric) and runs[name].identity["metrics"] != metrics_code:
+                raise DatasetError(
+                    f"--fail-if-worse {metric}: other code of the metrics scored {name} than {baseline}, so "
+                    "its scores cannot be compared: answer with both versions and the same folder "
+                    "evaluation/metrics"
+                )
             differences.append(_difference(pairs, metric, name, baseline))
+    _check_power(differences)
     adjust(differences)
-    notes += _power_notes(differences)
     for difference in differences:
         label = f"{difference['a']} - {baseline}, {difference['metric']}"
         notes += [f"{label}: {note}" for note in doubts(difference)]
@@ -96,16 +103,30 @@ def gate_document(
     }
 
 
-def _power_notes(differences: Sequence[Difference]) -> list[str]:
-    """Return a note if so few questions cannot give a p below `ALPHA`, whatever their scores."""
-    tests, most = len(differences), max(difference["n"] for difference in differences)
+def _is_of_run(metric: str) -> bool:
+    """Tell whether runs measure the metric themselves: that of a later pass has its code in its name."""
+    return metric in {known.name for known in (*METRICS, *ON_REQUEST)}
+
+
+def _check_power(differences: Sequence[Difference]) -> None:
+    """Check that each test could find a run worse.
+
+    Raises:
+        DatasetError: A test has too few questions for a p below `ALPHA`, whatever their scores.
+    """
+    tests = len(differences)
     # Of the 2**n sign patterns, at least the observed one and its opposite are extreme.
-    if tests * max(2.0 ** (1 - most), 1 / (PERMUTATIONS + 1)) < ALPHA:
-        return []
-    return [
-        f"{tests} {plural(tests, 'test')} on {most} questions at most cannot find a run worse, whatever "
-        "its scores: this gate cannot fail. Use more questions, or fewer metrics and runs."
-    ]
+    least = [max(2.0 ** (1 - d["n"]), 1 / (PERMUTATIONS + 1)) for d in differences]
+    # Holm multiplies the smallest p by the number of tests, and the largest by 1.
+    if tests * min(least) < ALPHA and max(least) < ALPHA:
+        return
+    weakest = min(differences, key=lambda difference: difference["n"])
+    raise DatasetError(
+        f"--fail-if-worse: {tests} {plural(tests, 'test')}, of which {weakest['metric']} of "
+        f"{weakest['a']} has {weakest['n']} questions ({weakest['unscored']} unscored, "
+        f"{weakest['failed']} failed), cannot find a run worse, whatever its scores: use more questions, "
+        "or fewer metrics and runs"
+    )
 
 
 def _check_metrics(metrics: Sequence[str], runs: Mapping[str, RecordedRun]) -> None:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from evaluation.analysis.comparison import Difference, named_runs, verdict
 from evaluation.analysis.comparison_document import comparison_document
 from evaluation.metrics.registry import metric_names
-from evaluation.rescoring.pass_summary import with_shared_scores
+from evaluation.rescoring.pass_summary import pass_notes, with_scores, with_shared_scores
+from evaluation.rescoring.score_files import read_scores
 from evaluation.statistics.summaries import summarise
 from evaluation.store.recorded_run import RecordedRun
 from evaluation.tables.numbers import interval_text, number, p_text, signed
@@ -40,17 +41,21 @@ _LATEX = {
     "*": "{*}",
 }
 _SIGN = re.compile(r"(?<![\w.])([+-])(?=[.\d])")
-_MARKDOWN = re.compile(r"[\\`*_{}\[\]<>#|~&!$@:^=]|\.(?=\S)|^[-+]|(?<=\d)\)")
+_MARKDOWN = re.compile(r"[\\`*_{}\[\]<>#|~&!$@:^=]|\.(?=\S)|^[-+]|(?<=\d)[.)]")
+_REFERENCE = re.compile(r"[@#]|(?<=gh)-(?=\d)", re.IGNORECASE)
+"""The characters by which GitHub reads a name, an issue or an e-mail address after Markdown."""
 _NOT_ASCII = re.compile(r"[^\x20-\x7e]")
 
 
 class Table(NamedTuple):
-    """A table of text: a name and a metric first, which may be hostile, then numbers."""
+    """A table of text: the first `texts` columns are untrusted text, the others numbers."""
 
     title: str
     headings: tuple[str, ...]
     texts: int
     """Number of the columns of text."""
+    named: int
+    """Number of the first columns that name a run, or a pair of runs."""
     rows: list[list[str]]
 
 
@@ -68,16 +73,20 @@ def comparison_of(recorded: list[RecordedRun]) -> Comparison:
         ConfigError: Two of the runs are the same.
         DatasetError: A run has no finished question, or two runs share none.
     """
-    scored, score_notes = with_shared_scores(recorded)
+    passes_by_run = [read_scores(run) for run in recorded]
+    scored = [with_scores(run, passes) for run, passes in zip(recorded, passes_by_run, strict=True)]
+    score_notes = pass_notes(p for passes in passes_by_run for p in passes)
     means = Table(
         "Means",
         ("run", "metric", *SUMMARY_COLUMNS, "failed"),
         2,
+        1,
         [row for name, run in named_runs(scored).items() for row in _mean_rows(name, run)],
     )
     if len(scored) == 1:
-        return Comparison([means], _single_notes(scored[0]))
-    document = comparison_document(scored, score_notes)
+        return Comparison([means], [*_single_notes(scored[0]), *score_notes])
+    shared, _ = with_shared_scores(recorded)
+    document = comparison_document(shared, score_notes)
     differences = Table(
         "Paired differences",
         (
@@ -92,9 +101,10 @@ def comparison_of(recorded: list[RecordedRun]) -> Comparison:
             "95 % interval",
             "p",
             "p (Holm)",
-            "least",
+            "smallest detectable",
         ),
         4,
+        2,
         [_difference_row(difference) for difference in document["pairs"]],
     )
     return Comparison([means, differences], [*_EXPLANATIONS, *document["notes"]])
@@ -103,7 +113,8 @@ def comparison_of(recorded: list[RecordedRun]) -> Comparison:
 _EXPLANATIONS = (
     "a - b is the mean over the n questions that both runs scored. p is of the paired permutation "
     "test, or of McNemar's exact test where all scores are 0 or 1, and p (Holm) is adjusted for all "
-    "tests of the table. least is the difference that n such questions show with a probability of 80 %.",
+    "tests of the table. smallest detectable is the difference that n such questions show with a "
+    "probability of 80 % in a single test at .05, before Holm's adjustment.",
     "not distinguishable does not say that two runs are equal.",
 )
 
@@ -162,7 +173,7 @@ def latex(comparison: Comparison) -> str:
         columns = "l" * table.texts + "r" * (len(table.headings) - table.texts)
         lines += ["", f"% {table.title}", rf"\begin{{tabular}}{{{columns}}}", r"\toprule"]
         lines.append(_latex_row([latex_text(heading) for heading in table.headings]))
-        for _, rows in groupby(table.rows, lambda row: row[0]):
+        for _, rows in groupby(table.rows, lambda row: row[: table.named]):  # noqa: B023
             lines.append(r"\midrule")
             lines += [
                 _latex_row(_cells(row, table.texts, latex_text, latex_number)) for row in rows
@@ -174,7 +185,10 @@ def latex(comparison: Comparison) -> str:
 def markdown_text(text: str) -> str:
     """Return untrusted text as Markdown that shows it word for word."""
     # Spaces at the start of an item would make it code.
-    return _MARKDOWN.sub(lambda match: f"\\{match[0]}", " ".join(safe_line(text).split()))
+    line = " ".join(safe_line(text).split())
+    escaped = _MARKDOWN.sub(lambda match: f"\\{match[0]}", line)
+    # GitHub reads the text of the page, where a backslash is gone: a space of no width is not.
+    return _REFERENCE.sub(lambda match: f"{match[0]}&#8203;", escaped)
 
 
 def latex_text(text: str) -> str:

@@ -1,7 +1,7 @@
 """Summaries of a pass over a run, and a run with the metrics of its passes beside its own."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from evaluation.rescoring.score_files import PassScore, RecordedPass, read_scores, score_of
@@ -79,13 +79,18 @@ def with_shared_scores(runs: Sequence[RecordedRun]) -> tuple[list[RecordedRun], 
     passes_by_run = [read_scores(run) for run in runs]
     counts = Counter(recorded.name for passes in passes_by_run for recorded in passes)
     shared_by_run = [[p for p in passes if counts[p.name] > 1] for passes in passes_by_run]
+    merged = [with_scores(run, passes) for run, passes in zip(runs, shared_by_run, strict=True)]
+    return merged, pass_notes(recorded for passes in shared_by_run for recorded in passes)
+
+
+def pass_notes(passes: Iterable[RecordedPass]) -> list[str]:
+    """Return a note for each pass: what scored its metrics."""
     notes = {
-        f"@{_short_digest(recorded)} is scored by {recorded.spec.kind}, {recorded.spec.label}."
-        for passes in shared_by_run
+        f"Metrics @{_short_digest(recorded)} are scored by {recorded.spec.kind}, "
+        f"{recorded.spec.label}."
         for recorded in passes
     }
-    merged = [with_scores(run, passes) for run, passes in zip(runs, shared_by_run, strict=True)]
-    return merged, sorted(notes)
+    return sorted(notes)
 
 
 def metric_in_pass(recorded: RecordedPass, metric: str) -> str:

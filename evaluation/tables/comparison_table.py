@@ -23,8 +23,8 @@ EXPLANATION = (
     "that both runs scored, with its 95 % bootstrap interval. out: questions without a value or "
     "failed in one of the two. p: paired permutation test, McNemar's exact where all scores are 0 "
     "or 1; under it p after Holm, for all tests of this table. d_z: mean over standard deviation "
-    "of the differences; under it the smallest difference that n such questions would have shown "
-    "(power .8). better: share of questions on which a is better, equal, worse. "
+    "of the differences; under it the smallest difference that n such questions would have shown in "
+    "a single test (power .8, before Holm). better: share of questions on which a is better, equal, worse. "
     "not distinguishable: Holm's p is .05 or more; it does not say that the two are equal."
 )
 
@@ -81,7 +81,8 @@ def _gate_line(difference: Difference) -> str:
     power = (
         "all differences are the same, so it is not known which difference would have been found"
         if least is None
-        else f"{count} such questions show a difference of {number(least)} with a probability of 80 %"
+        else f"{count} such questions show a difference of {number(least)} with a probability of 80 % in a "
+        "single test at .05, before Holm's adjustment"
     )
     decision = "worse" if verdict(difference) == "worse" else "not shown to be worse"
     return (

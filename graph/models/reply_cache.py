@@ -63,13 +63,18 @@ class ReplyCache(BaseCache):
         return generations
 
     def update(self, prompt: str, llm_string: str, return_val: RETURN_VAL_TYPE) -> None:
-        """Store the generations of a prompt and a model with its settings, if JSON can hold them."""
+        """Store the generations of a prompt and a model with its settings, if JSON holds them as they are."""
         try:
             reply = json.dumps([_row(generation) for generation in return_val]).encode()
         except (TypeError, ValueError, RecursionError) as error:
             log.debug("a reply cannot be cached: %s", error)
             return
         key = _key(prompt, llm_string)
+        restored = _generations(key, reply, _digest(key, reply)) or []
+        # Texts of values tell a tuple from a list, and NaN equals itself.
+        if repr([*map(_content, restored)]) != repr([*map(_content, return_val)]):
+            log.debug("a reply cannot be cached: JSON would change it")
+            return
         self._execute(
             "INSERT OR REPLACE INTO calls VALUES (?, ?, ?)", (key, reply, _digest(key, reply))
         )
@@ -175,6 +180,12 @@ def _row(generation: Generation) -> list[object]:
     if isinstance(generation, ChatGeneration):
         row.append(message_to_dict(generation.message))
     return row
+
+
+def _content(generation: Generation) -> tuple[object, ...]:
+    """Return text, details and message; a part of a streamed reply is stored as a whole one."""
+    message = generation.message if isinstance(generation, ChatGeneration) else None
+    return generation.text, generation.generation_info, message
 
 
 def _generation(

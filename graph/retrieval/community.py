@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from graph.retrieval.corpus import default_corpus
 from graph.retrieval.embeddings import PostEmbeddings
 from graph.retrieval.index import build_or_verify
+from graph.retrieval.limited import positive
 from graph.retrieval.parts.keyword import KeywordPart, query_terms
 from graph.retrieval.parts.part import SCORE_DECIMALS
 from graph.retrieval.parts.vectors import VectorPart
 from graph.retrieval.posts import StoredPosts
 from graph.retrieval.query import Query
 from graph.schema import EmbedderSpec, Retrieval
-from graph.support.errors import MissingExtraError
+from graph.support.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
     from langchain_community.retrievers import BM25Retriever
@@ -37,9 +38,10 @@ def vector_store(corpus: Path | None, folder: Path | None, embedder: EmbedderSpe
     retrieval = Retrieval(kind="semantic", vectors=("question",))
     folder = build_or_verify(retrieval, corpus or default_corpus(), embedder, folder)
     documents = _documents(folder)
-    return FAISS(
+    part = VectorPart.open(folder, "question")
+    return (_fixed(FAISS) if part.is_approximate else FAISS)(
         embedding_function=PostEmbeddings(embedder),
-        index=VectorPart.open(folder, "question").to_faiss(),
+        index=part.to_faiss(),
         docstore=InMemoryDocstore({str(document.id): document for document in documents}),
         index_to_docstore_id={row: str(document.id) for row, document in enumerate(documents)},
         # The class takes the best score of its own formula for an inner product as the least relevant.
@@ -48,12 +50,26 @@ def vector_store(corpus: Path | None, folder: Path | None, embedder: EmbedderSpe
     )
 
 
+def _fixed(store: "type[FAISS]") -> "type[FAISS]":
+    """Return the class without changes: FAISS ends the process at a change of a mapped index."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise ConfigError(
+            "this store has an approximate index, which is mapped from its file: nothing can be added "
+            "or deleted"
+        )
+
+    changes = ("add_texts", "add_embeddings", "delete", "merge_from")
+    return type("FixedFAISS", (store,), dict.fromkeys(changes, refuse))
+
+
 def bm25_retriever(corpus: Path | None, folder: Path | None, k: int) -> "BM25Retriever":
     """Return the index of `keyword` as a retriever; see `graph.open_bm25`."""
     try:
         from langchain_community.retrievers import BM25Retriever
     except ImportError:
         raise _missing("open_bm25") from None
+    k = positive(k)
     retrieval = Retrieval(kind="keyword")
     # The kind compares no vectors: nothing reads the encoder.
     folder = build_or_verify(retrieval, corpus or default_corpus(), EmbedderSpec(model=""), folder)

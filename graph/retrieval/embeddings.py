@@ -6,6 +6,7 @@ The encoder is imported inside functions: at the top it would lengthen the longe
 import json
 from collections.abc import Callable, Sequence
 from hashlib import sha256
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,12 @@ from graph.retrieval.text_vectors import TextVectors
 from graph.schema import EmbedderSpec
 from graph.support.cache_names import VECTORS
 from graph.support.environment import failure_of, is_environment
-from graph.support.errors import ConfigError, OpenCoderError, QuestionError
+from graph.support.errors import (
+    ConfigError,
+    IndexMismatchError,
+    OpenCoderError,
+    QuestionError,
+)
 from graph.support.storage import cache_folder
 from graph.support.text import one_line, plural, without_surrogates
 
@@ -27,6 +33,8 @@ if TYPE_CHECKING:
 
 _BATCH = 256
 """Documents of one call."""
+_LARGEST_DRIFT = 0.15
+"""The largest distance of two vectors of one text (a cosine of .989): servers do not always give the same."""
 
 
 class EncoderEmbeddings(Embeddings):
@@ -108,6 +116,27 @@ class OwnEmbeddings:
             self._check_dimension(vectors)
             encoded.append(vectors)
         return np.concatenate(encoded) if encoded else np.empty((0, 0), dtype=np.float32)
+
+    def check_stored(self, texts: Sequence[str], stored: NDArray[np.float32], where: Path) -> None:
+        """Check that texts get their stored vectors again: a name can be used for two models.
+
+        Args:
+            texts: Documents.
+            stored: Their vectors, shape (texts, dimension).
+            where: The folder that they are stored in.
+
+        Raises:
+            IndexMismatchError: a vector differs by more than servers differ from call to call.
+            ConfigError, EnvironmentFailure: see `encode`.
+        """
+        vectors = self.encode(texts)
+        if vectors.shape != stored.shape or (
+            np.linalg.norm(vectors - stored, axis=1).max(initial=0) > _LARGEST_DRIFT
+        ):
+            raise IndexMismatchError(
+                f"{where}: the {self._label} give another vector than the one stored under this name; "
+                "give other embeddings another name"
+            )
 
     def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return vectors of queries, of length 1, shape (texts, dimension).

@@ -13,6 +13,7 @@ from graph.retrieval import fingerprints
 from graph.retrieval.corpus import read_corpus
 from graph.retrieval.embeddings import (
     Embedder,
+    OwnEmbeddings,
     embedder_identity,
     open_embedder,
     stored_vectors,
@@ -172,7 +173,9 @@ def _encode(
 
     encoder, label = open_embedder(embedder), f"encoding the {field} of posts"
     blocks = encoder.encode_blocks if isinstance(encoder, Encoder) else partial(map, encoder.encode)
-    vectors, computed = encode_new(texts, blocks, stored_vectors(embedder), label)
+    # Nothing but the user's name tells the vectors of one embeddings from those of another.
+    check = encoder.check_stored if isinstance(encoder, OwnEmbeddings) else None
+    vectors, computed = encode_new(texts, blocks, stored_vectors(embedder), label, check)
     counts.update(reused=len(texts) - computed, computed=computed)
     return vectors
 

@@ -24,7 +24,7 @@ class LimitedRetriever(BaseRetriever):
     @field_validator("k", mode="before")
     @classmethod
     def _k_is_positive(cls, k: object) -> int | None:
-        return None if k is None else _positive(k)
+        return None if k is None else positive(k)
 
     @abstractmethod
     def _documents(
@@ -35,7 +35,7 @@ class LimitedRetriever(BaseRetriever):
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, k: int | None = None
     ) -> list[Document]:
-        return self._documents(query, self.k if k is None else _positive(k), run_manager)
+        return self._documents(query, self.k if k is None else positive(k), run_manager)
 
     async def _aget_relevant_documents(
         self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, k: int | None = None
@@ -46,7 +46,12 @@ class LimitedRetriever(BaseRetriever):
         )
 
 
-def _positive(k: object) -> int:
+def positive(k: object) -> int:
+    """Return a number of documents as an int.
+
+    Raises:
+        ConfigError: it is no whole number, or below 1.
+    """
     # An integer of numpy is a number too.
     if not isinstance(k, SupportsIndex) or isinstance(k, bool) or k.__index__() < 1:
         raise ConfigError(f"k is the number of documents, at least 1, not {k!r}")

@@ -23,14 +23,12 @@ from graph.retrieval.parts import part_classes
 from graph.retrieval.query import Query
 from graph.retrieval.searching import OpenIndex
 from graph.schema import Retrieval
-from graph.support.errors import ConfigError, IndexMismatchError
+from graph.support.errors import ConfigError
 from graph.support.logger import log
 from graph.support.storage import with_home
 
 _WIDENING = 10
 """A stage that reorders or drops posts gets this many times as many as it should return."""
-_LARGEST_DRIFT = 0.15
-"""The largest distance of two vectors of one text (a cosine of .989): servers do not always give the same."""
 
 
 class RankedQuestion(NamedTuple):
@@ -172,12 +170,6 @@ class PostRetriever(LimitedRetriever):
 
 
 def _check_vectors(index: OpenIndex, embeddings: OwnEmbeddings, folder: Path) -> None:
-    """Check that the embeddings give a post the vector of the index: a name can be used twice."""
     name = next(name for name, part in index.parts.items() if part.vectors is not None)
-    [stored] = index.vectors[np.array([0])]
-    [vector] = embeddings.encode([index.posts.read(0).field_text(name)])
-    if len(stored) != len(vector) or np.linalg.norm(stored - vector) > _LARGEST_DRIFT:
-        raise IndexMismatchError(
-            f"index {folder}: the embeddings {embeddings.name!r} give another vector than when it was "
-            "built; give other embeddings another name"
-        )
+    text = index.posts.read(0).field_text(name)
+    embeddings.check_stored([text], index.vectors[np.array([0])], folder)

@@ -29,6 +29,8 @@ _READ_ONLY = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 EncodeBlocks = Callable[[Iterator[list[str]]], Iterator[NDArray[np.float32]]]
 """Yields the vectors of each block of texts, shape (texts, dimension); a vector depends on its text alone."""
+Check = Callable[[Sequence[str], NDArray[np.float32], Path], None]
+"""Raises an error if the encoder gives texts other vectors than those stored in a folder."""
 
 
 class Encoded(NamedTuple):
@@ -49,7 +51,7 @@ class TextVectors:
 
     def __init__(self, folder: Path) -> None:
         """Open a folder, and remove the unused files of all encoders beside it."""
-        self._folder = folder
+        self.folder = folder
         _remove_unused(folder.parent)
 
     def read(
@@ -61,7 +63,7 @@ class TextVectors:
             digests: The SHA-256 of texts; of a type that tells fast whether it holds one.
         """
         damaged = 0
-        for path in sorted(self._folder.glob("[0-9a-f]*")):
+        for path in sorted(self.folder.glob("[0-9a-f]*")):
             try:
                 stored = _read(path, digests)
             except (OSError, DatasetError):
@@ -78,7 +80,7 @@ class TextVectors:
         if damaged:
             log.warning(
                 "%s: %d damaged %s of vectors: their texts are encoded again",
-                *(self._folder, damaged, plural(damaged, "file")),
+                *(self.folder, damaged, plural(damaged, "file")),
             )
 
     def write(self, digests: Sequence[bytes], vectors: NDArray[np.float32]) -> None:
@@ -93,17 +95,21 @@ class TextVectors:
         shape = struct.pack("<QQ", *vectors.shape)
         checksum = sha256(shape + content)
         try:
-            make_folder(self._folder)
-            path = self._folder / checksum.hexdigest()
+            make_folder(self.folder)
+            path = self.folder / checksum.hexdigest()
             write_bytes_atomically(path, checksum.digest() + shape + content)
         except OSError as error:
             if error.errno not in _READ_ONLY:
                 raise
-            log.warning("%s: new vectors are not stored: %s", self._folder, error.strerror)
+            log.warning("%s: new vectors are not stored: %s", self.folder, error.strerror)
 
 
 def encode_new(
-    texts: Sequence[str], encode_blocks: EncodeBlocks, stored: TextVectors | None, label: str
+    texts: Sequence[str],
+    encode_blocks: EncodeBlocks,
+    stored: TextVectors | None,
+    label: str,
+    check: Check | None = None,
 ) -> Encoded:
     """Return the vectors of texts: those that are stored are read, the others encoded and stored.
 
@@ -114,6 +120,7 @@ def encode_new(
         encode_blocks: Encodes blocks of texts.
         stored: The vectors of this encoder; None if they must not be used again.
         label: What the progress says is done.
+        check: Gets one text of each file whose vectors are used, before anything is encoded or stored.
 
     Raises:
         ConfigError: the encoder gives vectors of another length than the stored ones.
@@ -124,10 +131,14 @@ def encode_new(
         first_rows.setdefault(digest, row)
     vectors = np.empty((len(texts), 0), dtype=np.float32)
     missing = dict(first_rows)
+    samples = []
     for file_digests, file_vectors in stored.read(first_rows) if stored else ():
         pairs = [(i, missing.pop(d)) for i, d in enumerate(file_digests) if d in missing]
         vectors = _with_room(vectors, file_vectors)
         vectors[[row for _, row in pairs]] = file_vectors[[i for i, _ in pairs]]
+        samples += [row for _, row in pairs[:1]]
+    if stored and samples and check:
+        check([texts[row] for row in samples], vectors[samples], stored.folder)
     reused = len(texts) - len(missing)
     with progress(label, len(texts), done=reused) as bar:
         rows_by_length = sorted(missing.values(), key=lambda row: (-len(texts[row]), row))

@@ -114,6 +114,11 @@ class VectorPart(FieldPart):
         faiss = _faiss()
         return Nearest(*faiss.knn(queries, self.vectors, depth, metric=faiss.METRIC_INNER_PRODUCT))
 
+    @property
+    def is_approximate(self) -> bool:
+        """Whether the search visits a part of the vectors."""
+        return self._approximate is not None
+
     def to_faiss(self) -> Any:
         """Return an index of FAISS: a copy in memory, or the inverted file, which can only be read."""
         if self._approximate is not None:

@@ -422,7 +422,7 @@ def test_runs_scored_by_the_same_judge_are_compared_by_it(
     [row] = [pair for pair in comparison["pairs"] if pair["metric"].startswith("LLM_judge@")]
     assert (row["n"], row["mean_a"], row["mean_b"]) == (3, pytest.approx(11 / 12), 0.25)
     mark = row["metric"].partition("@")[2]
-    assert f"@{mark} is scored by judge, org/other." in comparison["notes"]
+    assert f"Metrics @{mark} are scored by judge, org/other." in comparison["notes"]
 
 
 def test_the_calibrated_judge_asks_no_model(engine, judged, monkeypatch, tmp_path):

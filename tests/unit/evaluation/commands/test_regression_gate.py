@@ -68,6 +68,7 @@ def test_a_worse_run_fails_with_n_and_power(gate, run_of):
     text = " ".join(ended.out.split())
     assert "semantic against keyword by ROUGE-1: worse; 40 questions, 0 unscored, 0 failed" in text
     assert "40 such questions show a difference of ." in text
+    assert "in a single test at .05, before Holm's adjustment." in text
     assert "1 of 1 test found a run worse than keyword" in text
 
 
@@ -108,24 +109,45 @@ def test_every_later_run_is_tested_against_the_first_alone(gate, run_of):
 
 
 def test_holm_decides_over_the_tests_of_the_gate(gate, run_of):
-    # 6 of 6 questions worse: p is 2 / 64, below .05 alone and above it as one of two tests.
+    # 6 of 7 questions worse: p is 4 / 128, below .05 alone and above it as one of two tests.
     runs = (
-        run_of("keyword", scored([0.5] * 6)),
-        run_of("semantic", scored([0.4, 0.3, 0.2, 0.1, 0.4, 0.3])),
+        run_of("keyword", scored([0.5] * 7)),
+        run_of("semantic", scored([0.4, 0.3, 0.2, 0.1, 0.4, 0.3, 0.51])),
     )
     assert gate("ROUGE-1", *runs).code == 1
     assert gate("ROUGE-1,BLEU", *runs).code == 0
 
 
-@pytest.mark.parametrize(("questions", "noted"), [(5, True), (6, False)])
-def test_a_gate_that_cannot_fail_is_noted(gate, run_of, questions, noted):
+@pytest.mark.parametrize(
+    ("questions", "metrics", "code"),
+    [(5, "ROUGE-1", 2), (6, "ROUGE-1", 0), (6, "ROUGE-1,BLEU", 2), (7, "ROUGE-1,BLEU", 0)],
+)
+def test_a_gate_that_cannot_fail_is_no_pass(gate, run_of, questions, metrics, code):
     runs = (
         run_of("keyword", scored(SCORES[:questions])),
         run_of("semantic", scored(SCORES[:questions])),
     )
+    ended = gate(metrics, *runs)
+    assert ended.code == code
+    assert ("cannot find a run worse, whatever its scores" in ended.err) is (code == 2)
+
+
+@pytest.mark.parametrize("metrics", ["ROUGE-1", "BLEU,ROUGE-1"])
+def test_a_test_that_cannot_fail_is_no_pass(gate, run_of, metrics):
+    few = with_metric([*LOWER[:5], *[None] * 35], "ROUGE-1")
+    ended = gate(metrics, run_of("keyword", scored(SCORES)), run_of("semantic", few))
+    assert (ended.code, ended.out) == (2, "")
+    assert "ROUGE-1 of semantic has 5 questions (35 unscored, 0 failed)" in ended.err
+
+
+def test_scores_of_other_code_are_refused(gate, run_of):
+    runs = (
+        run_of("keyword", scored(SCORES)),
+        run_of("semantic", scored(LOWER), metrics="45"),
+    )
     ended = gate("ROUGE-1", *runs)
-    assert ended.code == 0
-    assert ("this gate cannot fail" in " ".join(ended.out.split())) is noted
+    assert (ended.code, ended.out) == (2, "")
+    assert "other code of the metrics scored semantic than keyword" in ended.err
 
 
 @pytest.mark.parametrize(

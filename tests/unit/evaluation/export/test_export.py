@@ -72,6 +72,9 @@ TEXTS = [
     "<think>secret</think>answer",
     "attachment://0123",
     "\x1a \x85 \u2028",
+    "1. first",
+    "2) second",
+    "3.",
 ]
 TEXTS += hostile(200 - len(TEXTS))
 COUNT = len(TEXTS)
@@ -291,8 +294,8 @@ def test_runs_of_other_questions_share_a_file_of_rows_and_no_comparison(export, 
             export(*folders, "--to", kind)
 
 
-def test_scores_of_a_pass_and_their_reasons_are_rows(export, tmp_path):
-    folder = make_run(tmp_path / "run", scored([0.1, 0.2, 0.3]))
+def add_pass(folder):
+    """Score the first question of a run in a pass of another judge; leave the second unscored."""
     run = read_run(folder)
     scores = ScoreFile(run, PassSpec("judge", "other", ("LLM_judge",), {"model": "other"}))
     scores.append(
@@ -308,6 +311,11 @@ def test_scores_of_a_pass_and_their_reasons_are_rows(export, tmp_path):
         ]
     )
     scores.close()
+
+
+def test_scores_of_a_pass_and_their_reasons_are_rows(export, tmp_path):
+    folder = make_run(tmp_path / "run", scored([0.1, 0.2, 0.3]))
+    add_pass(folder)
     rows = [row for row in json_rows(export(folder, "--to", "jsonl")) if "@" in row["metric"]]
     assert [(row["score"], row["status"], row["error"]) for row in rows] == [
         (0.75, "scored", None),
@@ -399,6 +407,7 @@ MARKUP = {
     "em_open",
     "strong_open",
     "heading_open",
+    "ordered_list_open",
 }
 
 
@@ -441,18 +450,45 @@ def test_one_run_has_means_alone(export, two):
     assert "Paired" not in export(two[0], "--to", "latex").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("kind", ["markdown", "latex"])
+@pytest.mark.parametrize("count", [1, 2])
+def test_means_hold_the_scores_of_a_pass_over_one_run_alone(export, two, kind, count):
+    add_pass(two[0])
+    text = export(*two[:count], "--to", kind).read_text(encoding="utf-8").replace("&#8203;", "")
+    [row] = [line for line in text.splitlines() if re.search(r"judge\\?@\w{6} ", line)]
+    assert re.findall(r"[\d.]+", row)[-4:] == ["0.750", "1", "2", "0"]
+    assert re.search(r"Metrics \\?@\w{6} are scored by judge, other\.", text)
+
+
+def test_latex_has_a_rule_before_each_pair_of_runs(export, two, tmp_path):
+    third = make_run(tmp_path / "c", scored([0.1, 0.2, 0.4]), config="hybrid")
+    text = export(*two, third, "--to", "latex").read_text(encoding="utf-8")
+    means, differences = text.split("% Paired differences")
+    assert (means.count(r"\midrule"), differences.count(r"\midrule")) == (3, 3)
+
+
 def test_markdown_shows_a_text_word_for_word():
     for text in (text for text in TEXTS if len(text) < 1000):
         for page in (f"| {markdown_text(text)} |\n| --- |\n", f"- {markdown_text(text)}\n"):
             parts = [token for token in tokens(page) if token.type != "inline"]
             visible = "".join(token.content for token in parts if token.type == "text")
-            assert visible == " ".join(safe_line(text).split())
+            expected = " ".join(safe_line(text).split())
+            assert visible.replace("\u200b", "") == expected.replace("\u200b", "")
             assert not {token.type for token in parts} & MARKUP
 
 
 def test_markdown_makes_no_address_a_link():
-    text = "https://a.b www.c.d e@f.g :bug: 1. end."
-    assert markdown_text(text) == r"https\://a\.b www\.c\.d e\@f\.g \:bug\: 1. end."
+    text = "https://a.b www.c.d :bug: 1. end."
+    assert markdown_text(text) == r"https\://a\.b www\.c\.d \:bug\: 1\. end."
+
+
+@pytest.mark.parametrize("text", ["@name", "x@272536", "e@f.g", "#12", "a/b#12", "GH-12", "gh-1"])
+def test_markdown_refers_to_no_user_or_issue_of_github(text):
+    # GitHub looks for references in the text of the page, where no backslash is left.
+    parts = tokens(f"- {markdown_text(text)}\n")
+    visible = "".join(token.content for token in parts if token.type == "text")
+    assert visible.replace("\u200b", "") == text
+    assert not re.search(r"@\w|#\d|gh-\d", visible, re.IGNORECASE)
 
 
 ESCAPES = re.compile(

@@ -13,7 +13,8 @@ import pytest
 from langchain_core.globals import set_llm_cache
 from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
-from langchain_core.outputs import ChatGeneration, Generation
+from langchain_core.outputs import ChatGeneration, Generation, GenerationChunk
+from pydantic import BaseModel
 from typing_extensions import TypedDict
 
 from graph import open_llm_cache
@@ -270,10 +271,31 @@ def test_a_stored_message_of_an_unknown_class_is_damaged(cache):
     assert cache.damaged == 4
 
 
-def test_a_reply_that_json_cannot_hold_is_not_stored(cache):
-    for info in ({"a": object()}, {"a": b"bytes"}):
-        cache.update("prompt", "model", [Generation(text="one", generation_info=info)])
+class Detail(BaseModel):
+    """An object that a message's dictionary holds as another dictionary."""
+
+    name: str = "x"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [object(), b"bytes", {1: 2}, (1, 2), {"deep": [(1,)]}, Detail()],
+    ids=["object", "bytes", "key", "tuple", "deep", "model"],
+)
+def test_a_reply_that_json_cannot_hold_as_it_is_is_not_stored(cache, value):
+    message = AIMessage(content="one", additional_kwargs={"a": value})
+    for generation in (
+        Generation(text="one", generation_info={"a": value}),
+        ChatGeneration(message=message),
+    ):
+        cache.update("prompt", "model", [generation])
         assert cache.lookup("prompt", "model") is None
+    assert cache.damaged == 0
+
+
+def test_a_part_of_a_streamed_reply_comes_back(cache):
+    cache.update("prompt", "model", [GenerationChunk(text="one", generation_info={"a": 1})])
+    assert cache.lookup("prompt", "model") == [Generation(text="one", generation_info={"a": 1})]
 
 
 def test_langchain_models_use_the_cache_that_is_set(tmp_path):

@@ -5,6 +5,7 @@ import sys
 from itertools import groupby
 
 import pytest
+from langchain_core.documents import Document
 
 import graph
 from graph.retrieval import open_retriever
@@ -193,6 +194,22 @@ def test_a_large_corpus_keeps_its_approximate_index(tmp_path, monkeypatch):
     scores = [float(score) for _, score in store.similarity_search_with_score("sort list", k=5)]
     assert scores == pytest.approx([d.metadata["score"] for d in opened.invoke("sort list")])
     assert type(store.index).__name__ == "IndexIVFFlat"
+    # In a class of FAISS itself, each of these ends the process.
+    for change in (
+        lambda: store.add_texts(["more"]),
+        lambda: store.add_documents([Document("more")]),
+        lambda: store.add_embeddings([("more", [0.0] * 64)]),
+        lambda: store.merge_from(store),
+        lambda: store.delete(["3"]),
+    ):
+        with pytest.raises(ConfigError, match="nothing can be added or deleted"):
+            change()
+
+
+@pytest.mark.parametrize("k", [0, -1, "x", None, 1.5, True])
+def test_a_number_of_posts_that_is_none_is_one_line(tmp_path, k):
+    with pytest.raises(ConfigError, match="k is the number of documents, at least 1, not"):
+        graph.open_bm25(small_corpus(tmp_path / "c.csv"), k=k)
 
 
 @pytest.mark.parametrize("name", ["open_bm25", "open_vector_store"])

@@ -16,7 +16,14 @@ from graph.support.errors import (
     IndexMismatchError,
     QuestionError,
 )
-from tests.fakes.corpora import EMBEDDER, FakeEncoder, encode_without_weights, small_corpus
+from tests.fakes.corpora import (
+    EMBEDDER,
+    FakeEncoder,
+    encode_without_weights,
+    row,
+    small_corpus,
+    write_corpus,
+)
 from tests.fakes.embeddings import WordEmbeddings
 
 TEXTS = ["sort a list", "", "a lone \ud800 surrogate", "sort a list"]
@@ -184,6 +191,42 @@ def test_another_model_under_the_same_name_is_refused(tmp_path, change):
     retriever(corpus, OwnEmbeddings(WordEmbeddings(), "words")).open()
     with pytest.raises(IndexMismatchError, match="give other embeddings another name"):
         retriever(corpus, OwnEmbeddings(OtherEmbeddings(), "words")).open()
+
+
+@pytest.mark.parametrize("change", [lambda v: v[:, ::-1], lambda v: v[:, :32]])
+def test_another_model_under_the_same_name_mixes_no_index_that_grows(tmp_path, change):
+    class OtherEmbeddings(WordEmbeddings):
+        def embed_documents(self, texts):
+            return change(np.array(super().embed_documents(texts))).tolist()
+
+    stored = [row(number, f"sort {number}") for number in range(5)]
+    first = write_corpus(tmp_path / "first.csv", stored)
+    grown = write_corpus(tmp_path / "grown.csv", [row(9, "a new post"), *stored])
+    retriever(first, OwnEmbeddings(WordEmbeddings(), "words")).open()
+    other = OtherEmbeddings()
+    with pytest.raises(IndexMismatchError, match="give other embeddings another name"):
+        retriever(grown, OwnEmbeddings(other, "words")).open()
+    again = WordEmbeddings()
+    assert retriever(grown, OwnEmbeddings(again, "words")).open() == 6
+    # One text of the stored file to compare, and the new post; then the first post of the index.
+    assert (len(other.documents), len(again.documents)) == (1, 3)
+
+
+def test_vectors_of_two_models_in_two_files_are_not_mixed(tmp_path):
+    class OtherEmbeddings(WordEmbeddings):
+        def embed_documents(self, texts):
+            return [row[::-1] for row in super().embed_documents(texts)]
+
+    posts = [row(number, title) for number, title in enumerate(["sort", "copy", "merge"])]
+    for model, name, rows in (
+        (WordEmbeddings(), "one.csv", posts[:1]),
+        (OtherEmbeddings(), "two.csv", posts[1:]),
+    ):
+        retriever(write_corpus(tmp_path / name, rows), OwnEmbeddings(model, "words")).open()
+    both = write_corpus(tmp_path / "both.csv", posts)
+    for model in (WordEmbeddings(), OtherEmbeddings()):
+        with pytest.raises(IndexMismatchError, match="give other embeddings another name"):
+            retriever(both, OwnEmbeddings(model, "words")).open()
 
 
 def test_vectors_that_differ_a_little_from_call_to_call_are_accepted(tmp_path):

@@ -245,14 +245,14 @@ def test_files_that_no_build_has_used_for_a_month_are_removed_and_counted(tmp_pa
     for vectors in (mine, other):
         for text in ("old", "read"):
             vectors.write([digest(text)], VECTORS[:1])
-        for path in vectors._folder.iterdir():
+        for path in vectors.folder.iterdir():
             os.utime(path, (path.stat().st_atime, path.stat().st_mtime - month))
         vectors.write([digest("new")], VECTORS[:1])
     assert len(list(mine.read({digest("read")}))) == 1
     TextVectors(tmp_path / "vectors" / "third")
     one = VECTORS[0].tolist()
-    assert stored(mine._folder, "old", "read", "new") == [None, one, one]
-    assert stored(other._folder, "old", "read", "new") == [None, None, one]
+    assert stored(mine.folder, "old", "read", "new") == [None, one, one]
+    assert stored(other.folder, "old", "read", "new") == [None, None, one]
     assert caplog.messages == [
         f"{tmp_path / 'vectors'}: removed 3 files of vectors that no build has used for a month"
     ]
