@@ -50,14 +50,16 @@ class TextVectors:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Open a folder, and remove the unused files of all encoders beside it."""
+        """Open a folder, which need not exist."""
         self.folder = folder
-        _remove_unused(folder.parent)
+        self._is_read_only = False
 
     def read(
         self, digests: Collection[bytes]
     ) -> Iterator[tuple[tuple[bytes, ...], NDArray[np.float32]]]:
         """Yield each file that has a vector of these texts: the digests of its texts, and its vectors.
+
+        Afterwards the unused files of all encoders are removed.
 
         Args:
             digests: The SHA-256 of texts; of a type that tells fast whether it holds one.
@@ -82,15 +84,18 @@ class TextVectors:
                 "%s: %d damaged %s of vectors: their texts are encoded again",
                 *(self.folder, damaged, plural(damaged, "file")),
             )
+        _remove_unused(self.folder.parent)
 
     def write(self, digests: Sequence[bytes], vectors: NDArray[np.float32]) -> None:
         """Write vectors, shape (digests, dimension), as one file, atomically.
 
-        A cache that can only be read is left as it is.
+        A cache that can only be read is left as it is, with one warning.
 
         Raises:
             OSError: the file cannot be written for another reason.
         """
+        if self._is_read_only:
+            return
         content = b"".join(digests) + vectors.astype("<f4").tobytes()
         shape = struct.pack("<QQ", *vectors.shape)
         checksum = sha256(shape + content)
@@ -101,6 +106,7 @@ class TextVectors:
         except OSError as error:
             if error.errno not in _READ_ONLY:
                 raise
+            self._is_read_only = True
             log.warning("%s: new vectors are not stored: %s", self.folder, error.strerror)
 
 
