@@ -61,16 +61,22 @@ def run(arguments: argparse.Namespace) -> int:
     elif arguments.to == "parquet" and sys.stdout.isatty():
         raise ConfigError("parquet is no text: name a file with --out")
     runs = [read_run(folder) for folder in arguments.runs]
-    named_runs(runs)
-    for recorded in runs:
-        if not recorded.finished:
-            log.warning("%s: unfinished, %s", recorded.folder, recorded.progress)
+    if arguments.to not in _TABLES or len(runs) == 1:
+        _check_runs(runs)
     content = _content(arguments.to, runs, wide=arguments.wide)
     if arguments.out is None:
         _print(content)
     else:
         _write(arguments.out, content)
     return 0
+
+
+def _check_runs(runs: list[RecordedRun]) -> None:
+    """Refuse a run that is named twice, and log those that are unfinished, as a comparison does."""
+    named_runs(runs)
+    for recorded in runs:
+        if not recorded.finished:
+            log.warning("%s: unfinished, %s", recorded.folder, recorded.progress)
 
 
 def _content(kind: str, runs: list[RecordedRun], *, wide: bool) -> bytes:

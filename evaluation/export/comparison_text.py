@@ -84,7 +84,7 @@ def comparison_of(recorded: list[RecordedRun]) -> Comparison:
         [row for name, run in named_runs(scored).items() for row in _mean_rows(name, run)],
     )
     if len(scored) == 1:
-        return Comparison([means], [*_single_notes(scored[0]), *score_notes])
+        return Comparison([means], [_INTERVAL, *_single_notes(scored[0]), *score_notes])
     shared, _ = with_shared_scores(recorded)
     document = comparison_document(shared, score_notes)
     differences = Table(
@@ -110,7 +110,12 @@ def comparison_of(recorded: list[RecordedRun]) -> Comparison:
     return Comparison([means, differences], [*_EXPLANATIONS, *document["notes"]])
 
 
+_INTERVAL = (
+    "The 95 % interval of a mean over n scored questions is the range in which it would likely lie with "
+    "other questions of this kind."
+)
 _EXPLANATIONS = (
+    _INTERVAL,
     "a - b is the mean over the n questions that both runs scored. p is of the paired permutation "
     "test, or of McNemar's exact test where all scores are 0 or 1, and p (Holm) is adjusted for all "
     "tests of the table. smallest detectable is the difference that n such questions show with a "

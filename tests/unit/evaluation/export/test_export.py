@@ -339,6 +339,17 @@ def test_an_unfinished_run_is_exported_with_a_warning(export, tmp_path, caplog):
     assert "unfinished, 1 of 3 questions is done" in caplog.text
 
 
+@pytest.mark.parametrize(("kind", "count"), [("csv", 1), ("csv", 2), ("latex", 1), ("markdown", 2)])
+def test_each_unfinished_run_has_one_warning(export, tmp_path, caplog, kind, count):
+    folders = [
+        make_run(tmp_path / c, scored([0.1, 0.2]), config=c, questions=3, results=False)
+        for c in ("keyword", "semantic")[:count]
+    ]
+    with caplog.at_level(logging.WARNING, "opencoder"):
+        export(*folders, "--to", kind)
+    assert caplog.text.count("unfinished, ") == count
+
+
 def test_parquet_needs_its_extra(export, two, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'opencoder\[parquet\]'"):
@@ -447,6 +458,7 @@ def test_markdown_holds_means_and_paired_differences(export, two):
 def test_one_run_has_means_alone(export, two):
     text = export(two[0], "--to", "markdown").read_text(encoding="utf-8")
     assert text.count("## ") == 1
+    assert "- The 95 % interval of a mean over n scored questions is" in text
     assert "Paired" not in export(two[0], "--to", "latex").read_text(encoding="utf-8")
 
 
