@@ -17,12 +17,13 @@ from evaluation.answering.run_job import (
     manifest_of,
     prepare,
 )
-from evaluation.answering.workers import Workers, open_in_worker
+from evaluation.answering.workers import Workers, open_in_worker, with_absolute_paths
 from evaluation.calibration.known_judges import Calibration, calibration_of
 from evaluation.commands.ragas_command import show_ragas
 from evaluation.report.report_file import page_of, report_on
 from evaluation.rescoring.ragas.ragas_metrics import open_ragas
 from evaluation.rescoring.ragas.ragas_pass import RagasResult, check_judge, score_with_ragas
+from evaluation.store.identity import program_digests
 from evaluation.store.journal import Journal, journal_path
 from evaluation.store.run_folder import locked, set_aside, write_manifest
 from evaluation.tables import results_tables
@@ -87,8 +88,9 @@ def _evaluate(
     calibrations = [calibration_of(job.identity) for job in jobs]
     results = []
     for job, calibration in zip(jobs, calibrations, strict=True):
-        result = _run(job, _preparation(job, models, pool, arguments), calibration, arguments)
-        ragas = _score_with_ragas(job, result, models) if arguments.ragas else None
+        preparation = _preparation(job, models, pool, arguments, replies)
+        result = _run(job, preparation, calibration, arguments)
+        ragas = _score_with_ragas(job, result, models, pool) if arguments.ragas else None
         # The page too is on disk before anything is printed.
         if not arguments.no_report:
             report_on([job.folder], job.folder / "report.html")
@@ -122,6 +124,7 @@ def _preparation(
     models: Callable[[], Models],
     pool: WorkerPool | None,
     arguments: argparse.Namespace,
+    replies: ReplyCache | None,
 ) -> Callable[[], PreparedJob]:
     """Return a function that prepares a job at its first call, and starts the workers of a pool."""
 
@@ -133,7 +136,12 @@ def _preparation(
             return here
         pool.start()
         cached = not arguments.no_cache
-        workers = Workers(pool, partial(open_in_worker, job, here.excluded, cached=cached))
+        open_work = partial(
+            open_in_worker,
+            *(with_absolute_paths(job), here.excluded, program_digests()),
+            cached=cached,
+        )
+        workers = Workers(pool, open_work, replies)
         return here._replace(answerer=workers, commits=workers.commits)
 
     return prepared
@@ -200,10 +208,13 @@ def _show_failed_share(job: Job, results: Results, allowed: float) -> None:
 
 
 def _score_with_ragas(
-    job: Job, result: Results, models: Callable[[], Models]
+    job: Job, result: Results, models: Callable[[], Models], pool: WorkerPool | None
 ) -> RagasResult | None:
     if result["failed"] == result["n"]:
         return None
+    if pool:
+        # Their GPUs are free for the judge then. The next config starts new workers.
+        pool.close()
     return score_with_ragas(job.folder, job.choices.settings.profile, models().judge.engine)
 
 

@@ -6,6 +6,8 @@ from contextlib import suppress
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
+from importlib.resources.abc import Traversable
+from platform import python_version
 
 SCHEMA = 3
 """Count up when records or metrics change their meaning: older runs are then neither resumed nor read."""
@@ -34,6 +36,8 @@ PACKAGES = (
     "transformers",
 )
 
+_SOURCES = ("dataset", "evaluation", "graph", "nodes", "prompts")
+
 
 def digest(identity: dict[str, object]) -> str:
     """Return the hex digest of an identity."""
@@ -54,6 +58,26 @@ def sources_sha256(package: str) -> str:
     # Zero bytes keep names and contents apart: no text can move between files unseen.
     for module in modules:
         total.update(module.name.encode() + b"\0" + module.read_bytes() + b"\0")
+    return total.hexdigest()
+
+
+def program_digests() -> dict[str, str]:
+    """Return the versions of the packages and of Python, and the digests of all sources, by name."""
+    sources = {f"code of {name}": _all_sources_sha256(files(name)) for name in _SOURCES}
+    return {**sources, "Python": python_version(), **versions()}
+
+
+def _all_sources_sha256(folder: Traversable) -> str:
+    """Return the digest of the modules of a package, with those of its subpackages."""
+    total = sha256()
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        content = b""
+        if entry.is_dir() and entry.name != "__pycache__":
+            content = _all_sources_sha256(entry).encode()
+        elif entry.name.endswith(".py"):
+            content = entry.read_bytes()
+        if content:
+            total.update(entry.name.encode() + b"\0" + content + b"\0")
     return total.hexdigest()
 
 

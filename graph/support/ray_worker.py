@@ -42,15 +42,14 @@ class Outcome(Generic[_Result]):
 class Worker:
     """The state of a worker: the function that does its tasks, and the lines of its log."""
 
-    def __init__(self, threads: int | None) -> None:
+    def __init__(self, threads: str) -> None:
         """Start without work.
 
         Args:
-            threads: Threads of torch and OpenVINO; None for what the environment says.
+            threads: Threads of torch and OpenVINO, as in `OMP_NUM_THREADS`.
         """
-        if threads:
-            # Read by torch at its import, and set to 1 by Ray.
-            os.environ["OMP_NUM_THREADS"] = str(threads)
+        # Read by torch at its import, and set to 1 by Ray.
+        os.environ["OMP_NUM_THREADS"] = threads
         self._open_work: Callable[[], Callable[[Any], Any]] | None = None
         self._work: Callable[[Any], Any] | None = None
         self._lines = _Lines()

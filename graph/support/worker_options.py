@@ -57,7 +57,7 @@ def pool_options(arguments: argparse.Namespace) -> PoolOptions | None:
     if workers is None and (address or gpus):
         flag = "--ray-address" if address else "--gpus-per-worker"
         raise ConfigError(f"{flag} is about workers: also give --workers N")
-    if not address and workers in (None, 1):
+    if not (address or gpus) and workers in (None, 1):
         return None
     return PoolOptions(workers, address, gpus or 0.0)
 

@@ -1,6 +1,7 @@
 """A pool of worker processes on Ray: results come in the order of the tasks, and a lost worker is replaced.
 
-Ray sends objects between the processes of this program as pickles. Nothing is unpickled from files.
+Ray sends objects between the processes of this program as pickles, and large ones through files. On this
+machine, these are in a folder that only the user can open.
 """
 
 import logging
@@ -12,17 +13,18 @@ import signal
 import socket
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
+from tempfile import mkdtemp
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from graph.support.errors import ConfigError, EnvironmentFailure, MissingExtraError
 from graph.support.logger import log
 from graph.support.ray_worker import Outcome, Worker
 from graph.support.terminal import Interrupted
-from graph.support.text import one_line, plural
+from graph.support.text import one_line
 from graph.support.worker_options import PoolOptions
 
 _Content = TypeVar("_Content")
@@ -60,7 +62,8 @@ class WorkerPool:
         self.ray: Any = None
         """The module, which is imported when the workers start."""
         self.workers: list[Any] = []
-        self._session_folder: str | None = None
+        self._folder: str | None = None
+        """The folder of Ray's sockets, logs and large objects, which only this user can open."""
 
     def map(
         self,
@@ -84,9 +87,7 @@ class WorkerPool:
             WorkerFaultError: `open_work` or a task raised another error.
         """
         self.start()
-        for worker in self.workers:
-            worker.open.remote(open_work)
-        yield from _Mapping(self, open_work, tasks).results(on_wait)
+        yield from _TasksOfMap(self, open_work, tasks).results(on_wait)
 
     def new_worker(self) -> Any:
         """Return the handle of a new worker, which starts in the background."""
@@ -103,8 +104,8 @@ class WorkerPool:
         self.workers.clear()
         self.ray.shutdown()
         self.ray = None
-        if self._session_folder:
-            shutil.rmtree(self._session_folder, ignore_errors=True)
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def start(self) -> None:
         """Start Ray and the workers, unless they run; they run until `close`.
@@ -117,30 +118,60 @@ class WorkerPool:
             return
         with _own_signals():
             self.ray = _import_ray(self.options)
-            session_folder = _connect(self.ray, self.options)
-        if self.options.address is None:
-            self._session_folder = session_folder
-        self._check_resources()
+            if self.options.address is None:
+                # A short path, which is part of the limited names of sockets.
+                parent = "/tmp" if os.name == "posix" else None
+                self._folder = mkdtemp(prefix="opencoder-ray-", dir=parent)
+            _connect(self.ray, self.options, self._folder)
+        self._check_room()
         self.workers = [self.new_worker() for _ in range(self.options.workers)]
 
-    def _threads(self) -> int | None:
+    def _threads(self) -> str:
         """Return the threads of a worker: an equal share of the processors, unless the user set them."""
-        if "OMP_NUM_THREADS" in os.environ:
-            return None
-        cpus = os.cpu_count() or 1
+        if threads := os.environ.get("OMP_NUM_THREADS"):
+            return threads
+        cpus = _processors()
         if self.options.address is not None:
             cpus = int(self.ray.cluster_resources().get("CPU", 1))
-        return max(1, cpus // self.options.workers)
+        return str(max(1, cpus // self.options.workers))
 
-    def _check_resources(self) -> None:
-        totals, count = self.ray.cluster_resources(), self.options.workers
-        for name, amount in (("CPU", 1.0), ("GPU", self.options.gpus_per_worker)):
-            needed, present = amount * count, totals.get(name, 0.0)
-            if needed > present:
-                raise ConfigError(
-                    f"{count} {plural(count, 'worker')} with {amount:g} {name} for each need "
-                    f"{needed:g} {name}, and Ray has {present:g}: give fewer workers"
-                )
+    def _check_room(self) -> None:
+        """Check that the workers fit: one that never fits would wait without end.
+
+        Raises:
+            ConfigError: They do not.
+        """
+        count, gpus = self.options.workers, self.options.gpus_per_worker
+        nodes = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
+        room = sum(_room(node, gpus) for node in nodes)
+        if count > room:
+            each_needs = "1 CPU" + (f" and {gpus:g} GPU on one machine" if gpus else "")
+            raise ConfigError(
+                f"{count} workers do not fit: each needs {each_needs}, and Ray has room for {room}: "
+                "give fewer workers, or other --gpus-per-worker"
+            )
+
+
+def _processors() -> int:
+    """Return the number of processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _room(node: Mapping[str, float], gpus: float) -> int:
+    """Return the number of workers that fit on a machine.
+
+    Args:
+        node: The resources of the machine.
+        gpus: The GPUs of each worker. A share of less than 1 is on one GPU.
+    """
+    cpus, present = int(node.get("CPU", 0)), int(node.get("GPU", 0))
+    if not gpus:
+        return cpus
+    # Ray counts in steps of 0.0001.
+    on_gpus = present // int(gpus) if gpus >= 1 else present * int(1 / gpus + 1e-9)
+    return min(cpus, on_gpus)
 
 
 class _Running(NamedTuple):
@@ -152,7 +183,7 @@ class _Running(NamedTuple):
     content: Any
 
 
-class _Mapping(Generic[_Content, _Result]):
+class _TasksOfMap(Generic[_Content, _Result]):
     """The tasks of one `WorkerPool.map`: those in work, and the outcomes that wait for their turn."""
 
     def __init__(
@@ -161,7 +192,10 @@ class _Mapping(Generic[_Content, _Result]):
         open_work: Callable[[], Callable[[_Content], _Result]],
         tasks: Iterable[tuple[str, _Content]],
     ) -> None:
-        self._pool, self._open_work = pool, open_work
+        self._pool = pool
+        self._open_work = pool.ray.put(open_work)
+        self._opened = {worker: self._open(worker) for worker in pool.workers}
+        """The ends of the calls that give the work to the workers."""
         self._tasks = iter(tasks)
         self._begun = self._returned = 0
         self._running: dict[Future[Outcome[_Result]], _Running] = {}
@@ -191,6 +225,10 @@ class _Mapping(Generic[_Content, _Result]):
                 on_wait(len(self._running))
             self._begin()
 
+    def _open(self, worker: Any) -> "Future[None]":
+        opened: Future[None] = worker.open.remote(self._open_work).future()
+        return opened
+
     def _begin(self) -> None:
         """Give a task to each worker that has none, if it is not too far ahead of the results."""
         busy = [task.worker for task in self._running.values()]
@@ -209,6 +247,8 @@ class _Mapping(Generic[_Content, _Result]):
         """Take the outcome of a task, or give the task to a new worker if its own was lost."""
         task, errors = self._running.pop(future), self._pool.ray.exceptions
         try:
+            # A worker that could not read its work has none, or still that of the former tasks.
+            self._opened[task.worker].result()
             outcome = future.result()
         except errors.RayTaskError as error:
             # For example, the code of this program is not on the machine of the worker.
@@ -233,8 +273,11 @@ class _Mapping(Generic[_Content, _Result]):
         self._has_failed = self._has_failed or outcome.error is not None
 
     def _replace(self, lost: Any) -> Any:
+        # It may be out of reach only, and would hold its processor and GPU.
+        self._pool.ray.kill(lost)
+        del self._opened[lost]
         worker = self._pool.new_worker()
-        worker.open.remote(self._open_work)
+        self._opened[worker] = self._open(worker)
         self._pool.workers[self._pool.workers.index(lost)] = worker
         return worker
 
@@ -265,26 +308,27 @@ def _import_ray(options: PoolOptions) -> Any:
     return ray
 
 
-def _connect(ray: Any, options: PoolOptions) -> str:
-    """Start Ray on this machine, or connect to a cluster; return the folder of its session.
+def _connect(ray: Any, options: PoolOptions, folder: str | None) -> None:
+    """Start Ray on this machine, with its files in a folder, or connect to a cluster.
 
     Raises:
         ConfigError: The cluster cannot be reached.
         EnvironmentFailure: Ray does not start.
     """
     arguments: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if options.address is None:
+    if folder is not None:
+        # Ray opens its own folder to all users: the one above stays closed.
+        arguments["_temp_dir"] = os.path.join(folder, "ray")
         arguments |= {"num_cpus": options.workers, "object_store_memory": _STORE_BYTES}
         arguments |= {"include_dashboard": False}
     try:
         _check_reachable(options.address)
-        context = ray.init(address=options.address or "local", **arguments)
+        ray.init(address=options.address or "local", **arguments)
     except Exception as error:
         reason = f"{type(error).__name__}: {one_line(str(error), 300)}"
         if options.address is not None:
             raise ConfigError(f"--ray-address {options.address}: {reason}") from None
         raise EnvironmentFailure(f"Ray does not start: {reason}") from error
-    return str(context.address_info["session_dir"])
 
 
 def _check_reachable(address: str | None) -> None:
@@ -295,7 +339,9 @@ def _check_reachable(address: str | None) -> None:
     """
     host, _, port = (address or "").rpartition(":")
     if host and port.isdecimal():
-        socket.create_connection((host, int(port)), timeout=_SECONDS_OF_CONNECTION).close()
+        socket.create_connection(
+            (host.strip("[]"), int(port)), timeout=_SECONDS_OF_CONNECTION
+        ).close()
 
 
 @contextmanager

@@ -7,7 +7,7 @@ that answers this question removes the file and makes the fault.
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from subprocess import PIPE, Popen
@@ -53,11 +53,11 @@ def main() -> None:
 
 
 def open_scripted(
-    job: Job, excluded: frozenset[str], *, cached: bool
+    job: Job, excluded: frozenset[str], program: Mapping[str, str], *, cached: bool
 ) -> Callable[[Sequence[Item]], AnsweredBatch]:
     """Open a job in a worker, with scripted models."""
     without_weights(pytest.MonkeyPatch(), _answer)
-    return open_in_worker(job, excluded, cached=cached)
+    return open_in_worker(job, excluded, program, cached=cached)
 
 
 def wait_for_the_end_of_all(faults: Path, *, but: str = "") -> None:

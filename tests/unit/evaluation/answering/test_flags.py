@@ -159,9 +159,7 @@ def test_the_listing_names_every_config_once():
     assert config_names()[0] == "baseline"
 
 
-@pytest.mark.parametrize(
-    "arguments", [(), ("--workers", "1"), ("--workers=1", "--gpus-per-worker=1")]
-)
+@pytest.mark.parametrize("arguments", [(), ("--workers", "1")])
 def test_one_worker_is_this_process(arguments):
     assert pool_options(parse(*arguments)) is None
 
@@ -172,6 +170,7 @@ def test_one_worker_is_this_process(arguments):
         (("--workers", "3"), PoolOptions(3)),
         (("--workers", "1", "--ray-address", "auto"), PoolOptions(1, "auto")),
         (("--workers=4", "--gpus-per-worker=0.5"), PoolOptions(4, None, 0.5)),
+        (("--workers=1", "--gpus-per-worker=1"), PoolOptions(1, None, 1.0)),
         (("--workers=4", "--gpus-per-worker=2"), PoolOptions(4, None, 2.0)),
     ],
 )

@@ -94,9 +94,9 @@ def test_a_run_goes_on_with_workers_and_a_finished_one_starts_none(evaluate, tmp
 def test_workers_use_the_cache_of_model_calls_unless_it_is_switched_off(evaluate, monkeypatch):
     cached = []
 
-    def record(job, excluded, **options):
+    def record(*arguments, **options):
         cached.append(options["cached"])
-        return workers.open_in_worker(job, excluded, **options)
+        return workers.open_in_worker(*arguments, **options)
 
     monkeypatch.setattr(cli, "open_in_worker", record)
     assert evaluate("--workers", 2) == 0
@@ -127,6 +127,84 @@ def test_a_worker_that_would_make_another_run_is_refused(evaluate, monkeypatch, 
     with pytest.raises(OpenCoderError, match="would make another run, as its nodes differs"):
         evaluate("--workers", 2)
     assert pools[0].events[-1] == "close"
+
+
+@pytest.mark.parametrize("name", ["code of graph", "Python", "torch"])
+def test_a_worker_with_other_code_or_packages_is_refused(evaluate, monkeypatch, name):
+    own = workers.program_digests()
+    monkeypatch.setattr(workers, "program_digests", lambda: {**own, name: "another"})
+    with pytest.raises(OpenCoderError, match=f"would make another run, as its {name} differs"):
+        evaluate("--workers", 2)
+
+
+def test_paths_are_absolute_in_workers(evaluate, monkeypatch, tmp_path):
+    jobs = []
+
+    def record(job, *arguments, **options):
+        jobs.append(job)
+        return workers.open_in_worker(job, *arguments, **options)
+
+    monkeypatch.setattr(cli, "open_in_worker", record)
+    monkeypatch.chdir(tmp_path)
+    small_corpus(tmp_path / "corpus.csv")
+    options = ("--corpus", "corpus.csv", "--index", "index", "--dataset", "questions.csv")
+    write_dataset(tmp_path / "questions.csv", 10)
+    command(
+        monkeypatch,
+        *("--config", "keyword", "--profile", "embedded", "--runs", "runs", "--no-report"),
+        *("--workers", 2, *options),
+    )
+    assert cli.main() == 0
+    (job,) = jobs
+    paths = (job.choices.corpus, job.index, job.choices.dataset)
+    assert paths == (tmp_path / "corpus.csv", tmp_path / "index", tmp_path / "questions.csv")
+
+
+def test_the_damaged_batches_of_all_workers_are_counted(evaluate, monkeypatch, caplog):
+    answer_batch = workers.answer_batch
+
+    def damage(setup, batch):
+        opened[-1].count_damaged()
+        return answer_batch(setup, batch)
+
+    default_cache, opened = workers.default_cache, []
+    monkeypatch.setattr(
+        workers, "default_cache", lambda: opened.append(default_cache()) or opened[-1]
+    )
+    monkeypatch.setattr(workers, "answer_batch", damage)
+    assert evaluate("--workers", 2) == 0
+    assert "3 stored batches of model calls were damaged" in caplog.text
+
+
+def test_commits_stay_when_a_later_batch_loads_no_model(evaluate, monkeypatch, tmp_path):
+    commits = iter([{"judge": None}, {"judge": "abc"}, {"judge": None}])
+    monkeypatch.setattr(workers, "commits_of", lambda models: next(commits))
+    assert evaluate("--workers", 2) == 0
+    (run,) = (tmp_path / "runs").iterdir()
+    timings = json.loads((run / "timings.json").read_text(encoding="utf-8"))
+    assert timings["sessions"][0]["commits"] == {"judge": "abc"}
+
+
+def test_workers_end_before_the_judge_of_ragas_loads(evaluate, monkeypatch):
+    monkeypatch.setattr(cli, "open_ragas", lambda: None)
+    monkeypatch.setattr(cli, "check_judge", lambda profile: None)
+    monkeypatch.setattr(cli, "show_ragas", lambda result: None)
+    events = []
+
+    def score(folder, profile, engine):
+        events.append(pools[0].events[-1])
+        return True
+
+    monkeypatch.setattr(cli, "score_with_ragas", score)
+    assert evaluate("--workers", 2, "--ragas") == 0
+    assert events == ["close"]
+
+
+def test_one_worker_with_a_gpu_is_a_worker(evaluate):
+    assert evaluate("--workers", 1) == 0
+    assert pools == []
+    assert evaluate("--workers", 1, "--gpus-per-worker", 1, "--fresh") == 0
+    assert pools[0].options.gpus_per_worker == 1
 
 
 def test_a_failure_in_a_worker_keeps_the_batches_before_it_and_says_how_to_go_on(

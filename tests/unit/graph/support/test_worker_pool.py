@@ -3,6 +3,8 @@
 import logging
 import sys
 from concurrent.futures import Future
+from pathlib import Path
+from tempfile import mkdtemp
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -29,11 +31,18 @@ class Actor:
     def __init__(self, ray, *arguments):
         self.ray, self.arguments = ray, arguments
         self.worker = SimpleNamespace()
+        self.work = lambda content: Outcome([], error=WorkerFaultError("there is no work"))
         self.open = SimpleNamespace(remote=self._open)
         self.run = SimpleNamespace(remote=self._run)
 
     def _open(self, open_work):
-        self.work = open_work()
+        future = Future()
+        if error := next(self.ray.errors_of_open, None):
+            future.set_exception(error)
+        else:
+            self.work = open_work()
+            future.set_result(None)
+        return SimpleNamespace(future=lambda: future)
 
     def _run(self, content):
         future = Future()
@@ -48,15 +57,16 @@ class FakeRay(ModuleType):
     def __init__(self, cpus=8.0, gpus=0.0):
         super().__init__("ray")
         self.exceptions = SimpleNamespace(RayError=RayError, RayTaskError=RayTaskError)
-        self.resources = {"CPU": cpus, "GPU": gpus}
+        self.machines = [{"CPU": cpus, "GPU": gpus}]
         self.actors, self.ended, self.begun, self.pending = [], [], [], {}
         self.end_of = lambda content: None
         """Returns the error with which Ray ends a task; None if the task ends itself."""
         self.last_first = False
+        self.errors_of_open = iter(())
+        """The error of each call that opens work, or None."""
 
     def init(self, **arguments):
         self.arguments = arguments
-        return SimpleNamespace(address_info={"session_dir": "/nonexistent/session"})
 
     def remote(self, _):
         def start(*arguments):
@@ -65,8 +75,14 @@ class FakeRay(ModuleType):
 
         return SimpleNamespace(options=lambda **options: SimpleNamespace(remote=start))
 
+    def put(self, value):
+        return value
+
+    def nodes(self):
+        return [{"Alive": True, "Resources": resources} for resources in self.machines]
+
     def cluster_resources(self):
-        return self.resources
+        return self.machines[0]
 
     def kill(self, actor):
         self.ended.append(actor)
@@ -87,11 +103,14 @@ class FakeRay(ModuleType):
 
 
 @pytest.fixture
-def ray(monkeypatch):
+def ray(monkeypatch, tmp_path):
     fake = FakeRay()
     monkeypatch.setitem(sys.modules, "ray", fake)
     monkeypatch.setattr(worker_pool, "find_spec", lambda name: fake)
     monkeypatch.setattr(worker_pool, "wait", fake.wait)
+    monkeypatch.setattr(
+        worker_pool, "mkdtemp", lambda **options: mkdtemp(**{**options, "dir": tmp_path})
+    )
     for name in (
         "RAY_USAGE_STATS_ENABLED",
         "RAY_AUTH_MODE",
@@ -192,6 +211,21 @@ def test_a_worker_that_cannot_read_its_task_is_one_line(ray):
         results(WorkerPool(PoolOptions(2)), range(3))
 
 
+def test_a_worker_that_cannot_read_its_work_does_not_answer_with_the_former_one(ray):
+    pool = WorkerPool(PoolOptions(2))
+    results(pool, range(3))
+    ray.errors_of_open = iter([None, RayTaskError("ModuleNotFoundError: No module named 'x'")])
+    ray.last_first = True
+    with pytest.raises(EnvironmentFailure, match=r"a worker cannot work: ModuleNotFoundError: .*x"):
+        results(pool, range(3), lambda content: Outcome([], -content))
+
+
+def test_a_worker_that_is_lost_before_it_has_its_work_is_ended_and_replaced(ray):
+    ray.errors_of_open = iter([RayError("out of reach")])
+    assert results(WorkerPool(PoolOptions(1)), range(3)) == [0, 10, 20]
+    assert ray.ended == [ray.actors[0]]
+
+
 def test_the_same_line_of_several_workers_is_logged_once(ray, caplog):
     def work(content):
         return Outcome([(logging.WARNING, "a window is cut"), (logging.INFO, f"done {content}")], 0)
@@ -229,24 +263,49 @@ def test_ray_on_this_machine_is_quiet_small_and_private(ray, monkeypatch):
     assert len(worker_pool.os.environ["RAY_AUTH_TOKEN"]) == 64
 
 
+def test_the_files_of_ray_are_closed_to_others_and_removed_at_the_end(ray):
+    pool = WorkerPool(PoolOptions(2))
+    pool.start()
+    folder = Path(ray.arguments["_temp_dir"]).parent
+    assert folder.stat().st_mode & 0o077 == 0
+    pool.close()
+    assert not folder.exists()
+
+
+def test_a_cluster_keeps_its_own_folder(ray):
+    WorkerPool(PoolOptions(2, "auto")).start()
+    assert "_temp_dir" not in ray.arguments
+
+
 def test_the_processors_are_divided_unless_the_user_set_the_threads(ray, monkeypatch):
-    monkeypatch.setattr("os.cpu_count", lambda: 7)
+    monkeypatch.setattr(worker_pool.os, "sched_getaffinity", lambda _: set(range(7)), raising=False)
     WorkerPool(PoolOptions(3)).start()
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
     WorkerPool(PoolOptions(1)).start()
-    assert [actor.arguments for actor in ray.actors] == [(2,), (2,), (2,), (None,)]
+    assert [actor.arguments for actor in ray.actors] == [("2",), ("2",), ("2",), ("5",)]
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (PoolOptions(9, "auto"), "9 workers with 1 CPU for each need 9 CPU, and Ray has 8"),
-        (PoolOptions(4, None, 0.5), "4 workers with 0.5 GPU for each need 2 GPU, and Ray has 0"),
+        (PoolOptions(9, "auto"), "each needs 1 CPU, and Ray has room for 8: give fewer"),
+        # A share is on one GPU, and the GPUs of a worker are on one machine.
+        (PoolOptions(4, "auto", 0.6), "1 CPU and 0.6 GPU on one machine, and Ray has room for 3"),
+        (PoolOptions(2, "auto", 2), "1 CPU and 2 GPU on one machine, and Ray has room for 1"),
+        (PoolOptions(1, "auto", 3), "1 CPU and 3 GPU on one machine, and Ray has room for 0"),
     ],
 )
 def test_workers_without_room_are_refused(ray, options, message):
+    ray.machines = [{"CPU": 4.0, "GPU": 2.0}, {"CPU": 3.0, "GPU": 1.0}, {"CPU": 1.0}]
     with pytest.raises(ConfigError, match=message):
         WorkerPool(options).start()
+
+
+@pytest.mark.parametrize(("count", "gpus"), [(8, 0), (6, 0.5), (3, 0.6), (3, 1), (1, 2)])
+def test_workers_that_just_fit_start(ray, count, gpus):
+    ray.machines = [{"CPU": 4.0, "GPU": 2.0}, {"CPU": 3.0, "GPU": 1.0}, {"CPU": 1.0}]
+    WorkerPool(PoolOptions(count, "auto", gpus)).start()
+    assert len(ray.actors) == count
 
 
 def test_a_cluster_that_cannot_be_reached_is_a_wrong_setting(ray):
@@ -274,6 +333,18 @@ def test_an_address_at_which_nothing_listens_is_refused_without_ray(ray, monkeyp
     assert not hasattr(ray, "arguments")
 
 
+def test_an_address_of_ipv6_is_looked_up_without_its_brackets(ray, monkeypatch):
+    addresses = []
+
+    def connect(address, timeout):
+        addresses.append(address)
+        return SimpleNamespace(close=lambda: None)
+
+    monkeypatch.setattr(worker_pool.socket, "create_connection", connect)
+    WorkerPool(PoolOptions(2, "[::1]:6379")).start()
+    assert addresses == [("::1", 6379)]
+
+
 def test_a_missing_ray_and_its_client_are_refused(monkeypatch):
     with pytest.raises(ConfigError, match="--ray-address auto"):
         WorkerPool(PoolOptions(2, "ray://head:10001"))
@@ -285,7 +356,8 @@ def test_a_missing_ray_and_its_client_are_refused(monkeypatch):
 @pytest.fixture
 def worker(monkeypatch):
     before = log.level, log.propagate, list(log.handlers)
-    yield Worker(None)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    yield Worker("1")
     log.level, log.propagate, log.handlers[:] = before
 
 
