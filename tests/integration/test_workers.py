@@ -9,7 +9,7 @@ import pytest
 from evaluation.commands import eval_command as cli
 from tests.fakes import worker_runs
 from tests.fakes.processes import run_python
-from tests.fakes.project_files import SAMPLE_CORPUS, SAMPLE_DATASET
+from tests.fakes.project_files import SAMPLE_CORPUS
 from tests.fakes.scripted_runs import command, without_weights, write_dataset
 from tests.integration.test_resume import results
 
@@ -63,17 +63,13 @@ def test_kills_of_workers_and_of_the_command_change_no_byte(tmp_path, monkeypatc
 
 @pytest.mark.usefixtures("embedded_models")
 def test_two_workers_with_the_embedded_models_give_the_records_of_one_process(tmp_path):
-    # Of the two configs, one writes and the other retrieves.
-    arguments = ("eval.py", "--config", "baseline,extract", "--profile", "embedded", "--limit", 8)
-    arguments = (*arguments, "--batch_size", 4, "--set", "generation.max_new_tokens=6")
+    # Of the two configs, one writes and the other retrieves. Reading prompts takes most of the time.
+    dataset = write_dataset(tmp_path / "questions.csv", 8)
     arguments = (
-        *arguments,
-        "generator.window=512",
-        "judge.window=512",
-        "--no-cache",
-        "--no-report",
+        *("eval.py", "--config", "baseline,extract", "--profile", "embedded", "--batch_size", 4),
+        *("--dataset", dataset, "--corpus", SAMPLE_CORPUS, "--no-cache", "--no-report"),
+        *("--set", "generation.max_new_tokens=6", "generator.window=320", "judge.window=320"),
     )
-    arguments = (*arguments, "--corpus", SAMPLE_CORPUS, "--dataset", SAMPLE_DATASET)
     alone = run_python(*arguments, "--runs", tmp_path / "alone")
     assert alone.returncode == 0, alone.stderr
     workers = run_python(*arguments, "--runs", tmp_path / "workers", "--workers", 2)
