@@ -117,9 +117,10 @@ def test_no_line_is_wider_than_the_terminal_and_no_text_is_lost(capsys, monkeypa
 
 
 def test_without_rich_the_same_lines_are_plain(capsys, monkeypatch):
-    with_rich = printed(capsys).split()
+    # Rich breaks a long path, such as that of the cache of this test, between two lines.
+    with_rich = "".join(printed(capsys).split())
     monkeypatch.setattr(doctor_command, "find_spec", lambda name: None)
-    assert printed(capsys).split() == with_rich
+    assert "".join(printed(capsys).split()) == with_rich
 
 
 def bare_doctor(root, tmp_path, *arguments, **variables):

