@@ -51,6 +51,7 @@ test-unit: install  ## Run the unit tests alone: no network, no weights
 
 faults: install  ## Kill runs, break disks, flip bits, generate inputs: half an hour; counts at the end
 	$(BIN)/python -m tests.faults
+	OPENCODER_ALL_TESTS=1 $(BIN)/python -m pytest tests/integration/test_workers.py
 
 check: install  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .

@@ -5,8 +5,12 @@ import pytest
 from graph.models import packaged
 from graph.support.errors import MissingExtraError
 
+_FIRST = ("test_workers", "test_resume")
+"""The longest file, and one that forks: no library with threads may have run in its process before."""
+
 
 def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.stem not in _FIRST)
     for item in items:
         if "integration" in item.path.parts:
             item.add_marker(pytest.mark.integration)
