@@ -235,8 +235,10 @@ def _work_path(target: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             _remove(_locked_path(lock))
+        with suppress(OSError):
+            lock.unlink()
         os.close(descriptor)
-        # Another process can have removed the lock file since, or have it open.
+        # Windows removes no open file; elsewhere the lock file is gone, unless the disk refused it.
         with suppress(OSError):
             lock.unlink()
 
