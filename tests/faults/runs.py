@@ -109,19 +109,19 @@ def results(folder: Path) -> dict[str, bytes]:
     return {name: (run / name).read_bytes() if (run / name).exists() else b"" for name in FILES}
 
 
+def _holds(path: Path) -> bool:
+    """Tell whether a file or a folder is not empty."""
+    return any(path.iterdir()) if path.is_dir() else path.stat().st_size > 0
+
+
 def differences(case: Case, config: str, ended: Ended) -> tuple[tuple[str, ...], str]:
     """Return the faults of a run that ended with success, and their detail."""
     expected, actual = undisturbed(config).results, results(case.folder)
     if actual == expected:
         folders = (case.folder / "runs", case.folder / "cache")
-        # A disk that refuses all from one moment on also keeps the lock file of a finished work file:
-        # it is empty, and the next writer of the folder removes it.
-        work = [
-            str(path)
-            for folder in folders
-            for path in folder.rglob(".*")
-            if not path.name.endswith(".lock") or path.stat().st_size
-        ]
+        # What is empty may stay until the next writer of the folder removes it: a lock file, and the
+        # mark that a cache is in use.
+        work = [str(path) for folder in folders for path in folder.rglob(".*") if _holds(path)]
         return (("wrong",), f"work files are left: {work[:5]}") if work else ((), "")
     indices = [_index(line) for line in actual["journal.jsonl"].splitlines()]
     faults = ["lost"] * (set(range(QUESTIONS)) > {*indices}) + ["twice"] * (

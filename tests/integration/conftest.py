@@ -5,7 +5,7 @@ import pytest
 from graph.models import packaged
 from graph.support.errors import MissingExtraError
 
-_FIRST = ("test_workers", "test_resume")
+_FIRST = ("test_embedded", "test_resume")
 """The longest file, and one that forks: no library with threads may have run in its process before."""
 
 

@@ -15,6 +15,10 @@ from tests.fakes.scripted_runs import command, without_weights, write_dataset
 from tests.integration.test_resume import results
 
 pytest.importorskip("ray")
+pytestmark = pytest.mark.skipif(
+    "OPENCODER_ALL_TESTS" not in os.environ,
+    reason="takes minutes: make faults runs it, or OPENCODER_ALL_TESTS=1",
+)
 
 QUESTIONS, BATCH = 120, 4
 
@@ -62,9 +66,6 @@ def test_kills_of_workers_and_of_the_command_change_no_byte(tmp_path, monkeypatc
     assert (run / "journal.jsonl").read_bytes().startswith(written)
 
 
-@pytest.mark.skipif(
-    "OPENCODER_ALL_TESTS" not in os.environ, reason="minutes: OPENCODER_ALL_TESTS=1 runs it"
-)
 @pytest.mark.usefixtures("embedded_models")
 def test_two_workers_with_the_embedded_models_give_the_records_of_one_process(tmp_path):
     # Of the two configs, one writes and the other retrieves. Reading prompts takes most of the time.
