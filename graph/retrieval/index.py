@@ -175,9 +175,9 @@ def _encode(
     blocks = encoder.encode_blocks if isinstance(encoder, Encoder) else partial(map, encoder.encode)
     # Nothing but the user's name tells the vectors of one embeddings from those of another.
     check = encoder.check_stored if isinstance(encoder, OwnEmbeddings) else None
-    vectors, computed = encode_new(texts, blocks, stored_vectors(embedder), label, check)
-    counts.update(reused=len(texts) - computed, computed=computed)
-    return vectors
+    encoded = encode_new(texts, blocks, stored_vectors(embedder), label, check)
+    counts.update(reused=encoded.reused, computed=encoded.computed)
+    return encoded.vectors
 
 
 def _write_manifest(work: Path, manifest: Manifest) -> None:

@@ -34,11 +34,13 @@ Check = Callable[[Sequence[str], NDArray[np.float32], Path], None]
 
 
 class Encoded(NamedTuple):
-    """The vectors of texts, shape (texts, dimension), and how many of them were computed."""
+    """The vectors of texts, shape (texts, dimension), and where they are from; equal texts count once."""
 
     vectors: NDArray[np.float32]
+    reused: int
+    """Texts whose vectors were stored."""
     computed: int
-    """Texts that were encoded; equal texts count once."""
+    """Texts that were encoded."""
 
 
 class TextVectors:
@@ -145,8 +147,8 @@ def encode_new(
         samples += [row for _, row in pairs[:1]]
     if stored and samples and check:
         check([texts[row] for row in samples], vectors[samples], stored.folder)
-    reused = len(texts) - len(missing)
-    with progress(label, len(texts), done=reused) as bar:
+    reused = len(first_rows) - len(missing)
+    with progress(label, len(first_rows), done=reused) as bar:
         rows_by_length = sorted(missing.values(), key=lambda row: (-len(texts[row]), row))
         starts = range(0, len(rows_by_length), BLOCK)
         blocks = [rows_by_length[start : start + BLOCK] for start in starts]
@@ -159,7 +161,7 @@ def encode_new(
             bar.advance(len(rows), f"{reused} reused")
     repeats = [row for row, digest in enumerate(digests) if first_rows[digest] != row]
     vectors[repeats] = vectors[[first_rows[digests[row]] for row in repeats]]
-    return Encoded(vectors, len(missing))
+    return Encoded(vectors, reused, len(missing))
 
 
 def _with_room(vectors: NDArray[np.float32], some: NDArray[np.float32]) -> NDArray[np.float32]:

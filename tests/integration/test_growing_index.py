@@ -79,8 +79,8 @@ def test_of_20000_texts_only_the_changed_ones_are_encoded(tmp_path):
     ]
     for corpus, new in changes:
         counted.clear()
-        vectors, computed = encode_new(
+        vectors, reused, computed = encode_new(
             corpus, partial(map, encode), TextVectors(tmp_path), "encoding"
         )
-        assert (len(counted), computed) == (new, new)
+        assert (len(counted), reused, computed) == (new, len(corpus) - new, new)
         assert (vectors == encode(corpus)).all()
