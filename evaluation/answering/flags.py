@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 from typing import NamedTuple
 
-from graph.config import config_names, profile_names
+from graph.commands.settings_arguments import add_models
+from graph.config import config_names
 from graph.support.arguments import (
     Parser,
     add_version,
@@ -64,22 +65,7 @@ def _add_selection(eval_parser: argparse.ArgumentParser) -> None:
         help=f"which stages run (default {DEFAULT}); all runs every one; --list shows the names",
     )
     group.add_argument("--config-file", type=path, metavar="PATH", help="a config file of your own")
-    group.add_argument(
-        "--profile",
-        type=name_or_path,
-        default="auto",
-        metavar="NAME",
-        help=f"which models run: {', '.join(profile_names())} (default auto: gpu with CUDA, "
-        "else embedded), or FILE.yaml of your own",
-    )
-    group.add_argument(
-        "--set",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="KEY=VALUE",
-        help="override fields of the config or profile, as in retrieval.top_k=8",
-    )
+    add_models(group, whose="which models run", example="retrieval.top_k=8")
     group.add_argument(
         "--judge",
         type=name_or_path,
@@ -224,28 +210,3 @@ def _from_original(arguments: argparse.Namespace, used: list[str]) -> SelectedCo
 def listing() -> str:
     """Return the names of the configs, one on each line."""
     return "\n".join(config_names()) + "\n"
-
-
-def add_models(parser: argparse.ArgumentParser, *, whose: str, example: str) -> None:
-    """Declare --profile and --set for another command than eval.py.
-
-    Args:
-        parser: The command's parser.
-        whose: The start of the help of --profile, as in "which models".
-        example: An override, for the help of --set.
-    """
-    parser.add_argument(
-        "--profile",
-        type=name_or_path,
-        default="auto",
-        metavar="NAME",
-        help=f"{whose} (default auto): {', '.join(profile_names())}, or FILE.yaml of your own",
-    )
-    parser.add_argument(
-        "--set",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="KEY=VALUE",
-        help=f"override fields of the config or profile, as in {example}",
-    )

@@ -6,7 +6,6 @@ The tables go to stdout; with --json, one JSON document is all that goes there.
 import argparse
 from collections.abc import Sequence
 
-from evaluation.answering.flags import add_models
 from evaluation.answering.run_identity import model_identity
 from evaluation.calibration.calibration_document import (
     CalibrationDocument,
@@ -25,6 +24,7 @@ from evaluation.calibration.signals import (
 )
 from evaluation.metrics.calibrated_judge import CALIBRATED_OPTION, SHIPPED, load_judge, save_judge
 from evaluation.tables import calibration_tables as tables
+from graph.commands.settings_arguments import add_models
 from graph.config import load_settings
 from graph.models import open_models
 from graph.models.reply_cache import default_cache

@@ -86,7 +86,8 @@ def _content(kind: str, runs: list[RecordedRun], *, wide: bool) -> bytes:
     if kind == "inspect":
         return inspect_log(exported[0])
     if wide:
-        return _ROW_FORMATS[kind](wide_columns(exported), wide_rows(exported))
+        columns = wide_columns(exported)
+        return _ROW_FORMATS[kind](columns, wide_rows(exported, columns))
     return _ROW_FORMATS[kind](LONG_COLUMNS, long_rows(exported))
 
 

@@ -6,11 +6,11 @@ scores. The table goes to stdout; with --json, one JSON document goes there inst
 
 import argparse
 
-from evaluation.answering.flags import add_models
 from evaluation.rescoring.judge_pass import JudgedRun, judge_run
 from evaluation.rescoring.model_judge import METRIC, judge_profile
 from evaluation.tables.rescoring_table import agreement_line, reason_lines, scores_table
 from evaluation.tables.results_tables import cut_notes
+from graph.commands.settings_arguments import add_models
 from graph.support import terminal
 from graph.support.arguments import name_or_path, path
 from graph.support.text import plural

@@ -7,10 +7,10 @@ sent over a network.
 
 import argparse
 
-from evaluation.answering.flags import add_models
 from evaluation.rescoring.ragas.ragas_metrics import PREFIX, REFERENCE_BASED
 from evaluation.rescoring.ragas.ragas_pass import RagasResult, score_with_ragas
 from evaluation.tables.rescoring_table import reason_lines, scores_table
+from graph.commands.settings_arguments import add_models
 from graph.config import load_settings
 from graph.support import terminal
 from graph.support.arguments import path

@@ -6,11 +6,11 @@ The tables go to stdout; with --json, one JSON document is all that goes there.
 import argparse
 from functools import partial
 
-from evaluation.answering.flags import add_models
 from evaluation.ranking.judged_queries import JudgedQueries, load_judged
 from evaluation.ranking.rank_measures import Ranker, library_measures
 from evaluation.ranking.ranking_document import RankingDocument, ranking_document
 from evaluation.tables import ranking_tables as tables
+from graph.commands.settings_arguments import add_models
 from graph.config import config_names, load_settings
 from graph.retrieval import open_retriever
 from graph.schema import Settings

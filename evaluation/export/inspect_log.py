@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.analysis.costs import question_cost
-from evaluation.export.portable_text import portable_text
+from evaluation.export.portable_text import portable
 from evaluation.export.rows import ExportedRun, failure_text, status_of, unscored_reason
 from evaluation.metrics.registry import metric_names
 from evaluation.statistics.summaries import summarise
@@ -47,7 +47,7 @@ def inspect_log(run: ExportedRun) -> bytes:
         "stats": {"started_at": created},
         "samples": samples,
     }
-    return (json.dumps(_portable(log), indent=1) + "\n").encode("ascii")
+    return (json.dumps(portable(log), indent=1) + "\n").encode("ascii")
 
 
 def _date(value: object, folder: Path) -> str:
@@ -178,12 +178,3 @@ def _cost_fields(record: Record, model: str) -> _Object:
         }
         fields["model_usage"] = {model: usage}
     return fields
-
-
-def _portable(value: Any) -> Any:
-    """Return a JSON value whose texts UTF-8 can hold."""
-    if isinstance(value, str):
-        return portable_text(value)
-    if isinstance(value, dict):
-        return {portable_text(name): _portable(item) for name, item in value.items()}
-    return [_portable(item) for item in value] if isinstance(value, list) else value

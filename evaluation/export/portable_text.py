@@ -6,6 +6,7 @@ Both changes can be undone; docs/export.md has the code.
 import json
 import re
 import unicodedata
+from typing import Any
 
 _MARK = "json:"
 """The start of a text that is written as a JSON string."""
@@ -24,6 +25,15 @@ def portable_text(text: str) -> str:
     Readers of JSON lines join or drop lone surrogates, and parquet refuses them.
     """
     return _as_json(text, _SURROGATE)
+
+
+def portable(value: Any) -> Any:
+    """Return a JSON value with each text in it as `portable_text` writes it."""
+    if isinstance(value, str):
+        return portable_text(value)
+    if isinstance(value, dict):
+        return {portable_text(name): portable(item) for name, item in value.items()}
+    return [portable(item) for item in value] if isinstance(value, list) else value
 
 
 def spreadsheet_cell(text: str) -> str:

@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Iterable, Mapping
 
-from evaluation.export.portable_text import portable_text, spreadsheet_cell
+from evaluation.export.portable_text import portable, portable_text, spreadsheet_cell
 from evaluation.export.rows import Row, Type, Value
 from graph.support.errors import MissingExtraError
 
@@ -25,10 +25,8 @@ def csv_bytes(columns: Mapping[str, Type], rows: Iterable[Row]) -> bytes:
 
 def jsonl_bytes(columns: Mapping[str, Type], rows: Iterable[Row]) -> bytes:
     """Return a JSON object a line, in ASCII; None is null."""
-    names = {name: portable_text(name) for name in columns}
     lines = [
-        json.dumps({names[name]: _portable(row[name]) for name in columns}, allow_nan=False)
-        for row in rows
+        json.dumps(portable({name: row[name] for name in columns}), allow_nan=False) for row in rows
     ]
     return "".join(f"{line}\n" for line in lines).encode("ascii")
 
@@ -49,13 +47,9 @@ def parquet_bytes(columns: Mapping[str, Type], rows: Iterable[Row]) -> bytes:
     values: dict[str, list[Value]] = {name: [] for name in columns}
     for row in rows:
         for name, column in values.items():
-            column.append(_portable(row[name]))
+            column.append(portable(row[name]))
     schema = pa.schema([(portable_text(name), kind) for name, kind in columns.items()])
     arrays = [pa.array(values[name], kind) for name, kind in columns.items()]
     sink = pa.BufferOutputStream()
     write_table(pa.Table.from_arrays(arrays, schema=schema), sink, compression="zstd")
     return bytes(sink.getvalue().to_pybytes())
-
-
-def _portable(value: Value) -> Value:
-    return portable_text(value) if isinstance(value, str) else value

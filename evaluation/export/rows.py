@@ -4,7 +4,7 @@ A value that is not known is None, never 0.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -94,9 +94,9 @@ def wide_columns(runs: Sequence[ExportedRun]) -> dict[str, Type]:
     return {**_WIDE_COLUMNS, **dict.fromkeys(metrics, "float64")}
 
 
-def wide_rows(runs: Sequence[ExportedRun]) -> Iterator[Row]:
-    """Yield a row for each recorded question, in the order of the runs."""
-    metrics = [name for name in wide_columns(runs) if name not in _WIDE_COLUMNS]
+def wide_rows(runs: Sequence[ExportedRun], columns: Iterable[str]) -> Iterator[Row]:
+    """Yield a row with these `wide_columns` for each recorded question, in the order of the runs."""
+    metrics = [name for name in columns if name not in _WIDE_COLUMNS]
     for run in runs:
         with known_records(run.recorded.folder):
             for record in run.recorded.records:

@@ -1,4 +1,4 @@
-"""The arguments that ask and index share: stages, models, posts, index."""
+"""The arguments that commands share: stages, models, posts, index."""
 
 import argparse
 
@@ -15,15 +15,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="the stages that run (default semantic_cot): " + ", ".join(config_names()),
     )
-    parser.add_argument(
-        "--profile",
-        type=name_or_path,
-        default="auto",
-        metavar="NAME",
-        help="the models that run (default auto): "
-        + ", ".join(profile_names())
-        + ", or FILE.yaml of your own",
-    )
+    add_models(parser, whose="which models run", example="retrieval.top_k=8")
     parser.add_argument(
         "--corpus",
         type=path,
@@ -36,13 +28,31 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="the folder of the index (default: in the cache folder)",
     )
+
+
+def add_models(parser: "argparse._ActionsContainer", *, whose: str, example: str) -> None:
+    """Declare --profile and --set.
+
+    Args:
+        parser: A command's parser, or a group of it.
+        whose: The start of the help of --profile, as in "which models".
+        example: An override, for the help of --set.
+    """
+    parser.add_argument(
+        "--profile",
+        type=name_or_path,
+        default="auto",
+        metavar="NAME",
+        help=f"{whose} (default auto: gpu with CUDA, else embedded): {', '.join(profile_names())}, or "
+        "FILE.yaml of your own",
+    )
     parser.add_argument(
         "--set",
         nargs="+",
         action="extend",
         default=[],
         metavar="KEY=VALUE",
-        help="override fields of the config or profile, for example retrieval.top_k=8",
+        help=f"override fields of the config or profile, as in {example}",
     )
 
 

@@ -1,5 +1,6 @@
 """Child processes of tests: forked ones, which start with all modules loaded, and interpreters."""
 
+import faulthandler
 import gc
 import os
 import signal
@@ -51,6 +52,8 @@ def _be_child(action: Callable[[], object], out: Path, err: Path) -> None:
         # The streams that pytest has put there belong to the parent.
         sys.stdout = TextIOWrapper(FileIO(1, "w", closefd=False), encoding="utf-8")
         sys.stderr = TextIOWrapper(FileIO(2, "w", closefd=False), encoding="utf-8")
+        # A crash then says where: the handler of pytest writes to the streams of the parent.
+        faulthandler.enable(2)
         action()
         code = 0
     except BaseException:

@@ -6,7 +6,7 @@ from graph.models import packaged
 from graph.support.errors import MissingExtraError
 
 _FIRST = ("test_embedded", "test_resume")
-"""The longest file, and one that forks: no library with threads may have run in its process before."""
+"""The longest file, and one that forks much: after other files, a child of it has crashed in native code."""
 
 
 def pytest_collection_modifyitems(items):
