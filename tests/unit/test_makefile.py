@@ -54,7 +54,8 @@ def make(tmp_path):
     ("target", "extras"), [(".runs", ".[cpu,embedded]"), (".installed", "dev]")]
 )
 def test_where_the_index_answers_torch_comes_from_it(make, target, extras):
-    probe, torch, project, models = make(target)
+    pip, probe, torch, project, models = make(target)
+    assert " pip==" in pip
     assert probe == "probe"
     assert torch.endswith(f"--constraint constraints.txt --no-deps {INDEX}")
     assert project.endswith(extras)
@@ -76,5 +77,5 @@ def test_elsewhere_pip_takes_what_it_finds(make, machine):
 
 def test_a_failed_download_from_the_index_ends_nothing(make):
     calls = make(".runs", torch=1)
-    assert INDEX in calls[1]
+    assert INDEX in calls[2]
     assert calls[-2].endswith(".[cpu,embedded]")
