@@ -1,5 +1,6 @@
 """Evaluation questions read from a table, and the rows of long tables with a progress bar."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,7 +9,7 @@ from graph.support.body_markup import SAMPLE, BodyMarkup
 from graph.support.errors import DatasetError
 from graph.support.progress import progress
 from graph.support.table_files import Row, read_rows
-from graph.support.table_values import TableValues
+from graph.support.table_values import TableValues, is_missing
 
 MARKDOWN_COLUMNS = ("question", "answer")
 HTML_COLUMNS = ("question_title", "question_body", "answer_body")
@@ -32,6 +33,8 @@ class Question:
     """Whether body and reference are HTML (`HTML_COLUMNS`) or Markdown (`MARKDOWN_COLUMNS`)."""
     relevant_question_ids: tuple[str, ...]
     """The posts of the corpus that hold the answer, if the dataset names them."""
+    criteria: str = ""
+    """What an answer must hold, as a JSON object (`dataset.criteria`); empty if nothing is said."""
 
 
 def default_dataset() -> Path:
@@ -43,12 +46,12 @@ def read_questions(path: Path) -> list[Question]:
     """Read the questions of a dataset.
 
     A row has `question` and `answer` (Markdown), or `question_title`, `question_body` and
-    `answer_body` (HTML). The columns `eval_id` and `relevant_question_ids` (`|`-separated) are
-    optional. `TableValues` reads the texts and ids.
+    `answer_body` (HTML). The columns `eval_id`, `relevant_question_ids` (`|`-separated) and
+    `criteria` (JSON) are optional. `TableValues` reads the texts and ids.
 
     Raises:
         DatasetError: the file cannot be read, columns are missing, a question is empty, an
-            `eval_id` is repeated, or an id cannot be read for sure.
+            `eval_id` is repeated, an id cannot be read for sure, or criteria are no JSON object.
     """
     questions: list[Question] = []
     rows_by_id: dict[str, int] = {}
@@ -94,7 +97,24 @@ def _parse_question(path: Path, number: int, row: Row, values: TableValues) -> Q
         reference=values.text(reference),
         is_html=is_html,
         relevant_question_ids=values.ids(number, row, "relevant_question_ids"),
+        criteria=_criteria(path, number, row),
     )
+
+
+def _criteria(path: Path, number: int, row: Row) -> str:
+    cell = row.get("criteria", "").strip()
+    if is_missing(cell):
+        return ""
+    try:
+        is_object = isinstance(json.loads(cell), dict)
+    except (ValueError, RecursionError):
+        is_object = False
+    if not is_object:
+        raise DatasetError(
+            f"{path}: row {number}: criteria is no JSON object: write it as "
+            '{"keywords": ["..."]}, or leave it empty'
+        )
+    return cell
 
 
 def rows_with_progress(

@@ -2,11 +2,12 @@
 
 import argparse
 import re
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from dataset.builders import bigquery, coderepoqa, huggingface, stackexchange
+from dataset.builders import bigquery, coderepoqa, huggingface, infibench, stackexchange
 from dataset.builders.bodies import CHOICES
 from dataset.builders.post_selection import Selection
 from dataset.builders.row_counts import RowCounts
@@ -16,6 +17,25 @@ from graph.support.errors import ConfigError
 from graph.support.terminal import print_document, print_line
 
 _Sources: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+class _Benchmark(NamedTuple):
+    metavar: str
+    summary: str
+    """The help of the command."""
+    forms: str
+    """The help of its input."""
+    build: Callable[[Path, Path], RowCounts]
+
+
+_BENCHMARKS = {
+    "infibench": _Benchmark(
+        "SUITE",
+        "your copy of InfiBench -> evaluation questions with criteria",
+        "its table suite_v2.1_data.csv, or the folder of its cases (eval_*.yaml)",
+        infibench.build,
+    ),
+}
 _SITE = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 
@@ -26,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_post_sources(sources)
     _add_export_source(sources)
     _add_issue_source(sources)
+    _add_benchmark_sources(sources)
 
 
 def _add_post_sources(sources: _Sources) -> None:
@@ -84,6 +105,13 @@ def _add_issue_source(sources: _Sources) -> None:
     issues.add_argument(
         "--seed", type=whole_number, default=0, help="seed of the sample (default 0)"
     )
+
+
+def _add_benchmark_sources(sources: _Sources) -> None:
+    for name, benchmark in _BENCHMARKS.items():
+        parser = sources.add_parser(name, help=benchmark.summary)
+        parser.add_argument("input", type=path, metavar=benchmark.metavar, help=benchmark.forms)
+        parser.add_argument("--out", type=path, metavar="FILE", help="the table: .csv or .csv.gz")
 
 
 def _add_output(parser: argparse.ArgumentParser) -> None:
@@ -179,6 +207,8 @@ def _build(arguments: argparse.Namespace) -> RowCounts:
             sample=arguments.sample,
             seed=arguments.seed,
         )
+    if arguments.source in _BENCHMARKS:
+        return _BENCHMARKS[arguments.source].build(source, out)
     site = arguments.site
     if arguments.source == "bigquery":
         return bigquery.build(source, out, site=site, bodies=arguments.bodies)

@@ -9,7 +9,7 @@ from numpy import float64
 from numpy.typing import NDArray
 
 from evaluation.metrics.metric import MetricScores
-from evaluation.metrics.registry import STAGE_METRICS
+from evaluation.metrics.registry import stage_metric_names
 from evaluation.statistics.intervals import ratio_interval
 from evaluation.statistics.paired_tests import Inference, infer, paired_gains
 from evaluation.statistics.summaries import Summary, summarise
@@ -108,14 +108,15 @@ def choices(records: Sequence[Record]) -> dict[str, list[Choice]]:
 def headroom(step_choices: Sequence[Choice]) -> Headroom:
     """Measure the headroom of one reranking step."""
     sizes = [len(choice.scores) for choice in step_choices]
+    metrics = stage_metric_names(scores for choice in step_choices for scores in choice.scores)
     compared = any(BOTH_ORDERS in choice.picks for choice in step_choices)
     return {
         "n": len(step_choices),
         "candidates": {str(size): sizes.count(size) for size in sorted(set(sizes))},
-        "metrics": {metric: _captured(step_choices, metric) for metric in STAGE_METRICS},
+        "metrics": {metric: _captured(step_choices, metric) for metric in metrics},
         "consensus_minus_model": {
             metric: _difference(step_choices, metric, CONSENSUS, BOTH_ORDERS)
-            for metric in STAGE_METRICS
+            for metric in metrics
             if compared
         },
         "pairs_flipped": summarise(

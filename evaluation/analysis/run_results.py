@@ -33,7 +33,12 @@ class LongTexts(TypedDict):
     """Tokens of them that the judge did not read."""
 
 
-class Results(TypedDict):
+class _CriteriaUnscored(TypedDict, total=False):
+    criteria_unscored: dict[str, int]
+    """By reason, the number of answers that their criteria do not score; missing without criteria."""
+
+
+class Results(_CriteriaUnscored):
     """The content of metrics.json; an uninterrupted and a resumed run have the same."""
 
     config: str
@@ -114,6 +119,7 @@ def results_of(
         "halved_replies": sum(r["halvings"] > 0 for step in steps for r in step.get("replies", [])),
         "tokens": tokens_of(ordered),
         "seconds": {"file": "timings.json"},
+        **_criteria_unscored(answered),
     }
 
 
@@ -131,6 +137,13 @@ def _long_texts(records: Sequence[Record]) -> LongTexts:
         "cut_for_judge": len(cut),
         "cut_tokens": sum(cut),
     }
+
+
+def _criteria_unscored(records: Sequence[Record]) -> _CriteriaUnscored:
+    if not any("criteria" in record for record in records):
+        return {}
+    reasons = [r["criteria_unscored"] for r in records if "criteria_unscored" in r]
+    return {"criteria_unscored": _count(reasons)}
 
 
 def _count(names: Sequence[str]) -> dict[str, int]:

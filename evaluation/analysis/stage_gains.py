@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import NamedTuple, TypedDict
 
 from evaluation.metrics.metric import MetricScores
-from evaluation.metrics.registry import STAGE_METRICS
+from evaluation.metrics.registry import stage_metric_names
 from evaluation.statistics.summaries import Summary, summarise
 from evaluation.store.journal import Record
 
@@ -36,11 +36,11 @@ def stage_scores(records: Sequence[Record]) -> dict[str, dict[str, Summary]]:
     of all stages are over the same questions.
     """
     answers = [stages for record in records if (stages := stage_answers(record))]
-    order = _stage_order(answers)
+    order, names = _stage_order(answers), _metric_names(answers)
     return {
         stage: {
             metric: summarise([_scores_after(q, stage, order).get(metric) for q in answers])
-            for metric in STAGE_METRICS
+            for metric in names
         }
         for stage in order
     }
@@ -49,6 +49,7 @@ def stage_scores(records: Sequence[Record]) -> dict[str, dict[str, Summary]]:
 def stage_gains(records: Sequence[Record]) -> dict[str, StageGain]:
     """Return the gain of each stage but the first."""
     answers = [stage_answers(record) for record in records]
+    names = _metric_names(answers)
     gains: dict[str, StageGain] = {}
     for stage in _stage_order(answers)[1:]:
         steps = [
@@ -64,7 +65,7 @@ def stage_gains(records: Sequence[Record]) -> dict[str, StageGain]:
                 metric: summarise(
                     [_gain(before, after, metric) for before, after in steps], bounded=False
                 )
-                for metric in STAGE_METRICS
+                for metric in names
             },
         }
     return gains
@@ -89,6 +90,10 @@ def stage_answers(record: Record) -> list[StageAnswer]:
         stage = node if rounds[node] == 1 else f"{node} {rounds[node]}"
         answers.append(StageAnswer(stage, step["answer"], metrics_of_text[step["answer"]]))
     return answers
+
+
+def _metric_names(answers: Sequence[Sequence[StageAnswer]]) -> list[str]:
+    return stage_metric_names(answer.metrics for question in answers for answer in question)
 
 
 def _stage_order(answers: Sequence[Sequence[StageAnswer]]) -> list[str]:

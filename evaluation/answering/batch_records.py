@@ -107,6 +107,8 @@ def _record(item: Item, outcome: TaskOutcome[JudgedState], not_in_corpus: frozen
         "encoder_parts": None,
         "candidates": [],
     }
+    if item.criteria:
+        record["criteria"] = item.criteria
     if isinstance(outcome.error, Exception):
         _fail(record, outcome.error)
     return record

@@ -67,6 +67,7 @@ def resolve_job(arguments: argparse.Namespace, selected: flags.SelectedConfig) -
     dataset = arguments.dataset or default_dataset()
     corpus = _corpus(settings.config, arguments.corpus)
     log.info("dataset: %s%s", dataset, f", corpus: {corpus}" if corpus else "")
+    items = load_items(dataset, arguments.limit)
     choices = Choices(
         settings=settings,
         corpus=corpus,
@@ -77,8 +78,8 @@ def resolve_job(arguments: argparse.Namespace, selected: flags.SelectedConfig) -
         judged=judged,
         keep_leaks=arguments.keep_leaks,
         calibrated=calibrated,
+        has_criteria=any(item.criteria for item in items),
     )
-    items = load_items(dataset, arguments.limit)
     _check_windows(settings, judged=judged)
     _warn_of_unpinned(settings, judged=choices.judged)
     identity = json.loads(json.dumps(identity_of(choices)))

@@ -20,6 +20,8 @@ class Item:
     question: str
     reference: str
     relevant_question_ids: tuple[str, ...]
+    criteria: str = ""
+    """What an answer must hold, as JSON; empty if the dataset does not say it."""
 
 
 class Batch(NamedTuple):
@@ -47,7 +49,14 @@ def _item(index: int, question: Question) -> Item:
     if question.is_html:
         body, reference = to_markdown(body), to_markdown(reference)
     text = f"{question.title}\n\n{body}".strip() if question.title else body.strip()
-    return Item(index, question.eval_id, text, reference.strip(), question.relevant_question_ids)
+    return Item(
+        index=index,
+        eval_id=question.eval_id,
+        question=text,
+        reference=reference.strip(),
+        relevant_question_ids=question.relevant_question_ids,
+        criteria=question.criteria,
+    )
 
 
 def batches(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
@@ -58,5 +67,6 @@ def batches(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
 def question_digests(items: Sequence[Item]) -> list[str]:
     """Return the digest of each question, by which a record is bound to it."""
     return [
-        question_digest(i.eval_id, i.question, i.reference, i.relevant_question_ids) for i in items
+        question_digest(i.eval_id, i.question, i.reference, i.relevant_question_ids, i.criteria)
+        for i in items
     ]

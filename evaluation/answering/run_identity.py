@@ -41,6 +41,8 @@ class Choices(NamedTuple):
     keep_leaks: bool = False
     calibrated: StoredJudge | None = None
     """The calibrated judge, if one was chosen."""
+    has_criteria: bool = False
+    """Whether a question has criteria."""
 
 
 def identity_of(choices: Choices) -> dict[str, object]:
@@ -81,6 +83,7 @@ def identity_of(choices: Choices) -> dict[str, object]:
         "prompts": sources_sha256("prompts"),
         "nodes": sources_sha256("nodes"),
         "metrics": sources_sha256("evaluation.metrics"),
+        **({"criteria": sources_sha256("dataset.criteria")} if choices.has_criteria else {}),
         "index": index,
         "weights": fusion.weights(retrieval) if index and retrieval.kind != "oracle" else None,
         "leaks": sources_sha256("dataset.leaks") if index and not choices.keep_leaks else None,

@@ -28,14 +28,16 @@ class Metric:
     short_name: str
     """The heading where a table has little room."""
     score: BatchScore | None = None
-    """None for a judge, whose score is not computed from the texts."""
+    """None for a judge, whose score is not computed from the texts, and if `by_question`."""
     measured_by: str | None = None
     """The field of a run's identity that names the model behind the metric, as in `embedder`."""
+    by_question: bool = False
+    """Whether the dataset says for each question what scores; other datasets lack the metric."""
 
     @property
     def judge(self) -> bool:
         """Whether a judge gives the score: only final answers have it, drafts have none."""
-        return self.score is None
+        return self.score is None and not self.by_question
 
 
 def scored_one_by_one(score: Callable[[str, str], float]) -> BatchScore:

@@ -1,9 +1,13 @@
 """Scores of records: of the answer and of every text that it was chosen from or made of."""
 
+import json
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from dataset.criteria import Criteria, NotScorable, read_criteria
 from evaluation.metrics.calibrated_judge import CalibratedJudge
+from evaluation.metrics.criteria import CRITERIA
 from evaluation.metrics.extra_signals import extra_signals
 from evaluation.metrics.metric import MetricScores
 from evaluation.metrics.normal_text import normal_text
@@ -33,6 +37,8 @@ def score_texts(encoder: "Encoder | None", records: Sequence[Record]) -> None:
         measured = {**record["metrics"], **own[record["answer"]]}
         record["encoder_parts"] = parts.get(record["index"])
         record["metrics"] = {metric.name: measured.get(metric.name) for metric in METRICS}
+        if criteria := record.get("criteria"):
+            _score_criteria(record, criteria, own)
         record["candidates"] = _candidates(record, own)
 
 
@@ -46,6 +52,36 @@ def _encoder_parts(encoder: "Encoder | None", records: Sequence[Record]) -> dict
         record["index"]: {"answer": answer, "reference": reference}
         for record, answer, reference in zip(records, counts[::2], counts[1::2], strict=True)
     }
+
+
+def _score_criteria(record: Record, criteria: str, scores_of: dict[str, MetricScores]) -> None:
+    """Fill in the scores of a record's texts by its criteria, and the reason if there is none."""
+    for text, scores in scores_of.items():
+        scores[CRITERIA.name], reason = _criteria_score(criteria, text)
+        if text == record["answer"]:
+            record["metrics"][CRITERIA.name] = scores[CRITERIA.name]
+            if reason:
+                record["criteria_unscored"] = reason
+
+
+def _criteria_score(criteria: str, text: str) -> tuple[float | None, str]:
+    """Return the score of a text in [0, 1] and the empty text, or None and the reason."""
+    parsed = _parse_criteria(criteria)
+    if isinstance(parsed, str):
+        return None, parsed
+    try:
+        return parsed.score(text), ""
+    except NotScorable as reason:
+        return None, str(reason)
+
+
+# All texts of a question are scored one after the other.
+@lru_cache(maxsize=16)
+def _parse_criteria(criteria: str) -> Criteria | str:
+    try:
+        return read_criteria(json.loads(criteria))
+    except NotScorable as reason:
+        return str(reason)
 
 
 def _texts(record: Record) -> list[str]:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from evaluation.metrics.bleu import BLEU
 from evaluation.metrics.calibrated_judge import CALIBRATED_JUDGE
+from evaluation.metrics.criteria import CRITERIA
 from evaluation.metrics.edit_similarity import EDIT_SIMILARITY
 from evaluation.metrics.llm_judge import LLM_JUDGE
 from evaluation.metrics.metric import MetricScores
@@ -23,12 +24,13 @@ METRICS = (
     LLM_JUDGE,
 )
 """The metrics of every run, in the order of every table."""
-ON_REQUEST = (CALIBRATED_JUDGE,)
-"""Metrics of runs that ask for them."""
+ON_REQUEST = (CALIBRATED_JUDGE, CRITERIA)
+"""Metrics of runs that ask for them, or whose dataset does."""
 
 METRIC_NAMES = tuple(metric.name for metric in METRICS)
 STAGE_METRICS = tuple(metric.name for metric in METRICS if not metric.judge)
 """Metrics of drafts and stages: a judge sees final answers only."""
+_BY_QUESTION = tuple(metric.name for metric in (*METRICS, *ON_REQUEST) if metric.by_question)
 _SHORT_NAMES = {metric.name: metric.short_name for metric in (*METRICS, *ON_REQUEST)}
 
 
@@ -36,6 +38,12 @@ def metric_names(measured: Iterable[Mapping[str, object]]) -> list[str]:
     """Return `METRIC_NAMES`, then the names of all further metrics of some answer, sorted."""
     further = {name for metrics in measured for name in metrics}
     return [*METRIC_NAMES, *sorted(further - {*METRIC_NAMES})]
+
+
+def stage_metric_names(measured: Iterable[Mapping[str, object]]) -> list[str]:
+    """Return `STAGE_METRICS`, then the other metrics of drafts that some draft has."""
+    names = {name for metrics in measured for name in metrics}
+    return [*STAGE_METRICS, *(name for name in _BY_QUESTION if name in names)]
 
 
 def short_name(name: str) -> str:

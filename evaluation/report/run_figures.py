@@ -12,7 +12,7 @@ from evaluation.analysis.passage_quality import OUTCOMES, PassageOutcome, is_jud
 from evaluation.analysis.run_results import Results, results_of
 from evaluation.analysis.stage_gains import StageGain
 from evaluation.calibration.known_judges import calibration_of, doubt_of
-from evaluation.metrics.registry import STAGE_METRICS, metric_names
+from evaluation.metrics.registry import metric_names, stage_metric_names
 from evaluation.rescoring.pass_summary import metric_in_pass, summarise_pass, with_scores
 from evaluation.rescoring.score_files import RecordedPass, read_scores
 from evaluation.statistics.agreement import Correlation, rank_correlation
@@ -38,7 +38,7 @@ class JudgeCorrelations(NamedTuple):
 
     judge: str
     against: dict[str, Correlation]
-    """By metric: every metric that comes before the judge."""
+    """By metric: those that no judge gives, and those of the judges before it."""
 
 
 @dataclass(frozen=True)
@@ -223,7 +223,8 @@ def judge_correlations(run: RecordedRun, metrics: Sequence[str]) -> list[JudgeCo
 
     The judges are the run's own and the metrics that later passes measured.
     """
-    judges = [name for name in metrics if name not in STAGE_METRICS]
+    texts = stage_metric_names([dict.fromkeys(metrics)])
+    judges = [name for name in metrics if name not in texts]
     scores = {name: [record["metrics"].get(name) for record in run.answered] for name in metrics}
     return [
         JudgeCorrelations(
@@ -231,7 +232,7 @@ def judge_correlations(run: RecordedRun, metrics: Sequence[str]) -> list[JudgeCo
             {
                 name: rank_correlation(scores[judge], scores[name])
                 for name in metrics
-                if name in STAGE_METRICS or name in judges[:index]
+                if name in texts or name in judges[:index]
             },
         )
         for index, judge in enumerate(judges)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NotRequired
 
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict
@@ -60,6 +60,10 @@ class Record(TypedDict):
     """None where no encoder measured a metric."""
     candidates: list[CandidateScore]
     """The scores of every draft and refinement. Empty for a failed question."""
+    criteria: NotRequired[str]
+    """What an answer must hold, as JSON; missing if the dataset does not say it."""
+    criteria_unscored: NotRequired[str]
+    """The reason why the criteria do not score the answer; missing if they do."""
 
 
 _RECORD: TypeAdapter[Record] = TypeAdapter(Record)
@@ -76,11 +80,17 @@ class RunKey(NamedTuple):
 
 
 def question_digest(
-    eval_id: str, question: str, reference: str, relevant_question_ids: Sequence[str]
+    eval_id: str,
+    question: str,
+    reference: str,
+    relevant_question_ids: Sequence[str],
+    criteria: str = "",
 ) -> str:
     """Return the digest of the fields that a record takes from its row of the dataset."""
-    fields = json.dumps([eval_id, question, reference, list(relevant_question_ids)])
-    return sha256(fields.encode()).hexdigest()[:16]
+    fields = [eval_id, question, reference, list(relevant_question_ids)]
+    if criteria:
+        fields.append(criteria)
+    return sha256(json.dumps(fields).encode()).hexdigest()[:16]
 
 
 def record_lines(key: RunKey) -> LineFormat[Record]:
@@ -108,6 +118,7 @@ def digest_of_record(record: Record) -> str:
         record["question"],
         record["reference"],
         record["relevant_question_ids"],
+        record.get("criteria", ""),
     )
 
 

@@ -3,7 +3,7 @@
 from rich.table import Table
 
 from evaluation.analysis.headroom import CapturedHeadroom, ChoiceDifference, Headroom
-from evaluation.metrics.registry import STAGE_METRICS, short_name
+from evaluation.metrics.registry import short_name
 from evaluation.statistics.paired_tests import ALPHA, holm
 from evaluation.statistics.summaries import Summary
 from evaluation.tables.layout import add_number_columns, new_table
@@ -31,10 +31,10 @@ def headroom_table(headroom: Headroom) -> Table:
     """Return a row for each way of choosing."""
     table = new_table()
     table.add_column("taken")
-    add_number_columns(table, *map(short_name, STAGE_METRICS))
+    add_number_columns(table, *map(short_name, headroom["metrics"]))
     ways = next(iter(headroom["metrics"].values()))
     for way in ways:
-        cells = [_cell(headroom["metrics"][metric][way]) for metric in STAGE_METRICS]
+        cells = [_cell(by_way[way]) for by_way in headroom["metrics"].values()]
         table.add_row(way, *cells, end_section=True)
     return table
 

@@ -11,7 +11,7 @@ from evaluation.analysis.passage_quality import RetrievalQuality
 from evaluation.analysis.run_results import Results
 from evaluation.analysis.stage_gains import StageGain
 from evaluation.calibration.known_judges import note_of
-from evaluation.metrics.registry import STAGE_METRICS, short_name
+from evaluation.metrics.registry import short_name
 from evaluation.statistics.summaries import Summary, lacks_interval
 from evaluation.tables.layout import FittingTable, add_number_columns, new_table
 from evaluation.tables.numbers import (
@@ -67,9 +67,10 @@ def stages_table(gains: dict[str, StageGain]) -> Table:
     """Return a row for each stage: its mean gain in each metric, where it ran."""
     table = new_table()
     table.add_column("stage\nran, changed", no_wrap=True)
-    add_number_columns(table, *(f"{short_name(name)}\n95 %" for name in STAGE_METRICS))
+    names = next((list(gain["metrics"]) for gain in gains.values()), [])
+    add_number_columns(table, *(f"{short_name(name)}\n95 %" for name in names))
     for stage, gain in gains.items():
-        cells = [narrow_cell(gain["metrics"][name], signed) for name in STAGE_METRICS]
+        cells = [narrow_cell(gain["metrics"][name], signed) for name in names]
         table.add_row(f"{stage}\n{gain['ran']}, {gain['changed']}", *cells)
     return table
 
@@ -115,6 +116,7 @@ def notes(results: Results) -> list[str]:
         *_unscored_notes(results),
         *_length_notes(results),
         *_judge_notes(results),
+        *_criteria_notes(results),
         *_refinement_notes(results),
         *_memory_notes(results),
         *_token_notes(results),
@@ -232,6 +234,17 @@ def _judge_notes(results: Results) -> list[str]:
             "follow its instruction well, so do not rank systems by its score."
         )
     return lines
+
+
+def _criteria_notes(results: Results) -> list[str]:
+    reasons = results.get("criteria_unscored")
+    if not reasons:
+        return []
+    count = sum(reasons.values())
+    return [
+        f"criteria: {count} {plural(count, 'answer is', 'answers are')} unscored "
+        f"({reasons_text(reasons)})."
+    ]
 
 
 def _refinement_notes(results: Results) -> list[str]:

@@ -56,14 +56,26 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
-def parse_yaml(text: str) -> Any:
+class _RepeatingLoader(_Loader):
+    """A loader of mappings whose keys may be repeated: the last value counts."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        return yaml.SafeLoader.construct_mapping(self, node, deep)
+
+
+def parse_yaml(text: str, *, repeated_keys: bool = False) -> Any:
     """Return the value of a YAML text.
+
+    Args:
+        text: The YAML.
+        repeated_keys: Whether a mapping may repeat a key; its last value counts then.
 
     Raises:
         ValueError: the text is not YAML, or holds what is refused; the message gives the reason.
     """
     try:
-        return _Loader(text).get_single_data()
+        loader = _RepeatingLoader if repeated_keys else _Loader
+        return loader(text).get_single_data()
     except yaml.MarkedYAMLError as error:
         line = f" (line {error.problem_mark.line + 1})" if error.problem_mark else ""
         raise ValueError(f"{one_line(error.problem)}{line}") from None

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from evaluation.answering.questions import Item, question_digests
 from evaluation.metrics.registry import METRIC_NAMES
-from evaluation.store.journal import Record, RunKey, question_digest
+from evaluation.store.journal import Record, RunKey, digest_of_record
 from tests.fakes.fake_models import reply, verdict
 
 
@@ -46,12 +46,7 @@ def failed(index: int) -> Record:
 def digests_of(records: Sequence[Record], count: int | None = None) -> list[str]:
     """Return the digests of the questions of records, and of unknown ones up to a number."""
     digests = {
-        record["index"]: question_digest(
-            record["eval_id"],
-            record["question"],
-            record["reference"],
-            record["relevant_question_ids"],
-        )
+        record["index"]: digest_of_record(record)
         for record in records
         if isinstance(record["index"], int)
     }

@@ -53,6 +53,20 @@ def test_a_row_of_the_other_shape_is_html(questions):
     ]
 
 
+def test_criteria_are_the_json_of_their_column(questions):
+    row = {"question": "q", "answer": ""}
+    cells = [' {"keywords": ["a"]} ', "", "nan"]
+    rows = [{**row, "eval_id": str(n), "criteria": cell} for n, cell in enumerate(cells)]
+    assert [question.criteria for question in questions(*rows)] == ['{"keywords": ["a"]}', "", ""]
+
+
+@pytest.mark.parametrize("cell", ["[1]", "{", "keywords", "[" * 100_000])
+def test_criteria_that_are_no_json_object_are_refused_with_their_row(questions, cell):
+    rows = [{"question": "q", "answer": "a", "criteria": text} for text in ("{}", cell)]
+    with pytest.raises(DatasetError, match="row 2: criteria is no JSON object: write it as"):
+        questions(*rows)
+
+
 def test_a_row_that_has_both_shapes_is_read_as_the_plain_one(questions):
     row = {"question": "q", "answer": "a", "question_title": "t", "question_body": "b"}
     (question,) = questions({**row, "answer_body": "c"})

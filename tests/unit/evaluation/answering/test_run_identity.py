@@ -268,7 +268,7 @@ def test_equal_choices_have_equal_identities_of_64_hex_digits(choices):
 
 def test_every_choice_is_classified_as_part_of_the_identity():
     classified = {"settings", "corpus", "dataset", "limit", "batch_size", "seed", "judged"}
-    classified |= {"keep_leaks", "calibrated"}
+    classified |= {"keep_leaks", "calibrated", "has_criteria"}
     assert set(Choices._fields) == classified, "say whether the new field changes a number"
 
 
@@ -298,6 +298,12 @@ def test_the_calibrated_judge_is_in_the_identity_with_its_formula_and_encoder(ch
     assert "calibrated_judge" not in identity_of(choices())
     names = {named(choices(calibrated=judge)) for judge in (None, stored, mine)}
     assert len(names) == 3
+
+
+def test_criteria_are_in_the_identity_by_their_sources(choices):
+    fields = identity_of(choices(has_criteria=True))
+    assert fields["criteria"] == sources_sha256("dataset.criteria")
+    assert "criteria" not in identity_of(choices())
 
 
 @pytest.mark.parametrize(
