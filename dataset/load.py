@@ -35,6 +35,8 @@ class Question:
     """The posts of the corpus that hold the answer, if the dataset names them."""
     criteria: str = ""
     """What an answer must hold, as a JSON object (`dataset.criteria`); empty if nothing is said."""
+    rubric: tuple[str, ...] = ()
+    """The conditions that a good answer meets, each a question for a judge."""
 
 
 def default_dataset() -> Path:
@@ -47,7 +49,8 @@ def read_questions(path: Path) -> list[Question]:
 
     A row has `question` and `answer` (Markdown), or `question_title`, `question_body` and
     `answer_body` (HTML). The columns `eval_id`, `relevant_question_ids` (`|`-separated) and
-    `criteria` (JSON) are optional. `TableValues` reads the texts and ids.
+    `criteria` (JSON) and `satisfaction_conditions` (a condition a line, or a JSON list) are optional.
+    `TableValues` reads the texts and ids.
 
     Raises:
         DatasetError: the file cannot be read, columns are missing, a question is empty, an
@@ -98,6 +101,7 @@ def _parse_question(path: Path, number: int, row: Row, values: TableValues) -> Q
         is_html=is_html,
         relevant_question_ids=values.ids(number, row, "relevant_question_ids"),
         criteria=_criteria(path, number, row),
+        rubric=_rubric(row, values),
     )
 
 
@@ -115,6 +119,24 @@ def _criteria(path: Path, number: int, row: Row) -> str:
             '{"keywords": ["..."]}, or leave it empty'
         )
     return cell
+
+
+def _rubric(row: Row, values: TableValues) -> tuple[str, ...]:
+    cell = row.get("satisfaction_conditions", "").strip()
+    if is_missing(cell):
+        return ()
+    conditions = _json_texts(cell) or values.text(cell).split("\n")
+    return tuple(stripped for condition in conditions if (stripped := condition.strip()))
+
+
+def _json_texts(cell: str) -> list[str]:
+    """Return the texts of a JSON list; none if the cell is no list of texts."""
+    try:
+        texts = json.loads(cell)
+    except (ValueError, RecursionError):
+        return []
+    is_list = isinstance(texts, list) and all(isinstance(text, str) for text in texts)
+    return texts if is_list else []
 
 
 def rows_with_progress(

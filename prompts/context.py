@@ -21,6 +21,7 @@ _TAGS = (
     "answer_b",
     "reference",
     "answer",
+    "condition",
 )
 """The tags of all templates; a template with a new tag needs it here."""
 _SPACED = "|".join(r"\s*".join(name) for name in _TAGS)

@@ -7,7 +7,15 @@ from datetime import date
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from dataset.builders import bigquery, coderepoqa, huggingface, infibench, stackexchange
+from dataset.builders import (
+    bigquery,
+    codeassistbench,
+    coderepoqa,
+    huggingface,
+    infibench,
+    stackeval,
+    stackexchange,
+)
 from dataset.builders.bodies import CHOICES
 from dataset.builders.post_selection import Selection
 from dataset.builders.row_counts import RowCounts
@@ -34,6 +42,18 @@ _BENCHMARKS = {
         "your copy of InfiBench -> evaluation questions with criteria",
         "its table suite_v2.1_data.csv, or the folder of its cases (eval_*.yaml)",
         infibench.build,
+    ),
+    "codeassistbench": _Benchmark(
+        "ISSUES",
+        "your copy of CodeAssistBench -> evaluation questions with rubrics",
+        "a .jsonl file of its folder dataset, or a folder of .json files",
+        codeassistbench.build,
+    ),
+    "stackeval": _Benchmark(
+        "QUESTIONS",
+        "your copy of StackEval or StackUnseen -> evaluation questions",
+        "stack-eval.jsonl, stack-unseen-1.jsonl and the like",
+        stackeval.build,
     ),
 }
 _SITE = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")

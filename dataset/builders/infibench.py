@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dataset.builders.question_output import Table, write_questions
 from dataset.builders.row_counts import RowCounts
-from dataset.builders.table_output import work_folder, write_table
 from dataset.criteria import NotScorable, read_criteria
 from graph.support.errors import DatasetError
 from graph.support.storage import read_small_file
 from graph.support.table_files import read_rows
-from graph.support.text import is_unicode, unix_lines
+from graph.support.text import unix_lines
 from graph.support.yaml_values import parse_yaml
 
 _COLUMNS = ("case_path", "prompt", "eval_spec")
@@ -59,25 +59,9 @@ def build(source: Path, target: Path) -> RowCounts:
         DatasetError: the source cannot be read, no case is kept, or the disk is full; the target is
             unchanged.
     """
-    counts = RowCounts()
     cases = _folder_cases(source) if source.is_dir() else _table_cases(source)
-    with work_folder(target) as work:
-        rows = _count_kept(source, _questions(cases, counts), counts)
-        write_table(target, work, InfiBenchQuestion._fields, rows)
-    return counts
-
-
-def _count_kept(
-    source: Path, questions: Iterator[InfiBenchQuestion], counts: RowCounts
-) -> Iterator[InfiBenchQuestion]:
-    for question in questions:
-        counts.kept_by_kind[_kind(question)] += 1
-        yield question
-    if not counts.kept_by_kind.total():
-        raise DatasetError(
-            f"{source}: none of the {counts.rows_in} cases is kept, nothing was written: "
-            f"{counts.reasons()}"
-        )
+    table = Table(source, target, InfiBenchQuestion._fields)
+    return write_questions(table, map(_question, cases), _kind)
 
 
 def _kind(question: InfiBenchQuestion) -> str:
@@ -132,20 +116,6 @@ def _reader_of(folder: Path) -> _ReadFile:
     return read_file
 
 
-def _questions(cases: Iterator[_Case], counts: RowCounts) -> Iterator[InfiBenchQuestion]:
-    eval_ids: set[str] = set()
-    for case in cases:
-        counts.rows_in += 1
-        question = _question(case)
-        if isinstance(question, str):
-            counts.reject(question)
-        elif question.eval_id in eval_ids:
-            counts.reject("duplicate case")
-        else:
-            eval_ids.add(question.eval_id)
-            yield question
-
-
 def _question(case: _Case) -> InfiBenchQuestion | str:
     """Return the row of a case, or the reason why it is left out."""
     try:
@@ -166,7 +136,7 @@ def _question(case: _Case) -> InfiBenchQuestion | str:
     except ValueError:
         return "grading that is no JSON"
     post = _POST.search(case.spec)
-    question = InfiBenchQuestion(
+    return InfiBenchQuestion(
         eval_id=_text(spec, "id") or Path(case.name).stem.removeprefix("eval_"),
         question=prompt.strip(),
         answer=references[0].strip() if references else "",
@@ -175,7 +145,6 @@ def _question(case: _Case) -> InfiBenchQuestion | str:
         question_type=_text(spec, "type"),
         url=post[1] if post else "",
     )
-    return question if all(map(is_unicode, question)) else "text that is no Unicode"
 
 
 def _with_references(

@@ -95,6 +95,19 @@ def _texts(issue: Mapping[str, object]) -> tuple[str, str] | str:
     return (question, answer) if is_unicode(question + answer) else "text that is no Unicode"
 
 
+def replies(issue: Mapping[str, object]) -> list[str]:
+    """Return the comments of others than the asker and bots, in their order."""
+    comments = issue.get("comments")
+    return [
+        body
+        for comment in (comments if isinstance(comments, list) else [])
+        if isinstance(comment, dict)
+        and (body := _text(comment, "body").strip())
+        and not _is_bot(comment)
+        and _is_by_another(issue, comment)
+    ]
+
+
 def best_answer(issue: Mapping[str, object]) -> str:
     """Return the comment with the most +1, heart and hooray reactions, the earliest of equals.
 

@@ -109,6 +109,8 @@ def _record(item: Item, outcome: TaskOutcome[JudgedState], not_in_corpus: frozen
     }
     if item.criteria:
         record["criteria"] = item.criteria
+    if item.rubric:
+        record["rubric"] = list(item.rubric)
     if isinstance(outcome.error, Exception):
         _fail(record, outcome.error)
     return record

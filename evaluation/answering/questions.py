@@ -22,6 +22,8 @@ class Item:
     relevant_question_ids: tuple[str, ...]
     criteria: str = ""
     """What an answer must hold, as JSON; empty if the dataset does not say it."""
+    rubric: tuple[str, ...] = ()
+    """The conditions that a good answer meets, for a judge; empty if the dataset does not say them."""
 
 
 class Batch(NamedTuple):
@@ -56,6 +58,7 @@ def _item(index: int, question: Question) -> Item:
         reference=reference.strip(),
         relevant_question_ids=question.relevant_question_ids,
         criteria=question.criteria,
+        rubric=question.rubric,
     )
 
 
@@ -67,6 +70,8 @@ def batches(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
 def question_digests(items: Sequence[Item]) -> list[str]:
     """Return the digest of each question, by which a record is bound to it."""
     return [
-        question_digest(i.eval_id, i.question, i.reference, i.relevant_question_ids, i.criteria)
+        question_digest(
+            i.eval_id, i.question, i.reference, i.relevant_question_ids, i.criteria, i.rubric
+        )
         for i in items
     ]

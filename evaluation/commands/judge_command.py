@@ -28,6 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "people's grades, that asks no model; FILE.json: another such formula; or the name or "
         "folder of a model",
     )
+    parser.add_argument(
+        "--rubric",
+        action="store_true",
+        help="score by the rubrics of the dataset (column satisfaction_conditions): the judge says yes or "
+        "no to each condition, and the score is the mean probability of yes",
+    )
     add_models(parser, whose="which models", example="judge.window=2048")
     parser.add_argument(
         "--retry-failed",
@@ -41,7 +47,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Score the runs, and print both judges' means and how they agree."""
     profile = judge_profile(arguments.judge, arguments.profile, arguments.set)
     results = [
-        judge_run(folder, arguments.judge, profile, retry_failed=arguments.retry_failed)
+        judge_run(
+            folder,
+            arguments.judge,
+            profile,
+            rubric=arguments.rubric,
+            retry_failed=arguments.retry_failed,
+        )
         for folder in arguments.runs
     ]
     if arguments.json:

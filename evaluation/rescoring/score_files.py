@@ -55,7 +55,7 @@ class PassSpec(NamedTuple):
     """The description of a pass: the scorer, its metrics and all that their values depend on."""
 
     kind: str
-    """`judge` or `ragas`."""
+    """`judge`, `rubric` or `ragas`."""
     label: str
     """The name of the model, for people."""
     metrics: tuple[str, ...]
@@ -162,6 +162,8 @@ def fingerprint(record: Record) -> str:
         [passage["text"] for passage in record["passages"]],
         record["relevant_question_ids"],
     ]
+    if rubric := record.get("rubric"):
+        parts.append(rubric)
     return sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 

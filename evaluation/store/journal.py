@@ -62,6 +62,8 @@ class Record(TypedDict):
     """The scores of every draft and refinement. Empty for a failed question."""
     criteria: NotRequired[str]
     """What an answer must hold, as JSON; missing if the dataset does not say it."""
+    rubric: NotRequired[list[str]]
+    """The conditions that a good answer meets; missing if the dataset does not say them."""
     criteria_unscored: NotRequired[str]
     """The reason why the criteria do not score the answer; missing if they do."""
 
@@ -85,11 +87,14 @@ def question_digest(
     reference: str,
     relevant_question_ids: Sequence[str],
     criteria: str = "",
+    rubric: Sequence[str] = (),
 ) -> str:
     """Return the digest of the fields that a record takes from its row of the dataset."""
     fields = [eval_id, question, reference, list(relevant_question_ids)]
     if criteria:
         fields.append(criteria)
+    if rubric:
+        fields.append(["rubric", *rubric])
     return sha256(json.dumps(fields).encode()).hexdigest()[:16]
 
 
@@ -119,6 +124,7 @@ def digest_of_record(record: Record) -> str:
         record["reference"],
         record["relevant_question_ids"],
         record.get("criteria", ""),
+        record.get("rubric", ()),
     )
 
 

@@ -11,7 +11,7 @@ from langchain_core.retrievers import BaseRetriever
 from pydantic import Field
 
 from nodes.model import SCORED_TOKENS, TEXT_CHOICE_TOKENS, Context, Prompt, Quote, Reply, Verdict
-from prompts import critique, generate, judge, refine, rerank
+from prompts import critique, generate, judge, refine, rerank, rubric
 from prompts.choice import choice_instruction
 
 
@@ -204,4 +204,5 @@ TEMPLATES = {
     "refine": refine.REFINE,
     "compare": rerank.COMPARE,
     "judge": judge.JUDGE,
+    "rubric": rubric.RUBRIC,
 }

@@ -159,7 +159,7 @@ def test_a_case_reads_no_file_outside_its_folder(tmp_path):
             case(KEYWORDS) | {"eval_spec": "grading: {keywords: [.inf]}\n"},
             "grading that is no JSON",
         ),
-        (case(SIMILARITY), "duplicate case"),
+        (case(SIMILARITY), "duplicate question"),
     ],
 )
 def test_a_case_that_is_left_out_is_counted_with_its_reason(tmp_path, row, reason):
@@ -171,7 +171,7 @@ def test_a_case_that_is_left_out_is_counted_with_its_reason(tmp_path, row, reaso
 
 def test_without_any_case_nothing_is_written(tmp_path):
     path = suite(tmp_path, case(KEYWORDS, prompt=" "))
-    with pytest.raises(DatasetError, match=r"none of the 1 cases is kept.*1 empty question"):
+    with pytest.raises(DatasetError, match=r"none of the 1 entries is kept.*1 empty question"):
         infibench.build(path, tmp_path / "out.csv")
     assert [entry.name for entry in tmp_path.iterdir()] == ["suite.csv"]
 
