@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dataset.tags import parse_tags
 from graph.support.body_markup import SAMPLE, BodyMarkup
 from graph.support.errors import DatasetError
 from graph.support.progress import progress
@@ -13,6 +14,8 @@ from graph.support.table_values import TableValues, is_missing
 
 MARKDOWN_COLUMNS = ("question", "answer")
 HTML_COLUMNS = ("question_title", "question_body", "answer_body")
+_TAG_COLUMNS = ("question_tags", "tags")
+"""The columns that can hold tags; the first that a table has is read."""
 _OWN_DATASET = Path("dataset/coderepoqa_python.csv")
 _SAMPLE_DATASET = Path("dataset/sample/coderepoqa_python.csv")
 _ROWS_PER_STEP = 500
@@ -37,6 +40,8 @@ class Question:
     """What an answer must hold, as a JSON object (`dataset.criteria`); empty if nothing is said."""
     rubric: tuple[str, ...] = ()
     """The conditions that a good answer meets, each a question for a judge."""
+    tags: tuple[str, ...] | None = None
+    """In lower case; None if the dataset has no column of tags."""
 
 
 def default_dataset() -> Path:
@@ -48,9 +53,9 @@ def read_questions(path: Path) -> list[Question]:
     """Read the questions of a dataset.
 
     A row has `question` and `answer` (Markdown), or `question_title`, `question_body` and
-    `answer_body` (HTML). The columns `eval_id`, `relevant_question_ids` (`|`-separated) and
-    `criteria` (JSON) and `satisfaction_conditions` (a condition a line, or a JSON list) are optional.
-    `TableValues` reads the texts and ids.
+    `answer_body` (HTML). The columns `eval_id`, `relevant_question_ids` (`|`-separated), `criteria`
+    (JSON), `satisfaction_conditions` (a condition a line, or a JSON list), and `question_tags` or
+    `tags` are optional. `TableValues` reads the texts and ids.
 
     Raises:
         DatasetError: the file cannot be read, columns are missing, a question is empty, an
@@ -102,6 +107,7 @@ def _parse_question(path: Path, number: int, row: Row, values: TableValues) -> Q
         relevant_question_ids=values.ids(number, row, "relevant_question_ids"),
         criteria=_criteria(path, number, row),
         rubric=_rubric(row, values),
+        tags=_tags(row),
     )
 
 
@@ -137,6 +143,13 @@ def _json_texts(cell: str) -> list[str]:
         return []
     is_list = isinstance(texts, list) and all(isinstance(text, str) for text in texts)
     return texts if is_list else []
+
+
+def _tags(row: Row) -> tuple[str, ...] | None:
+    cell = next((row[name] for name in _TAG_COLUMNS if name in row), None)
+    if cell is None:
+        return None
+    return () if is_missing(cell) else tuple(dict.fromkeys(parse_tags(cell)))
 
 
 def rows_with_progress(

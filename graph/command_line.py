@@ -38,6 +38,7 @@ COMMANDS = {
     "index": Command("graph.commands.index_command", "build or verify the index of a corpus"),
     "eval": Command("evaluation.commands.eval_command", "run configs on a dataset, and score them"),
     "compare": Command("evaluation.commands.compare_command", "compare runs question by question"),
+    "slices": Command("evaluation.commands.slices_command", "show which questions gain"),
     "report": Command("evaluation.commands.report_command", "write one HTML page about runs"),
     "verify": Command("evaluation.commands.verify_command", "recompute the figures of runs"),
     "judge": Command("evaluation.commands.judge_command", "score runs with another judge"),

@@ -12,9 +12,9 @@ from dataset.builders.post_parsing import (
     parse_id,
     parse_score,
 )
-from dataset.builders.post_selection import parse_tags
 from dataset.builders.row_counts import RowCounts
 from dataset.builders.table_output import work_folder, write_table
+from dataset.tags import parse_tags
 from graph.support.errors import DatasetError
 from graph.support.progress import progress
 from graph.support.table_files import CORPUS_COLUMNS, read_rows

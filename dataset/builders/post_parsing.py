@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
-from dataset.builders.post_selection import Selection, parse_tags
+from dataset.builders.post_selection import Selection
+from dataset.tags import parse_tags
 from graph.support.table_files import MAX_FIELD
 
 MAX_ID = 2**63 - 1

@@ -1,11 +1,8 @@
 """The selection of posts: the conditions of the original query, as options."""
 
-import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
-
-_IN_BRACKETS = re.compile(r"<([^<>]+)>")
 
 
 @dataclass(frozen=True)
@@ -29,10 +26,3 @@ class Selection:
             joined = "|".join(tags)
             return any(tag in joined for tag in self.tags)
         return any(tag in tags for tag in self.tags)
-
-
-def parse_tags(text: str) -> list[str]:
-    """Return the names in `<a><b>`, `|a|b|` or `a|b`, in lower case."""
-    text = text.strip().lower()
-    names = _IN_BRACKETS.findall(text) if text.startswith("<") else text.split("|")
-    return [stripped for name in names if (stripped := name.strip())]

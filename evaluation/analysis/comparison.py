@@ -49,6 +49,17 @@ class Difference(Inference):
     """Whether `p_holm` is below `ALPHA`."""
 
 
+class PairedScores(NamedTuple):
+    """The scores of the questions that two runs scored, and the counts of the others."""
+
+    a: NDArray[np.float64]
+    b: NDArray[np.float64]
+    unscored: int
+    """Questions answered in both runs, without a score in at least one."""
+    failed: int
+    """Questions that failed in at least one run."""
+
+
 class ComparedRuns(NamedTuple):
     """The differences of a table, and the reservations about it."""
 
@@ -108,7 +119,7 @@ def compare(runs: dict[str, RecordedRun]) -> ComparedRuns:
         if len(pairs) < max(len(a.records), len(b.records)):
             log.warning("%s: %s", " ".join(name.split()), _unpaired_note(a, b, len(pairs)))
         unlike = unlike_metrics(a, b)
-        notes += [f"{name}: {note}" for note in _pair_notes(a, b, len(pairs), unlike)]
+        notes += [f"{name}: {note}" for note in pair_notes(a, b, len(pairs), unlike)]
         for metric in metric_names(r["metrics"] for run in (a, b) for r in run.records):
             if metric not in unlike and metric not in valueless:
                 result = metric_difference(pairs, metric, second, first)
@@ -137,21 +148,15 @@ def metric_difference(pairs: Pairs, metric: str, a: str, b: str) -> Difference:
         a: Name of the first run.
         b: Name of the second run.
     """
-    answered = [pair for pair in pairs if pair[0]["error"] is None and pair[1]["error"] is None]
-    values = [
-        (ours["metrics"].get(metric), theirs["metrics"].get(metric)) for ours, theirs in answered
-    ]
-    # The shape keeps two columns where no question has both scores.
-    scored = np.array([pair for pair in values if None not in pair], dtype=float).reshape(-1, 2)
-    ours, theirs = scored[:, 0], scored[:, 1]
+    ours, theirs, unscored, failed = paired_scores(pairs, metric)
     gains = paired_gains(ours, theirs)
     return {
         "a": a,
         "b": b,
         "metric": metric,
-        "n": len(scored),
-        "unscored": len(answered) - len(scored),
-        "failed": len(pairs) - len(answered),
+        "n": len(gains),
+        "unscored": unscored,
+        "failed": failed,
         "mean_a": _mean(ours),
         "mean_b": _mean(theirs),
         "mean_difference": _mean(gains),
@@ -162,6 +167,19 @@ def metric_difference(pairs: Pairs, metric: str, a: str, b: str) -> Difference:
         "p_holm": None,
         "distinguishable": False,
     }
+
+
+def paired_scores(pairs: Pairs, metric: str) -> PairedScores:
+    """Return the scores by one metric of the questions that both runs scored."""
+    answered = [pair for pair in pairs if pair[0]["error"] is None and pair[1]["error"] is None]
+    values = [
+        (ours["metrics"].get(metric), theirs["metrics"].get(metric)) for ours, theirs in answered
+    ]
+    # The shape keeps two columns where no question has both scores.
+    scored = np.array([pair for pair in values if None not in pair], dtype=float).reshape(-1, 2)
+    return PairedScores(
+        scored[:, 0], scored[:, 1], len(answered) - len(scored), len(pairs) - len(answered)
+    )
 
 
 def adjust(differences: list[Difference]) -> None:
@@ -198,7 +216,7 @@ def unlike_metrics(a: RecordedRun, b: RecordedRun) -> dict[str, str]:
 def unlike_fields(a: RecordedRun, b: RecordedRun) -> list[str]:
     """Return the fields in which the identities differ, except the config and its consequences."""
     fields = []
-    same_kind = _retrieval_kind(a) == _retrieval_kind(b)
+    same_kind = retrieval_kind(a) == retrieval_kind(b)
     for name in sorted({*a.identity, *b.identity} - {"config"}):
         ours, theirs = a.identity.get(name), b.identity.get(name)
         if name in _RETRIEVAL_FIELDS and not same_kind:
@@ -226,7 +244,15 @@ def _mean(values: NDArray[np.float64 | np.bool]) -> float | None:
     return float(values.mean()) if len(values) else None
 
 
-def _pair_notes(a: RecordedRun, b: RecordedRun, shared: int, unlike: dict[str, str]) -> list[str]:
+def pair_notes(a: RecordedRun, b: RecordedRun, shared: int, unlike: dict[str, str]) -> list[str]:
+    """Return the reservations about a comparison of two runs.
+
+    Args:
+        a: The one run.
+        b: The other run.
+        shared: Number of questions that both hold.
+        unlike: As `unlike_metrics` returns it.
+    """
     notes = []
     if shared < max(len(a.records), len(b.records)):
         notes.append(_unpaired_note(a, b, shared))
@@ -264,7 +290,8 @@ def doubts(difference: Difference) -> list[str]:
     return []
 
 
-def _retrieval_kind(run: RecordedRun) -> object:
+def retrieval_kind(run: RecordedRun) -> object:
+    """Return the kind of retrieval that a run's config names, `none` for no retrieval."""
     config = run.identity.get("config")
     retrieval = config.get("retrieval") if isinstance(config, dict) else None
     return retrieval.get("kind") if isinstance(retrieval, dict) else None

@@ -84,6 +84,11 @@ def is_judged(record: Record) -> bool:
     return bool(record["relevant_question_ids"]) and not record["relevant_not_in_corpus"]
 
 
+def is_retrieved(record: Record) -> bool:
+    """Tell whether one of a question's relevant posts is among its passages."""
+    return bool(_relevant_passages(record))
+
+
 def outcome_of(record: Record) -> PassageOutcome:
     """Return the outcome of a question's relevant passages; `USE` defines their use."""
     passages = _relevant_passages(record)

@@ -111,6 +111,8 @@ def _record(item: Item, outcome: TaskOutcome[JudgedState], not_in_corpus: frozen
         record["criteria"] = item.criteria
     if item.rubric:
         record["rubric"] = list(item.rubric)
+    if item.tags is not None:
+        record["tags"] = list(item.tags)
     if isinstance(outcome.error, Exception):
         _fail(record, outcome.error)
     return record

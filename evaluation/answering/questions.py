@@ -24,6 +24,8 @@ class Item:
     """What an answer must hold, as JSON; empty if the dataset does not say it."""
     rubric: tuple[str, ...] = ()
     """The conditions that a good answer meets, for a judge; empty if the dataset does not say them."""
+    tags: tuple[str, ...] | None = None
+    """None if the dataset has no column of tags."""
 
 
 class Batch(NamedTuple):
@@ -59,6 +61,7 @@ def _item(index: int, question: Question) -> Item:
         relevant_question_ids=question.relevant_question_ids,
         criteria=question.criteria,
         rubric=question.rubric,
+        tags=question.tags,
     )
 
 

@@ -15,14 +15,17 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from evaluation.analysis.comparison import Difference, verdict
+from evaluation.analysis.slices_document import chance_notes, left_out_lines
 from evaluation.report.graph_pictures import graph_pictures
 from evaluation.report.plots import cached_text, mean_panels, metric_panels
 from evaluation.report.question_blocks import QuestionBlocks
 from evaluation.report.run_facts import facts_of, manifest_for_people, manifest_text, question_count
 from evaluation.report.run_figures import Figures
+from evaluation.report.slice_groups import direction, slice_groups
 from evaluation.statistics.paired_tests import ALPHA
 from evaluation.tables.numbers import interval_text, number, p_text, signed
 from evaluation.tables.results_tables import retrieval_rows
+from evaluation.tables.slices_table import FEW
 from evaluation.tables.summary_columns import lines_below_mean
 from graph.support.terminal import safe_text
 
@@ -90,6 +93,10 @@ def render_page(figures: Figures, blocks: QuestionBlocks, sources: str) -> str:
                 "control": next(run.key for run in figures.runs if run.name == figures.control),
             },
             alpha=ALPHA,
+            slice_groups=slice_groups(figures),
+            slice_notes=chance_notes(figures.slices),
+            slices_left_out=left_out_lines(figures.slices),
+            few=FEW,
         )
     )
 
@@ -137,6 +144,7 @@ def _environment() -> Environment:
     environment.filters.update(
         breakable=_breakable,
         cached_text=cached_text,
+        direction=direction,
         lines_below_mean=lines_below_mean,
         mark=_mark,
         number=number,

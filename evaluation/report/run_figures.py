@@ -10,6 +10,7 @@ from evaluation.analysis.control_comparison import control_of, verdict_lines
 from evaluation.analysis.costs import Cost, cost_of
 from evaluation.analysis.passage_quality import OUTCOMES, PassageOutcome, is_judged, outcome_of
 from evaluation.analysis.run_results import Results, results_of
+from evaluation.analysis.slices_document import SlicedRuns, differences_by_slice, means_by_slice
 from evaluation.analysis.stage_gains import StageGain
 from evaluation.calibration.known_judges import calibration_of, doubt_of
 from evaluation.metrics.registry import metric_names, stage_metric_names
@@ -74,6 +75,8 @@ class Figures:
     """The name of the run that all others are compared with."""
     differences: list[Difference]
     """Of each run from the control, adjusted for all tests of this list."""
+    slices: list[SlicedRuns]
+    """The means of a single run by slice, or the differences of each run from the control."""
     doubts: dict[str, str]
     """By judge's metric, the reason not to trust it yet."""
     verdicts: list[str]
@@ -144,10 +147,17 @@ def figures_of(
         metrics=metrics,
         control=control,
         differences=differences,
+        slices=_slices(runs),
         doubts=_doubts(reported),
         verdicts=verdict_lines(control, differences) if len(runs) > 1 else [],
         notes=[*_run_notes(reported, pass_notes or {}), *comparison_notes],
     )
+
+
+def _slices(runs: Mapping[str, RecordedRun]) -> list[SlicedRuns]:
+    if len(runs) > 1:
+        return differences_by_slice(runs)
+    return [means_by_slice(name, run) for name, run in runs.items()]
 
 
 def run_key(index: int) -> str:

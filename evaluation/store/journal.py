@@ -49,6 +49,8 @@ class Record(TypedDict):
     relevant_question_ids: list[str]
     relevant_not_in_corpus: list[str]
     """Of those, the ids that retrieval could not return: the corpus lacks them, or they are leaks."""
+    tags: NotRequired[list[str]]
+    """Absent if the dataset has no column of tags, and in runs of older versions."""
     answer: str
     reasoning: str
     passages: list[Passage]

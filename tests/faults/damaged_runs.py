@@ -19,6 +19,7 @@ _READERS = (
     ("verify", "RUN", "--no-encoder"),
     ("compare", "RUN", "OTHER", "--json"),
     ("headroom", "RUN", "--json"),
+    ("slices", "RUN", "OTHER", "--json"),
     _JUDGE,
     ("report", "RUN", "OTHER", "--out", "page.html"),
     ("export", "RUN", "OTHER", "--to", "jsonl"),

@@ -148,6 +148,23 @@ def test_relevant_ids_are_read_in_each_notation(questions, cell):
     assert (question.eval_id, question.relevant_question_ids) == ("7", ("11", "12"))
 
 
+@pytest.mark.parametrize(
+    ("columns", "tags"),
+    [
+        ({}, None),
+        ({"question_tags": "b|A|b"}, ("b", "a")),
+        ({"tags": ["list", "c++"]}, ("list", "c++")),
+        ({"question_tags": "x", "tags": "y"}, ("x",)),
+        ({"tags": ""}, ()),
+        ({"tags": None}, ()),
+        ({"tags": "nan"}, ()),
+    ],
+)
+def test_tags_are_those_of_the_first_column_of_tags(questions, columns, tags):
+    (question,) = questions({"question": "q", "answer": "a", **columns})
+    assert question.tags == tags
+
+
 def test_an_id_that_cannot_be_read_is_refused_with_its_row(questions):
     rows = [{"question": "q", "answer": "a", "relevant_question_ids": ids} for ids in ("1", "1.5")]
     with pytest.raises(DatasetError, match=r"row 2: relevant_question_ids '1\.5' is a number with"):

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from dataset.builders import join, parquet_parts, partitions, stackexchange
 from dataset.builders.post_parsing import licence_by_date
-from dataset.builders.post_selection import Selection, parse_tags
+from dataset.builders.post_selection import Selection
 from dataset.builders.row_counts import RowCounts
+from dataset.tags import parse_tags
 from graph.support.errors import DatasetError
 from graph.support.terminal import Interrupted
 from tests.fakes.csv_files import read_csv
@@ -192,7 +193,18 @@ def test_a_limit_keeps_the_highest_scores_and_breaks_ties_by_id(tmp_path):
     assert len(build(tmp_path, posts, limit=None)[0]) == 4
 
 
-@pytest.mark.parametrize("text", ["<a><B-c><.net>", "|a|b-c|.net|", "a|b-c|.net", " a | b-c|.net"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<a><B-c><.net>",
+        "|a|b-c|.net|",
+        "a|b-c|.net",
+        " a | b-c|.net",
+        "a, b-c,.net",
+        '["a", "b-c", ".net"]',
+        "['a', 'b-c', '.net']",
+    ],
+)
 def test_tags_are_read_in_every_form(text):
     assert parse_tags(text) == ["a", "b-c", ".net"]
 

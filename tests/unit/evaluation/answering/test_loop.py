@@ -130,6 +130,17 @@ def test_a_record_holds_everything_about_its_question(tmp_path):
     assert record["metrics"]["LLM_judge"] == 0.5
 
 
+@pytest.mark.parametrize("tags", [None, (), ("python", "list")])
+def test_a_record_holds_the_tags_if_the_dataset_has_a_column_of_them(tmp_path, tags):
+    item = Item(0, "q", question(0), "because", (), tags)
+    path, key = tmp_path / "journal.jsonl", key_of_items([item])
+    journal = Journal(path, key)
+    run_loop(OneProcess(Scripted().setup), [item], 1, journal)
+    journal.close()
+    (record,) = Journal(path, key).entries.values()
+    assert record.get("tags") == (None if tags is None else list(tags))
+
+
 def test_a_reference_never_reaches_a_model_that_answers():
     scripted = Scripted(config="semantic_cot_rerank_initial")
     answer_batch(scripted.setup, [Item(0, "q", question(0), "the secret reference", ())])

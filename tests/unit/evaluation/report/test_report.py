@@ -14,7 +14,9 @@ from evaluation.metrics.registry import METRIC_NAMES, STAGE_METRICS
 from evaluation.report import graph_pictures
 from evaluation.report.html_page import PAGE_TEMPLATE, SCRIPT_PARTS
 from evaluation.report.report_file import write_report
+from evaluation.report.slice_groups import direction
 from evaluation.rescoring.score_files import PassSpec, ScoreFile, fingerprint
+from evaluation.statistics.summaries import summarise
 from evaluation.store.recorded_run import read_run
 from graph.support.errors import ConfigError, DatasetError, MissingExtraError
 from nodes.state import Passage
@@ -22,7 +24,7 @@ from tests.fakes.command_lines import run_evaluation
 from tests.fakes.fake_models import reply, verdict
 from tests.fakes.project_files import ROOT
 from tests.fakes.records import failed, record
-from tests.fakes.report_pages import hostile, index_of, parsed, questions_of
+from tests.fakes.report_pages import SEEDS, hostile, index_of, parsed, questions_of
 from tests.fakes.run_folders import contents, make_run, scored
 
 REPORT = ROOT / "evaluation" / "report"
@@ -342,6 +344,61 @@ def test_scores_are_shown_by_what_became_of_relevant_passages(report, tmp_path):
     [outcome] = [label for label in labels if label.startswith("BLEU by retrieval outcome")]
     assert "retrieved and used 0.100 (no interval), n 1" in outcome
     assert "hit rate" in text_of(tree)
+
+
+def test_slices_show_means_of_one_run_and_differences_of_two(report, tmp_path):
+    tags = [f"<b>{SEEDS[0]}", "plain"]
+
+    def folder(name, values):
+        entries = enumerate(scored(values))
+        records = [{**entry, "tags": [tags[index < 20]]} for index, entry in entries]
+        return make_run(tmp_path / name, records, config=name)
+
+    a, b = folder("extract", [*LOW, 0.1, 0.2]), folder("semantic", [*HIGH, 0.3, None])
+    tree = report(a)
+    assert "Kinds of questions" in text_of(tree, "//section[@id='slices']")
+    (table,) = tree.xpath("//section[@id='slices']//table")
+    assert cells_of(table)[1][:2] == [
+        f"[<b>{SEEDS[0]}] questions 2, failed 0 fewer than 20",
+        ".150 .100 to .200 n 2, 0 unscored",
+    ]
+    tree = report(a, b)
+    (table,) = tree.xpath("//section[@id='slices']//table")
+    heading, plain, few = cells_of(table)
+    assert heading == ["B semantic - A extract"]
+    assert few[1] == "+.200 no interval .300, .100 n 1, 1 unscored"
+    assert plain[:2] == [
+        "[plain] questions 20, failed 0",
+        "+.300 no interval .409, .109 n 20, 0 unscored",
+    ]
+    assert "Type of question" not in text_of(tree)
+    assert "type is left out: all questions are in one slice, concept." in text_of(tree)
+
+
+def cells_of(table):
+    """Return the texts of the cells of each row in the body of a table."""
+    return [
+        [" ".join(cell.text_content().split()) for cell in row.xpath("./th | ./td")]
+        for row in table.xpath("./tbody/tr")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "few", "expected"),
+    [
+        ([0.3, 0.2, 0.4], False, "better"),
+        ([-0.3, -0.2, -0.4], False, "worse"),
+        ([0.3, -0.2, 0.4], False, ""),
+        ([0.3, 0.2, 0.4], True, ""),
+        ([0.3], False, ""),
+    ],
+)
+def test_a_difference_is_coloured_if_its_interval_lies_beside_0_and_the_slice_is_not_small(
+    values, few, expected
+):
+    summary = summarise(values, bounded=False)
+    assert direction({"few": few, "metrics": {"BLEU": summary}}, "BLEU") == expected
+    assert direction({"few": few, "metrics": {}}, "BLEU") == ""
 
 
 def test_stages_are_drawn_with_what_they_added(report, tmp_path):

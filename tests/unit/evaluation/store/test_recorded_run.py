@@ -79,6 +79,7 @@ COMMANDS = [
     ["compare"],
     ["export", "--to", "csv"],
     ["export", "--to", "inspect"],
+    ["slices"],
 ]
 
 
