@@ -35,6 +35,8 @@ LEAST = 20
 """Questions with an answer below which a slice is marked: its interval is not to be relied on."""
 TAGS = 8
 """Tags with a slice of their own: those of most questions, but not of all."""
+_TAG_CHARS = 50
+"""The longest tag of Stack Overflow has 35 characters."""
 UNKNOWN = "unknown"
 
 _LENGTHS = ("up to 75 words", "76 to 150 words", "over 150 words")
@@ -248,7 +250,8 @@ def code_slice(text: str) -> str:
 
 def _tags_of(question: Question) -> list[str]:
     # A run of a version that recorded no tags can be compared with one that has them.
-    return next((record["tags"] for record in question if "tags" in record), [])
+    tags = next((record["tags"] for record in question if "tags" in record), [])
+    return list(dict.fromkeys(tag[:_TAG_CHARS] for tag in tags))
 
 
 def _tag_labels(tags: Sequence[str], top: Collection[str]) -> set[str]:

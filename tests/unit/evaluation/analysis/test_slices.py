@@ -252,6 +252,11 @@ def test_a_metric_of_other_models_and_one_without_values_is_not_compared(run):
     assert list(compared) == ["BLEU", "ROUGE-1", "ROUGE-L", "edit_similarity"]
 
 
+def test_long_and_repeated_tags_are_cut_and_counted_once(run):
+    a = run([question(0, tags=["x", "x", "y" * 1000]), question(1, tags=["z"])])
+    assert counts_of(run_slices(a), "tag") == {"[x]": 1, f"[{'y' * 50}]": 1, "[z]": 1}
+
+
 def test_tags_are_read_from_the_run_that_recorded_them(run):
     a = run([question(index) for index in range(2)])
     b = run([question(0, tags=["x"]), question(1, tags=["y"])], "keyword")
