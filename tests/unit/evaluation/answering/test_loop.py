@@ -132,7 +132,7 @@ def test_a_record_holds_everything_about_its_question(tmp_path):
 
 @pytest.mark.parametrize("tags", [None, (), ("python", "list")])
 def test_a_record_holds_the_tags_if_the_dataset_has_a_column_of_them(tmp_path, tags):
-    item = Item(0, "q", question(0), "because", (), tags)
+    item = Item(0, "q", question(0), "because", (), tags=tags)
     path, key = tmp_path / "journal.jsonl", key_of_items([item])
     journal = Journal(path, key)
     run_loop(OneProcess(Scripted().setup), [item], 1, journal)
