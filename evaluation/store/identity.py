@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
@@ -81,8 +82,9 @@ def _all_sources_sha256(folder: Traversable) -> str:
     return total.hexdigest()
 
 
+@cache
 def versions() -> dict[str, str]:
-    """Return the versions of the installed packages that can change a number."""
+    """Return the versions of the installed packages that can change a number, read once."""
     installed = {}
     for package in PACKAGES:
         with suppress(PackageNotFoundError):

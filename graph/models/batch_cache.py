@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_type_hints
 
@@ -100,6 +101,12 @@ def _store(result: Any) -> Generation:
     return Generation(text=result.get("text", ""), generation_info=fields)
 
 
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    """Return the validator of a type; building it takes longer than restoring a batch."""
+    return TypeAdapter(kind)
+
+
 def _restore(
     generations: Sequence[Any],
     rows: Sequence[FittedPrompt],
@@ -109,10 +116,9 @@ def _restore(
     """Build the results of these prompts from stored ones; None if a result has impossible numbers."""
     if len(generations) != len(rows):
         return None
-    adapter = TypeAdapter(kind)
     try:
-        results = [
-            adapter.validate_python(
+        results: list[_T] = [
+            _adapter(cast("Hashable", kind)).validate_python(
                 {
                     # A server counts the tokens of a prompt itself.
                     "prompt_tokens": row.tokens,
