@@ -52,9 +52,10 @@ test: test-unit  ## Run all tests
 test-unit: install  ## Run the unit tests alone: no network, no weights
 	$(BIN)/python -m pytest tests/unit -n 2 --dist worksteal --durations=10
 
-faults: install  ## Kill runs, break disks, flip bits, generate inputs: half an hour; counts at the end
+faults: install  ## Kill runs, break disks, flip bits, generate inputs; then tests with all their cases: 45 minutes
 	$(BIN)/python -m tests.faults
-	OPENCODER_ALL_TESTS=1 $(BIN)/python -m pytest tests/integration/test_workers.py
+	OPENCODER_ALL_TESTS=1 $(BIN)/python -m pytest tests/integration/test_workers.py tests/integration/test_embedded.py
+	OPENCODER_ALL_TESTS=1 $(BIN)/python -m pytest tests/unit -n 2 --dist worksteal
 
 check: install  ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .

@@ -5,12 +5,14 @@ import pytest
 from graph.models import packaged
 from graph.support.errors import MissingExtraError
 
-_FIRST = ("test_embedded", "test_resume")
-"""The longest file, and one that forks much: after other files, a child of it has crashed in native code."""
+_FIRST = ("test_embedded", "test_resume", "test_llama_server", "test_openvino", "test_report")
+"""The files that begin: the longest, so that both workers end at about the same time, and one that forks
+much: after other files, a child of it has crashed in native code."""
 
 
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: item.path.stem not in _FIRST)
+    order = {name: number for number, name in enumerate(_FIRST)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(_FIRST)))
     for item in items:
         if "integration" in item.path.parts:
             item.add_marker(pytest.mark.integration)
