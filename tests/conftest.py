@@ -36,8 +36,12 @@ def _no_network(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def _own_cache(request, tmp_path_factory, monkeypatch):
-    """Keep unit tests out of the user's cache; integration tests share its converted model."""
+    """Keep unit tests out of the user's cache; integration tests share its converted model.
+
+    They also wait for no disk: a sync protects from a power cut, which no test has.
+    """
     if "unit" in request.path.parts:
+        monkeypatch.setattr(os, "fsync", lambda _: None)
         # The folder is not created: that would take a good part of the time of thousands of tests.
         folder = tmp_path_factory.getbasetemp() / f"cache-{next(_numbers)}"
         monkeypatch.setenv("OPENCODER_CACHE", str(folder))

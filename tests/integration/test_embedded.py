@@ -32,6 +32,7 @@ from tests.fakes import scripted_runs
 from tests.fakes.fake_models import context_of
 from tests.fakes.processes import run_python, wait_for_records
 from tests.fakes.project_files import ROOT, SAMPLE_CORPUS, SAMPLE_DATASET
+from tests.fakes.properties import ALL_TESTS
 from tests.fakes.records import key_of_items
 
 pytestmark = pytest.mark.usefixtures("embedded_models")
@@ -47,8 +48,9 @@ def setup_of(config, batch_size, models=None, items=(), sets=SHORT):
 
 
 def test_every_stage_and_every_retrieval_answers_and_is_judged(tmp_path):
-    # After `retrieve` all kinds of retrieval are alike: the stages are tested for one of them.
-    names = [name for name in config_names() if name.startswith("semantic") or "_" not in name]
+    # After `retrieve` all kinds of retrieval are alike: the stages are tested for one of them, with the
+    # notes of `cot`.
+    names = [name for name in config_names() if name.startswith("semantic_cot") or "_" not in name]
     first, second = load_items(SAMPLE_DATASET, 2)
     short = {"question": "How do I copy a nested list?", "reference": "Try it out."}
     # The second one only lends its passages to the first, in the config `shuffled`.
@@ -136,7 +138,7 @@ def test_a_prompt_never_exceeds_the_window_of_the_real_tokenizer():
     def draw_text(longest):
         return "".join(pick.choices(pieces, k=pick.randint(0, longest)))
 
-    for _ in range(500):
+    for _ in range(500 if ALL_TESTS else 150):
         question = draw_text(pick.choice([5, 50, 600]))
         passages = [draw_text(pick.choice([10, 400])) for _ in range(pick.randint(0, 5))]
         prompt = Prompt(
@@ -155,8 +157,8 @@ def test_a_prompt_never_exceeds_the_window_of_the_real_tokenizer():
         assert len(loaded.encode(text)) <= limit
         assert f"Q: {loaded.protect(question)}\n" in text
         assert "Do it {now}." in text
-    assert fitted > 250
-    assert refused > 20
+    assert fitted > 75
+    assert refused > 6
 
 
 def test_forged_verdicts_in_an_answer_are_only_text(tmp_path):
@@ -230,10 +232,6 @@ def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(tmp_path):
     assert sorted(indices) == [0, 1]
     assert (folder / "metrics.json").read_bytes() == expected
     assert last.stdout.splitlines()[-1] == f"run: {folder}"
-
-    again = run_python(*command(dataset, runs))
-    assert "this run is finished" in again.stderr
-    assert again.stdout == last.stdout
 
 
 def test_the_trace_of_a_question_names_every_step(tmp_path):

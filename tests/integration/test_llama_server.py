@@ -21,7 +21,7 @@ pytest.importorskip(
 )
 pytestmark = pytest.mark.usefixtures("embedded_models")
 
-COUNT, BATCH, NEW_TOKENS = 4, 2, 8
+COUNT, BATCH, NEW_TOKENS = 3, 2, 8
 
 
 @pytest.fixture(autouse=True)
@@ -84,7 +84,7 @@ def calls_of_run(folder):
     return [call for record in records for _, call in calls_by_node(record)]
 
 
-def test_four_questions_have_answers_and_verdicts_with_probabilities(runs):
+def test_three_questions_have_answers_and_verdicts_with_probabilities(runs):
     run = read_run(runs.whole)
     assert run.finished
     assert len(run.records) == COUNT
@@ -132,7 +132,7 @@ def test_a_lost_server_stops_the_run_and_costs_no_question(runs):
     assert code == 1
     (line,) = [line for line in messages.splitlines() if "error: " in line]
     assert "the run stopped: the server at http://127.0.0.1:" in line
-    assert "; 2 of 4 questions are recorded; when the cause is gone, the same command goes on" in (
+    assert "; 2 of 3 questions are recorded; when the cause is gone, the same command goes on" in (
         line
     )
     assert "Traceback" not in messages

@@ -1,7 +1,6 @@
 """Runs in workers on a real Ray: kills of workers and of the command change no byte of the results."""
 
 import json
-import os
 import random
 import signal
 
@@ -11,12 +10,13 @@ from evaluation.commands import eval_command as cli
 from tests.fakes import worker_runs
 from tests.fakes.processes import run_python
 from tests.fakes.project_files import SAMPLE_CORPUS
+from tests.fakes.properties import ALL_TESTS
 from tests.fakes.scripted_runs import command, without_weights, write_dataset
 from tests.integration.test_resume import results
 
 pytest.importorskip("ray")
 pytestmark = pytest.mark.skipif(
-    "OPENCODER_ALL_TESTS" not in os.environ,
+    not ALL_TESTS,
     reason="takes minutes: make faults runs it, or OPENCODER_ALL_TESTS=1",
 )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
@@ -35,6 +35,7 @@ from graph.schema import (
     upgrade_spec,
 )
 from graph.support.errors import ConfigError
+from tests.fakes.properties import examples
 
 ENGINE_NAMES = "'auto', 'huggingface', 'openvino', 'openai' or 'langchain'"
 NAMES = [
@@ -270,7 +271,7 @@ def test_a_name_that_is_no_profile_is_refused_with_the_known_names(name):
 
 @given(st.text(max_size=80))
 @example("baseline")
-@settings(max_examples=200, derandomize=True, deadline=None)
+@examples(200)
 def test_any_text_is_a_config_name_only_if_it_is_on_the_list(name):
     if name in NAMES:
         assert isinstance(load_config(name), Config)
@@ -534,7 +535,7 @@ def test_an_override_may_make_a_combination_valid_only_as_a_whole():
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
-@settings(max_examples=200, derandomize=True, deadline=None)
+@examples(200)
 def test_an_override_of_an_unknown_field_is_always_a_config_error(key, value):
     with pytest.raises(ConfigError, match=r"^--set"):
         overridden(f"x{key}={value}")

@@ -12,6 +12,7 @@ from graph.schema import Rerank
 from graph.support.errors import ConfigError
 from nodes.consensus import agreement, consensus, shared_words
 from tests.fakes.fake_models import FakeModel, FakeRetriever, documents
+from tests.fakes.properties import examples
 
 
 def state(*texts):
@@ -55,6 +56,7 @@ def test_a_tie_goes_to_the_earlier_draft(texts):
     assert consensus(state(*texts), node="rerank_drafts")["steps"][0]["chosen"] == 0
 
 
+@examples(100)
 @given(st.lists(st.text(max_size=30), min_size=1, max_size=6))
 def test_agreement_is_a_share_whatever_the_texts(texts):
     assert all(0.0 <= value <= 1.0 for value in agreement(texts))

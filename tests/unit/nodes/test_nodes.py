@@ -8,7 +8,7 @@ from uuid import UUID
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.documents import Document
 
@@ -22,6 +22,7 @@ from nodes.rerank import rerank
 from nodes.retrieve import as_passage, retrieve
 from prompts.context import quoted
 from tests.fakes.fake_models import FakeModel, FakeRetriever, documents, section, step_of, verdict
+from tests.fakes.properties import examples
 from tests.fakes.waiting import at_most_cpu_seconds
 
 PASSAGE = as_passage(1, documents("use a lock")[0])
@@ -356,7 +357,7 @@ def test_the_critique_step_names_its_flaws():
 
 
 @given(st.one_of(any_text, loop_pieces), st.integers(1, 20))
-@settings(max_examples=300, derandomize=True, deadline=None)
+@examples(300)
 def test_points_of_any_text_are_few_and_not_blank(reply, limit):
     points, form, _ = parse_points(reply, limit)
     assert form in {"numbered", "free", "none", "empty"}
@@ -728,7 +729,7 @@ def test_any_endless_reply_is_cleaned_in_linear_time(piece):
 
 
 @given(st.one_of(any_text, loop_pieces))
-@settings(max_examples=500, derandomize=True, deadline=None)
+@examples(500)
 def test_cleaning_never_fails_and_leaves_no_control_character(text):
     cleaned = clean(text)
     assert cleaned == cleaned.strip()
@@ -738,6 +739,6 @@ def test_cleaning_never_fails_and_leaves_no_control_character(text):
 
 
 @given(st.one_of(any_text, loop_pieces))
-@settings(max_examples=500, derandomize=True, deadline=None)
+@examples(500)
 def test_cleaning_a_clean_text_changes_nothing(text):
     assert clean(clean(text)) == clean(text)

@@ -1,7 +1,7 @@
 """Thinking blocks: they are in no answer, no critique and no choice; code that shows one stays."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graph.models.verdict import parse_choice
@@ -9,6 +9,7 @@ from nodes.critique import critique, parse_points
 from nodes.generate import generate
 from nodes.replies import MAX_CHARS, clean
 from tests.fakes.fake_models import FakeModel
+from tests.fakes.properties import examples
 from tests.fakes.waiting import at_most_cpu_seconds
 
 SORT = "Use sorted(d)."
@@ -280,7 +281,7 @@ pieces = st.sampled_from(
 
 
 @given(st.lists(pieces, max_size=25).map("".join))
-@settings(max_examples=500, derandomize=True, deadline=None)
+@examples(500)
 def test_cleaning_a_clean_reply_of_a_reasoning_model_changes_nothing(text):
     assert clean(clean(text)) == clean(text)
     assert len(clean(text)) <= len(text)

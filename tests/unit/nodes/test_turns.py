@@ -3,11 +3,12 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graph.models.verdict import parse_choice
 from nodes.replies import clean
+from tests.fakes.properties import examples
 from tests.fakes.waiting import at_most_cpu_seconds
 
 SORT = "Use sorted(d, key=d.get)."
@@ -457,7 +458,7 @@ pieces = st.sampled_from(
 
 
 @given(st.lists(pieces, max_size=20).map("".join))
-@settings(max_examples=1000, derandomize=True, deadline=None)
+@examples(1000)
 def test_a_cut_empties_no_reply_and_is_final(text):
     cleaned = clean(text)
     assert clean(cleaned) == cleaned

@@ -6,7 +6,7 @@ from html import unescape
 from random import Random
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from langchain_core.prompts import PromptTemplate
 
@@ -15,6 +15,7 @@ from nodes.prompting import build_prompt
 from nodes.retrieve import as_passage
 from prompts import context, critique, judge, rerank
 from tests.fakes.fake_models import TEMPLATES, documents, section
+from tests.fakes.properties import examples
 
 TEXTS = {**TEMPLATES, "context": context.CONTEXT, "question": context.QUESTION}
 HOSTILE = [
@@ -63,7 +64,7 @@ def test_hostile_text_passes_through_every_template_verbatim(text):
 
 @given(st.sampled_from(sorted(TEXTS)), hostile_text)
 @example("judge", "{question}")
-@settings(max_examples=500, derandomize=True, deadline=None)
+@examples(500)
 def test_any_text_stands_verbatim_and_once_in_a_rendered_prompt(step, text):
     template = TEXTS[step]
     values = values_of(template, text)
@@ -219,7 +220,7 @@ tagged_text = st.lists(
 
 
 @given(tagged_text)
-@settings(max_examples=150, derandomize=True, deadline=None)
+@examples(150)
 def test_quoting_changes_tags_alone_and_only_once(text):
     broken = context.quoted(text)
     assert re.findall(r"[^\s<>()]", broken) == re.findall(r"[^\s<>()]", text)
@@ -230,7 +231,7 @@ def test_quoting_changes_tags_alone_and_only_once(text):
 
 
 @given(hostile_text | tagged_text, hostile_text | tagged_text, hostile_text | tagged_text)
-@settings(max_examples=200, derandomize=True, deadline=None)
+@examples(200)
 def test_nothing_in_question_passage_or_draft_can_end_its_own_quotation(question, text, draft):
     passage = {**as_passage(1, documents("x")[0]), "text": text, "title": text}
     state = {"question": question, "passages": [passage]}
@@ -463,7 +464,7 @@ def test_heading_of_a_passage_is_one_line_with_its_number():
 
 
 @given(st.text(max_size=60))
-@settings(max_examples=200, derandomize=True, deadline=None)
+@examples(200)
 def test_no_title_breaks_the_line_of_its_heading(title):
     heading = context.heading(1, title)
     assert len(heading.splitlines()) == 1

@@ -31,9 +31,11 @@ CAUSES = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def _no_clock(monkeypatch):
-    monkeypatch.setattr("nodes.retrieve.perf_counter", lambda: 0.0)
+@pytest.fixture(scope="module", autouse=True)
+def _no_clock():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nodes.retrieve.perf_counter", lambda: 0.0)
+        yield
 
 
 def run(path, scripted, **options):
@@ -44,11 +46,12 @@ def run(path, scripted, **options):
         journal.close()
 
 
-@pytest.fixture
-def undisturbed(tmp_path):
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
     """The bytes of the journal of a run in which nothing fails."""
-    run(tmp_path / "undisturbed.jsonl", Scripted(config="semantic"))
-    return (tmp_path / "undisturbed.jsonl").read_bytes()
+    path = tmp_path_factory.mktemp("undisturbed") / "journal.jsonl"
+    run(path, Scripted(config="semantic"))
+    return path.read_bytes()
 
 
 def in_a_call(scripted, monkeypatch, cause):

@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from hypothesis import event, example, given, settings
+from hypothesis import event, example, given
 from hypothesis import strategies as st
 from langchain_core.prompts import PromptTemplate
 
@@ -13,6 +13,7 @@ from graph.support.errors import PromptTooLongError
 from nodes.model import Prompt, Reserve
 from prompts.context import CONTEXT
 from tests.fakes.fake_models import TEMPLATES, context_of, section, step_of
+from tests.fakes.properties import examples
 
 TEMPLATE = PromptTemplate.from_template("Draft:\n{draft}\nReview:\n{points}\nWrite the answer.")
 INSTRUCTION = "\nWrite the answer.<end>"
@@ -94,7 +95,7 @@ block_text = st.lists(
 
 
 @given(st.one_of(st.text(st.characters(codec=None), max_size=200), block_text))
-@settings(max_examples=300, derandomize=True, deadline=None)
+@examples(300)
 def test_units_joined_are_the_text_again(text):
     assert "".join(units(text)) == text
     assert all(units(text))
@@ -349,7 +350,7 @@ prompts = st.builds(
 
 @given(prompts, st.floats(0.0, 1.2), st.sampled_from([words, two_bytes_a_token]))
 @example(prompt_of(question="{passages}" * 50, passages=["x. " * 900]), 0.5, words)
-@settings(max_examples=500, derandomize=True, deadline=None)
+@examples(500)
 def test_any_prompt_fits_with_question_and_instruction_whole_or_is_an_error(prompt, share, count):
     whole = rendered(prompt)
     needed, most = least(prompt, count), count(whole)
@@ -389,7 +390,7 @@ def numbered_passages(draw):
 
 
 @given(numbered_passages(), st.floats(0.0, 1.0))
-@settings(max_examples=200, derandomize=True, deadline=None)
+@examples(200)
 def test_passages_lose_whole_units_from_the_end_and_no_more_than_needed(passages, share):
     prompt = prompt_of(passages=passages, draft="line a\nline b", points="1. wrong")
     without = words(rendered(prompt_of(draft="line a\nline b", points="1. wrong")))
@@ -408,7 +409,7 @@ def test_passages_lose_whole_units_from_the_end_and_no_more_than_needed(passages
 
 
 @given(prompts, st.floats(0.0, 1.0), st.sampled_from([words, two_bytes_a_token]))
-@settings(max_examples=100, derandomize=True, deadline=None)
+@examples(100)
 def test_a_draft_is_cut_only_when_no_passage_is_left(prompt, share, count):
     needed, most = least(prompt, count), count(rendered(prompt))
     result = fitted(prompt, int(needed + (most - needed) * share), count)

@@ -363,14 +363,22 @@ def test_no_flipped_bit_serves_another_reply(cache, tmp_path):
     assert ran > 10
 
 
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    """Return the bytes of a cache of some pages, its batches and their replies."""
+    path = tmp_path_factory.mktemp("filled") / "replies.sqlite"
+    batches, first = fill(ReplyCache(path), 40)
+    return path.read_bytes(), batches, first
+
+
 @pytest.mark.parametrize("page", [0, 1, 2, 3, -1])
 @pytest.mark.parametrize("byte", [0x00, 0xFF, 0x55])
-def test_a_damaged_page_is_asked_again_and_the_rest_is_served(cache, page, byte):
-    batches, first = fill(cache, 40)
-    content = cache._path.read_bytes()
+def test_a_damaged_page_is_asked_again_and_the_rest_is_served(filled, tmp_path, page, byte):
+    content, batches, first = filled
     start = page * 4096 % len(content)
-    cache._path.write_bytes(content[:start] + bytes([byte]) * 4096 + content[start + 4096 :])
-    opened = ReplyCache(cache._path)
+    path = tmp_path / "replies.sqlite"
+    path.write_bytes(content[:start] + bytes([byte]) * 4096 + content[start + 4096 :])
+    opened = ReplyCache(path)
     for batch, replies in zip(batches, first, strict=True):
         again = serve(opened, lambda rows, replies=replies: replies, batch)
         assert without_cost(again) == without_cost(replies)

@@ -4,11 +4,12 @@ import math
 from hashlib import sha256
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from graph.models.batching import check_options
 from graph.models.verdict import normalise, parse_choice, plan_scoring
+from tests.fakes.properties import examples
 
 GRADES = ("0", "1", "2", "3", "4")
 
@@ -95,7 +96,7 @@ hostile_options = given(
 
 
 @hostile_options
-@settings(max_examples=200, derandomize=True, deadline=None)
+@examples(200)
 def test_any_options_get_probabilities_that_sum_to_one(options, prompt, merges):
     tokenizer = GreedyTokenizer(sorted({*"AB 01.\n", *merges}))
     encoded = tokenizer.encode(prompt)
@@ -117,7 +118,7 @@ def test_any_options_get_probabilities_that_sum_to_one(options, prompt, merges):
 
 
 @hostile_options
-@settings(max_examples=200, derandomize=True, deadline=None)
+@examples(200)
 def test_options_are_compared_by_what_follows_the_part_they_all_share(options, prompt, merges):
     tokenizer = GreedyTokenizer(sorted({*"AB 01.\n", *merges}))
     encoded = tokenizer.encode(prompt)
@@ -183,7 +184,7 @@ def test_mass_is_never_more_than_one():
 
 
 @given(st.lists(st.floats(-1e6, 0.0) | st.just(-math.inf), min_size=2, max_size=9))
-@settings(max_examples=300, derandomize=True, deadline=None)
+@examples(300)
 def test_any_log_probabilities_become_a_distribution(values):
     options = [f"option {number}" for number in range(len(values))]
     distribution = normalise(options, values)
@@ -280,7 +281,7 @@ def test_options_that_read_alike_cannot_be_told_apart():
 
 
 @given(st.text(st.characters(codec=None), max_size=60))
-@settings(max_examples=300, derandomize=True, deadline=None)
+@examples(300)
 def test_any_reply_is_read_as_an_option_or_not_at_all(reply):
     choice = parse_choice(reply, ("yes", "no"))
     assert choice in {"yes", "no", None}

@@ -1,13 +1,14 @@
 """What the sentence encoder reads: prose first, then code, without marks."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from graph.markdown import to_markdown
 from graph.retrieval.plain import plain_text
 from graph.retrieval.posts import Post
 from graph.retrieval.query import Query
+from tests.fakes.properties import examples
 from tests.fakes.waiting import at_most_cpu_seconds
 
 
@@ -51,7 +52,7 @@ def test_the_html_of_a_post_becomes_what_a_reader_sees():
     assert Query.of(f"A title\n\n{markdown}").plain_text == markdown_post.field_text("question")
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     st.lists(st.text(st.characters(exclude_categories=["Cs", "Zl", "Zp", "Cc", "Zs"]), min_size=1))
 )

