@@ -120,7 +120,11 @@ TEMPLATE = "First call [blank] on the queue, and afterwards [blank] every worker
             HALF,
         ),
         # A right text among many others, but less than four fifths of the template.
-        (blanks(TEMPLATE, "join()", "stop"), "join(), then stop", 0.0),
+        (
+            blanks(TEMPLATE, "join()", "stop"),
+            "First call join() on the queue, and you are done.",
+            0.0,
+        ),
         # 3 of 4 points: Close in any case, halt by a pattern of the whole text.
         (
             blanks(
@@ -192,6 +196,9 @@ def test_blanks_by_hand(criteria, answer, expected):
         # The default scale ends at .53, and begins at .3: 1 of 5 words gives F = .2.
         (similarity(LOOP), "the loop runs", 1.0),
         (similarity(LOOP), "the old snake slept here", 0.0),
+        # It is cut to 0 to 1 before a keyword's point is added.
+        ({**similarity(LOOP), "keywords": ["snake"]}, "the loop runs", HALF),
+        ({**similarity(LOOP), "keywords": ["snake"]}, "the old snake slept here", HALF),
         # The best of several references; words are not stemmed.
         (similarity("no", LOOP, min_score=0, max_score=1), LOOP, 1.0),
         (similarity("loops", min_score=0, max_score=1), "loop", 0.0),
