@@ -6,6 +6,7 @@ from typing import Protocol
 from evaluation.commands import calibrate_command as calibrate
 from evaluation.commands import compare_command as compare
 from evaluation.commands import export_command as export
+from evaluation.commands import fit_reranker_command as fit_reranker
 from evaluation.commands import headroom_command as headroom
 from evaluation.commands import judge_command as judge
 from evaluation.commands import ragas_command as ragas
@@ -36,6 +37,7 @@ COMMANDS: dict[str, Command] = {
     "compare": compare,
     "calibrate": calibrate,
     "export": export,
+    "fit-reranker": fit_reranker,
     "headroom": headroom,
     "judge": judge,
     "ragas": ragas,

@@ -1,17 +1,18 @@
 """START READING HERE: the whole flow of a question, in one function.
 
-    retrieve -> [extra_candidates] -> generate -> [rerank_drafts]
-        -> critique -> refine -> [rerank_refined] -> [accept] -> answer
+    retrieve -> [extra_candidates] -> [extract -> rerank_passages] -> generate or adapt
+        -> [rerank_drafts] -> critique -> refine -> [rerank_refined] -> [accept] -> answer
 
-Nodes in brackets run only if the config asks for them. `answering_graph` wires the nodes,
+Nodes in brackets run only if the config asks for them. `baseline` runs `generate` alone, and a config
+that calls no model ends before it. `answering_graph` wires the nodes,
 `graph/stages.py` gives each of them its models and settings, `judged_graph` adds the judge of the
 evaluation, and `build_graph` opens the models and the index of a profile.
 """
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from itertools import pairwise
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseLanguageModel
@@ -29,8 +30,12 @@ from graph.stages import Stage, stages
 from graph.support.errors import ConfigError
 from graph.support.text import unix_lines
 from nodes.judge import judge
+from nodes.learned import CandidateScorer
 from nodes.model import Chooser, TextModel
 from nodes.state import AnswerOutput, JudgedState, NodeUpdate, QuestionInput, State
+
+if TYPE_CHECKING:
+    from graph.retrieval.embeddings import Embedder
 
 AnsweringGraph = CompiledStateGraph[State, Any, QuestionInput, State]
 JudgedGraph = CompiledStateGraph[JudgedState, None, JudgedState, JudgedState]
@@ -44,6 +49,7 @@ def answering_graph(
     model: TextModel,
     chooser: Chooser,
     retriever: BaseRetriever | None,
+    scorer: CandidateScorer | None = None,
     output: type = AnswerOutput,
     context: type[Any] | None = None,
 ) -> AnsweringGraph:
@@ -54,10 +60,11 @@ def answering_graph(
         model: Writes drafts, critiques and refinements.
         chooser: Compares candidates.
         retriever: Finds passages; None if the config retrieves nothing.
+        scorer: Scores candidates for `rerank.method: learned`.
         output: The keys of the result; the evaluation passes the whole `State`.
         context: The class of LangGraph's run context. No node reads it; a server shows its fields.
     """
-    nodes = stages(config, model, chooser, retriever)
+    nodes = stages(config, model, chooser, retriever, scorer)
     builder = StateGraph(
         State, context_schema=context, input_schema=QuestionInput, output_schema=output
     )
@@ -72,11 +79,15 @@ def answering_graph(
             builder.add_edge(start, end)
         return path[-1]
 
+    first_answer = (
+        *(START, "retrieve", "extra_candidates", "extract", "rerank_passages"),
+        *("generate", "adapt", "rerank_drafts"),
+    )
     if "critique" not in nodes:
-        connect(START, "retrieve", "extract", "generate", END)
+        connect(*first_answer, END)
         return builder.compile(name="opencoder")
 
-    connect(START, "retrieve", "extra_candidates", "generate", "rerank_drafts", "critique")
+    connect(*first_answer, "critique")
     builder.add_conditional_edges("critique", has_points, {"points": "refine", "no points": END})
     last = connect("refine", "rerank_refined", "accept")
     max_rounds = config.refine.max_rounds
@@ -87,9 +98,9 @@ def answering_graph(
         builder.add_conditional_edges(
             last, round_left, {"next round": "critique", "last round": END}
         )
-    # If the rounds never ended by mistake, LangGraph itself would stop only after 10,007 steps. At most four
+    # If the rounds never ended by mistake, LangGraph itself would stop only after 10,007 steps. At most six
     # nodes run before the rounds and four in each round; three steps are to spare.
-    limit = 7 + 4 * max_rounds
+    limit = 9 + 4 * max_rounds
     return builder.compile(name="opencoder").with_config(recursion_limit=limit)
 
 
@@ -104,6 +115,7 @@ def start_question(state: State, *, node: Stage) -> State:
     fresh: State = {
         "question": question,
         "passages": [],
+        "prompt_passages": 0,
         "answer": "",
         "reviewed": "",
         "reasoning": "",
@@ -178,15 +190,22 @@ def build_graph(
     loaded = load_config(config)
     _check_windows(window, (model, chooser), loaded.generation.max_new_tokens)
     if embeddings is not None or embeddings_name is not None:
-        _check_embeddings(embeddings, retriever, loaded.retrieval)
+        _check_embeddings(embeddings, retriever, loaded)
     text_model, comparer = _models(profile, model, chooser, window)
+    embedder = cache(partial(_embedder, profile, embeddings, embeddings_name))
     if retriever is None and loaded.retrieval.kind != "none":
-        retriever = _retriever(loaded.retrieval, profile, embeddings, embeddings_name)
-    return answering_graph(loaded, model=text_model, chooser=comparer, retriever=retriever)
+        retriever = _retriever(loaded.retrieval, embedder())
+    return answering_graph(
+        loaded,
+        model=text_model,
+        chooser=comparer,
+        retriever=retriever,
+        scorer=_scorer(loaded, embedder, retriever),
+    )
 
 
 def _check_embeddings(
-    embeddings: Embeddings | None, retriever: BaseRetriever | None, retrieval: Retrieval
+    embeddings: Embeddings | None, retriever: BaseRetriever | None, config: Config
 ) -> None:
     """Check that embeddings, or a name for them, have a use."""
     if embeddings is None:
@@ -195,26 +214,36 @@ def _check_embeddings(
         raise ConfigError(
             "embeddings encode the posts of an index of the project: leave out retriever, or embeddings"
         )
-    if retrieval.kind not in ("semantic", "hybrid"):
+    is_learned = config.rerank.method == "learned"
+    if config.retrieval.kind not in ("semantic", "hybrid") and not is_learned:
         raise ConfigError(
-            f"retrieval.kind {retrieval.kind} compares no vectors: leave out embeddings, or take a "
+            f"retrieval.kind {config.retrieval.kind} compares no vectors: leave out embeddings, or take a "
             "config with semantic or hybrid"
         )
 
 
-def _retriever(
-    retrieval: Retrieval,
-    profile: str,
-    embeddings: Embeddings | None,
-    embeddings_name: str | None,
-) -> BaseRetriever:
-    """Return the retriever of an index of the default corpus."""
-    from graph.retrieval import open_retriever
+def _embedder(profile: str, embeddings: Embeddings | None, name: str | None) -> "Embedder":
+    """Return the embeddings of the user, else the encoder of the profile."""
     from graph.retrieval.embeddings import OwnEmbeddings
 
-    if embeddings is None:
-        return open_retriever(retrieval, load_profile(profile).embedder)
-    return open_retriever(retrieval, OwnEmbeddings(embeddings, embeddings_name))
+    return load_profile(profile).embedder if embeddings is None else OwnEmbeddings(embeddings, name)
+
+
+def _retriever(retrieval: Retrieval, embedder: "Embedder") -> BaseRetriever:
+    """Return the retriever of an index of the default corpus."""
+    from graph.retrieval import open_retriever
+
+    return open_retriever(retrieval, embedder)
+
+
+def _scorer(
+    config: Config, embedder: "Callable[[], Embedder]", retriever: BaseRetriever | None
+) -> CandidateScorer | None:
+    """Return the scorer of a config; the profile is read when a text has to be encoded."""
+    from graph.reranking.scorer import open_scorer
+    from graph.retrieval.embeddings import open_embedder
+
+    return open_scorer(config, lambda: open_embedder(embedder()), retriever)
 
 
 def _check_windows(window: int | None, models: Sequence[object], max_new_tokens: int) -> None:

@@ -6,6 +6,7 @@ from langchain_core.prompts import PromptTemplate
 
 from graph.schema import Config
 from nodes.model import SCORED_TOKENS, TEXT_CHOICE_TOKENS, Reserve
+from prompts.adapt import ADAPT
 from prompts.choice import choice_instruction
 from prompts.context import outline
 from prompts.critique import CRITIQUE
@@ -32,7 +33,7 @@ def planned_calls(config: Config) -> list[PlannedCalls]:
         return []
     if config.retrieval.kind == "none":
         return [_writing(config, ANSWER_ALONE, drafts)]
-    calls = [_writing(config, ANSWER, drafts)]
+    calls = [_writing(config, ADAPT if generation.method == "adapt" else ANSWER, drafts)]
     if generation.cot:
         calls = [_writing(config, REASON, drafts), _writing(config, ANSWER_FROM, drafts)]
     if "baseline" in reranking.candidates:
@@ -71,7 +72,9 @@ def _writing(config: Config, template: PromptTemplate, number: int) -> PlannedCa
 
 def _choosing(config: Config, rounds: int = 1) -> list[PlannedCalls]:
     """Return the calls that choose among all candidates, `rounds` times."""
-    candidates = config.rerank.drafts + len(config.rerank.candidates)
+    extra = len({*config.rerank.candidates} - {"passages"})
+    passages = config.retrieval.top_k if "passages" in config.rerank.candidates else 0
+    candidates = config.rerank.drafts + extra + passages
     if config.rerank.method == "pairwise":
         return [_comparing(config, rounds * candidates * (candidates - 1))]
     if config.rerank.method == "likelihood":

@@ -44,6 +44,9 @@ COMMANDS = {
     "judge": Command("evaluation.commands.judge_command", "score runs with another judge"),
     "ragas": Command("evaluation.commands.ragas_command", "score runs with ragas"),
     "calibrate": Command("evaluation.commands.calibrate_command", "compare scores with people's"),
+    "fit-reranker": Command(
+        "evaluation.commands.fit_reranker_command", "fit learned reranking on runs"
+    ),
     "headroom": Command(
         "evaluation.commands.headroom_command", "measure what reranking could gain"
     ),

@@ -13,6 +13,7 @@ from graph.config import load_config
 from graph.schema import Config
 from graph.support.errors import MissingExtraError
 from nodes.model import Continuation, Likelihood, Prompt, Reply, Verdict
+from nodes.state import CandidateScore, Draft, Passage
 
 _STYLES = NodeStyles(
     default="fill:#e8eefc,stroke:#3b5bdb,color:#14213d",
@@ -53,6 +54,11 @@ class _Placeholder(BaseRetriever):
     def choose(self, prompts: Sequence[Prompt], options: Sequence[str]) -> list[Verdict]:
         raise NotImplementedError
 
+    def score(
+        self, question: str, candidates: Sequence[Draft], passages: Sequence[Passage]
+    ) -> list[CandidateScore]:
+        raise NotImplementedError
+
     def likelihoods(self, continuations: Sequence[Continuation]) -> list[Likelihood]:
         raise NotImplementedError
 
@@ -75,7 +81,11 @@ def draw(
     """
     placeholder, loaded = _Placeholder(), load_config(config)
     answering = answering_graph(
-        loaded, model=placeholder, chooser=placeholder, retriever=placeholder
+        loaded,
+        model=placeholder,
+        chooser=placeholder,
+        retriever=placeholder,
+        scorer=placeholder,
     )
     graph = judged_graph(answering, placeholder) if judged else answering
     mermaid = graph.get_graph(xray=True).draw_mermaid(
@@ -99,11 +109,13 @@ def _node_labels(config: Config) -> list[tuple[str, str]]:
             *(["chain of thought"] if config.generation.cot else []),
             *([drafts] if config.rerank.initial else []),
         ],
+        "adapt": [drafts] if config.rerank.initial else [],
         "refine": [drafts] if config.rerank.refined else [],
         "retrieve": [f"{config.retrieval.kind}, top {config.retrieval.top_k}"],
         "extract": ["the first passage's answer"],
         "accept": ["if preferred in both orders"],
         "extra_candidates": [*config.rerank.candidates],
+        "rerank_passages": by_method,
         "rerank_drafts": by_method,
         "rerank_refined": by_method,
     }

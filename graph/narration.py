@@ -22,6 +22,7 @@ _PREVIEW_LINES = 8
 _NO_PASSAGE = "no passage was found"
 _DRAFT_NAMES = {
     "refine": "refined",
+    "adapt": "adapted",
     "extra_candidates": "extra candidate",
 }
 _FORMATS = {
@@ -141,6 +142,8 @@ def _narrate_choice(step: Step) -> None:
         mean = likelihood["mean_logprob"]
         value = "none, it is empty" if mean is None else f"{mean:.3f} a token"
         _print(f"candidate {number}: log-probability {value}")
+    for number, score in enumerate(step.get("scores", []), 1):
+        _print(f"candidate {number}: score {score['score']:.3f}")
     if "chosen" in step:
         _print(f"chosen: candidate {step['chosen'] + 1}", "green")
 

@@ -34,10 +34,13 @@ class Retrieval(_Strict):
     """`oracle` retrieves the posts that the dataset names as relevant, `shuffled` retrieves the passages
     that `semantic` finds for another question: the best and the worst case of retrieval."""
     top_k: int = Field(default=5, ge=1, le=100)
-    """The number of passages in a prompt."""
+    """The number of passages."""
     vectors: tuple[Literal["question", "title", "answer"], ...] = ("question",)
     """Fields of a post whose vectors are compared with the query's: `semantic` takes the mean of the
     cosines, `hybrid` weights them. `question` is title and body together."""
+    scored: tuple[Literal["keyword", "question", "title", "answer"], ...] = ()
+    """Further parts of the index, which score each passage without a weight in the ranking: `learned`
+    reranking reads the scores."""
     tag_bonus: float = _bonus()
     """Added to the score, which is at most 1: this times the share of the post's tags that the query
     names."""
@@ -62,12 +65,16 @@ class Retrieval(_Strict):
     @model_validator(mode="before")
     @classmethod
     def _lists_are_tuples(cls, value: Any) -> Any:
-        return _with_tuple(value, "vectors")
+        return _with_tuple(_with_tuple(value, "vectors"), "scored")
 
     @model_validator(mode="after")
     def _fields_fit_the_kind(self) -> "Retrieval":
         if not self.vectors or len(set(self.vectors)) < len(self.vectors):
             raise ValueError("vectors must name at least one field, and none twice")
+        if len(set(self.scored)) < len(self.scored):
+            raise ValueError("scored must not name the same part twice")
+        if self.scored and self.kind in ("none", "oracle"):
+            raise ValueError("scored needs an index: retrieval.kind semantic, keyword or hybrid")
         if self.diversity and self.kind in ("keyword", "oracle"):
             raise ValueError(
                 "diversity compares vectors: retrieval.kind must be semantic or hybrid"
@@ -78,9 +85,12 @@ class Retrieval(_Strict):
 class Generation(_Strict):
     """The writing of drafts."""
 
-    method: Literal["model", "extract"] = "model"
-    """`extract` calls no model: it copies the answer of the first passage word for word."""
+    method: Literal["model", "extract", "adapt"] = "model"
+    """`extract` calls no model: it copies the answer of the first passage word for word. `adapt` rewrites
+    the answer of the passage that learned reranking picks."""
     cot: bool = False
+    passages: int | None = Field(default=None, ge=1, le=100)
+    """The number of passages in a prompt, the first ones; by default all that were retrieved."""
     max_new_tokens: int = Field(default=256, ge=1, le=8192)
     temperature: float = Field(default=0.0, ge=0.0, le=5.0, allow_inf_nan=False)
     """Of a single draft; 0 is greedy decoding."""
@@ -91,14 +101,18 @@ class Rerank(_Strict):
 
     initial: bool = False
     refined: bool = False
-    drafts: int = Field(default=2, ge=2, le=16)
+    drafts: int = Field(default=2, ge=1, le=16)
+    """The number of drafts; 1 needs other candidates beside it, and is written without sampling."""
     temperature: float = Field(default=0.7, gt=0.0, le=5.0, allow_inf_nan=False)
-    method: Literal["pairwise", "consensus", "likelihood"] = "pairwise"
+    method: Literal["pairwise", "consensus", "likelihood", "learned"] = "pairwise"
     """`pairwise`: the model compares candidates in pairs; `consensus`: the candidate that agrees most
-    with the rest; `likelihood`: the candidate with the highest mean log-probability of a token."""
-    candidates: tuple[Literal["extract", "baseline"], ...] = ()
-    """Candidates beside the drafts: `extract` is the answer of the first passage, `baseline` a draft
-    written without passages."""
+    with the rest; `likelihood`: the candidate with the highest mean log-probability of a token;
+    `learned`: the candidate with the highest score of a fitted formula, which asks no model."""
+    candidates: tuple[Literal["extract", "passages", "baseline"], ...] = ()
+    """Candidates beside the drafts: `extract` is the answer of the first passage, `passages` those of all
+    passages, `baseline` a draft written without passages."""
+    reranker: NameOrFolder | None = None
+    """The file of the formula of `learned`; by default the project's own."""
 
     @model_validator(mode="before")
     @classmethod
@@ -111,10 +125,22 @@ class Rerank(_Strict):
             raise ValueError("candidates must not name the same candidate twice")
         if self.candidates and not (self.initial or self.refined):
             raise ValueError("candidates needs reranking: set initial or refined to true")
+        if {"extract", "passages"} <= {*self.candidates}:
+            raise ValueError("candidates: passages holds the answer of extract already")
+        if self.reranker and self.method != "learned":
+            raise ValueError("reranker belongs to method learned")
+        return self
+
+    @model_validator(mode="after")
+    def _there_is_a_choice(self) -> "Rerank":
+        if self.drafts == 1 and not self.candidates:
+            raise ValueError("drafts of 1 leaves no choice: set it to 2 or more, or add candidates")
         return self
 
     @model_validator(mode="after")
     def _consensus_needs_three(self) -> "Rerank":
+        if "passages" in self.candidates:
+            return self
         if self.method == "consensus" and self.drafts + len(self.candidates) < 3:
             raise ValueError("method consensus needs drafts of 3 or more: two drafts agree equally")
         return self
@@ -153,9 +179,43 @@ class Config(_Strict):
             )
         if self.generation.method == "extract" and self.retrieval.kind == "none":
             raise ValueError("generation.method extract needs passages: set retrieval.kind")
-        if self.generation.method == "extract" and (self.generation.cot or rerank):
+        return self
+
+    @model_validator(mode="after")
+    def _adapt_picks_first(self) -> "Config":
+        if self.generation.method != "adapt":
+            return self
+        rerank = self.rerank
+        if self.retrieval.kind == "none" or self.generation.cot:
             raise ValueError(
-                "generation.method extract calls no model: turn off chain of thought and reranking"
+                "generation.method adapt rewrites the answer of a passage: set retrieval.kind, and turn off "
+                "chain of thought"
+            )
+        if not rerank.initial or rerank.method != "learned" or "passages" not in rerank.candidates:
+            raise ValueError(
+                "generation.method adapt needs the answer that learned reranking picks: set rerank.initial "
+                "to true, rerank.method to learned and rerank.candidates to [passages]"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _extract_calls_no_model(self) -> "Config":
+        if self.generation.method != "extract":
+            return self
+        rerank = self.rerank
+        if self.generation.cot or rerank.refined or "baseline" in rerank.candidates:
+            raise ValueError(
+                "generation.method extract calls no model: turn off chain of thought and the reranking of "
+                "refinements, and leave baseline out of rerank.candidates"
+            )
+        if rerank.initial and rerank.method not in ("consensus", "learned"):
+            raise ValueError(
+                "generation.method extract calls no model: set rerank.method to learned or consensus"
+            )
+        if rerank.initial and "passages" not in rerank.candidates:
+            raise ValueError(
+                "generation.method extract has one answer: set rerank.candidates to [passages] to choose "
+                "among those of all passages"
             )
         return self
 

@@ -1,5 +1,6 @@
 """The nodes of a config, each with the models and settings that it needs."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Protocol, TypedDict
 
@@ -9,11 +10,13 @@ from graph.call_plan import reserves
 from graph.schema import Config
 from graph.support.errors import ConfigError
 from nodes.accept import accept
+from nodes.adapt import adapt
 from nodes.consensus import consensus
 from nodes.critique import critique
 from nodes.extra_candidates import extra_candidates
 from nodes.extract import extract
 from nodes.generate import generate
+from nodes.learned import CandidateScorer, learned
 from nodes.likelihood import likelihood
 from nodes.model import Chooser, LikelihoodModel, TextModel
 from nodes.refine import refine
@@ -31,19 +34,21 @@ class Stage(Protocol):
 
 
 def stages(
-    config: Config, model: TextModel, chooser: Chooser, retriever: BaseRetriever | None
+    config: Config,
+    model: TextModel,
+    chooser: Chooser,
+    retriever: BaseRetriever | None,
+    scorer: CandidateScorer | None = None,
 ) -> dict[str, Stage]:
     """Return the nodes of a config by name, in the order of the graph.
 
     Raises:
-        ConfigError: a node needs a retriever and there is none, or the model lacks a method.
+        ConfigError: a node needs a retriever or a scorer and there is none, or the model lacks a method.
     """
     generation, reranking = config.generation, config.rerank
     nodes: dict[str, Stage] = {}
     if config.retrieval.kind != "none":
         nodes["retrieve"] = _retrieve(config, retriever)
-    if generation.method == "extract":
-        return {**nodes, "extract": extract}
     if reranking.candidates:
         nodes["extra_candidates"] = partial(
             extra_candidates,
@@ -52,22 +57,44 @@ def stages(
             temperature=generation.temperature,
             max_new_tokens=generation.max_new_tokens,
         )
-    nodes["generate"] = partial(
-        generate,
-        model=model,
-        max_new_tokens=generation.max_new_tokens,
-        cot=generation.cot,
-        reserves=reserves(config),
-        **_sampling(config, is_reranked=reranking.initial),
-    )
+    rerank_node = partial(_rerank, config, model, chooser, scorer)
+    if generation.method != "model":
+        nodes.update(_picking(config, rerank_node))
+    if generation.method == "extract":
+        return nodes
+    nodes.update(_writing(config, model))
     if config.retrieval.kind == "none":
         return nodes
     if reranking.initial:
-        nodes["rerank_drafts"] = _rerank(config, model, chooser, "rerank_drafts")
-    return {**nodes, **_round(config, model, chooser)}
+        nodes["rerank_drafts"] = rerank_node("rerank_drafts")
+    return {**nodes, **_round(config, model, chooser, rerank_node)}
 
 
-def _round(config: Config, model: TextModel, chooser: Chooser) -> dict[str, Stage]:
+def _picking(config: Config, rerank_node: Callable[[str], Stage]) -> dict[str, Stage]:
+    """Return the nodes that pick the answer of a passage."""
+    nodes: dict[str, Stage] = {"extract": extract}
+    if config.rerank.initial:
+        nodes["rerank_passages"] = rerank_node("rerank_passages")
+    return nodes
+
+
+def _writing(config: Config, model: TextModel) -> dict[str, Stage]:
+    """Return the node that writes the first drafts."""
+    write = partial(
+        adapt if config.generation.method == "adapt" else generate,
+        model=model,
+        max_new_tokens=config.generation.max_new_tokens,
+        reserves=reserves(config),
+        **_sampling(config, is_reranked=config.rerank.initial),
+    )
+    if config.generation.method == "adapt":
+        return {"adapt": write}
+    return {"generate": partial(write, cot=config.generation.cot)}
+
+
+def _round(
+    config: Config, model: TextModel, chooser: Chooser, rerank_node: Callable[[str], Stage]
+) -> dict[str, Stage]:
     """Return the nodes of one round of critique and refinement."""
     generation, reranking = config.generation, config.rerank
     nodes: dict[str, Stage] = {}
@@ -86,7 +113,7 @@ def _round(config: Config, model: TextModel, chooser: Chooser) -> dict[str, Stag
         **_sampling(config, is_reranked=reranking.refined),
     )
     if reranking.refined:
-        nodes["rerank_refined"] = _rerank(config, model, chooser, "rerank_refined")
+        nodes["rerank_refined"] = rerank_node("rerank_refined")
     if config.refine.accept == "preferred":
         nodes["accept"] = partial(accept, chooser=chooser, reserves=reserves(config))
     return nodes
@@ -95,13 +122,24 @@ def _round(config: Config, model: TextModel, chooser: Chooser) -> dict[str, Stag
 def _retrieve(config: Config, retriever: BaseRetriever | None) -> Stage:
     if retriever is None:
         raise ConfigError(f"retrieval.kind {config.retrieval.kind} needs a retriever or a corpus")
-    return partial(retrieve, retriever=retriever, top_k=config.retrieval.top_k)
+    return partial(
+        retrieve,
+        retriever=retriever,
+        top_k=config.retrieval.top_k,
+        prompt_passages=config.generation.passages,
+    )
 
 
-def _rerank(config: Config, model: TextModel, chooser: Chooser, node: str) -> Stage:
+def _rerank(
+    config: Config, model: TextModel, chooser: Chooser, scorer: CandidateScorer | None, node: str
+) -> Stage:
     """Return the node of the config's reranking method; `node` is its name in the graph."""
     if config.rerank.method == "consensus":
         return partial(consensus, node=node)
+    if config.rerank.method == "learned":
+        if scorer is None:
+            raise ConfigError("rerank.method learned needs a scorer: pass one of open_scorer")
+        return partial(learned, scorer=scorer, node=node)
     if config.rerank.method == "pairwise":
         return partial(rerank, chooser=chooser, node=node, reserves=reserves(config))
     if not isinstance(model, LikelihoodModel):
@@ -119,6 +157,6 @@ class _Sampling(TypedDict):
 
 def _sampling(config: Config, *, is_reranked: bool) -> _Sampling:
     """Return the settings for several sampled drafts to choose from, or else for a single one."""
-    if is_reranked:
+    if is_reranked and config.rerank.drafts > 1:
         return {"drafts": config.rerank.drafts, "temperature": config.rerank.temperature}
     return {"drafts": 1, "temperature": config.generation.temperature}

@@ -6,7 +6,7 @@ schemas. So they build in a thread. All runs of the process share models and ind
 
 import asyncio
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from threading import Lock
 from typing import Any
 
@@ -18,7 +18,9 @@ from graph.build import AnsweringGraph, answering_graph
 from graph.chat import ChatGraph, chat_graph
 from graph.config import config_names, load_config, load_profile, profile_names
 from graph.models import Models, open_models
+from graph.reranking.scorer import open_scorer
 from graph.retrieval import open_retriever
+from graph.retrieval.embeddings import open_embedder
 from graph.schema import EmbedderSpec, Profile, Retrieval
 from graph.support.errors import ConfigError, OpenCoderError
 
@@ -72,11 +74,13 @@ def _answering(values: Mapping[str, Any]) -> AnsweringGraph:
     with _lock:
         profile = load_profile(profile_name)
         generator = _models(profile).generator
+        retriever = _retriever(config.retrieval, profile.embedder)
         return answering_graph(
             config,
             model=generator,
             chooser=generator,
-            retriever=_retriever(config.retrieval, profile.embedder),
+            retriever=retriever,
+            scorer=open_scorer(config, partial(open_embedder, profile.embedder), retriever),
             context=Context,
         )
 

@@ -14,7 +14,12 @@ def all_candidates(state: State) -> list[Draft]:
 
 def first_answer(passages: Sequence[Passage]) -> str:
     """Return the answer in the first passage; empty without passages."""
-    return passages[0]["text"][: passages[0]["answer_chars"]].strip() if passages else ""
+    return answer_of(passages[0]) if passages else ""
+
+
+def answer_of(passage: Passage) -> str:
+    """Return the answer in a passage."""
+    return passage["text"][: passage["answer_chars"]].strip()
 
 
 def read_preferences(count: int, verdicts: Sequence[Verdict]) -> list[Preference]:

@@ -6,6 +6,7 @@ It reranks without a model.
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import combinations
 from time import perf_counter
 
 from nodes.choice import all_candidates, choice_update, index_of_highest
@@ -34,12 +35,18 @@ def consensus(state: State, *, node: str) -> RerankUpdate:
 
 def agreement(texts: Sequence[str]) -> list[float]:
     """Return the mean similarity of each text to the other ones, in [0, 1]; 0 for a single text."""
-    bags = [Counter(_WORD.findall(text.lower())) for text in texts]
+    bags = [words(text) for text in texts]
+    shares = {(i, j): shared_words(bags[i], bags[j]) for i, j in combinations(range(len(bags)), 2)}
     count = max(1, len(texts) - 1)
     return [
-        sum(shared_words(bag, other_bag) for j, other_bag in enumerate(bags) if j != i) / count
-        for i, bag in enumerate(bags)
+        sum(shares[min(i, j), max(i, j)] for j in range(len(bags)) if j != i) / count
+        for i in range(len(bags))
     ]
+
+
+def words(text: str) -> Counter[str]:
+    """Return the words of a text in lower case, with their numbers."""
+    return Counter(_WORD.findall(text.lower()))
 
 
 def shared_words(left: Counter[str], right: Counter[str]) -> float:

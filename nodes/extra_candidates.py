@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from nodes.choice import first_answer
+from nodes.choice import answer_of
 from nodes.model import Reply, TextModel
 from nodes.prompting import answer_prompt
 from nodes.replies import clean
@@ -14,25 +14,29 @@ def extra_candidates(
     state: State,
     *,
     model: TextModel,
-    kinds: Sequence[Literal["extract", "baseline"]],
+    kinds: Sequence[Literal["extract", "passages", "baseline"]],
     temperature: float,
     max_new_tokens: int,
 ) -> ExtraCandidatesUpdate:
     """Collect the answers that a pipeline has to beat, so that reranking can choose them.
 
-    `extract` is the answer of the first passage, left out if no passage was retrieved; `baseline` is
-    a draft that the model writes without passages.
+    `passages` are the answers of all passages, and `extract` is that of the first one; empty ones are
+    left out. `baseline` is a draft that the model writes without passages.
     """
     replies: list[Reply] = []
     candidates: list[Draft] = []
-    if "extract" in kinds and (text := first_answer(state["passages"])):
-        candidates.append({"text": text, "reasoning": ""})
+    passages = state["passages"] if "passages" in kinds else state["passages"][:1]
+    if {"extract", "passages"}.intersection(kinds):
+        candidates += [
+            {"text": text, "reasoning": "", "source": "passage", "passage": passage["number"]}
+            for passage in passages
+            if (text := answer_of(passage))
+        ]
     if "baseline" in kinds:
         prompt = answer_prompt({"question": state["question"]})
         replies = model.write([prompt], max_new_tokens=max_new_tokens, temperature=temperature)
-        candidates.append(
-            {"text": clean(replies[0]["text"], replies[0]["prompt"]), "reasoning": ""}
-        )
+        text = clean(replies[0]["text"], replies[0]["prompt"])
+        candidates.append({"text": text, "reasoning": "", "source": "baseline"})
     return {
         "extra_candidates": candidates,
         "steps": [

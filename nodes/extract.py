@@ -13,7 +13,9 @@ def extract(state: State) -> DraftUpdate:
     """
     start = perf_counter()
     passages = state["passages"]
-    draft: Draft = {"text": first_answer(passages), "reasoning": ""}
+    draft: Draft = {"text": first_answer(passages), "reasoning": "", "source": "passage"}
+    if passages:
+        draft["passage"] = passages[0]["number"]
     return {
         "passages": passages,
         "candidates": [draft],

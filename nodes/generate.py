@@ -40,7 +40,11 @@ def generate(
         ]
     answers = model.write(prompts, max_new_tokens=max_new_tokens, temperature=temperature)
     candidates: list[Draft] = [
-        {"text": clean(answer["text"], answer["prompt"]), "reasoning": reasoning}
+        {
+            "text": clean(answer["text"], answer["prompt"]),
+            "reasoning": reasoning,
+            "source": "draft" if state.get("passages") else "baseline",
+        }
         for answer, reasoning in zip(answers, reasonings, strict=True)
     ]
     replies = [*thoughts, *answers]

@@ -28,6 +28,11 @@ class CodeSpans:
         return index >= 0 and position < self._ends[index]
 
 
+def code_in(text: str) -> str:
+    """Return the code of a text, its pieces on lines of their own."""
+    return "\n".join(text[start:end] for start, end in _spans(text))
+
+
 def _spans(text: str) -> list[tuple[int, int]]:
     spans: list[tuple[int, int]] = []
     fence, start = "", 0

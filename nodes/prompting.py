@@ -29,7 +29,7 @@ def build_prompt(
         whole: Values that are never cut; they are not quoted.
         cuttable: Values that the model may cut to its window.
     """
-    passages = state.get("passages", [])
+    passages = state.get("passages", [])[: state.get("prompt_passages")]
     texts = [state["question"], *(text for p in passages for text in (p["title"], p["text"]))]
     of_context, of_step = boundaries(texts, list(cuttable.values()))
     return Prompt(

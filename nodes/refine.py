@@ -29,6 +29,7 @@ def refine(
         {
             "text": clean(reply["text"], reply["prompt"]) or state["answer"],
             "reasoning": state.get("reasoning", ""),
+            "source": "refinement",
         }
         for reply in replies
     ]

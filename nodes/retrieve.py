@@ -1,6 +1,7 @@
 """The node retrieve: it finds the passages for a question."""
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from math import isfinite
 from numbers import Integral, Real
@@ -17,13 +18,19 @@ _WHOLE_FLOAT = re.compile(r"(\d{1,15})\.0*")
 """A whole number as a float in text; one with more digits may have lost the last."""
 
 
-def retrieve(state: State, *, retriever: BaseRetriever, top_k: int) -> RetrieveUpdate:
-    """Find the `top_k` best passages, numbered from 1 in the retriever's order."""
+def retrieve(
+    state: State, *, retriever: BaseRetriever, top_k: int, prompt_passages: int | None = None
+) -> RetrieveUpdate:
+    """Find the `top_k` best passages, numbered from 1 in the retriever's order.
+
+    The first `prompt_passages` of them are in the prompts; all by default.
+    """
     start = perf_counter()
     documents = retriever.invoke(state["question"])[:top_k]
     passages = [as_passage(number, document) for number, document in enumerate(documents, 1)]
     return {
         "passages": passages,
+        "prompt_passages": len(passages) if prompt_passages is None else prompt_passages,
         "steps": [
             {"node": "retrieve", "seconds": perf_counter() - start, "passages": passages},
         ],
@@ -41,7 +48,7 @@ def as_passage(number: int, document: Document) -> Passage:
     answer_chars = _number(metadata.get("answer_chars"))
     answer_end = None if answer_chars is None else max(0, int(answer_chars))
     text = _unix_lines(document.page_content)
-    return {
+    passage: Passage = {
         "number": number,
         "question_id": _id(metadata.get("question_id"))
         or _id(metadata.get("id"))
@@ -53,6 +60,21 @@ def as_passage(number: int, document: Document) -> Passage:
         "url": _text(metadata.get("url")) or _text(metadata.get("source")),
         "licence": _text(metadata.get("licence")),
     }
+    if part_scores := _part_scores(metadata.get("part_scores")):
+        passage["part_scores"] = part_scores
+    if (votes := _number(metadata.get("answer_score"))) is not None:
+        passage["votes"] = votes
+    if isinstance(accepted := metadata.get("accepted"), bool):
+        passage["accepted"] = accepted
+    return passage
+
+
+def _part_scores(value: object) -> dict[str, float]:
+    """Return the scores of metadata that are finite numbers, by name."""
+    if not isinstance(value, Mapping):
+        return {}
+    numbers = {str(name): _number(score) for name, score in value.items()}
+    return {name: number for name, number in numbers.items() if number is not None}
 
 
 def _unix_lines(text: str) -> str:

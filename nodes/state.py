@@ -4,7 +4,7 @@ Everything here is a plain TypedDict, so that a state can be written to a journa
 back unchanged. Each field of `State` names the nodes that write it.
 """
 
-from typing import Annotated, Required
+from typing import Annotated, Literal, NotRequired, Required
 
 from typing_extensions import TypedDict
 
@@ -26,6 +26,18 @@ class Passage(TypedDict):
     """The retriever's score; comparable only within one retriever. None if it gave none."""
     url: str
     licence: str
+    part_scores: NotRequired[dict[str, float]]
+    """The score by each part of the index, by its name; absent if the retriever gave none."""
+    votes: NotRequired[float]
+    """The votes of the answer; absent if they are unknown."""
+    accepted: NotRequired[bool]
+    """Whether the asker accepted the answer; absent if it is unknown."""
+
+
+Source = Literal["draft", "baseline", "passage", "adaptation", "refinement", "reviewed"]
+"""Where a candidate came from: `draft` was written from passages, `baseline` without any, `passage` is the
+answer of one, `adaptation` was written from the answer of one, `refinement` was written after a critique,
+and `reviewed` is the answer before the refinement."""
 
 
 class Draft(TypedDict):
@@ -34,6 +46,19 @@ class Draft(TypedDict):
     text: str
     reasoning: str
     """The model's notes before the answer; empty without chain of thought."""
+    source: NotRequired[Source]
+    """Absent in records of older versions."""
+    passage: NotRequired[int]
+    """The number of the passage whose answer this is; present if `source` is `passage`."""
+
+
+class CandidateScore(TypedDict):
+    """The score of one candidate by learned reranking."""
+
+    score: float
+    """Comparable within one question only; higher is better."""
+    features: dict[str, float]
+    """The features that are known of the candidate, by name (see graph/reranking/features.py)."""
 
 
 class Preference(TypedDict):
@@ -62,6 +87,8 @@ class Step(TypedDict, total=False):
     """Mean similarity of each candidate to the other ones; written by consensus."""
     likelihoods: list[Likelihood]
     """One for each candidate; written by likelihood."""
+    scores: list[CandidateScore]
+    """One for each candidate; written by learned."""
     chosen: int
     """Index of the chosen candidate. In a step of accept: 0 the reviewed answer, 1 the refined one."""
     points: list[str]
@@ -107,17 +134,19 @@ class State(QuestionInput, total=False):
 
     passages: list[Passage]
     """Written by retrieve; by generate as an empty list where nothing is retrieved."""
+    prompt_passages: int
+    """The number of passages in a prompt, the first ones. Written by retrieve."""
     answer: str
-    """The current answer. Written by generate, extract, rerank, consensus, likelihood, refine and accept."""
+    """The current answer. Written by generate, extract, adapt, rerank, consensus, likelihood, learned, refine and accept."""
     reviewed: str
     """The answer before the newest refinement. Written by refine."""
     reasoning: str
     """The reasoning of the current answer.
 
-    Written by generate, extract, rerank, consensus, likelihood and refine.
+    Written by generate, extract, adapt, rerank, consensus, likelihood, learned and refine.
     """
     candidates: list[Draft]
-    """The newest drafts. Written by generate, extract and refine."""
+    """The newest drafts. Written by generate, extract, adapt and refine."""
     extra_candidates: list[Draft]
     """Answers that reranking may choose instead of a draft. Written by extra_candidates."""
     points: list[str]
@@ -141,11 +170,12 @@ class RetrieveUpdate(TypedDict):
     """Update of retrieve."""
 
     passages: list[Passage]
+    prompt_passages: int
     steps: list[Step]
 
 
 class DraftUpdate(TypedDict):
-    """Update of generate and extract; `passages` is the state's own list, or an empty one."""
+    """Update of generate, extract and adapt; `passages` is the state's own list, or an empty one."""
 
     passages: list[Passage]
     candidates: list[Draft]
@@ -162,7 +192,7 @@ class ExtraCandidatesUpdate(TypedDict):
 
 
 class RerankUpdate(TypedDict):
-    """Update of rerank, consensus and likelihood."""
+    """Update of rerank, consensus, likelihood and learned."""
 
     answer: str
     reasoning: str

@@ -1,7 +1,7 @@
 """The headroom of reranking: scores of each way to choose a draft, between chance and the best."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypedDict
 
 import numpy as np
@@ -18,11 +18,13 @@ from evaluation.store.recorded_run import RecordedRun, known_records
 from graph.support.errors import DatasetError
 from nodes.choice import index_of_highest, probability, strongest
 from nodes.consensus import agreement
-from nodes.state import Preference, Step
+from nodes.learned import CandidateScorer
+from nodes.state import CandidateScore, Preference, Step
 
 RANDOM, BEST = "random pick", "best of n"
 """The two bounds: the mean over all drafts, and the highest score among them."""
-FIRST, CONSENSUS, LIKELIHOOD = "first draft", "consensus", "likelihood"
+FIRST, CONSENSUS, LIKELIHOOD = "first candidate", "consensus", "likelihood"
+NEAREST, LEARNED = "nearest to the question", "learned"
 ONE_ORDER, OTHER_ORDER, BOTH_ORDERS = "model, one order", "model, other order", "model, both orders"
 
 
@@ -76,14 +78,19 @@ class Headroom(TypedDict):
     """Share of questions whose pick depends on the order."""
 
 
-def run_headroom(run: RecordedRun) -> dict[str, Headroom]:
+def run_headroom(run: RecordedRun, scorer: CandidateScorer | None = None) -> dict[str, Headroom]:
     """Measure the headroom of each reranking step of a run, by the name of the step.
+
+    Args:
+        run: The run.
+        scorer: Scores the candidates for the ways `learned` and `nearest to the question`, which are
+            left out without it.
 
     Raises:
         DatasetError: The run has no step that chose among drafts, or its records are damaged.
     """
     with known_records(run.folder):
-        by_step = choices(run.answered)
+        by_step = choices(run.answered, scorer)
     if not by_step:
         raise DatasetError(
             f"{run.folder} chose among no drafts: name a run whose config reranks, such as "
@@ -92,7 +99,9 @@ def run_headroom(run: RecordedRun) -> dict[str, Headroom]:
     return {step: headroom(step_choices) for step, step_choices in by_step.items()}
 
 
-def choices(records: Sequence[Record]) -> dict[str, list[Choice]]:
+def choices(
+    records: Sequence[Record], scorer: CandidateScorer | None = None
+) -> dict[str, list[Choice]]:
     """Return all choices among at least two candidates, by the name of their step."""
     by_step: dict[str, list[Choice]] = defaultdict(list)
     for record in records:
@@ -101,21 +110,25 @@ def choices(records: Sequence[Record]) -> dict[str, list[Choice]]:
             scores[candidate["step"]].append(candidate["metrics"])
         for index, step in enumerate(record["steps"]):
             if step["node"].startswith("rerank") and len(scores[index]) > 1:
-                by_step[step["node"]].append(_choice(step, scores[index]))
+                by_step[step["node"]].append(
+                    _choice(step, scores[index], _learned_picks(record, step, scorer))
+                )
     return by_step
 
 
-def headroom(step_choices: Sequence[Choice]) -> Headroom:
-    """Measure the headroom of one reranking step."""
+def headroom(step_choices: Sequence[Choice], metrics: Sequence[str] = ()) -> Headroom:
+    """Measure the headroom of one reranking step by some metrics; by all of its candidates without names."""
     sizes = [len(choice.scores) for choice in step_choices]
-    metrics = stage_metric_names(scores for choice in step_choices for scores in choice.scores)
+    metrics = metrics or stage_metric_names(
+        scores for choice in step_choices for scores in choice.scores
+    )
     compared = any(BOTH_ORDERS in choice.picks for choice in step_choices)
     return {
         "n": len(step_choices),
         "candidates": {str(size): sizes.count(size) for size in sorted(set(sizes))},
         "metrics": {metric: _captured(step_choices, metric) for metric in metrics},
         "consensus_minus_model": {
-            metric: _difference(step_choices, metric, CONSENSUS, BOTH_ORDERS)
+            metric: difference(step_choices, metric, CONSENSUS, BOTH_ORDERS)
             for metric in metrics
             if compared
         },
@@ -129,10 +142,25 @@ def headroom(step_choices: Sequence[Choice]) -> Headroom:
     }
 
 
-def _choice(step: Step, scores: list[MetricScores]) -> Choice:
+def _learned_picks(record: Record, step: Step, scorer: CandidateScorer | None) -> dict[str, int]:
+    if scorer is None:
+        return {}
+    return learned_picks(scorer.score(record["question"], step["candidates"], record["passages"]))
+
+
+def learned_picks(scores: Sequence[CandidateScore]) -> dict[str, int]:
+    """Return the pick of learned reranking, and that of the similarity to the question alone."""
+    cosines = [score["features"]["question_cosine"] for score in scores]
+    return {
+        NEAREST: index_of_highest(cosines),
+        LEARNED: index_of_highest([score["score"] for score in scores]),
+    }
+
+
+def _choice(step: Step, scores: list[MetricScores], learned: Mapping[str, int]) -> Choice:
     candidates = step["candidates"]
     agreements = agreement([draft["text"] for draft in candidates])
-    picks = {FIRST: 0, CONSENSUS: index_of_highest(agreements)}
+    picks = {FIRST: 0, CONSENSUS: index_of_highest(agreements), **learned}
     if step.get("likelihoods"):
         picks[LIKELIHOOD] = step["chosen"]
     preferences = step.get("preferences", [])
@@ -208,9 +236,10 @@ def _share(step_choices: Sequence[Choice], metric: str, way: str) -> Share:
     return {"mean": mean, "ci95": ratio_interval(captured, possible)}
 
 
-def _difference(
+def difference(
     step_choices: Sequence[Choice], metric: str, way: str, other_way: str
 ) -> ChoiceDifference:
+    """Return the difference of two ways of choosing over the questions that both have a score of."""
     ours, theirs = _paired_scores(step_choices, metric, (way, other_way)).T
     gains = paired_gains(ours, theirs)
     return {

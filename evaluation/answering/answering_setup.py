@@ -1,6 +1,7 @@
 """The setup that answers and scores questions: models, index and graph of a run."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from evaluation.metrics.calibrated_judge import CalibratedJudge
 from graph.build import JudgedGraph, answering_graph, judged_graph
 from graph.models import Models
 from graph.models.lockstep import Lockstep
+from graph.reranking.scorer import open_scorer
 from graph.retrieval import open_retriever
 from graph.retrieval.control_retrievers import (
     OracleRetriever,
@@ -80,6 +82,7 @@ def open_setup(
         model=models.generator,
         chooser=models.generator,
         retriever=opened.retriever,
+        scorer=open_scorer(settings.config, partial(open_encoder, embedder), opened.retriever),
         output=State,
     )
     graph = judged_graph(answering, models.judge if judged else None)

@@ -77,7 +77,8 @@ def _context_tokens(
     config: Config, question: str, passage: int, window: int | None, text_scale: float
 ) -> int:
     bare = estimate_tokens(outline(CONTEXT, question=question))
-    tokens = bare + config.retrieval.top_k * passage
+    passages = min(config.generation.passages or config.retrieval.top_k, config.retrieval.top_k)
+    tokens = bare + passages * passage
     steps = reserves(config)
     if window is None or not steps:
         return tokens

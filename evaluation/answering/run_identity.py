@@ -12,6 +12,7 @@ from graph.models import packaged
 from graph.models.engines import describe
 from graph.models.machine_defaults import resolve_engine, resolve_model_dtype
 from graph.models.memory_fields import check_memory_fields, memory_identity
+from graph.reranking.formula import reranker_identity
 from graph.retrieval import fusion
 from graph.retrieval.control_retrievers import searched
 from graph.retrieval.encoder import (
@@ -85,12 +86,25 @@ def identity_of(choices: Choices) -> dict[str, object]:
         "metrics": sources_sha256("evaluation.metrics"),
         **({"criteria": sources_sha256("dataset.criteria")} if choices.has_criteria else {}),
         "index": index,
+        **_reranker(settings),
         "weights": fusion.weights(retrieval) if index and retrieval.kind != "oracle" else None,
         "leaks": sources_sha256("dataset.leaks") if index and not choices.keep_leaks else None,
         "dataset_sha256": dataset,
         "limit": choices.limit,
         "batch_size": choices.batch_size,
         "seed": choices.seed,
+    }
+
+
+def _reranker(settings: Settings) -> dict[str, object]:
+    """Return the formula of learned reranking and the sources of its features, if the config has it."""
+    rerank = settings.config.rerank
+    if rerank.method != "learned":
+        return {}
+    path = Path(rerank.reranker) if rerank.reranker else None
+    return {
+        "reranker": reranker_identity(path),
+        "reranker_features": sources_sha256("graph.reranking"),
     }
 
 

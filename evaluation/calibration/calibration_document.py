@@ -25,9 +25,10 @@ from evaluation.calibration.score_agreement import (
     order_agreement,
 )
 from evaluation.calibration.signals import ASCENDING, BOTH, DESCENDING, JudgeVerdicts, SignalScores
-from evaluation.metrics.calibrated_judge import CALIBRATED_OPTION, FOLDS, Formula
+from evaluation.metrics.calibrated_judge import CALIBRATED_OPTION, Formula
 from graph.schema import EmbedderSpec
 from graph.support.progress import progress
+from graph.support.question_folds import FOLDS
 from graph.support.storage import file_sha256
 from graph.support.text import plural
 

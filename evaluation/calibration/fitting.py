@@ -8,14 +8,12 @@ from numpy.typing import NDArray
 
 from evaluation.calibration.grades import HIGHEST, GradedAnswer
 from evaluation.metrics.calibrated_judge import (
-    FOLDS,
     CalibratedJudge,
     Formula,
-    fold_of,
-    question_digest,
     signal_value,
 )
 from graph.support.errors import DatasetError
+from graph.support.question_folds import FOLDS, fold_of, short_digest
 
 CANDIDATES = (
     "semantic_similarity",
@@ -63,7 +61,7 @@ def fit_judge(
             _fit_formula(names, features[folds != fold], targets[folds != fold])
             for fold in range(FOLDS)
         ),
-        frozenset(question_digest(answer.question) for answer in answers),
+        frozenset(short_digest(answer.question) for answer in answers),
     )
 
 

@@ -1,16 +1,20 @@
-"""Measure the headroom of reranking: random pick, first draft, consensus, the model's picks, best.
+"""Measure the headroom of reranking: random pick, first candidate, consensus, learned, the model's picks, best.
 
-Reads finished runs whose config reranks; asks no model. The tables go to stdout; with --json, one
+Reads finished runs whose config reranks; asks no language model. The tables go to stdout; with --json, one
 JSON document is all that goes there.
 """
 
 import argparse
+from functools import partial
 
 from rich.console import Console
 
 from evaluation.analysis.headroom import Headroom, run_headroom
-from evaluation.store.recorded_run import read_run
+from evaluation.store.recorded_run import read_run, recorded_embedder
 from evaluation.tables.headroom_table import EXPLANATION, headroom_table, verdict_lines
+from graph.reranking.formula import load_reranker
+from graph.reranking.scorer import LearnedScorer
+from graph.retrieval.encoder import open_encoder
 from graph.support import terminal
 from graph.support.arguments import path
 from graph.support.text import plural
@@ -29,12 +33,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="run folders whose config reranks, as of --config semantic_rerank_initial --set "
         "rerank.drafts=4",
     )
+    parser.add_argument(
+        "--no-encoder",
+        action="store_true",
+        help="leave out learned reranking and the nearest to the question, so that no weights are loaded",
+    )
+    parser.add_argument(
+        "--reranker",
+        type=path,
+        metavar="FILE",
+        help="the formula of learned reranking, of fit-reranker (default: the project's own)",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure each run, and print the headroom of its reranking steps."""
-    results = {str(folder): run_headroom(read_run(folder)) for folder in arguments.runs}
+    reranker = load_reranker(arguments.reranker)
+    results = {}
+    for folder in arguments.runs:
+        recorded = read_run(folder)
+        scorer = None
+        if not arguments.no_encoder:
+            embedder = recorded_embedder(recorded, "; leave it out with --no-encoder")
+            scorer = LearnedScorer(reranker, partial(open_encoder, embedder), None)
+        results[str(folder)] = run_headroom(recorded, scorer)
     if arguments.json:
         terminal.print_json({"runs": results})
         return 0

@@ -6,13 +6,13 @@ with the project. `CalibratedJudge` is the fitted formula with its folds.
 
 import json
 from collections.abc import Mapping
-from hashlib import sha256
 from math import exp
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from evaluation.metrics.metric import Metric
 from graph.support.errors import DatasetError
+from graph.support.question_folds import FOLDS, fold_of, short_digest
 from graph.support.storage import read_small_file, write_atomically
 
 CALIBRATED_JUDGE = Metric("calibrated_judge", "calibrated", measured_by="calibrated_judge")
@@ -21,7 +21,6 @@ CALIBRATED_OPTION = "calibrated"
 SHIPPED = Path(__file__).with_name("calibrated_judge.json")
 _MAX_BYTES = 10_000_000
 """Largest file of a calibrated judge; the project's own has 11 kB."""
-FOLDS = 10
 QUESTION, REFERENCE, JUDGE = "question_similarity", "semantic_similarity", "LLM_judge"
 SIGNALS = (
     "BLEU",
@@ -74,7 +73,7 @@ class CalibratedJudge(NamedTuple):
     folds: tuple[Formula, ...]
     """`folds[k]` was fitted on the questions whose `fold_of` is not k."""
     questions: frozenset[str]
-    """The `question_digest` of each question that the formula was fitted on."""
+    """The `short_digest` of each question that the formula was fitted on."""
 
     @property
     def signals(self) -> tuple[str, ...]:
@@ -105,25 +104,10 @@ class CalibratedJudge(NamedTuple):
             blind: Whether the formula of the question's own fold scores a question of the fit, so
                 that the score can be compared with the grades of the fit.
         """
-        fitted_on = blind and question_digest(question) in self.questions
+        fitted_on = blind and short_digest(question) in self.questions
         formula = self.folds[fold_of(question)] if fitted_on else self.formula
         score = formula.score(signals)
         return score if score is None or answer.strip() else 0.0
-
-
-def fold_of(question: str) -> int:
-    """Return the fold of a question, from its text alone: it is the same in every file."""
-    return int(_sha256(question), 16) % FOLDS
-
-
-def question_digest(question: str) -> str:
-    """Return the short digest that a stored judge keeps of a question."""
-    return _sha256(question)[:12]
-
-
-def _sha256(text: str) -> str:
-    # A lone surrogate has no UTF-8 form.
-    return sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
 class StoredJudge(NamedTuple):

@@ -20,8 +20,8 @@ from evaluation.tables.numbers import (
 from graph.support.text import plural
 
 EXPLANATION = (
-    "Each cell: the mean score of the drafts taken, its 95 % interval, their share of the "
-    "headroom with its interval (0 %: a draft picked at random; 100 %: the best draft of each "
+    "Each cell: the mean score of the candidates taken, its 95 % interval, their share of the "
+    "headroom with its interval (0 %: a candidate picked at random; 100 %: the best one of each "
     "question, which nobody can know), and n. A share below 0 is worse than picking at random. none: all "
     "questions have the same value, so there is no interval."
 )

@@ -2,11 +2,14 @@
 
 import argparse
 import sys
+from functools import partial
 
 from graph.build import AnsweringGraph, answering_graph
 from graph.commands.settings_arguments import add_settings, settings_of
 from graph.models import open_models
+from graph.reranking.scorer import open_scorer
 from graph.retrieval import open_retriever
+from graph.retrieval.embeddings import open_embedder
 from graph.support.arguments import whole_number
 from graph.support.environment import failure_of, is_environment
 from graph.support.errors import ConfigError, OpenCoderError
@@ -50,6 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         model=models.generator,
         chooser=models.generator,
         retriever=retriever,
+        scorer=open_scorer(config, partial(open_embedder, profile.embedder), retriever),
         output=State,
     )
     try:

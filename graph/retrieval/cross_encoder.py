@@ -53,7 +53,7 @@ class CrossEncoder:
                 "set another model"
             )
         order = np.argsort(-scores, kind="stable")
-        return Candidates(candidates.rows[order], scores[order].astype(np.float64))
+        return candidates._replace(scores=scores.astype(np.float64)).at(order)
 
     def load(self) -> "sentence_transformers.CrossEncoder":
         """Return the model, which the first call loads.

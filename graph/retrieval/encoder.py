@@ -197,7 +197,10 @@ class Encoder:
         return self.pool.map(open_work, labelled, lambda _: None)
 
     def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return vectors of queries, with the encoder's own prompt for queries; see `encode`."""
+        """Return vectors of queries, with the encoder's own prompt for queries; see `encode`.
+
+        A query is mostly encoded alone, so each has a pass of its own, without further rows.
+        """
         return self._encode(texts, encoder_prompts(self.spec).query, "query")
 
     def _encode(
@@ -242,7 +245,8 @@ class Encoder:
         with torch.inference_mode():
             features = model.preprocess(texts, prompt=prompt, task=task)
             lengths = features["attention_mask"].sum(dim=1).tolist()
-            passes = _passes(lengths, model.max_seq_length, model.device.type)
+            tokens = _CPU_TOKENS if model.device.type == "cpu" else _GPU_TOKENS
+            passes = _passes(lengths, model.max_seq_length, 1 if task == "query" else tokens)
             inputs = (_inputs(features, one, model.tokenizer) for one in passes)
             if self._quantised:
                 outputs = self._quantised.forward(inputs)
@@ -351,8 +355,10 @@ def _parts(tokenizer: "PreTrainedTokenizerBase", text: str, window: int) -> list
     return [*parts, TextPart(text[first:], max(1, len(tokens) - start))]
 
 
-def _passes(lengths: Sequence[int], window: float | None, device: str) -> list[_Pass]:
+def _passes(lengths: Sequence[int], window: float | None, tokens: int) -> list[_Pass]:
     """Group the rows of texts of similar length, the longest first.
+
+    A pass has about this number of tokens, and at least one row.
 
     A kernel chooses the order of its sums by the shape of its input, and so the last bits of the
     vectors. So the padded length is a multiple of `_STEP`, and the number of rows depends on it alone.
@@ -362,7 +368,6 @@ def _passes(lengths: Sequence[int], window: float | None, device: str) -> list[_
         # A model may have no position behind its window.
         padded = int(min(_STEP * ceil(max(1, length) / _STEP), window or inf))
         grouped.setdefault(padded, []).append(row)
-    tokens = _CPU_TOKENS if device == "cpu" else _GPU_TOKENS
     return [
         _Pass(rows[start : start + size], size, padded)
         for padded, rows in grouped.items()

@@ -1,7 +1,7 @@
 """Posts: one question with one answer, and all posts of an index on disk."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -58,8 +58,10 @@ class Post:
         values = json.loads(line)
         return cls(**{**values, "tags": tuple(values["tags"])})
 
-    def to_document(self, score: float | None = None) -> Document:
-        """Return the post as a LangChain document with its attribution, and its score if there is one."""
+    def to_document(
+        self, score: float | None = None, part_scores: Mapping[str, float] | None = None
+    ) -> Document:
+        """Return the post as a LangChain document with its attribution, and its scores if there are any."""
         # The answer comes first: a passage that is cut to fit a prompt loses its question first.
         question = f"\n\nIt was asked:\n{self.question}" if self.question else ""
         return Document(
@@ -75,6 +77,7 @@ class Post:
                 "url": self.url,
                 "licence": self.licence,
                 **({} if score is None else {"score": score}),
+                **({} if part_scores is None else {"part_scores": dict(part_scores)}),
             },
         )
 

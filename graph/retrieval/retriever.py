@@ -11,6 +11,7 @@ from weakref import finalize
 import numpy as np
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
+from numpy.typing import NDArray
 from pydantic import AfterValidator, PrivateAttr
 
 from graph.retrieval import selection
@@ -51,6 +52,7 @@ class PostRetriever(LimitedRetriever):
     _index: OpenIndex | None = PrivateAttr(None)
     _index_folder: Path = PrivateAttr()
     _excluded_rows: list[int] = PrivateAttr(default_factory=list)
+    _rows_by_question: dict[str, list[int]] | None = PrivateAttr(None)
     _cross_encoder: CrossEncoder | None = PrivateAttr(None)
     _lock: Lock = PrivateAttr(default_factory=Lock)
 
@@ -62,6 +64,38 @@ class PostRetriever(LimitedRetriever):
         """Return the folder of the index, which is built or opened first."""
         self._open_once()
         return self._index_folder
+
+    def stored_vectors(
+        self, field: str, texts: Sequence[tuple[str, str]]
+    ) -> list[NDArray[np.float32] | None]:
+        """Return the vector of a field of posts; None where the index has none.
+
+        Args:
+            field: The name of a part with vectors.
+            texts: The id of each question, and the answer of its post as Markdown: a question may have
+                several posts.
+        """
+        index = self._open_once()
+        part = index.parts.get(field)
+        if part is None or part.vectors is None:
+            return [None] * len(texts)
+        stored: list[NDArray[np.float32] | None] = []
+        for question_id, answer in texts:
+            rows = [
+                row
+                for row in self._rows_of(question_id)
+                if index.posts.read(row).answer.strip() == answer
+            ]
+            stored.append(part.vectors[np.array(rows[:1])][0] if rows else None)
+        return stored
+
+    def _rows_of(self, question_id: str) -> list[int]:
+        with self._lock:
+            if self._rows_by_question is None:
+                self._rows_by_question = {}
+                for row, name in enumerate(self._index.posts.question_ids if self._index else ()):
+                    self._rows_by_question.setdefault(name, []).append(row)
+            return self._rows_by_question.get(question_id, [])
 
     def returnable(self, question_ids: Collection[str]) -> set[str]:
         """Return those of the ids that the corpus holds and that are not excluded."""
@@ -113,8 +147,10 @@ class PostRetriever(LimitedRetriever):
         posts = self._open_once().posts
         (candidates,) = self._retrieve([query], k or self.retrieval.top_k)
         return [
-            posts.read(int(row)).to_document(float(score))
-            for row, score in zip(candidates.rows, candidates.scores, strict=True)
+            posts.read(int(row)).to_document(float(score), part_scores)
+            for row, score, part_scores in zip(
+                candidates.rows, candidates.scores, candidates.part_scores(), strict=True
+            )
         ]
 
     def rank(self, queries: Sequence[str], depth: int) -> list[list[RankedQuestion]]:
@@ -166,7 +202,7 @@ class PostRetriever(LimitedRetriever):
         if retrieval.diversity:
             vectors = index.vectors[candidates.rows]
             candidates = selection.diverse(candidates, vectors, retrieval.diversity, depth)
-        return Candidates(candidates.rows[:depth], candidates.scores[:depth])
+        return candidates.at(np.arange(min(depth, len(candidates.rows))))
 
 
 def _check_vectors(index: OpenIndex, embeddings: OwnEmbeddings, folder: Path) -> None:

@@ -36,8 +36,9 @@ class OpenIndex:
         self.posts, self.fingerprints, self.parts = posts, prints, parts
         self._encoder = encoder
         self._weights = fusion.weights(retrieval)
+        self._ranking_parts = {name: parts[name] for name in self._weights}
         # A post without a word of the query does not fit it; a post with a low cosine still may.
-        self._only_matches = all(part.only_matches for part in parts.values())
+        self._only_matches = all(part.only_matches for part in self._ranking_parts.values())
 
     @classmethod
     def open(cls, retrieval: Retrieval, folder: Path, embedder: Embedder) -> "OpenIndex":
@@ -85,11 +86,12 @@ class OpenIndex:
     def nominate(
         self, queries: Sequence[Query], pool: int, excluded: Collection[int] = ()
     ) -> list[Nominated]:
-        """Let each part nominate its `pool` best posts for each query, and score the union by all."""
+        """Let each weighed part nominate its `pool` best posts for each query; all parts score the union."""
         if not queries:
             return []
-        batch = QueryBatch(queries, self._encoder, excluded=excluded, is_fused=len(self.parts) > 1)
-        nominations = [part.nominate(batch, pool) for part in self.parts.values()]
+        parts = self._ranking_parts
+        batch = QueryBatch(queries, self._encoder, excluded=excluded, is_fused=len(parts) > 1)
+        nominations = [part.nominate(batch, pool) for part in parts.values()]
         nominated = []
         for position in range(len(queries)):
             rows = _union([rows_of[position] for rows_of in nominations], excluded)
@@ -100,15 +102,14 @@ class OpenIndex:
         return nominated
 
     def _rank(self, nominated: Nominated) -> Candidates:
-        rows = nominated.rows
-        total = np.zeros(len(rows))
+        total = np.zeros(len(nominated.rows))
         for name, weight in self._weights.items():
             total += weight * nominated.features[name]
         total = total.round(SCORE_DECIMALS)
+        candidates = Candidates(nominated.rows, total, nominated)
         if self._only_matches:
-            rows, total = rows[total > 0], total[total > 0]
-        order = np.lexsort((rows, -total))
-        return Candidates(rows[order], total[order])
+            candidates = candidates.at(np.flatnonzero(total > 0))
+        return candidates.at(np.lexsort((candidates.rows, -candidates.scores)))
 
 
 def _union(nominations: list[NDArray[np.int64]], excluded: Collection[int]) -> NDArray[np.int64]:

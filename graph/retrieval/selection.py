@@ -34,8 +34,7 @@ def with_bonuses(
     scores = scores + [
         bonus(posts.read(int(row)), query_terms, retrieval) for row in candidates.rows
     ]
-    order = np.lexsort((candidates.rows, -scores))
-    return Candidates(candidates.rows[order], scores[order])
+    return candidates._replace(scores=scores).at(np.lexsort((candidates.rows, -scores)))
 
 
 def bonus(post: Post, query_terms: set[str], retrieval: Retrieval) -> float:
@@ -115,5 +114,4 @@ def diverse(
 
 def _at(candidates: Candidates, positions: list[int]) -> Candidates:
     # An empty list alone would become an array of floats, which is no index.
-    chosen = np.array(positions, dtype=np.int64)
-    return Candidates(candidates.rows[chosen], candidates.scores[chosen])
+    return candidates.at(np.array(positions, dtype=np.int64))

@@ -11,7 +11,7 @@ from langchain_core.retrievers import BaseRetriever
 from pydantic import Field
 
 from nodes.model import SCORED_TOKENS, TEXT_CHOICE_TOKENS, Context, Prompt, Quote, Reply, Verdict
-from prompts import critique, generate, judge, refine, rerank, rubric
+from prompts import adapt, critique, generate, judge, refine, rerank, rubric
 from prompts.choice import choice_instruction
 
 
@@ -117,6 +117,13 @@ class PromptRecorder:
         return [{"mean_logprob": -1.0, "seconds": 0.0} for _ in continuations]
 
 
+class LengthScorer:
+    """A `CandidateScorer` that prefers long candidates."""
+
+    def score(self, question, candidates, passages):
+        return [{"score": len(candidate["text"]), "features": {}} for candidate in candidates]
+
+
 class ScriptedEngine:
     """An `Engine` whose replies are a function of the prompt; records each call's prompts."""
 
@@ -196,6 +203,7 @@ def step_of(prompt: str) -> str:
 
 
 TEMPLATES = {
+    "adapt": adapt.ADAPT,
     "answer": generate.ANSWER,
     "answer alone": generate.ANSWER_ALONE,
     "reason": generate.REASON,

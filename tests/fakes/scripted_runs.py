@@ -18,7 +18,7 @@ from graph.models.lockstep import Lockstep
 from graph.schema import Config
 from nodes.state import State
 from tests.fakes.corpora import EMBEDDER, FakeEncoder, encode_without_weights
-from tests.fakes.fake_models import FakeRetriever, ScriptedEngine, documents
+from tests.fakes.fake_models import FakeRetriever, LengthScorer, ScriptedEngine, documents
 
 
 def items(count: int) -> list[Item]:
@@ -59,6 +59,7 @@ class Scripted:
             model=model,
             chooser=model,
             retriever=self.retriever,
+            scorer=LengthScorer(),
             output=State,
         )
         graph = judged_graph(answering, BatchedModel(self.judge, lockstep))

@@ -23,8 +23,9 @@ _ON_POSTGRES: dict[type[Part], type[Part]] = {VectorPart: PostgresPart}
 
 
 def part_classes(retrieval: Retrieval) -> dict[str, type[Part]]:
-    """Return the classes of the parts that a config searches, by name."""
-    classes = {name: PARTS[name] for name in fusion.part_names(retrieval)}
+    """Return the classes of the parts that a config searches or scores with, by name."""
+    names = dict.fromkeys((*fusion.part_names(retrieval), *retrieval.scored))
+    classes = {name: PARTS[name] for name in names}
     if retrieval.store == "postgres":
         return {name: _ON_POSTGRES.get(part, part) for name, part in classes.items()}
     return classes

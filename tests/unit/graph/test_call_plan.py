@@ -8,7 +8,7 @@ from graph.build import answering_graph
 from graph.call_plan import planned_calls, reserves, texts_per_question
 from graph.config import config_names, load_settings
 from prompts.generate import ANSWER_ALONE
-from tests.fakes.fake_models import FakeRetriever, PromptRecorder, documents
+from tests.fakes.fake_models import FakeRetriever, LengthScorer, PromptRecorder, documents
 
 OVERRIDES = (
     [],
@@ -18,6 +18,8 @@ OVERRIDES = (
     ["rerank.drafts=3", "rerank.method=consensus"],
     ["rerank.drafts=3", "rerank.method=likelihood"],
 )
+# Other methods than learned are refused there.
+OF_LEARNED = OVERRIDES[:4]
 RERANKED = [["rerank.candidates=[extract, baseline]"], ["rerank.candidates=[baseline]"]]
 
 
@@ -26,14 +28,20 @@ def recorded(config) -> PromptRecorder:
     numbers = iter(range(1_000))
     model = PromptRecorder(lambda _: f"1. point number {next(numbers)}")
     retriever = FakeRetriever(documents=documents("a lock", "a queue"))
-    graph = answering_graph(config, model=model, chooser=model, retriever=retriever)
+    graph = answering_graph(
+        config, model=model, chooser=model, retriever=retriever, scorer=LengthScorer()
+    )
     graph.invoke({"question": "why does it hang?"})
     return model
 
 
+def overrides_of(name):
+    return OF_LEARNED if name.endswith(("_pick", "_adapt")) else OVERRIDES
+
+
 @pytest.mark.parametrize("name", config_names())
 def test_the_planned_calls_are_the_calls(name):
-    for overrides in [*OVERRIDES, *(RERANKED if "rerank" in name else [])]:
+    for overrides in [*overrides_of(name), *(RERANKED if "rerank" in name else [])]:
         config = load_settings(name, "embedded", overrides).config
         planned: Counter[str] = Counter()
         for calls in planned_calls(config):
@@ -46,7 +54,7 @@ def test_the_planned_calls_are_the_calls(name):
 
 @pytest.mark.parametrize("name", config_names())
 def test_every_prompt_with_passages_has_the_reserves_of_its_config(name):
-    for overrides in OVERRIDES:
+    for overrides in overrides_of(name):
         config = load_settings(name, "embedded", overrides).config
         for row in recorded(config).sent:
             is_alone = row.prompt.template is ANSWER_ALONE

@@ -41,7 +41,11 @@ ENGINE_NAMES = "'auto', 'huggingface', 'openvino', 'openai' or 'langchain'"
 NAMES = [
     "baseline",
     "extract",
+    "hybrid_adapt",
+    "hybrid_pick",
+    "keyword_pick",
     "oracle",
+    "semantic_pick",
     "shuffled",
     *(
         f"{kind}{cot}{rerank}"
@@ -74,7 +78,7 @@ def unstated(model: BaseModel, stated: dict, path: str = "") -> list[str]:
 
 
 def test_the_package_holds_every_config_and_lists_baseline_first():
-    assert len(NAMES) == 22
+    assert len(NAMES) == 26
     assert config_names()[0] == "baseline"
     assert sorted(config_names()) == sorted(NAMES)
     assert config_names()[1:] == sorted(config_names()[1:])
@@ -102,7 +106,7 @@ def test_each_profile_file_states_every_field(name):
     assert unstated(load_profile(name), yaml_of("profiles", name)) == []
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [n for n in NAMES if not n.endswith(("_pick", "_adapt"))])
 def test_each_config_switches_on_the_stages_of_its_name_and_no_others(name):
     kind = {"baseline": "none", "extract": "semantic"}.get(name, name.split("_")[0])
     method = "extract" if name == "extract" else "model"
@@ -119,7 +123,12 @@ def test_each_config_switches_on_the_stages_of_its_name_and_no_others(name):
     [
         (["retrieval.kind=none"], "generation.method extract needs passages"),
         (["generation.cot=true"], "generation.method extract calls no model"),
-        (["rerank.initial=true"], "generation.method extract calls no model"),
+        (["rerank.initial=true"], "set rerank.method to learned or consensus"),
+        (["rerank.initial=true", "rerank.method=learned"], "extract has one answer"),
+        (
+            ["rerank.initial=true", "rerank.method=learned", "rerank.candidates=[baseline]"],
+            "generation.method extract calls no model",
+        ),
         (["rerank.refined=true"], "generation.method extract calls no model"),
         (["retrieval.kind=oracle", "retrieval.diversity=0.5"], "diversity compares vectors"),
     ],
@@ -135,6 +144,7 @@ def test_defaults_are_those_of_the_design():
             "kind": "none",
             "top_k": 5,
             "vectors": ("question",),
+            "scored": (),
             "tag_bonus": 0.0,
             "score_bonus": 0.0,
             "accepted_bonus": 0.0,
@@ -145,7 +155,13 @@ def test_defaults_are_those_of_the_design():
             "cross_encoder_depth": 50,
             "store": "local",
         },
-        "generation": {"method": "model", "cot": False, "max_new_tokens": 256, "temperature": 0.0},
+        "generation": {
+            "method": "model",
+            "cot": False,
+            "passages": None,
+            "max_new_tokens": 256,
+            "temperature": 0.0,
+        },
         "rerank": {
             "initial": False,
             "refined": False,
@@ -153,6 +169,7 @@ def test_defaults_are_those_of_the_design():
             "temperature": 0.7,
             "method": "pairwise",
             "candidates": (),
+            "reranker": None,
         },
         "critique": {"max_points": 5},
         "refine": {"max_rounds": 1, "accept": "always"},
@@ -332,7 +349,20 @@ def test_a_config_file_is_read_and_the_rest_is_default(tmp_path):
         ("generation: {cot: 'yes'}", "generation.cot: Input should be a valid boolean"),
         ("generation: {max_new_tokens: 0}", "generation.max_new_tokens"),
         ("generation: {max_new_tokens: 9000}", "generation.max_new_tokens"),
-        ("rerank: {drafts: 1}", "greater than or equal to 2 (got 1)"),
+        ("rerank: {drafts: 0}", "greater than or equal to 1 (got 0)"),
+        ("rerank: {drafts: 1}", "drafts of 1 leaves no choice"),
+        ("rerank: {reranker: a.json}", "reranker belongs to method learned"),
+        (
+            "rerank: {initial: true, candidates: [extract, passages]}",
+            "passages holds the answer of extract",
+        ),
+        ("retrieval: {scored: [title]}", "scored needs an index"),
+        ("retrieval: {kind: semantic, scored: [title, title]}", "same part twice"),
+        (
+            "retrieval: {kind: semantic}\ngeneration: {method: adapt}",
+            "adapt needs the answer that learned",
+        ),
+        ("generation: {method: adapt}", "adapt rewrites the answer of a passage"),
         ("rerank: {temperature: 0}", "greater than 0 (got 0)"),
         ("critique: {max_points: 0}", "critique.max_points"),
         ("refine: {max_rounds: 11}", "less than or equal to 10 (got 11)"),

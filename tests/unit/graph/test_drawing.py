@@ -148,7 +148,7 @@ def test_every_drawing_has_one_question_one_judge_and_one_end(name):
     nodes, edges = parts(draw(name))
     labels = list(nodes.values())
     assert [labels.count(label) for label in ("question", "judge", "end")] == [1] * 3
-    assert labels.count("answer") == (0 if name in ("baseline", "extract") else 1)
+    assert labels.count("answer") == ("critique" in draw(name))
     named = {node for a, _, b in edges for node in (a, b)}
     assert named == set(nodes)
 

@@ -17,7 +17,13 @@ from graph.schema import Config
 from graph.stages import stages
 from graph.support.errors import PromptTooLongError
 from prompts.context import _WORDS
-from tests.fakes.fake_models import FakeRetriever, PromptRecorder, SentPrompt, documents
+from tests.fakes.fake_models import (
+    FakeRetriever,
+    LengthScorer,
+    PromptRecorder,
+    SentPrompt,
+    documents,
+)
 from tests.fakes.properties import ALL_TESTS
 from tests.fakes.subword_tokenizers import KINDS, subword_tokenizer
 
@@ -59,7 +65,8 @@ FORMATS: dict[str, Callable[[str], str]] = {
 
 
 def config_of(random: Random) -> Config:
-    name = random.choice([name for name in config_names() if name not in ("baseline", "extract")])
+    without_passages = ("baseline", "extract", "semantic_pick", "keyword_pick", "hybrid_pick")
+    name = random.choice([name for name in config_names() if name not in without_passages])
     overrides = [f"generation.max_new_tokens={random.choice([1, 8, 48, 256])}"]
     if "rerank" in name or random.random() < 0.3:
         extra = random.choice(OVERRIDES)
@@ -90,7 +97,8 @@ def sent_prompts(config: Config, random: Random) -> list[SentPrompt]:
     model = PromptRecorder(lambda _: draw_reply())
     texts = [draw(random.choice([3, 40, 200])) for _ in range(random.choice([0, 1, 3, 5]))]
     state = {"question": f"why? {draw(random.choice([2, 30, 200]))}"}
-    nodes = stages(config, model, model, FakeRetriever(documents=documents(*texts)))
+    retriever = FakeRetriever(documents=documents(*texts))
+    nodes = stages(config, model, model, retriever, LengthScorer())
     for name, node in nodes.items():
         if name == "refine" and not state["points"]:
             break

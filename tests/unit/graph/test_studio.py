@@ -11,7 +11,7 @@ from graph.build import answering_graph
 from graph.config import config_names, load_config, load_profile, profile_names
 from graph.models import Models
 from graph.models.lockstep import Lockstep
-from tests.fakes.fake_models import FakeModel, FakeRetriever, documents
+from tests.fakes.fake_models import FakeModel, FakeRetriever, LengthScorer, documents
 from tests.fakes.project_files import ROOT
 
 CONFIGS = [name for name in config_names() if name not in ("oracle", "shuffled")]
@@ -61,7 +61,7 @@ def test_the_context_is_a_choice_among_all_configs_and_profiles(opened):
 @pytest.mark.parametrize("name", CONFIGS)
 def test_every_config_of_the_choice_is_built(name, opened):
     parts = {"model": opened.model, "chooser": opened.model, "retriever": FakeRetriever()}
-    expected = answering_graph(load_config(name), **parts)
+    expected = answering_graph(load_config(name), **parts, scorer=LengthScorer())
     assert set(build(config=name).nodes) == set(expected.nodes)
     kind = load_config(name).retrieval.kind
     assert [retrieval.kind for retrieval in opened.retrievals] == ([] if kind == "none" else [kind])

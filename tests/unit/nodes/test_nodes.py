@@ -168,7 +168,7 @@ def test_generate_writes_one_greedy_draft():
     update = generate(STATE, model=model, drafts=1, temperature=0.0, max_new_tokens=99, cot=False)
     assert update["answer"] == "use a lock"
     assert update["reasoning"] == ""
-    assert update["candidates"] == [{"text": "use a lock", "reasoning": ""}]
+    assert update["candidates"] == [{"text": "use a lock", "reasoning": "", "source": "draft"}]
     assert model.settings == [(99, 0.0)]
     assert section(model.written[0], "passages") == "[1] title 1\nuse a lock"
     assert "a draft" not in model.written[0]
@@ -187,8 +187,8 @@ def test_chain_of_thought_asks_twice_and_keeps_reasoning_apart():
     model = FakeModel(["thought one", "thought two", "answer one", "answer two"])
     update = generate(STATE, model=model, drafts=2, temperature=0.7, max_new_tokens=9, cot=True)
     assert update["candidates"] == [
-        {"text": "answer one", "reasoning": "thought one"},
-        {"text": "answer two", "reasoning": "thought two"},
+        {"text": "answer one", "reasoning": "thought one", "source": "draft"},
+        {"text": "answer two", "reasoning": "thought two", "source": "draft"},
     ]
     assert (update["answer"], update["reasoning"]) == ("answer one", "thought one")
     steps = [step_of(prompt) for prompt in model.written]
@@ -394,7 +394,7 @@ def test_refine_sends_draft_and_numbered_points():
 def test_an_empty_refinement_keeps_the_old_answer(reply):
     update = refine(STATE, model=FakeModel([reply]), drafts=1, temperature=0.0, max_new_tokens=9)
     assert update["answer"] == "a draft"
-    assert update["candidates"] == [{"text": "a draft", "reasoning": ""}]
+    assert update["candidates"] == [{"text": "a draft", "reasoning": "", "source": "refinement"}]
 
 
 def test_refine_counts_its_rounds():

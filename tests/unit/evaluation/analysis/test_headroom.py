@@ -53,7 +53,7 @@ TWO = chosen(1, ["x", "y"], [0.1, 0.5], straight=[0.3], swapped=[0.9], picked=1)
 def test_each_way_of_choosing_by_hand():
     first, second = choices([ONE, TWO])["rerank_drafts"]
     assert first.picks == {
-        "first draft": 0,
+        "first candidate": 0,
         "consensus": 0,
         "model, one order": 0,
         "model, other order": 1,
@@ -70,7 +70,7 @@ def test_shares_of_the_headroom_by_hand():
     assert means == pytest.approx(
         {
             "random pick": 0.35,
-            "first draft": 0.15,
+            "first candidate": 0.15,
             "consensus": 0.15,
             "model, one order": 0.35,
             "model, other order": 0.55,
@@ -82,7 +82,7 @@ def test_shares_of_the_headroom_by_hand():
     assert shares == pytest.approx(
         {
             "random pick": 0,
-            "first draft": -1,
+            "first candidate": -1,
             "consensus": -1,
             "model, one order": 0,
             "model, other order": 1,
@@ -107,7 +107,7 @@ def test_flips_and_consensus_against_the_model_by_hand():
 
 def test_consensus_is_worked_out_where_the_model_chose():
     one = chosen(0, ["a b", "a c", "x"], [0.1, 0.2, 0.3], picked=2)
-    assert choices([one])["rerank_drafts"][0].picks == {"first draft": 0, "consensus": 0}
+    assert choices([one])["rerank_drafts"][0].picks == {"first candidate": 0, "consensus": 0}
     two = chosen(0, ["x", "a b", "a b c"], [0.1, 0.2, 0.3], picked=2)
     assert choices([two])["rerank_drafts"][0].picks["consensus"] == 1
 
@@ -142,7 +142,7 @@ def test_a_question_with_an_unscored_draft_is_unscored():
 
 
 def run_headroom(monkeypatch, *arguments):
-    return run_evaluation(monkeypatch, "headroom", *arguments)
+    return run_evaluation(monkeypatch, "headroom", "--no-encoder", *arguments)
 
 
 def test_the_command_prints_a_table_and_says_what_it_means(tmp_path, monkeypatch):

@@ -38,6 +38,8 @@ CONFIG = {
     "generation.temperature": "0.5",
     "rerank.initial": "true",
     "rerank.refined": "true",
+    "retrieval.scored": "[title]",
+    "generation.passages": "2",
     "rerank.drafts": "3",
     "rerank.temperature": "0.9",
     "rerank.method": "likelihood",
@@ -46,7 +48,7 @@ CONFIG = {
     "refine.accept": "preferred",
 }
 """Another value for each field of config hybrid_cot."""
-ONE_VALUE = {"generation.method", "rerank.candidates"}
+ONE_VALUE = {"generation.method", "rerank.candidates", "rerank.reranker"}
 """Fields with only one value that goes with this config."""
 MODEL = {
     "model": "some/other",
@@ -231,6 +233,10 @@ IDENTITIES = {
     "semantic_rerank_initial": "372344a901401acd",
     "semantic_rerank_refined": "73fe39859ca4dfb5",
     "shuffled": "e19ed918ec37f5e2",
+    "hybrid_adapt": "dd69c3c205115a25",
+    "hybrid_pick": "e2e1e83c2e4b1cb0",
+    "keyword_pick": "645aea7b722e8bfa",
+    "semantic_pick": "efc836cec983d7a9",
 }
 """Digest of each config's identity (first 16 of 64 digits), on the data of `choices`, with profile gpu."""
 RECORDED_FIELDS = {
@@ -248,6 +254,7 @@ RECORDED_FIELDS = {
 def test_each_config_keeps_its_identity(choices, monkeypatch, name):
     # Sources change on purpose, and often; that they count is tested below.
     monkeypatch.setattr(identity, "sources_sha256", lambda _: "sources")
+    monkeypatch.setattr(identity, "reranker_identity", lambda _: "formula")
     corpus = {"corpus": None} if name == "baseline" else {}
     # The dtype of an index is the machine's own where the profile leaves it open.
     fields = identity_of(choices(name, overrides=["embedder.dtype=float32"], **corpus))

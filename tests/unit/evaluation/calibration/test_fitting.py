@@ -21,20 +21,18 @@ from evaluation.calibration.known_judges import (
 )
 from evaluation.calibration.signals import CHEAP
 from evaluation.metrics.calibrated_judge import (
-    FOLDS,
     SHIPPED,
     CalibratedJudge,
     Formula,
-    fold_of,
     judge_of_identity,
     load_judge,
-    question_digest,
     save_judge,
     signal_value,
 )
 from evaluation.metrics.extra_signals import chrf
 from evaluation.metrics.record_scores import calibrated_scores
 from graph.support.errors import DatasetError
+from graph.support.question_folds import FOLDS, fold_of, short_digest
 from graph.support.storage import cache_folder
 from tests.fakes.corpora import EMBEDDER, FakeEncoder
 from tests.fakes.properties import examples
@@ -87,7 +85,7 @@ def test_only_signals_that_earn_weight_are_taken_and_equal_fits_are_equal(fitted
     assert set(fitted.formula.weights) == {"semantic_similarity"}
     assert fitted.formula.weights["semantic_similarity"] == pytest.approx(5, abs=1)
     assert len(fitted.folds) == FOLDS
-    assert fitted.questions == {question_digest(row.question) for row in rows}
+    assert fitted.questions == {short_digest(row.question) for row in rows}
     assert fit_judge(rows, signals) == fitted
     assert not fitted.needs_judge
 

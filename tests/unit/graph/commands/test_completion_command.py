@@ -52,7 +52,7 @@ def bash_script(script):
         (["ask", "--se"], {"--set", "--seed"}),
         (["eval", "--dry"], {"--dry-run"}),
         (["dataset", "bu"], {"build"}),
-        (["dataset", "build", "stacke"], {"stackexchange"}),
+        (["dataset", "build", "stacke"], {"stackeval", "stackexchange"}),
         (["draw", "x", "--direction", ""], {"LR", "TD"}),
         (["cache", "clear", "--y"], {"--yes"}),
         (["report", "folder/no"], {"folder/notes.txt"}),

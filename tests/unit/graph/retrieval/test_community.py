@@ -82,7 +82,11 @@ def passages(corpus, kind, query, k):
 
 
 def without_score(document):
-    return {name: value for name, value in document.metadata.items() if name != "score"}
+    return {
+        name: value
+        for name, value in document.metadata.items()
+        if name not in ("score", "part_scores")
+    }
 
 
 def test_the_vector_store_has_the_passages_of_semantic_for_100_queries(corpus, queries):

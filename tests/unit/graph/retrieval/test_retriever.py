@@ -11,7 +11,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from rank_bm25 import BM25Okapi
 
-from graph.retrieval import index, open_retriever
+from graph.retrieval import fusion, index, open_retriever
 from graph.retrieval.corpus import read_corpus
 from graph.retrieval.cross_encoder import CrossEncoder
 from graph.retrieval.parts.keyword import document_terms, query_terms
@@ -129,8 +129,43 @@ def test_documents_carry_their_metadata(tmp_path):
         "url": "https://x/1",
         "licence": "CC0",
         "score": document.metadata["score"],
+        "part_scores": {"keyword": pytest.approx(document.metadata["score"])},
     }
     assert document.metadata["score"] > 0
+
+
+@pytest.mark.parametrize("kind", ["keyword", "semantic"])
+def test_a_part_that_only_scores_changes_no_ranking_and_no_score(tmp_path, kind):
+    corpus = small_corpus(tmp_path / "c.csv")
+    others = [name for name in ("keyword", "question", "title", "answer") if name != kind]
+    plain = retriever(corpus, kind).invoke("sort a nested list in java")
+    scored = retriever(corpus, kind, scored=others).invoke("sort a nested list in java")
+    assert ids(scored) == ids(plain)
+    assert scores(scored) == pytest.approx(scores(plain))
+    names = {"keyword", "question", "title", "answer"}
+    assert set(scored[0].metadata["part_scores"]) == names
+    assert len(plain[0].metadata["part_scores"]) == 1
+
+
+def test_the_parts_of_hybrid_sum_up_to_its_score(tmp_path):
+    corpus = small_corpus(tmp_path / "c.csv")
+    opened = retriever(corpus, "hybrid", vectors=["question", "title", "answer"])
+    weights = fusion.weights(opened.retrieval)
+    for document in opened.invoke("sort a nested list in java"):
+        parts = document.metadata["part_scores"]
+        total = sum(weight * parts[name] for name, weight in weights.items())
+        assert document.metadata["score"] == pytest.approx(total)
+
+
+def test_stored_vectors_are_those_of_the_post_with_this_answer(tmp_path):
+    rows = [row(1, "red", answer_body=f"<p>{text}</p>") for text in ("pear", "plum")]
+    opened = retriever(write_corpus(tmp_path / "c.csv", rows), "semantic", scored=["answer"])
+    posts = [("1", "plum"), ("1", "fig"), ("2", "pear")]
+    plum, fig, unknown = opened.stored_vectors("answer", posts)
+    assert plum.tolist() == FakeEncoder(EMBEDDER).encode(["plum"])[0].tolist()
+    assert fig is None
+    assert unknown is None
+    assert opened.stored_vectors("title", posts) == [None] * 3
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from graph.retrieval import selection
-from graph.retrieval.candidates import Candidates
+from graph.retrieval.candidates import Candidates, Nominated
 from graph.retrieval.query import Query
 from graph.retrieval.selection import bonus, diverse, tag_share, vote_share, with_bonuses
 from graph.retrieval.terms import tokenize
@@ -18,7 +18,10 @@ ALL = Retrieval(tag_bonus=0.5, score_bonus=0.25, accepted_bonus=0.125)
 
 
 def candidates(rows, scores):
-    return Candidates(np.array(rows, dtype=np.int64), np.array(scores, dtype=np.float64))
+    own_rows, own_scores = np.array(rows, dtype=np.int64), np.array(scores, dtype=np.float64)
+    order = np.argsort(own_rows)
+    nominated = Nominated(own_rows[order], {"keyword": own_scores[order]})
+    return Candidates(own_rows, own_scores, nominated)
 
 
 def as_lists(candidates):

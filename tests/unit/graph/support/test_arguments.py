@@ -37,7 +37,19 @@ PARSERS = {
     "dataset": dataset_cli._parser,
     "evaluation": evaluation_cli.parser,
 }
-OF_PATHS = {"PATH", "DIR", "FILE", "RUN", "DUMP", "DATASET", "EXPORT", "FOLDER", "CORPUS"}
+OF_PATHS = {
+    "PATH",
+    "DIR",
+    "FILE",
+    "RUN",
+    "DUMP",
+    "DATASET",
+    "EXPORT",
+    "FOLDER",
+    "CORPUS",
+    "SUITE",
+    "ISSUES",
+}
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 
 

@@ -1,0 +1,1 @@
+"""The fit of learned reranking on finished runs."""

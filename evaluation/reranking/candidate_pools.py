@@ -1,0 +1,137 @@
+"""The candidates of recorded questions, with their features and their scores against the reference."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from numpy import float32
+from numpy.typing import NDArray
+
+from evaluation.metrics.calibrated_judge import CALIBRATED_JUDGE, CalibratedJudge
+from evaluation.metrics.extra_signals import extra_signals
+from evaluation.metrics.metric import MetricScores
+from evaluation.metrics.registry import score_answers
+from evaluation.reranking.remembering_encoder import RememberingEncoder
+from evaluation.store.journal import Record
+from evaluation.store.recorded_run import RecordedRun
+from graph.reranking.features import Features, features_of
+from graph.reranking.scorer import candidate_text
+from graph.retrieval.embeddings import stored_vectors
+from graph.retrieval.encoder import Encoder
+from graph.retrieval.query import Query
+from graph.retrieval.text_vectors import encode_new
+from graph.support.progress import progress
+from nodes.choice import answer_of
+from nodes.learned import distinct
+from nodes.state import Draft, Passage
+
+CHUNK = 16
+"""Questions that are scored at once."""
+
+
+class Pool(NamedTuple):
+    """The candidates of one question; the first passage's answer comes first, if there is one."""
+
+    question: str
+    candidates: list[Draft]
+    features: list[Features]
+    scores: list[MetricScores]
+    """The metrics of each candidate without the judge's, and the calibrated judge's score."""
+
+
+class RecordedVectors(NamedTuple):
+    """The vectors of the candidates and questions of runs, encoded in advance."""
+
+    by_text: dict[str, NDArray[float32]]
+    encoder: Encoder
+
+    def of_candidates(
+        self, candidates: Sequence[Draft], passages: Sequence[Passage]
+    ) -> NDArray[float32]:
+        """Return the vector of each candidate, shape (candidates, dimension)."""
+        del passages
+        return np.stack([self.by_text[candidate_text(draft)] for draft in candidates])
+
+    def of_question(self, question: str) -> NDArray[float32]:
+        """Return the vector of a question."""
+        vector: NDArray[float32] = self.encoder.encode_queries([Query.of(question).plain_text])[0]
+        return vector
+
+
+def candidates_of(record: Record) -> list[Draft]:
+    """Return the distinct candidates of a question: the answers of its passages, then all texts of models."""
+    candidates: list[Draft] = [
+        {"text": answer_of(p), "reasoning": "", "source": "passage", "passage": p["number"]}
+        for p in record["passages"]
+    ]
+    written = [
+        draft
+        for step in record["steps"]
+        for draft in step.get("candidates", [])
+        if draft.get("source") != "passage"
+    ]
+    return distinct([*candidates, *written])
+
+
+def pools_of(runs: Sequence[RecordedRun], encoder: Encoder, judge: CalibratedJudge) -> list[Pool]:
+    """Return the pools of all answered questions that have a reference and two candidates or more.
+
+    A question that several runs answered has one pool for each run. The calibrated judge scores
+    blind: a question of its own fit is scored by the formula of its fold.
+    """
+    records = [
+        record
+        for run in runs
+        for record in run.answered
+        if record["reference"] and len(candidates_of(record)) > 1
+    ]
+    vectors = RecordedVectors(_vectors_by_text(records, encoder), RememberingEncoder(encoder))
+    pools: list[Pool] = []
+    with progress("scoring the candidates", len(records), unit="questions") as bar:
+        for start in range(0, len(records), CHUNK):
+            chunk = records[start : start + CHUNK]
+            pools += _pools_of_chunk(chunk, vectors, judge)
+            bar.advance(len(chunk))
+    return pools
+
+
+def _vectors_by_text(records: Sequence[Record], encoder: Encoder) -> dict[str, NDArray[float32]]:
+    texts = list(
+        dict.fromkeys(
+            candidate_text(draft) for record in records for draft in candidates_of(record)
+        )
+    )
+    # Answers of passages have their vectors in the cache, if an index has the part `answer`.
+    stored = stored_vectors(encoder.spec)
+    encode_blocks = partial(map, encoder.encode)
+    encoded = encode_new(texts, encode_blocks, stored, "encoding the candidates")
+    return dict(zip(texts, encoded.vectors, strict=True))
+
+
+def _pools_of_chunk(
+    records: Sequence[Record], vectors: RecordedVectors, judge: CalibratedJudge
+) -> Iterator[Pool]:
+    candidates = [candidates_of(record) for record in records]
+    rows = [
+        (record, draft)
+        for record, drafts in zip(records, candidates, strict=True)
+        for draft in drafts
+    ]
+    questions = [record["question"] for record, _ in rows]
+    answers = [draft["text"] for _, draft in rows]
+    references = [record["reference"] for record, _ in rows]
+    metrics = score_answers(answers, references, vectors.encoder)
+    extras = extra_signals(vectors.encoder, questions, answers, references)
+    scores: list[MetricScores] = [
+        {
+            **row,
+            CALIBRATED_JUDGE.name: judge.score(question, answer, {**row, **extra}, blind=True),
+        }
+        for question, answer, row, extra in zip(questions, answers, metrics, extras, strict=True)
+    ]
+    position = 0
+    for record, drafts in zip(records, candidates, strict=True):
+        features = features_of(record["question"], drafts, record["passages"], vectors)
+        yield Pool(record["question"], drafts, features, scores[position : position + len(drafts)])
+        position += len(drafts)

@@ -1,0 +1,152 @@
+"""The formula of learned reranking as its file holds it: weights of features, with provenance."""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from hashlib import sha256
+from math import exp, isfinite
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from graph.reranking.features import FEATURES, Features
+from graph.support.errors import ConfigError
+from graph.support.question_folds import FOLDS, fold_of, short_digest
+from graph.support.storage import read_small_file, write_atomically
+
+SHIPPED = Path(__file__).with_name("learned_reranker.json")
+_MAX_BYTES = 10_000_000
+_ABOUT = (
+    "score = sum of weight * (feature - mean) / deviation over the known features; the candidate with the "
+    "highest score is the answer; confidence = 1 / (1 + exp(-(intercept + slope * score))) estimates the "
+    "calibrated judge's score of that answer; folds[k] did not see the questions of fold k"
+)
+
+
+class Term(NamedTuple):
+    """A feature in a formula; `mean` and `deviation` are those of the candidates of the fit."""
+
+    weight: float
+    mean: float
+    deviation: float
+
+
+class Formula(NamedTuple):
+    """A fitted formula."""
+
+    terms: dict[str, Term]
+    """By feature."""
+    intercept: float
+    slope: float
+    """The logistic line from the score of the chosen candidate to its confidence."""
+
+    def score(self, features: Features) -> float:
+        """Return the score of a candidate; a feature that is not known counts as its mean."""
+        return sum(
+            term.weight * (features[name] - term.mean) / term.deviation
+            for name, term in self.terms.items()
+            if name in features
+        )
+
+    def confidence(self, score: float) -> float:
+        """Return the confidence in an answer of this score, in (0, 1)."""
+        exponent = min(500.0, max(-500.0, -(self.intercept + self.slope * score)))
+        return 1 / (1 + exp(exponent))
+
+
+class Reranker(NamedTuple):
+    """A formula fitted on all questions, and one for each fold, fitted without that fold."""
+
+    formula: Formula
+    folds: tuple[Formula, ...]
+    questions: frozenset[str]
+    """The `short_digest` of each question of the fit."""
+    provenance: Mapping[str, Any]
+
+    def formula_for(self, question: str) -> Formula:
+        """Return the formula that did not see a question: a run over questions of the fit is then fair."""
+        if short_digest(question) in self.questions:
+            return self.folds[fold_of(question)]
+        return self.formula
+
+
+def load_reranker(path: Path | None = None) -> Reranker:
+    """Read a reranker; the project's own without a path.
+
+    Raises:
+        ConfigError: the file cannot be read, or holds no reranker.
+    """
+    return _load(path or SHIPPED)
+
+
+@cache
+def _load(path: Path) -> Reranker:
+    try:
+        content = json.loads(read_small_file(path, _MAX_BYTES))
+        reranker = Reranker(
+            _parse_formula(content),
+            tuple(_parse_formula(fold) for fold in content["folds"]),
+            frozenset(map(str, content["questions"])),
+            dict(content["provenance"]),
+        )
+        if len(reranker.folds) != FOLDS:
+            raise ValueError("folds are missing")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise ConfigError(
+            f"{path}: holds no reranker: make one with python -m evaluation fit-reranker RUN "
+            "--out FILE.json"
+        ) from None
+    return reranker
+
+
+def _parse_formula(fields: Mapping[str, Any]) -> Formula:
+    terms = {
+        name: Term(*(_finite(term[key]) for key in Term._fields))
+        for name, term in fields["features"].items()
+    }
+    if not set(terms) <= set(FEATURES) or any(term.deviation <= 0 for term in terms.values()):
+        raise ValueError("a feature is unknown, or its deviation is not above 0")
+    line = fields["confidence"]
+    return Formula(terms, _finite(line["intercept"]), _finite(line["slope"]))
+
+
+def _finite(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value):
+        raise ValueError("a number is missing or not finite")
+    return float(value)
+
+
+def save_reranker(path: Path, reranker: Reranker) -> None:
+    """Write a reranker as readable JSON; equal fits give equal files."""
+    content = {
+        "about": _ABOUT,
+        **_formula_fields(reranker.formula, with_meaning=True),
+        "provenance": reranker.provenance,
+        "folds": [_formula_fields(fold) for fold in reranker.folds],
+        "questions": sorted(reranker.questions),
+    }
+    write_atomically(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def _formula_fields(formula: Formula, *, with_meaning: bool = False) -> dict[str, object]:
+    return {
+        "features": {
+            name: {
+                **({"meaning": FEATURES[name].meaning} if with_meaning else {}),
+                **term._asdict(),
+            }
+            for name, term in formula.terms.items()
+        },
+        "confidence": {"intercept": formula.intercept, "slope": formula.slope},
+    }
+
+
+def reranker_identity(path: Path | None) -> str:
+    """Return the digest of a reranker's file: another one picks other answers.
+
+    Raises:
+        ConfigError: the file cannot be read, or holds no reranker.
+    """
+    load_reranker(path)
+    return sha256(read_small_file(path or SHIPPED, _MAX_BYTES)).hexdigest()

@@ -1,0 +1,109 @@
+"""The scorer of the node learned: features, vectors and formula put together."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from langchain_core.retrievers import BaseRetriever
+from numpy.typing import NDArray
+
+from graph.reranking.features import features_of
+from graph.reranking.formula import Reranker, load_reranker
+from graph.retrieval.plain import plain_text
+from graph.retrieval.query import Query
+from graph.retrieval.retriever import PostRetriever
+from graph.schema import Config
+from nodes.choice import answer_of
+from nodes.state import CandidateScore, Draft, Passage
+
+if TYPE_CHECKING:
+    from graph.retrieval.embeddings import OwnEmbeddings
+    from graph.retrieval.encoder import Encoder
+    from nodes.learned import CandidateScorer
+
+_FIELD = "answer"
+"""The part of an index whose vectors are those of candidates."""
+
+
+class LearnedScorer:
+    """Scores candidates by a fitted formula.
+
+    The vectors of passages are those of the index, if it has the part `answer`; other texts are encoded.
+    """
+
+    def __init__(
+        self,
+        reranker: Reranker,
+        open_encoder: Callable[[], "Encoder | OwnEmbeddings"],
+        retriever: BaseRetriever | None,
+    ) -> None:
+        self._reranker = reranker
+        self._open_encoder = open_encoder
+        self._retriever = retriever if isinstance(retriever, PostRetriever) else None
+
+    def score(
+        self, question: str, candidates: Sequence[Draft], passages: Sequence[Passage]
+    ) -> list[CandidateScore]:
+        """Return the score of each candidate, with its features."""
+        formula = self._reranker.formula_for(question)
+        return [
+            {"score": formula.score(features), "features": features}
+            for features in features_of(question, candidates, passages, self)
+        ]
+
+    def of_question(self, question: str) -> NDArray[np.float32]:
+        """Return the vector of a question, encoded as a query."""
+        texts = [Query.of(question).plain_text]
+        vector: NDArray[np.float32] = self._open_encoder().encode_queries(texts)[0]
+        return vector
+
+    def of_candidates(
+        self, candidates: Sequence[Draft], passages: Sequence[Passage]
+    ) -> NDArray[np.float32]:
+        """Return the vector of each candidate, encoded as the answer of a post."""
+        vectors = self._stored(candidates, passages)
+        missing = [row for row, vector in enumerate(vectors) if vector is None]
+        if missing:
+            texts = [candidate_text(candidates[row]) for row in missing]
+            for row, vector in zip(missing, self._open_encoder().encode(texts), strict=True):
+                vectors[row] = vector
+        return np.stack([vector for vector in vectors if vector is not None])
+
+    def _stored(
+        self, candidates: Sequence[Draft], passages: Sequence[Passage]
+    ) -> list[NDArray[np.float32] | None]:
+        by_number = {passage["number"]: passage for passage in passages}
+        sources = [by_number.get(draft.get("passage", 0)) for draft in candidates]
+        posts = [
+            (source["question_id"], answer_of(source)) if source else ("", "") for source in sources
+        ]
+        if self._retriever is None:
+            return [None] * len(candidates)
+        return self._retriever.stored_vectors(_FIELD, posts)
+
+
+def candidate_text(candidate: Draft) -> str:
+    """Return the text of a candidate for the encoder: that of a passage is the text of its post."""
+    return plain_text(candidate["text"])
+
+
+def open_scorer(
+    config: Config,
+    open_encoder: Callable[[], "Encoder | OwnEmbeddings"],
+    retriever: BaseRetriever | None,
+) -> "CandidateScorer | None":
+    """Return the scorer of a config; None if its reranking is not learned.
+
+    Args:
+        config: The config.
+        open_encoder: Returns the encoder of candidates and questions; called when a text needs it.
+        retriever: Its index has the vectors of passages, if it is the project's own.
+
+    Raises:
+        ConfigError: the reranker's file cannot be used.
+    """
+    if config.rerank.method != "learned":
+        return None
+    path = config.rerank.reranker
+    return LearnedScorer(load_reranker(Path(path) if path else None), open_encoder, retriever)

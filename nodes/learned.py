@@ -1,0 +1,67 @@
+"""The node learned: the candidate with the highest score of a fitted formula is the answer.
+
+It reranks without a model that writes, and without a reference answer.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from time import perf_counter
+from typing import Protocol
+
+from nodes.choice import all_candidates, choice_update, index_of_highest
+from nodes.consensus import shared_words, words
+from nodes.state import CandidateScore, Draft, Passage, RerankUpdate, State
+
+_NEARLY_EQUAL = 0.95
+"""The F-score of shared words from which on two candidates count as one."""
+
+
+class CandidateScorer(Protocol):
+    """A formula that scores candidates from what is known without a reference."""
+
+    def score(
+        self, question: str, candidates: Sequence[Draft], passages: Sequence[Passage]
+    ) -> list[CandidateScore]:
+        """Return the score of each candidate, in order."""
+        ...
+
+
+def learned(state: State, *, scorer: CandidateScorer, node: str) -> RerankUpdate:
+    """Choose the candidate with the highest score; a tie goes to the earlier one.
+
+    The reviewed answer is a candidate beside its refinements, so that a refinement has to win.
+    """
+    start = perf_counter()
+    candidates = distinct([*all_candidates(state), *_reviewed(state)])
+    scores = scorer.score(state["question"], candidates, state["passages"])
+    chosen = index_of_highest([score["score"] for score in scores])
+    return choice_update(
+        {"node": node, "seconds": perf_counter() - start, "scores": scores}, candidates, chosen
+    )
+
+
+def distinct(candidates: Sequence[Draft]) -> list[Draft]:
+    """Return the candidates without empty ones, and without those that nearly equal an earlier one.
+
+    If all are empty, the first one stays.
+    """
+    bags: list[Counter[str]] = []
+    drafts: list[Draft] = []
+    for draft in [draft for draft in candidates if draft["text"].strip()] or candidates[:1]:
+        bag = words(draft["text"])
+        if all(shared_words(bag, earlier) < _NEARLY_EQUAL for earlier in bags):
+            bags.append(bag)
+            drafts.append(draft)
+    return drafts
+
+
+def _reviewed(state: State) -> list[Draft]:
+    if not state.get("reviewed"):
+        return []
+    return [
+        {
+            "text": state["reviewed"],
+            "reasoning": state.get("reasoning", ""),
+            "source": "reviewed",
+        }
+    ]

@@ -1,0 +1,97 @@
+"""The fit of learned reranking on features whose worth is known."""
+
+import numpy as np
+import pytest
+
+from evaluation.reranking.fit_document import fit_document
+from evaluation.reranking.reranker_fit import blind_picks, fit_reranker, mean_ranks, picked
+from graph.support.errors import DatasetError
+from graph.support.question_folds import fold_of
+from tests.fakes.candidate_pools import pool
+
+
+def pools_where(score_of, count=60, candidates=5, seed=0):
+    """Return pools of random features; `score_of` gives the score of a candidate."""
+    rng = np.random.default_rng(seed)
+    pools = []
+    for number in range(count):
+        rows = [
+            {"question_cosine": float(a), "word_agreement": float(b), "length": float(3 * c)}
+            for a, b, c in rng.random((candidates, 3))
+        ]
+        pools.append(pool(number, rows, [score_of(row) for row in rows]))
+    return pools
+
+
+def test_mean_ranks_by_hand_with_a_tie():
+    rows = [{"question_cosine": 0.1}] * 4
+    assert mean_ranks(pool(0, rows, [0.2, 0.9, 0.9, 0.4])).tolist() == pytest.approx(
+        [0, 2.5 / 3, 2.5 / 3, 1 / 3]
+    )
+
+
+def test_the_fit_finds_the_feature_that_decides():
+    pools = pools_where(lambda row: row["word_agreement"])
+    reranker = fit_reranker(pools, {})
+    weights = {name: term.weight for name, term in reranker.formula.terms.items()}
+    assert max(weights, key=weights.get) == "word_agreement"
+    best = [int(np.argmax([row["word_agreement"] for row in p.features])) for p in pools]
+    picks = blind_picks(reranker, pools)
+    assert np.mean(np.array(picks) == best) > 0.9
+
+
+def test_a_monotone_feature_never_counts_against_a_candidate_and_a_free_one_may():
+    against = fit_reranker(
+        pools_where(lambda row: 1 - row["question_cosine"] / 2 - row["length"] / 6), {}
+    )
+    assert "question_cosine" not in against.formula.terms
+    assert against.formula.terms["length"].weight < 0
+
+
+def test_a_fold_does_not_depend_on_its_own_questions():
+    pools = pools_where(lambda row: row["word_agreement"])
+    left_out = fold_of(pools[0].question)
+    others = [
+        p._replace(scores=p.scores[::-1]) if fold_of(p.question) == left_out else p for p in pools
+    ]
+    before, after = fit_reranker(pools, {}), fit_reranker(others, {})
+    assert before.folds[left_out] == after.folds[left_out]
+    assert before.formula != after.formula
+
+
+def test_equal_pools_give_equal_formulas_in_any_order():
+    pools = pools_where(lambda row: row["length"] / 3)
+    assert fit_reranker(pools, {}).formula == fit_reranker(pools[::-1], {}).formula
+
+
+def test_too_few_questions_are_refused():
+    with pytest.raises(DatasetError, match=r"at least 20 questions .*; here are 19"):
+        fit_reranker(pools_where(lambda row: row["length"], 19), {})
+
+
+def test_a_feature_that_is_rarely_known_or_always_the_same_is_left_out():
+    pools = pools_where(lambda row: row["word_agreement"])
+    for of_pool in pools:
+        for row in of_pool.features:
+            row["accepted"] = 0.0
+    pools[0].features[0]["votes"] = 1.0
+    terms = fit_reranker(pools, {}).formula.terms
+    assert not {"accepted", "votes"} & set(terms)
+
+
+def test_the_document_is_cross_validated_and_gives_the_worth_of_each_feature():
+    pools = pools_where(lambda row: row["word_agreement"])
+    reranker = fit_reranker(pools, {})
+    document = fit_document(reranker, pools)
+    captured = document["captured"]["metrics"]["semantic_similarity"]
+    picks = blind_picks(reranker, pools)
+    by_hand = np.mean(
+        [p.scores[pick]["semantic_similarity"] for p, pick in zip(pools, picks, strict=True)]
+    )
+    assert captured["learned"]["score"]["mean"] == pytest.approx(by_hand)
+    assert captured["learned"]["share"]["mean"] > 0.9
+    worth = {row["feature"]: row for row in document["features"]}
+    assert worth["word_agreement"]["worth"] > 0.2
+    assert worth["votes"]["weight"] is worth["votes"]["worth"] is None
+    assert document["learned_minus_first"]["ROUGE-1"]["ci95"][0] > 0
+    assert picked(reranker.formula, pools[0]) in range(5)

@@ -1,0 +1,91 @@
+"""The formula of learned reranking: scores by hand, its file, and fair scores for questions of the fit."""
+
+import json
+from math import exp
+
+import pytest
+
+from graph.reranking.formula import (
+    SHIPPED,
+    Formula,
+    Reranker,
+    Term,
+    load_reranker,
+    reranker_identity,
+    save_reranker,
+)
+from graph.support.errors import ConfigError
+from graph.support.question_folds import FOLDS, fold_of, short_digest
+
+TERMS = {"question_cosine": Term(2.0, 0.5, 0.1), "length": Term(-1.0, 3.0, 2.0)}
+FORMULA = Formula(TERMS, 0.5, 2.0)
+
+
+def reranker(questions=()):
+    folds = tuple(FORMULA._replace(intercept=float(number)) for number in range(FOLDS))
+    return Reranker(FORMULA, folds, frozenset(map(short_digest, questions)), {"runs": []})
+
+
+def test_a_score_by_hand_and_an_unknown_feature_counts_as_its_mean():
+    assert FORMULA.score({"question_cosine": 0.6, "length": 5.0}) == pytest.approx(2 - 1)
+    assert FORMULA.score({"question_cosine": 0.6, "votes": 1.0}) == pytest.approx(2)
+    assert FORMULA.score({}) == 0
+
+
+def test_confidence_by_hand_and_without_overflow():
+    assert FORMULA.confidence(0.25) == pytest.approx(1 / (1 + exp(-1)))
+    assert FORMULA.confidence(-1e9) == pytest.approx(0)
+    assert FORMULA.confidence(1e9) == pytest.approx(1)
+
+
+def test_a_question_of_the_fit_gets_the_formula_of_its_fold():
+    fitted = reranker(["seen"])
+    assert fitted.formula_for("seen") is fitted.folds[fold_of("seen")]
+    assert fitted.formula_for("new") is fitted.formula
+
+
+def test_a_file_reads_back_equal(tmp_path):
+    path = tmp_path / "reranker.json"
+    save_reranker(path, reranker(["seen"]))
+    assert load_reranker(path) == reranker(["seen"])
+
+
+def test_the_project_has_a_formula_with_provenance():
+    shipped = load_reranker()
+    assert shipped.provenance["questions"] == len(shipped.questions) >= 100
+    assert shipped.provenance["cross_validated"]["semantic_similarity"]["n"] >= 100
+    assert reranker_identity(None) == reranker_identity(SHIPPED)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"folds": []},
+        {"features": {"no_such": {"weight": 1, "mean": 0, "deviation": 1}}},
+        {"features": {"length": {"weight": float("nan"), "mean": 0, "deviation": 1}}},
+        {"features": {"length": {"weight": 1, "mean": 0, "deviation": 0}}},
+        {"features": {"length": {"weight": "1", "mean": 0, "deviation": 1}}},
+        {"features": []},
+        {"questions": None},
+        {"confidence": {}},
+        {"provenance": 3},
+    ],
+)
+def test_a_file_that_holds_no_formula_is_one_line(tmp_path, change):
+    path = tmp_path / "reranker.json"
+    save_reranker(path, reranker())
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(ConfigError, match="holds no reranker: make one with"):
+        load_reranker(path)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", "[" * 100_000])
+def test_a_file_of_something_else_is_one_line(tmp_path, content):
+    path = tmp_path / "other.json"
+    path.write_text(content)
+    with pytest.raises(ConfigError, match="holds no reranker"):
+        load_reranker(path)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_reranker(tmp_path / "missing.json")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_reranker(tmp_path)
