@@ -38,17 +38,8 @@ PARSERS = {
     "evaluation": evaluation_cli.parser,
 }
 OF_PATHS = {
-    "PATH",
-    "DIR",
-    "FILE",
-    "RUN",
-    "DUMP",
-    "DATASET",
-    "EXPORT",
-    "FOLDER",
-    "CORPUS",
-    "SUITE",
-    "ISSUES",
+    *("PATH", "DIR", "FILE", "FOLDER", "RUN", "CORPUS", "DATASET"),
+    *("DUMP", "EXPORT", "SUITE", "ISSUES", "QUESTIONS"),
 }
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 
