@@ -5,9 +5,10 @@ import pytest
 from graph.models import packaged
 from graph.support.errors import MissingExtraError
 
-_FIRST = ("test_embedded", "test_resume", "test_llama_server", "test_openvino", "test_report")
+_FIRST = ("test_embedded", "test_resume", "test_llama_server", "test_openvino")
 """The files that begin: the longest, so that both workers end at about the same time, and one that forks
-much: after other files, a child of it has crashed in native code."""
+much: after other files, a child of it has crashed in native code. The tests of the browser end: its driver
+leaves an event loop that runs, in which no other test can start one."""
 
 
 def pytest_collection_modifyitems(items):
