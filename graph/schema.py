@@ -73,7 +73,7 @@ class Retrieval(_Strict):
             raise ValueError("vectors must name at least one field, and none twice")
         if len(set(self.scored)) < len(self.scored):
             raise ValueError("scored must not name the same part twice")
-        if self.scored and self.kind in ("none", "oracle"):
+        if self.scored and self.kind not in ("semantic", "keyword", "hybrid"):
             raise ValueError("scored needs an index: retrieval.kind semantic, keyword or hybrid")
         if self.diversity and self.kind in ("keyword", "oracle"):
             raise ValueError(
@@ -127,8 +127,8 @@ class Rerank(_Strict):
             raise ValueError("candidates needs reranking: set initial or refined to true")
         if {"extract", "passages"} <= {*self.candidates}:
             raise ValueError("candidates: passages holds the answer of extract already")
-        if self.reranker and self.method != "learned":
-            raise ValueError("reranker belongs to method learned")
+        if self.reranker and (self.method != "learned" or not (self.initial or self.refined)):
+            raise ValueError("reranker belongs to method learned, with initial or refined true")
         return self
 
     @model_validator(mode="after")
@@ -182,15 +182,27 @@ class Config(_Strict):
         return self
 
     @model_validator(mode="after")
+    def _passages_are_in_prompts(self) -> "Config":
+        limit = self.generation.passages
+        if limit is None:
+            return self
+        if self.retrieval.kind == "none" or self.generation.method == "extract":
+            raise ValueError("generation.passages needs passages and a model: leave it out")
+        if limit > self.retrieval.top_k:
+            raise ValueError("generation.passages is more than retrieval.top_k: leave it out")
+        return self
+
+    @model_validator(mode="after")
     def _adapt_picks_first(self) -> "Config":
         if self.generation.method != "adapt":
             return self
         rerank = self.rerank
-        if self.retrieval.kind == "none" or self.generation.cot:
+        if self.retrieval.kind == "none":
             raise ValueError(
-                "generation.method adapt rewrites the answer of a passage: set retrieval.kind, and turn off "
-                "chain of thought"
+                "generation.method adapt rewrites the answer of a passage: set retrieval.kind"
             )
+        if self.generation.cot:
+            raise ValueError("generation.method adapt writes no notes: turn off chain of thought")
         if not rerank.initial or rerank.method != "learned" or "passages" not in rerank.candidates:
             raise ValueError(
                 "generation.method adapt needs the answer that learned reranking picks: set rerank.initial "

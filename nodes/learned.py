@@ -41,17 +41,23 @@ def learned(state: State, *, scorer: CandidateScorer, node: str) -> RerankUpdate
 
 
 def distinct(candidates: Sequence[Draft]) -> list[Draft]:
-    """Return the candidates without empty ones, and without those that nearly equal an earlier one.
+    """Return the candidates without empty ones, and one for several that are nearly equal.
 
-    If all are empty, the first one stays.
+    Of those it is the first, but the answer of a passage goes before its copies: more is known of it.
+    If all candidates are empty, the first one stays.
     """
     bags: list[Counter[str]] = []
     drafts: list[Draft] = []
     for draft in [draft for draft in candidates if draft["text"].strip()] or candidates[:1]:
         bag = words(draft["text"])
-        if all(shared_words(bag, earlier) < _NEARLY_EQUAL for earlier in bags):
+        shares = [shared_words(bag, earlier) for earlier in bags]
+        if max(shares, default=0.0) < _NEARLY_EQUAL:
             bags.append(bag)
             drafts.append(draft)
+            continue
+        position = shares.index(max(shares))
+        if "passage" in draft and "passage" not in drafts[position]:
+            drafts[position] = draft
     return drafts
 
 

@@ -25,13 +25,14 @@ def refine(
     points = "\n".join(f"{number}. {point}" for number, point in enumerate(state["points"], 1))
     prompt = build_prompt(state, texts.REFINE, reserves, draft=state["answer"], points=points)
     replies = model.write([prompt] * drafts, max_new_tokens=max_new_tokens, temperature=temperature)
+    texts_written = [clean(reply["text"], reply["prompt"]) for reply in replies]
     candidates: list[Draft] = [
         {
-            "text": clean(reply["text"], reply["prompt"]) or state["answer"],
+            "text": text or state["answer"],
             "reasoning": state.get("reasoning", ""),
-            "source": "refinement",
+            "source": "refinement" if text else "reviewed",
         }
-        for reply in replies
+        for text in texts_written
     ]
     return {
         "candidates": candidates,

@@ -7,7 +7,6 @@ import numpy as np
 from numpy import float64
 from numpy.typing import NDArray
 
-from evaluation.calibration.fitting import logistic
 from evaluation.metrics.calibrated_judge import CALIBRATED_JUDGE
 from evaluation.reranking.candidate_pools import Pool
 from graph.reranking.features import FEATURES
@@ -100,7 +99,8 @@ def _fit_formula(pools: Sequence[Pool], names: Sequence[str]) -> Formula:
     deviations = np.array(
         [values[k].std() if k.any() else 0.0 for values, k in _columns(rows, known)]
     )
-    usable = (known.mean(axis=0) >= _LEAST_KNOWN) & (deviations > 1e-9)
+    # A deviation that is stored as 0 could not divide.
+    usable = (known.mean(axis=0) >= _LEAST_KNOWN) & (deviations.round(_DIGITS) > 0)
     table = np.where(known, (rows.features - means) / np.where(usable, deviations, 1), 0.0)
     is_monotone = np.array([FEATURES[name].is_monotone for name in names])
     weights = np.zeros(len(names))
@@ -114,7 +114,7 @@ def _fit_formula(pools: Sequence[Pool], names: Sequence[str]) -> Formula:
         for name, weight, mean, deviation in zip(names, weights, means, deviations, strict=True)
         if abs(weight) >= 10.0**-_DIGITS
     }
-    return _with_confidence(Formula(terms, 0.0, 0.0), pools)
+    return Formula(terms)
 
 
 def _columns(
@@ -148,21 +148,6 @@ def _ranking_weights(
     )
     weights: NDArray[float64] = result.x
     return weights
-
-
-def _with_confidence(formula: Formula, pools: Sequence[Pool]) -> Formula:
-    """Fit the line from the score of a pick to the calibrated judge's score of it."""
-    picks = [picked(formula, pool) for pool in pools]
-    scores = [formula.score(pool.features[pick]) for pool, pick in zip(pools, picks, strict=True)]
-    grades = [
-        pool.scores[pick][CALIBRATED_JUDGE.name] for pool, pick in zip(pools, picks, strict=True)
-    ]
-    graded = [(s, g) for s, g in zip(scores, grades, strict=True) if g is not None]
-    if not graded:
-        return formula
-    table = np.array(graded)
-    intercept, slope = logistic(table[:, :1], table[:, 1]).tolist()
-    return formula._replace(intercept=round(intercept, _DIGITS), slope=round(slope, _DIGITS))
 
 
 def picked(formula: Formula, pool: Pool) -> int:

@@ -11,17 +11,18 @@ _SHORTEST = 3
 _LANGUAGES: dict[str, re.Pattern[str]] = {
     language: re.compile(pattern, re.MULTILINE)
     for language, pattern in {
-        "python": r"^\s*(?:def \w+\(.*\):|from [\w.]+ import |import \w+$|>>> |elif |print\(|class \w+.*:$)"
-        r"|\bself\.|\bNone\b",
-        "javascript": r"\bfunction\s*\w*\s*\(|=>|\b(?:const|let|var) \w+\s*=|console\.log|===",
-        "java": r"\bpublic (?:static |class |void )|System\.out|\bnew \w+(?:<\w*>)?\(.*\);",
-        "c": r"#include\s*[<\"]|\bstd::|\bint main\s*\(|\bprintf\(",
-        "shell": r"^\s*(?:\$ |sudo |apt|pip3? install|export \w+=|#!/bin)|\| grep\b",
+        "python": r"^[ \t]*(?:def \w{1,80}\([^\n]{0,200}\):|from [\w.]{1,80} import |import \w+$|>>> |elif "
+        r"|print\(|class \w[^\n:]{0,200}:$)|\bself\.|\bNone\b",
+        "javascript": r"\bfunction [\w ]{0,80}\(|\bfunction\(|=>|\b(?:const|let|var) \w{1,80} ?=|console\.log|===",
+        "java": r"\bpublic (?:static |class |void )|System\.out|\bnew \w{1,80}(?:<\w{0,80}>)?\([^\n;]{0,200}\);",
+        "c": r"#include ?[<\"]|\bstd::|\bint main ?\(|\bprintf\(",
+        "shell": r"^[ \t]*(?:\$ |sudo |apt|pip3? install|export \w+=|#!/bin)|\| grep\b",
         "sql": r"(?i:\bselect\b[^;]{1,200}\bfrom\b|\binsert into\b|\bcreate table\b)",
-        "html": r"</?(?:div|span|html|body|a|p|script|table|form|input)\b[^>]*>",
+        "html": r"</?(?:div|span|html|body|a|p|script|table|form|input)\b[^<>\n]{0,200}>",
     }.items()
 }
-"""Signs of each language in code. They are rough: a wrong guess costs a small weight."""
+"""Signs of each language in code. They are rough: a wrong guess costs a small weight. Every repetition is
+bounded, since the code comes from posts and models."""
 
 
 def languages(code: str) -> set[str]:

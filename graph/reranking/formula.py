@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from functools import cache
+from functools import lru_cache
 from hashlib import sha256
-from math import exp, isfinite
+from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,8 +17,7 @@ SHIPPED = Path(__file__).with_name("learned_reranker.json")
 _MAX_BYTES = 10_000_000
 _ABOUT = (
     "score = sum of weight * (feature - mean) / deviation over the known features; the candidate with the "
-    "highest score is the answer; confidence = 1 / (1 + exp(-(intercept + slope * score))) estimates the "
-    "calibrated judge's score of that answer; folds[k] did not see the questions of fold k"
+    "highest score is the answer; folds[k] did not see the questions of fold k"
 )
 
 
@@ -35,9 +34,6 @@ class Formula(NamedTuple):
 
     terms: dict[str, Term]
     """By feature."""
-    intercept: float
-    slope: float
-    """The logistic line from the score of the chosen candidate to its confidence."""
 
     def score(self, features: Features) -> float:
         """Return the score of a candidate; a feature that is not known counts as its mean."""
@@ -46,11 +42,6 @@ class Formula(NamedTuple):
             for name, term in self.terms.items()
             if name in features
         )
-
-    def confidence(self, score: float) -> float:
-        """Return the confidence in an answer of this score, in (0, 1)."""
-        exponent = min(500.0, max(-500.0, -(self.intercept + self.slope * score)))
-        return 1 / (1 + exp(exponent))
 
 
 class Reranker(NamedTuple):
@@ -75,28 +66,44 @@ def load_reranker(path: Path | None = None) -> Reranker:
     Raises:
         ConfigError: the file cannot be read, or holds no reranker.
     """
-    return _load(path or SHIPPED)
-
-
-@cache
-def _load(path: Path) -> Reranker:
+    content = _read(path or SHIPPED)
     try:
-        content = json.loads(read_small_file(path, _MAX_BYTES))
-        reranker = Reranker(
-            _parse_formula(content),
-            tuple(_parse_formula(fold) for fold in content["folds"]),
-            frozenset(map(str, content["questions"])),
-            dict(content["provenance"]),
-        )
-        if len(reranker.folds) != FOLDS:
-            raise ValueError("folds are missing")
+        return _parse(content)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+        raise ConfigError(
+            f"{path or SHIPPED}: holds no reranker: make one with python -m evaluation fit-reranker "
+            "RUN --out FILE.json"
+        ) from None
+
+
+def reranker_identity(path: Path | None) -> str:
+    """Return the digest of a reranker's file: another one picks other answers.
+
+    Raises:
+        ConfigError: the file cannot be read, or holds no reranker.
+    """
+    load_reranker(path)
+    return sha256(_read(path or SHIPPED)).hexdigest()
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return read_small_file(path, _MAX_BYTES)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise ConfigError(
-            f"{path}: holds no reranker: make one with python -m evaluation fit-reranker RUN "
-            "--out FILE.json"
-        ) from None
+
+
+@lru_cache(maxsize=4)
+def _parse(content: bytes) -> Reranker:
+    fields = json.loads(content)
+    reranker = Reranker(
+        _parse_formula(fields),
+        tuple(_parse_formula(fold) for fold in fields["folds"]),
+        frozenset(map(str, fields["questions"])),
+        dict(fields["provenance"]),
+    )
+    if len(reranker.folds) != FOLDS:
+        raise ValueError("folds are missing")
     return reranker
 
 
@@ -107,8 +114,7 @@ def _parse_formula(fields: Mapping[str, Any]) -> Formula:
     }
     if not set(terms) <= set(FEATURES) or any(term.deviation <= 0 for term in terms.values()):
         raise ValueError("a feature is unknown, or its deviation is not above 0")
-    line = fields["confidence"]
-    return Formula(terms, _finite(line["intercept"]), _finite(line["slope"]))
+    return Formula(terms)
 
 
 def _finite(value: object) -> float:
@@ -137,16 +143,5 @@ def _formula_fields(formula: Formula, *, with_meaning: bool = False) -> dict[str
                 **term._asdict(),
             }
             for name, term in formula.terms.items()
-        },
-        "confidence": {"intercept": formula.intercept, "slope": formula.slope},
+        }
     }
-
-
-def reranker_identity(path: Path | None) -> str:
-    """Return the digest of a reranker's file: another one picks other answers.
-
-    Raises:
-        ConfigError: the file cannot be read, or holds no reranker.
-    """
-    load_reranker(path)
-    return sha256(read_small_file(path or SHIPPED, _MAX_BYTES)).hexdigest()

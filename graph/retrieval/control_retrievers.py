@@ -79,7 +79,14 @@ class ShuffledRetriever(LimitedRetriever):
     ) -> list[Document]:
         limit = {} if k is None else {"k": k}
         config: RunnableConfig = {"callbacks": run_manager.get_child()}
-        return self.inner.invoke(self.other_question[query], config, **limit)[:k]
+        documents = self.inner.invoke(self.other_question[query], config, **limit)[:k]
+        return [_without_part_scores(document) for document in documents]
+
+
+def _without_part_scores(document: Document) -> Document:
+    """Return a document without the scores by part: they are those of the other question."""
+    metadata = {name: value for name, value in document.metadata.items() if name != "part_scores"}
+    return document.model_copy(update={"metadata": metadata})
 
 
 def searched(retrieval: Retrieval) -> Retrieval:

@@ -363,6 +363,13 @@ def test_a_config_file_is_read_and_the_rest_is_default(tmp_path):
             "adapt needs the answer that learned",
         ),
         ("generation: {method: adapt}", "adapt rewrites the answer of a passage"),
+        ("retrieval: {kind: shuffled, scored: [title]}", "scored needs an index"),
+        ("generation: {passages: 2}", "generation.passages needs passages and a model"),
+        (
+            "retrieval: {kind: semantic, top_k: 2}\ngeneration: {passages: 3}",
+            "more than retrieval.top_k",
+        ),
+        ("rerank: {method: learned, reranker: a.json}", "with initial or refined true"),
         ("rerank: {temperature: 0}", "greater than 0 (got 0)"),
         ("critique: {max_points: 0}", "critique.max_points"),
         ("refine: {max_rounds: 11}", "less than or equal to 10 (got 11)"),

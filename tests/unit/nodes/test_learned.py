@@ -52,6 +52,14 @@ def test_near_equal_candidates_count_once():
     assert distinct(drafts) == [drafts[0], drafts[3]]
 
 
+def test_of_near_equal_candidates_the_answer_of_a_passage_stays():
+    text = " ".join(f"word{number}" for number in range(40))
+    copy, passage = draft(f"{text} more", "adaptation"), draft(text, "passage", passage=7)
+    other = draft("something else")
+    assert distinct([copy, other, passage]) == [passage, other]
+    assert distinct([passage, other, copy]) == [passage, other]
+
+
 def test_empty_candidates_are_left_out_unless_there_is_nothing_else():
     assert distinct([draft(" "), draft("text"), draft("")]) == [draft("text")]
     assert distinct([draft(""), draft(" ")]) == [draft("")]

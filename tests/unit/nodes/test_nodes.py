@@ -394,7 +394,7 @@ def test_refine_sends_draft_and_numbered_points():
 def test_an_empty_refinement_keeps_the_old_answer(reply):
     update = refine(STATE, model=FakeModel([reply]), drafts=1, temperature=0.0, max_new_tokens=9)
     assert update["answer"] == "a draft"
-    assert update["candidates"] == [{"text": "a draft", "reasoning": "", "source": "refinement"}]
+    assert update["candidates"] == [{"text": "a draft", "reasoning": "", "source": "reviewed"}]
 
 
 def test_refine_counts_its_rounds():

@@ -1,6 +1,7 @@
 """The features of candidates, with values worked out by hand."""
 
 from math import log, sqrt
+from time import perf_counter
 
 import pytest
 from hypothesis import given
@@ -95,6 +96,29 @@ def test_names_of_code_in_prose_are_those_that_no_word_looks_like():
 )
 def test_the_language_of_code(code, language):
     assert language in languages(code)
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "\n",
+        " ",
+        "function ",
+        "<a ",
+        "new x(",
+        "class x",
+        "select ",
+        "def f(",
+        "import ",
+        "a.",
+        "aError",
+    ],
+)
+def test_hostile_code_takes_no_quadratic_time(unit):
+    start = perf_counter()
+    text = "function" + unit * (200_000 // len(unit))
+    languages(text), error_names(text), identifiers(text, text)
+    assert perf_counter() - start < 5
 
 
 @given(st.lists(st.text(max_size=60), min_size=1, max_size=5), st.text(max_size=60))

@@ -1,7 +1,6 @@
 """The formula of learned reranking: scores by hand, its file, and fair scores for questions of the fit."""
 
 import json
-from math import exp
 
 import pytest
 
@@ -18,11 +17,11 @@ from graph.support.errors import ConfigError
 from graph.support.question_folds import FOLDS, fold_of, short_digest
 
 TERMS = {"question_cosine": Term(2.0, 0.5, 0.1), "length": Term(-1.0, 3.0, 2.0)}
-FORMULA = Formula(TERMS, 0.5, 2.0)
+FORMULA = Formula(TERMS)
 
 
 def reranker(questions=()):
-    folds = tuple(FORMULA._replace(intercept=float(number)) for number in range(FOLDS))
+    folds = tuple(Formula({"length": Term(float(number), 0.0, 1.0)}) for number in range(FOLDS))
     return Reranker(FORMULA, folds, frozenset(map(short_digest, questions)), {"runs": []})
 
 
@@ -32,16 +31,19 @@ def test_a_score_by_hand_and_an_unknown_feature_counts_as_its_mean():
     assert FORMULA.score({}) == 0
 
 
-def test_confidence_by_hand_and_without_overflow():
-    assert FORMULA.confidence(0.25) == pytest.approx(1 / (1 + exp(-1)))
-    assert FORMULA.confidence(-1e9) == pytest.approx(0)
-    assert FORMULA.confidence(1e9) == pytest.approx(1)
-
-
 def test_a_question_of_the_fit_gets_the_formula_of_its_fold():
     fitted = reranker(["seen"])
     assert fitted.formula_for("seen") is fitted.folds[fold_of("seen")]
     assert fitted.formula_for("new") is fitted.formula
+
+
+def test_a_file_that_changes_is_read_again(tmp_path):
+    path = tmp_path / "reranker.json"
+    save_reranker(path, reranker(["seen"]))
+    before = (load_reranker(path), reranker_identity(path))
+    save_reranker(path, reranker(["another"]))
+    assert load_reranker(path) == reranker(["another"]) != before[0]
+    assert reranker_identity(path) != before[1]
 
 
 def test_a_file_reads_back_equal(tmp_path):
@@ -67,7 +69,7 @@ def test_the_project_has_a_formula_with_provenance():
         {"features": {"length": {"weight": "1", "mean": 0, "deviation": 1}}},
         {"features": []},
         {"questions": None},
-        {"confidence": {}},
+        {"features": {"length": {"weight": 10**400, "mean": 0, "deviation": 1}}},
         {"provenance": 3},
     ],
 )

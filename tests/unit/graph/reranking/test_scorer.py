@@ -16,7 +16,7 @@ from tests.fakes.candidate_pools import draft
 from tests.fakes.corpora import EMBEDDER, FakeEncoder, encode_without_weights, small_corpus
 from tests.fakes.fake_models import FakeRetriever, documents
 
-FORMULA = Formula({"question_cosine": Term(1.0, 0.0, 1.0)}, 0.0, 1.0)
+FORMULA = Formula({"question_cosine": Term(1.0, 0.0, 1.0)})
 RERANKER = Reranker(FORMULA, (FORMULA,) * FOLDS, frozenset(), {})
 
 
