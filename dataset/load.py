@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from dataset.tags import parse_tags
 from graph.support.body_markup import SAMPLE, BodyMarkup
@@ -106,7 +107,7 @@ def _parse_question(path: Path, number: int, row: Row, values: TableValues) -> Q
         is_html=is_html,
         relevant_question_ids=values.ids(number, row, "relevant_question_ids"),
         criteria=_criteria(path, number, row),
-        rubric=_rubric(row, values),
+        rubric=_rubric(path, number, row, values),
         tags=_tags(row),
     )
 
@@ -127,22 +128,28 @@ def _criteria(path: Path, number: int, row: Row) -> str:
     return cell
 
 
-def _rubric(row: Row, values: TableValues) -> tuple[str, ...]:
+def _rubric(path: Path, number: int, row: Row, values: TableValues) -> tuple[str, ...]:
     cell = row.get("satisfaction_conditions", "").strip()
     if is_missing(cell):
         return ()
-    conditions = _json_texts(cell) or values.text(cell).split("\n")
+    conditions = _json_list(cell)
+    if conditions is None:
+        conditions = values.text(cell).split("\n")
+    if not all(isinstance(condition, str) for condition in conditions):
+        raise DatasetError(
+            f"{path}: row {number}: satisfaction_conditions is a JSON list with a value that is no text: "
+            'write it as ["...", "..."]'
+        )
     return tuple(stripped for condition in conditions if (stripped := condition.strip()))
 
 
-def _json_texts(cell: str) -> list[str]:
-    """Return the texts of a JSON list; none if the cell is no list of texts."""
+def _json_list(cell: str) -> list[Any] | None:
+    """Return the values of a JSON list; None if the cell is none."""
     try:
-        texts = json.loads(cell)
+        values = json.loads(cell)
     except (ValueError, RecursionError):
-        return []
-    is_list = isinstance(texts, list) and all(isinstance(text, str) for text in texts)
-    return texts if is_list else []
+        return None
+    return values if isinstance(values, list) else None
 
 
 def _tags(row: Row) -> tuple[str, ...] | None:

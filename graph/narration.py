@@ -12,7 +12,7 @@ from rich.text import Text
 from graph.support.terminal import console, print_text, safe_text
 from graph.support.text import plural
 from nodes.model import Verdict
-from nodes.state import Passage, Step, calls_of
+from nodes.state import Draft, Passage, Step, calls_of
 
 _console = console()
 _MAX_CHARS = 700
@@ -96,7 +96,8 @@ def print_answer(answer: str, steps: Sequence[Step]) -> None:
     elif any(calls_of(step) for step in steps):
         _print("(the model gave no answer)")
     elif passages:
-        _print("(the first passage has no answer)")
+        is_pick = any(step["node"] == "rerank_passages" for step in steps)
+        _print("(no passage has an answer)" if is_pick else "(the first passage has no answer)")
     if passages == []:
         _print(_NO_PASSAGE, "yellow")
     if passages:
@@ -142,10 +143,19 @@ def _narrate_choice(step: Step) -> None:
         mean = likelihood["mean_logprob"]
         value = "none, it is empty" if mean is None else f"{mean:.3f} a token"
         _print(f"candidate {number}: log-probability {value}")
-    for number, score in enumerate(step.get("scores", []), 1):
-        _print(f"candidate {number}: score {score['score']:.3f}")
+    for number, (draft, score) in enumerate(
+        zip(step.get("candidates", []), step.get("scores", []), strict=False), 1
+    ):
+        _print(f"candidate {number}, {_origin(draft)}: score {score['score']:.3f}")
     if "chosen" in step:
         _print(f"chosen: candidate {step['chosen'] + 1}", "green")
+
+
+def _origin(draft: Draft) -> str:
+    """Return the origin of a candidate in words."""
+    if "passage" in draft:
+        return f"passage {draft['passage']}"
+    return draft.get("source", "draft")
 
 
 def _narrate_points(step: Step) -> None:

@@ -7,6 +7,7 @@ replied, and the rubric its satisfaction conditions. The files lie in the benchm
 
 import json
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -62,7 +63,7 @@ def _question(value: object) -> CodeAssistBenchQuestion | str:
         eval_id=_text(value, "url")
         or _text(value, "task_id")
         or _text(value, "id")
-        or question[:80],
+        or sha256(question.encode("utf-8", "replace")).hexdigest()[:12],
         question=question,
         answer=_BETWEEN_REPLIES.join(answers),
         satisfaction_conditions=json.dumps(conditions, ensure_ascii=False),
@@ -72,9 +73,16 @@ def _question(value: object) -> CodeAssistBenchQuestion | str:
 
 
 def _conditions(issue: Mapping[str, Any]) -> list[str]:
-    lists = [value for name in _CONDITIONS if isinstance(value := issue.get(name), list)]
-    texts = [text.strip() for text in (lists[0] if lists else []) if isinstance(text, str)]
-    return [text for text in texts if text]
+    for name in _CONDITIONS:
+        values = issue.get(name)
+        texts = (
+            [text.strip() for text in values or () if isinstance(text, str)]
+            if isinstance(values, list)
+            else []
+        )
+        if any(texts):
+            return [text for text in texts if text]
+    return []
 
 
 def _text(fields: Mapping[str, Any], name: str) -> str:

@@ -60,4 +60,6 @@ def _question(value: object) -> StackEvalQuestion | str:
 
 def _text(fields: Mapping[str, Any], name: str) -> str:
     value = fields.get(name)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
     return value.strip() if isinstance(value, str) else ""

@@ -18,6 +18,8 @@ from graph.support.text import plural
 
 _RETRIEVAL_FIELDS = ("index", "leaks", "weights")
 """Fields of an identity whose presence follows from the config's kind of retrieval."""
+_LEARNED_FIELDS = ("reranker", "reranker_features")
+"""Fields of an identity that a config with learned reranking has, and no other."""
 _FIELDS_OF_EVERY_INDEX = ("corpus_sha256", "encoder", "encoder_revision", "encoder_dtype")
 
 Pairs = list[tuple[Record, Record]]
@@ -221,7 +223,7 @@ def unlike_fields(a: RecordedRun, b: RecordedRun) -> list[str]:
         ours, theirs = a.identity.get(name), b.identity.get(name)
         if name in _RETRIEVAL_FIELDS and not same_kind:
             ours, theirs = _common_index_fields(ours, theirs)
-        if ours == theirs:
+        if ours == theirs or (name in _LEARNED_FIELDS and None in (ours, theirs)):
             continue
         if isinstance(ours, dict) and isinstance(theirs, dict):
             keys = sorted({*ours, *theirs})

@@ -83,8 +83,8 @@ def run_headroom(run: RecordedRun, scorer: CandidateScorer | None = None) -> dic
 
     Args:
         run: The run.
-        scorer: Scores the candidates for the ways `learned` and `nearest to the question`, which are
-            left out without it.
+        scorer: Scores the candidates for the ways `learned` and `nearest to the question` at steps that
+            the run did not score itself; without it, these ways are left out there.
 
     Raises:
         DatasetError: The run has no step that chose among drafts, or its records are damaged.
@@ -143,6 +143,9 @@ def headroom(step_choices: Sequence[Choice], metrics: Sequence[str] = ()) -> Hea
 
 
 def _learned_picks(record: Record, step: Step, scorer: CandidateScorer | None) -> dict[str, int]:
+    if step.get("scores"):
+        # The run's own formula may be another one than that of the project.
+        return learned_picks(step["scores"])
     if scorer is None:
         return {}
     return learned_picks(scorer.score(record["question"], step["candidates"], record["passages"]))

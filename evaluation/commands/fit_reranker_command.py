@@ -24,6 +24,8 @@ from graph.support.logger import log
 from graph.support.question_folds import FOLDS
 
 _COLUMNS = 110
+_OF_INDEX = ("keyword_score", "post_cosine", "title_cosine")
+"""Features that only an index with these parts gives."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,8 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=path,
         metavar="RUN",
-        help="run folders over questions with references, as of --config extract --set "
-        "retrieval.top_k=10",
+        help="run folders over questions with references, as of --config hybrid_pick; each question once",
     )
     parser.add_argument(
         "--out",
@@ -60,6 +61,14 @@ def run(arguments: argparse.Namespace) -> int:
     if judge.needs_judge:
         raise ConfigError("the calibrated judge needs a model's score, which candidates have not")
     pools = pools_of(runs, encoder, judge)
+    unknown = [
+        name for name in _OF_INDEX if not any(name in row for p in pools for row in p.features)
+    ]
+    if unknown:
+        log.warning(
+            "unknown of all candidates, so without a weight: %s; runs of hybrid_pick know them",
+            ", ".join(unknown),
+        )
     reranker = fit_reranker(pools, {})
     document = fit_document(reranker, pools)
     provenance = {

@@ -36,27 +36,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-encoder",
         action="store_true",
-        help="leave out learned reranking and the nearest to the question, so that no weights are loaded",
-    )
-    parser.add_argument(
-        "--reranker",
-        type=path,
-        metavar="FILE",
-        help="the formula of learned reranking, of fit-reranker (default: the project's own)",
+        help="leave out learned reranking and the nearest to the question where the run did not score "
+        "them, so that no weights are loaded",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure each run, and print the headroom of its reranking steps."""
-    reranker = load_reranker(arguments.reranker)
     results = {}
     for folder in arguments.runs:
         recorded = read_run(folder)
         scorer = None
         if not arguments.no_encoder:
             embedder = recorded_embedder(recorded, "; leave it out with --no-encoder")
-            scorer = LearnedScorer(reranker, partial(open_encoder, embedder), None)
+            scorer = LearnedScorer(load_reranker(), partial(open_encoder, embedder), None)
         results[str(folder)] = run_headroom(recorded, scorer)
     if arguments.json:
         terminal.print_json({"runs": results})

@@ -1,5 +1,6 @@
 """The candidates of recorded questions, with their features and their scores against the reference."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -14,14 +15,16 @@ from evaluation.metrics.metric import MetricScores
 from evaluation.metrics.registry import score_answers
 from evaluation.reranking.remembering_encoder import RememberingEncoder
 from evaluation.store.journal import Record
-from evaluation.store.recorded_run import RecordedRun
+from evaluation.store.recorded_run import RecordedRun, known_records
 from graph.reranking.features import Features, features_of
 from graph.reranking.scorer import candidate_text
 from graph.retrieval.embeddings import stored_vectors
 from graph.retrieval.encoder import Encoder
 from graph.retrieval.query import Query
 from graph.retrieval.text_vectors import encode_new
+from graph.support.errors import DatasetError
 from graph.support.progress import progress
+from graph.support.text import plural
 from nodes.choice import answer_of
 from nodes.learned import distinct
 from nodes.state import Draft, Passage
@@ -77,15 +80,16 @@ def candidates_of(record: Record) -> list[Draft]:
 def pools_of(runs: Sequence[RecordedRun], encoder: Encoder, judge: CalibratedJudge) -> list[Pool]:
     """Return the pools of all answered questions that have a reference and two candidates or more.
 
-    A question that several runs answered has one pool for each run. The calibrated judge scores
-    blind: a question of its own fit is scored by the formula of its fold.
+    The calibrated judge scores blind: a question of its own fit is scored by the formula of its fold.
+
+    Raises:
+        DatasetError: A question is in the runs more than once, or the records of a run are damaged.
     """
-    records = [
-        record
-        for run in runs
-        for record in run.answered
-        if record["reference"] and len(candidates_of(record)) > 1
-    ]
+    records: list[Record] = []
+    for run in runs:
+        with known_records(run.folder):
+            records += [r for r in run.answered if r["reference"] and len(candidates_of(r)) > 1]
+    _check_questions(records)
     vectors = RecordedVectors(_vectors_by_text(records, encoder), RememberingEncoder(encoder))
     pools: list[Pool] = []
     with progress("scoring the candidates", len(records), unit="questions") as bar:
@@ -94,6 +98,17 @@ def pools_of(runs: Sequence[RecordedRun], encoder: Encoder, judge: CalibratedJud
             pools += _pools_of_chunk(chunk, vectors, judge)
             bar.advance(len(chunk))
     return pools
+
+
+def _check_questions(records: Sequence[Record]) -> None:
+    """Refuse repeated questions: n and the intervals take each candidate pool as a question of its own."""
+    counts = Counter(record["question"] for record in records)
+    repeated = sum(count > 1 for count in counts.values())
+    if repeated:
+        raise DatasetError(
+            f"the runs have {repeated} {plural(repeated, 'question')} more than once: name one run of "
+            "each dataset"
+        )
 
 
 def _vectors_by_text(records: Sequence[Record], encoder: Encoder) -> dict[str, NDArray[float32]]:

@@ -80,7 +80,7 @@ class LearnedScorer:
         ]
         if self._retriever is None:
             return [None] * len(candidates)
-        return self._retriever.stored_vectors(_FIELD, posts)
+        return self._retriever.vectors_of_posts(_FIELD, posts)
 
 
 def candidate_text(candidate: Draft) -> str:

@@ -65,7 +65,7 @@ class PostRetriever(LimitedRetriever):
         self._open_once()
         return self._index_folder
 
-    def stored_vectors(
+    def vectors_of_posts(
         self, field: str, texts: Sequence[tuple[str, str]]
     ) -> list[NDArray[np.float32] | None]:
         """Return the vector of a field of posts; None where the index has none.

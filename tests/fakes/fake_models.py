@@ -121,7 +121,8 @@ class LengthScorer:
     """A `CandidateScorer` that prefers long candidates."""
 
     def score(self, question, candidates, passages):
-        return [{"score": len(candidate["text"]), "features": {}} for candidate in candidates]
+        features = {"question_cosine": 0.0}
+        return [{"score": len(draft["text"]), "features": features} for draft in candidates]
 
 
 class ScriptedEngine:

@@ -41,6 +41,18 @@ def test_a_choice_of_any_node_prints_the_chosen_candidate_alone(capsys):
     assert "one" not in printed
 
 
+def test_a_learned_choice_prints_where_each_candidate_is_from(capsys):
+    candidates = [
+        {"text": "one", "reasoning": "", "source": "passage", "passage": 7},
+        {"text": "two", "reasoning": "", "source": "adaptation"},
+    ]
+    scores = [{"score": score, "features": {}} for score in (0.25, -1.0)]
+    narrate(step("rerank_drafts", candidates=candidates, scores=scores, chosen=0))
+    printed = capsys.readouterr().out
+    assert "candidate 1, passage 7: score 0.250" in printed
+    assert "candidate 2, adaptation: score -1.000" in printed
+
+
 def test_codes_that_rich_would_replace_stay_as_they_are(capsys):
     narrate(step("generate", candidates=drafts("[bold]x[/] :bug: \x1b[2J")))
     assert "  [bold]x[/] :bug: <U+001B>[2J" in capsys.readouterr().out
@@ -54,6 +66,11 @@ REPLY = {"text": "", "prompt_tokens": 3, "new_tokens": 0, "cut_tokens": 0}
     ("answer", "steps", "expected"),
     [
         ("", [step("retrieve", passages=[]), step("extract")], ["no passage was found"]),
+        (
+            "",
+            [step("retrieve", passages=[PASSAGE]), step("extract"), step("rerank_passages")],
+            ["(no passage has an answer)", "passages", "[1] 0.500  T"],
+        ),
         (
             "",
             [step("retrieve", passages=[]), step("generate", replies=[REPLY])],

@@ -86,6 +86,32 @@ def test_the_older_form_of_an_issue_is_read_too(tmp_path):
     assert (row["eval_id"], row["question"], row["answer"]) == ("x1", "T\n\nB", "so")
 
 
+def test_an_empty_list_of_conditions_does_not_hide_the_older_one(tmp_path):
+    values = [
+        issue(
+            satisfaction_conditions=[],
+            user_satisfaction_condition=["C"],
+            url=f"https://x/{n}",
+            body=f"body {n}",
+        )
+        for n in range(2)
+    ]
+    counts = codeassistbench.build(write_lines(tmp_path / "a.jsonl", *values), tmp_path / "out.csv")
+    assert "kept: 2 questions" in counts.summary()
+
+
+def test_issues_without_an_id_are_told_apart_by_their_whole_text(tmp_path):
+    body = "the same start " * 20
+    values = [issue(url=None, task_id=None, body=f"{body}{end}") for end in ("one", "two")]
+    counts = codeassistbench.build(write_lines(tmp_path / "a.jsonl", *values), tmp_path / "out.csv")
+    assert "kept: 2 questions" in counts.summary()
+
+
+def test_a_number_is_an_id_of_stackeval_too(tmp_path):
+    stackeval.build(write_lines(tmp_path / "a.jsonl", asked(questionId=11)), tmp_path / "out.csv")
+    assert read_csv(tmp_path / "out.csv")[0]["eval_id"] == "11"
+
+
 def test_questions_of_stackeval_keep_their_kind_and_level(tmp_path):
     source = write_lines(tmp_path / "stack-eval.jsonl", asked())
     stackeval.build(source, tmp_path / "out.csv")

@@ -8,7 +8,7 @@ from evaluation.analysis.headroom import choices, headroom
 from evaluation.metrics.registry import STAGE_METRICS
 from nodes.choice import parse_preference
 from tests.fakes.command_lines import run_evaluation
-from tests.fakes.fake_models import verdict
+from tests.fakes.fake_models import LengthScorer, verdict
 from tests.fakes.records import failed, record
 from tests.fakes.run_folders import make_run
 
@@ -136,6 +136,16 @@ def test_a_question_with_an_unscored_draft_is_unscored():
     result = headroom(choices([ONE, chosen(1, ["a", "b"], [None, 0.3])])["rerank_drafts"])
     score = result["metrics"]["BLEU"]["best of n"]["score"]
     assert (score["mean"], score["n"], score["unscored"]) == (0.6, 1, 1)
+
+
+def test_the_scores_of_the_run_decide_where_it_was_learned():
+    scores = [{"score": s, "features": {"question_cosine": c}} for s, c in ((1.0, 0.9), (2.0, 0.1))]
+    learned = chosen(0, ["x", "y"], [0.2, 0.6], picked=1)
+    learned["steps"][0]["scores"] = scores
+    (choice,) = choices([learned])["rerank_drafts"]
+    assert (choice.picks["learned"], choice.picks["nearest to the question"]) == (1, 0)
+    (other,) = choices([ONE], LengthScorer())["rerank_drafts"]
+    assert other.picks["learned"] == 0
 
 
 # --- the command

@@ -559,3 +559,13 @@ def test_a_metric_that_no_run_has_a_value_of_is_left_out_and_said_once(run, tmp_
     assert [note for note in document["notes"] if "LLM_judge" in note] == [
         "LLM_judge: no run has a value, left out."
     ]
+
+
+@pytest.mark.parametrize(("formulas", "fields"), [((None, "1"), []), (("1", "2"), ["reranker"])])
+def test_the_formula_of_learned_reranking_follows_from_the_config(tmp_path, formulas, fields):
+    run = read_run(make_run(tmp_path / "run", scored([0.1])))
+    runs = [
+        replace(run, identity={"config": {}, **({"reranker": digest} if digest else {})})
+        for digest in formulas
+    ]
+    assert unlike_fields(*runs) == fields

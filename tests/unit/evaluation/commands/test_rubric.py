@@ -12,6 +12,7 @@ from evaluation.rescoring.model_judge import ModelJudge
 from graph.models import Models
 from graph.models.batching import ScoringModel
 from graph.models.lockstep import Lockstep
+from graph.support.errors import DatasetError
 from tests.fakes.command_lines import evaluation_document, run_evaluation
 from tests.fakes.csv_files import write_csv
 from tests.fakes.fake_models import ScriptedEngine, section, verdict
@@ -125,6 +126,22 @@ def test_a_run_without_rubrics_and_a_formula_are_one_line_and_exit_code_2(
     assert done.code == 2
     assert message in done.err
     assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("cell", "rubric"),
+    [("[]", ()), ('["a", " "]', ("a",)), ("[1", ("[1",)), ('{"a": 1}', ('{"a": 1}',))],
+)
+def test_an_empty_list_is_no_condition_and_other_texts_are_conditions(tmp_path, cell, rubric):
+    row = {"question": "why?", "answer": "because", "satisfaction_conditions": cell}
+    assert load_items(write_csv(tmp_path / "d.csv", [row]))[0].rubric == rubric
+
+
+@pytest.mark.parametrize("cell", ['["a", null]', "[1]", '[["a"]]'])
+def test_a_list_with_other_values_than_texts_is_refused_with_its_row(tmp_path, cell):
+    row = {"question": "why?", "answer": "because", "satisfaction_conditions": cell}
+    with pytest.raises(DatasetError, match="row 1: satisfaction_conditions is a JSON list"):
+        load_items(write_csv(tmp_path / "d.csv", [row]))
 
 
 def test_the_column_of_a_dataset_becomes_the_rubric_of_its_records(tmp_path):

@@ -6,6 +6,7 @@ from evaluation.metrics.calibrated_judge import SHIPPED, load_judge
 from evaluation.reranking.candidate_pools import candidates_of, pools_of
 from evaluation.reranking.reranker_fit import TARGETS
 from evaluation.store.recorded_run import read_run
+from graph.support.errors import DatasetError
 from tests.fakes.candidate_pools import draft, passage
 from tests.fakes.corpora import EMBEDDER, FakeEncoder
 from tests.fakes.records import failed, record
@@ -44,11 +45,16 @@ def test_only_answered_questions_with_a_reference_and_a_choice_have_a_pool(tmp_p
         recorded(3, passages=PASSAGES[:1], steps=[]),
     ]
     run = read_run(make_run(tmp_path / "run", records))
-    (pool,) = pools_of([run, run], FakeEncoder(EMBEDDER), load_judge(SHIPPED).calibrated)[:1]
-    assert len(pools_of([run], FakeEncoder(EMBEDDER), load_judge(SHIPPED).calibrated)) == 1
+    (pool,) = pools_of([run], FakeEncoder(EMBEDDER), load_judge(SHIPPED).calibrated)
     assert len(pool.candidates) == len(pool.features) == len(pool.scores) == 4
     assert pool.scores[0]["ROUGE-1"] == pytest.approx(0.8)
     assert pool.scores[1]["ROUGE-1"] == 0.0
     assert all(set(TARGETS) <= row.keys() for row in pool.scores)
     assert pool.features[0]["rank"] == 1.0
     assert "rank" not in pool.features[2]
+
+
+def test_a_question_of_two_runs_is_refused(tmp_path):
+    runs = [read_run(make_run(tmp_path / name, [recorded()])) for name in "ab"]
+    with pytest.raises(DatasetError, match="1 question more than once: name one run"):
+        pools_of(runs, FakeEncoder(EMBEDDER), load_judge(SHIPPED).calibrated)

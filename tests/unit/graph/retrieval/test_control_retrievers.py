@@ -10,6 +10,7 @@ from graph import build_graph
 from graph.config import load_settings
 from graph.models import BatchedModel, Models
 from graph.models.lockstep import Lockstep
+from graph.retrieval import open_retriever
 from graph.retrieval.control_retrievers import (
     OracleRetriever,
     ShuffledRetriever,
@@ -20,7 +21,7 @@ from graph.schema import Retrieval
 from graph.support.errors import ConfigError, DatasetError
 from nodes.extract import extract
 from nodes.retrieve import as_passage
-from tests.fakes.corpora import encode_without_weights, row, write_corpus
+from tests.fakes.corpora import EMBEDDER, encode_without_weights, row, write_corpus
 from tests.fakes.fake_models import FakeModel, FakeRetriever, ScriptedEngine, documents
 
 ROWS = [
@@ -93,6 +94,15 @@ def test_shuffled_asks_for_the_other_question():
     shuffled = ShuffledRetriever(inner=inner, other_question={"a": "b", "b": "a"})
     assert shuffled.invoke("a") == inner.documents
     assert inner.queries == ["b"]
+
+
+def test_shuffled_gives_no_scores_by_part_since_they_are_those_of_the_other_question(corpus):
+    inner = open_retriever(Retrieval(kind="keyword"), EMBEDDER, corpus=corpus)
+    shuffled = ShuffledRetriever(inner=inner, other_question={"green": "blue", "blue": "green"})
+    with_scores, without = inner.invoke("blue"), shuffled.invoke("green")
+    assert [d.page_content for d in without] == [d.page_content for d in with_scores] != []
+    assert all("part_scores" in document.metadata for document in with_scores)
+    assert not any("part_scores" in document.metadata for document in without)
 
 
 def test_shuffled_searches_as_semantic_does_and_the_others_as_they_say():

@@ -161,11 +161,11 @@ def test_stored_vectors_are_those_of_the_post_with_this_answer(tmp_path):
     rows = [row(1, "red", answer_body=f"<p>{text}</p>") for text in ("pear", "plum")]
     opened = retriever(write_corpus(tmp_path / "c.csv", rows), "semantic", scored=["answer"])
     posts = [("1", "plum"), ("1", "fig"), ("2", "pear")]
-    plum, fig, unknown = opened.stored_vectors("answer", posts)
+    plum, fig, unknown = opened.vectors_of_posts("answer", posts)
     assert plum.tolist() == FakeEncoder(EMBEDDER).encode(["plum"])[0].tolist()
     assert fig is None
     assert unknown is None
-    assert opened.stored_vectors("title", posts) == [None] * 3
+    assert opened.vectors_of_posts("title", posts) == [None] * 3
 
 
 @pytest.mark.parametrize("kind", KINDS)
