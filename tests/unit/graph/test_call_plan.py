@@ -8,6 +8,7 @@ from graph.build import answering_graph
 from graph.call_plan import planned_calls, reserves, texts_per_question
 from graph.config import config_names, load_settings
 from prompts.generate import ANSWER_ALONE
+from prompts.rerank import COMPARE
 from tests.fakes.fake_models import FakeRetriever, LengthScorer, PromptRecorder, documents
 
 OVERRIDES = (
@@ -60,6 +61,15 @@ def test_every_prompt_with_passages_has_the_reserves_of_its_config(name):
             is_alone = row.prompt.template is ANSWER_ALONE
             alone = () if name != "baseline" else reserves(config)
             assert row.prompt.context.reserves == (alone if is_alone else reserves(config))
+
+
+def test_the_answers_of_all_passages_are_compared_in_pairs():
+    overrides = ["rerank.candidates=[passages]", "retrieval.top_k=2"]
+    config = load_settings("semantic_rerank_initial", "embedded", overrides).config
+    comparisons = [calls.number for calls in planned_calls(config) if calls.template is COMPARE]
+    sent = [row for row in recorded(config).sent if row.prompt.template is COMPARE]
+    # Two drafts and two passages, each pair in both orders.
+    assert comparisons == [len(sent)] == [12]
 
 
 def test_a_reserve_counts_the_texts_that_a_step_quotes_and_its_reply():

@@ -59,6 +59,14 @@ def test_the_estimate_is_near_the_prompts_of_a_run(name, window):
         assert (estimate.shared < estimate.whole / 1.5) == (name != "baseline")
 
 
+def test_only_the_passages_of_a_prompt_count():
+    config = load_settings("semantic", "embedded", ["generation.passages=2"]).config
+    two = load_settings("semantic", "embedded", ["retrieval.top_k=2"]).config
+    estimate = estimate_prompt_tokens(config, [QUESTION], PASSAGE, 100_000, ESTIMATE_SCALE)
+    assert estimate == estimate_prompt_tokens(two, [QUESTION], PASSAGE, 100_000, ESTIMATE_SCALE)
+    assert estimate.whole == pytest.approx(prompt_tokens(config, 100_000)[0], rel=0.1)
+
+
 def test_an_unknown_window_cuts_nothing():
     config = load_settings("semantic", "embedded", []).config
     unknown = estimate_prompt_tokens(config, [QUESTION], PASSAGE, None)

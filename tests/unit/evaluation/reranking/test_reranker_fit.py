@@ -64,6 +64,19 @@ def test_equal_pools_give_equal_formulas_in_any_order():
     assert fit_reranker(pools, {}).formula == fit_reranker(pools[::-1], {}).formula
 
 
+def test_what_all_candidates_of_a_question_share_changes_no_weight():
+    pools = pools_where(lambda row: row["word_agreement"])
+    before = fit_reranker(pools, {}).formula.terms["word_agreement"]
+    for number, of_pool in enumerate(pools):
+        for row in of_pool.features:
+            row["word_agreement"] += number % 3
+    after = fit_reranker(pools, {}).formula.terms["word_agreement"]
+    assert after.deviation > 2 * before.deviation
+    assert after.weight / after.deviation == pytest.approx(
+        before.weight / before.deviation, rel=0.2
+    )
+
+
 def test_too_few_questions_are_refused():
     with pytest.raises(DatasetError, match=r"at least 20 questions .*; here are 19"):
         fit_reranker(pools_where(lambda row: row["length"], 19), {})
@@ -74,9 +87,10 @@ def test_a_feature_that_is_rarely_known_or_always_the_same_is_left_out():
     for of_pool in pools:
         for row in of_pool.features:
             row["accepted"] = 0.0
+            row["shared_names"] = 1e-5 * row["word_agreement"]
     pools[0].features[0]["votes"] = 1.0
     terms = fit_reranker(pools, {}).formula.terms
-    assert not {"accepted", "votes"} & set(terms)
+    assert not {"accepted", "votes", "shared_names"} & set(terms)
 
 
 def test_the_document_is_cross_validated_and_gives_the_worth_of_each_feature():

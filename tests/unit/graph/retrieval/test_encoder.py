@@ -63,6 +63,12 @@ def test_the_number_of_texts_in_a_pass_depends_on_their_length_alone(monkeypatch
     assert (rows_of[8], rows_of[64], rows_of[128], rows_of[304]) == (32, 4, 2, 1)
 
 
+def test_a_query_has_a_pass_of_its_own():
+    stub = opened()
+    stub.encode_queries(["a query", "another", "x" * 40])
+    assert [rows for rows, _ in stub._model.passes] == [1, 1, 1]
+
+
 def test_no_text_is_padded_behind_the_window():
     stub = opened()
     stub._model.max_seq_length = 30
