@@ -29,7 +29,7 @@ class Command(NamedTuple):
     @property
     def needs_checkout(self) -> bool:
         """True if its package is not in the wheel."""
-        return not self.module.startswith("graph.")
+        return not self.module.startswith(("graph.", "serving."))
 
 
 COMMANDS = {
@@ -137,7 +137,7 @@ def _module(name: str) -> Any:
 
 def _not_installed(error: ModuleNotFoundError) -> Exception:
     package = (error.name or "").partition(".")[0]
-    if not package or package in ("graph", "nodes", "prompts", "dataset", "evaluation"):
+    if not package or package in ("graph", "nodes", "prompts", "serving", "dataset", "evaluation"):
         return error
     return MissingExtraError(
         f"the package {package} is not installed; to see what is missing: opencoder doctor"

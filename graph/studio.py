@@ -6,28 +6,18 @@ schemas. So they build in a thread. All runs of the process share models and ind
 
 import asyncio
 from collections.abc import Mapping
-from functools import cache, partial
-from threading import Lock
 from typing import Any
 
-from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableConfig
 from pydantic import BaseModel, Field
 
-from graph.build import AnsweringGraph, answering_graph
+from graph.build import AnsweringGraph
 from graph.chat import ChatGraph, chat_graph
-from graph.config import config_names, load_config, load_profile, profile_names
-from graph.models import Models, open_models
-from graph.reranking.scorer import open_scorer
-from graph.retrieval import open_retriever
-from graph.retrieval.embeddings import open_embedder
-from graph.schema import EmbedderSpec, Profile, Retrieval
+from graph.config import load_config, load_profile, profile_names
+from graph.opened_graphs import OpenedGraphs, answering_config_names
 from graph.support.errors import ConfigError, OpenCoderError
 
-_OF_A_DATASET = {"oracle", "shuffled"}
-"""Configs that need the questions of a dataset, so that only eval.py runs them."""
-_lock = Lock()
-"""Held while a graph is built: two first runs at the same time must not open a model twice."""
+_graphs = OpenedGraphs()
 
 
 class Context(BaseModel):
@@ -36,7 +26,7 @@ class Context(BaseModel):
     config: str = Field(
         default="semantic_cot",
         description="The stages that answer a question",
-        json_schema_extra={"enum": [n for n in config_names() if n not in _OF_A_DATASET]},
+        json_schema_extra={"enum": [*answering_config_names()]},
     )
     profile: str = Field(
         default="auto",
@@ -70,19 +60,9 @@ async def opencoder_chat(config: RunnableConfig) -> ChatGraph:
 
 def _answering(values: Mapping[str, Any]) -> AnsweringGraph:
     """Build the answering graph; the server puts the context of a run into `configurable`."""
-    config, profile_name = load_config(_name(values, "config")), _name(values, "profile")
-    with _lock:
-        profile = load_profile(profile_name)
-        generator = _models(profile).generator
-        retriever = _retriever(config.retrieval, profile.embedder)
-        return answering_graph(
-            config,
-            model=generator,
-            chooser=generator,
-            retriever=retriever,
-            scorer=open_scorer(config, partial(open_embedder, profile.embedder), retriever),
-            context=Context,
-        )
+    config = load_config(_name(values, "config"))
+    profile = load_profile(_name(values, "profile"))
+    return _graphs.open(config, profile, context=Context)
 
 
 def _name(values: Mapping[str, Any], field: str) -> str:
@@ -90,13 +70,3 @@ def _name(values: Mapping[str, Any], field: str) -> str:
     if not isinstance(name, str):
         raise ConfigError(f"context: {field} must be a name, not {name!r:.80}")
     return name
-
-
-@cache
-def _models(profile: Profile) -> Models:
-    return open_models(profile)
-
-
-@cache
-def _retriever(retrieval: Retrieval, embedder: EmbedderSpec) -> BaseRetriever | None:
-    return None if retrieval.kind == "none" else open_retriever(retrieval, embedder)

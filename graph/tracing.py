@@ -16,6 +16,7 @@ def trace(
     question: str,
     config: RunnableConfig | None = None,
     on_chunk: Callable[[AIMessageChunk], None] | None = None,
+    on_start: Callable[[str], None] | None = None,
 ) -> Iterator[Step]:
     """Yield each step of answering a question as soon as its node has run.
 
@@ -29,13 +30,20 @@ def trace(
         config: LangChain's settings of the call; a graph with a checkpointer needs its `thread_id`.
         on_chunk: Called with each new part of a reply while the model writes it. Replies that are
             written side by side have different ids; the last part of one has the `chunk_position` last.
+        on_start: Called with the name of each node before it runs.
     """
-    modes: list[StreamMode] = ["updates", "messages"] if on_chunk else ["updates"]
+    modes: list[StreamMode] = ["updates"]
+    modes += ["messages"] if on_chunk else []
+    modes += ["tasks"] if on_start else []
     for part in graph.stream({"question": question}, config, stream_mode=modes):
         mode, payload = cast(tuple[StreamMode, Any], part)
         if mode == "updates":
             for node_update in payload.values():
                 yield from node_update.get("steps", [])
+        elif mode == "tasks":
+            # The end of a task has its result instead of its input.
+            if on_start and "input" in payload:
+                on_start(payload["name"])
         # A verdict, and a reply from the cache, is a whole message.
         elif on_chunk and isinstance(payload[0], AIMessageChunk):
             on_chunk(payload[0])

@@ -2,18 +2,13 @@
 
 import argparse
 import sys
-from functools import partial
 
-from graph.build import AnsweringGraph, answering_graph
+from graph.build import AnsweringGraph
 from graph.commands.settings_arguments import add_settings, settings_of
-from graph.models import open_models
-from graph.reranking.scorer import open_scorer
-from graph.retrieval import open_retriever
-from graph.retrieval.embeddings import open_embedder
+from graph.opened_graphs import OpenedGraphs
 from graph.support.arguments import whole_number
 from graph.support.environment import failure_of, is_environment
 from graph.support.errors import ConfigError, OpenCoderError
-from graph.support.logger import log
 from graph.support.terminal import print_json
 from graph.support.trace_export import exported_traces
 from graph.tracing import trace
@@ -40,22 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
     question = _read_stdin() if arguments.question == "-" else arguments.question
     if not question.strip():
         raise ConfigError("the question is empty")
-    config, profile = settings.config, settings.profile
-    models = open_models(profile, seed=arguments.seed)
-    retriever = None
-    if config.retrieval.kind != "none":
-        retriever = open_retriever(
-            config.retrieval, profile.embedder, corpus=arguments.corpus, folder=arguments.index
-        )
-        log.info("corpus: %s", retriever.corpus)
-    graph = answering_graph(
-        config,
-        model=models.generator,
-        chooser=models.generator,
-        retriever=retriever,
-        scorer=open_scorer(config, partial(open_embedder, profile.embedder), retriever),
-        output=State,
-    )
+    graphs = OpenedGraphs(corpus=arguments.corpus, index=arguments.index, seed=arguments.seed)
+    graph = graphs.open(settings.config, settings.profile, output=State)
     try:
         steps = _steps(graph, question, narrated=arguments.trace and not arguments.json)
     except OpenCoderError:

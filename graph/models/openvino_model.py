@@ -31,6 +31,7 @@ from graph.models.verdict import ScoredToken
 from graph.schema import ModelSpec
 from graph.support.errors import ConfigError
 from graph.support.logger import log
+from graph.support.stopping import check_stop
 from graph.support.text import one_line
 
 GRAPH = "openvino_model.xml"
@@ -165,6 +166,7 @@ class OpenVINOModel(LoadedModel):
             wanted = [(i, token) for i, token in enumerate(tokens) if token.row == number]
             self._scorer.reset_state()
             for start in range(0, len(row), _SCORED_AT_ONCE):
+                check_stop()
                 logits = self._logits(row, start, min(start + _SCORED_AT_ONCE, len(row)))
                 for index, token in wanted:
                     position = token.position - 1 - start
@@ -223,6 +225,7 @@ class OpenVINOModel(LoadedModel):
                 handles.append(pipeline.add_request(number, tokens, config))
             while pipeline.has_non_finished_requests():
                 # A signal is handled between two steps.
+                check_stop()
                 pipeline.step()
                 for request, handle, output in zip(requests, handles, outputs, strict=True):
                     if handle.can_read():

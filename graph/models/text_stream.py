@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from graph.support.stopping import check_stop
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -30,7 +32,12 @@ class TextStream:
         self._rows: list[tuple[list[int], Show | None]] = [([], show) for show in shows]
 
     def put(self, value: "Tensor") -> None:
-        """Take the next token of each row; the prompts, which come first, are no text."""
+        """Take the next token of each row; the prompts, which come first, are no text.
+
+        Raises:
+            Stopped: Nobody wants the texts any more.
+        """
+        check_stop()
         if value.dim() > 1:
             return
         for (tokens, show), token in zip(self._rows, value.tolist(), strict=True):

@@ -159,6 +159,7 @@ class FakeRetriever(BaseRetriever):
 
     documents: list[Document] = Field(default_factory=list)
     queries: list[str] = Field(default_factory=list)
+    corpus: str = "no file"
 
     def _get_relevant_documents(
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun

@@ -52,12 +52,12 @@ def wheel(tmp_path_factory) -> Path:
     return next(folder.glob("*.whl"))
 
 
-def test_the_wheel_holds_exactly_graph_nodes_and_prompts(wheel):
+def test_the_wheel_holds_exactly_its_four_packages(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names if ".dist-info/" not in name}
-    assert tops == {"graph", "nodes", "prompts"}
+    assert tops == {"graph", "nodes", "prompts", "serving"}
     tracked = subprocess.run(
-        ["git", "ls-files", "graph", "nodes", "prompts"], cwd=ROOT, capture_output=True, text=True
+        ["git", "ls-files", *sorted(tops)], cwd=ROOT, capture_output=True, text=True
     ).stdout.split()
     assert set(tracked) <= set(names)
     assert "graph/configs/semantic_cot.yaml" in names

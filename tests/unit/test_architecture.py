@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("graph", "nodes", "prompts", "dataset", "evaluation")
+PACKAGES = ("graph", "nodes", "prompts", "serving", "dataset", "evaluation")
 HEAVY = ("torch", "transformers", "faiss", "sentence_transformers", "langchain_huggingface")
 MODULES = sorted(
     [path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / package).rglob("*.py")]

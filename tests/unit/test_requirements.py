@@ -14,7 +14,7 @@ from tests.fakes.project_files import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-FOLDERS = ("graph", "nodes", "prompts", "dataset", "evaluation", "bench")
+FOLDERS = ("graph", "nodes", "prompts", "serving", "dataset", "evaluation", "bench")
 IMPORT = re.compile(r"^ *(?:from|import) ([\w.]+)", re.MULTILINE)
 MODULES = {
     "faiss-cpu": "faiss",

@@ -6,6 +6,7 @@ from threading import BoundedSemaphore, Thread
 from typing import TypeVar
 
 from graph.support.environment import is_environment
+from graph.support.stopping import Stopped, check_stop
 
 _T = TypeVar("_T")
 
@@ -23,8 +24,9 @@ class RequestPool:
 
         Raises:
             Exception: The first error of the environment, which the other requests would meet too.
+            Stopped: Nobody wants the results any more.
         """
-        outcomes: list[_T | Exception | None] = [None] * len(requests)
+        outcomes: list[_T | Exception | Stopped | None] = [None] * len(requests)
         # The step to the next index is atomic, so that no two workers run the same request.
         indices = iter(range(len(requests)))
         failures = len(self._failures)
@@ -41,22 +43,30 @@ class RequestPool:
         if len(finished) < len(requests):
             raise RuntimeError("a request ended without an outcome")
         for outcome in finished:
-            if isinstance(outcome, Exception) and is_environment(outcome):
+            if isinstance(outcome, Exception | Stopped) and _ends_all(outcome):
                 raise outcome
-        return finished
+        return [outcome for outcome in finished if not isinstance(outcome, Stopped)]
 
-    def _outcome(self, request: Callable[[], _T], failures: int) -> _T | Exception:
+    def _outcome(self, request: Callable[[], _T], failures: int) -> _T | Exception | Stopped:
         """Run one request; `failures` is the number of failures when it was submitted."""
         with self._slots:
             # It waited while the server failed: it would repeat all tries of the client in vain.
             if len(self._failures) > failures:
                 return self._failures[-1]
             try:
+                check_stop()
                 return request()
+            # An outcome: it must reach the thread of the question.
+            except Stopped as stop:
+                return stop
             except Exception as error:
                 if is_environment(error):
                     self._failures.append(error)
                 return error
+
+
+def _ends_all(error: Exception | Stopped) -> bool:
+    return isinstance(error, Stopped) or is_environment(error)
 
 
 def _run_beside(work: Callable[[], None], count: int) -> None:

@@ -16,6 +16,7 @@ from graph.models.reply_cache import ReplyCache
 from graph.models.scoring import likelihoods, option_logprobs
 from graph.models.verdict import normalise, plan_scoring
 from graph.schema import ModelSpec
+from graph.support.stopping import check_stop
 from nodes.model import SCORED_TOKENS, Continuation, Likelihood, Prompt, Reply, Verdict
 
 _T = TypeVar("_T")
@@ -133,6 +134,7 @@ class WeightsEngine(ABC, Generic[_Model]):
         kind: type[_T],
     ) -> list[_T | Exception]:
         def start_and_run(rows: Sequence[FittedPrompt], halvings: int) -> Sequence[_T | Exception]:
+            check_stop()
             for row in rows:
                 row.call.start(row.text)
             return run(rows, halvings)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from graph import __main__ as cli
-from graph import command_line
-from graph.commands import ask_command, draw_command
+from graph import command_line, opened_graphs
+from graph.commands import draw_command
 from graph.config import config_names
 from graph.models import Models
 from graph.models.batching import BatchedModel
@@ -34,7 +34,7 @@ def engine(monkeypatch):
         model = BatchedModel(scripted, lockstep)
         return Models(model, model, lockstep)
 
-    monkeypatch.setattr(ask_command, "open_models", open_models)
+    monkeypatch.setattr(opened_graphs, "open_models", open_models)
     encode_without_weights(monkeypatch)
     return scripted
 
@@ -267,7 +267,7 @@ def test_a_picture_that_cannot_be_written_is_no_bug(run, tmp_path, monkeypatch):
 
 
 def test_nothing_is_loaded_before_the_command_line_is_read(run, monkeypatch):
-    monkeypatch.setattr(ask_command, "open_models", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(opened_graphs, "open_models", lambda *_, **__: 1 / 0)
     assert run("draw", "baseline").code == 0
 
 

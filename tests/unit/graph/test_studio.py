@@ -6,11 +6,12 @@ from threading import Barrier, Thread, get_ident
 
 import pytest
 
-from graph import studio
+from graph import opened_graphs, studio
 from graph.build import answering_graph
 from graph.config import config_names, load_config, load_profile, profile_names
 from graph.models import Models
 from graph.models.lockstep import Lockstep
+from graph.opened_graphs import OpenedGraphs
 from tests.fakes.fake_models import FakeModel, FakeRetriever, LengthScorer, documents
 from tests.fakes.project_files import ROOT
 
@@ -23,26 +24,23 @@ class Opened:
     def __init__(self, monkeypatch) -> None:
         self.profiles, self.retrievals, self.threads = [], [], set()
         self.model = FakeModel(["a draft", "No problems."] * 20)
-        studio._models.cache_clear()
-        studio._retriever.cache_clear()
-        monkeypatch.setattr(studio, "open_models", self.open_models)
-        monkeypatch.setattr(studio, "open_retriever", self.open_retriever)
+        monkeypatch.setattr(studio, "_graphs", OpenedGraphs())
+        monkeypatch.setattr(opened_graphs, "open_models", self.open_models)
+        monkeypatch.setattr(opened_graphs, "open_retriever", self.open_retriever)
 
-    def open_models(self, profile):
+    def open_models(self, profile, *, seed):
         self.profiles.append(profile)
         self.threads.add(get_ident())
         return Models(self.model, self.model, Lockstep())
 
-    def open_retriever(self, retrieval, embedder):
+    def open_retriever(self, retrieval, embedder, *, corpus, folder):
         self.retrievals.append(retrieval)
         return FakeRetriever(documents=documents("a passage"))
 
 
 @pytest.fixture
 def opened(monkeypatch):
-    yield Opened(monkeypatch)
-    studio._models.cache_clear()
-    studio._retriever.cache_clear()
+    return Opened(monkeypatch)
 
 
 def build(graph=studio.opencoder, **context):

@@ -1,10 +1,11 @@
 """Requests that run side by side: their threads, their order, and one that ends without an outcome."""
 
-from threading import Barrier, current_thread
+from threading import Barrier, Event, current_thread
 
 import pytest
 
 from graph.models.engines.request_pool import RequestPool
+from graph.support.stopping import Stopped, check_stop, stopped_by
 from tests.fakes.waiting import FAR
 
 
@@ -44,3 +45,19 @@ def test_an_error_stays_at_the_place_of_its_request():
         raise error
 
     assert RequestPool(2).run_all([lambda: "a", failing, lambda: "c"]) == ["a", error, "c"]
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_a_stop_ends_all_requests_in_the_thread_that_waits_for_them(concurrency):
+    signal, sent = Event(), []
+
+    def request(number):
+        sent.append(number)
+        signal.set()
+        check_stop()
+
+    pool = RequestPool(concurrency)
+    with stopped_by(signal), pytest.raises(Stopped):
+        pool.run_all([lambda number=number: request(number) for number in range(40)])
+    assert len(sent) <= concurrency
+    assert pool.run_all([lambda: "the next question"]) == ["the next question"]

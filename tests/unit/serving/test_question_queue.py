@@ -1,0 +1,278 @@
+"""The queue of questions: events, order, limits, stops, errors."""
+
+import asyncio
+from functools import partial
+from threading import Event as Signal
+from time import monotonic
+
+import pytest
+
+from serving import question_queue
+from serving.question_queue import (
+    Answered,
+    BadQuestionError,
+    Chunk,
+    Failed,
+    Limits,
+    NoPlaceError,
+    QuestionQueue,
+    Queued,
+    Started,
+    StepEnded,
+    StepStarted,
+)
+from tests.fakes.fake_models import FakeRetriever, section
+from tests.fakes.paced_engine import PacedEngine, paced_graph
+from tests.fakes.waiting import FAR
+
+CONFIGS = ("baseline", "semantic", "semantic_cot")
+
+
+def echo(prompt):
+    return f"echo of {section(prompt, 'question')}"
+
+
+def queue_of(answer=echo, seconds=0.0, retriever=None, **limits):
+    engine = PacedEngine(answer, seconds)
+    queue = QuestionQueue(
+        partial(paced_graph, engine, retriever=retriever), CONFIGS, Limits(**limits)
+    )
+    return engine, queue
+
+
+async def events_of(queue, question, config="baseline", client=""):
+    async with queue.ask(question, config, client=client) as events:
+        return [event async for event in events]
+
+
+async def until(condition):
+    """Let the loop run until a condition holds."""
+    async with asyncio.timeout(FAR):
+        while not condition():
+            await asyncio.sleep(0)
+
+
+def run(work):
+    """Run a test's work, and wait for the threads of its questions."""
+    return asyncio.run(asyncio.wait_for(work, FAR))
+
+
+def kinds(events):
+    return [type(event) for event in events if not isinstance(event, Chunk)]
+
+
+def test_the_events_of_a_question_stand_in_the_order_of_its_steps():
+    answers = {"critique": "1. too short"}
+    _, queue = queue_of(
+        lambda prompt: answers.get("critique") if "problem" in prompt[-400:] else "an answer [1]"
+    )
+    events = run(events_of(queue, "why?", "semantic"))
+    steps = [event.step["node"] for event in events if isinstance(event, StepEnded)]
+    assert steps == ["retrieve", "generate", "critique", "refine"]
+    assert kinds(events) == [Queued, Started, *[StepStarted, StepEnded] * 4, Answered]
+    started = [event.node for event in events if isinstance(event, StepStarted)]
+    assert started == steps
+    assert events[0] == Queued(0)
+    answered = events[-1]
+    assert answered.answer == "an answer [1]"
+    assert [passage["title"] for passage in answered.passages] == ["title 1", "title 2", "title 3"]
+    assert 0 < answered.seconds < FAR
+
+
+def test_the_parts_of_replies_are_the_text_of_their_step():
+    _, queue = queue_of(lambda _: "one two  three\nfour")
+    events = run(events_of(queue, "why?", "semantic_cot"))
+    chunks = [event for event in events if isinstance(event, Chunk) and event.node == "generate"]
+    texts = {}
+    for chunk in chunks:
+        texts[chunk.reply] = texts.get(chunk.reply, "") + chunk.text
+    # The notes first, then the draft.
+    assert texts == {0: "one two  three\nfour", 1: "one two  three\nfour"}
+    assert len(chunks) >= 6
+
+
+def test_twenty_questions_of_five_clients_are_answered_and_none_is_crossed():
+    engine, queue = queue_of(seconds=0.2)
+
+    async def ask_all():
+        return await asyncio.gather(
+            *(
+                events_of(queue, f"question {number}", client=f"client {number % 5}")
+                for number in range(20)
+            )
+        )
+
+    results = run(ask_all())
+    for number, events in enumerate(results):
+        assert events[-1].answer == f"echo of question {number}"
+        positions = [event.position for event in events if isinstance(event, Queued)]
+        # The first one starts at once, so that the others move up while the later ones come.
+        assert positions == sorted(positions, reverse=True)
+        assert positions[0] == max(0, number - 1)
+        assert positions[-1] == 0
+    assert engine.most_running == 1
+    assert (queue.waiting, queue.running) == (0, 0)
+
+
+def test_as_many_questions_run_at_once_as_the_limit_says():
+    engine, queue = queue_of(seconds=0.2, at_once=3, of_client=9)
+
+    async def ask_all():
+        await asyncio.gather(*(events_of(queue, f"question {n}") for n in range(9)))
+
+    run(ask_all())
+    assert engine.most_running == 3
+
+
+def test_a_client_that_goes_away_frees_its_place_within_a_second():
+    engine, queue = queue_of(lambda _: "word " * 2_000, seconds=200)
+
+    async def leave_while_it_writes():
+        async with queue.ask("first", "baseline") as events:
+            async for event in events:
+                if isinstance(event, Chunk):
+                    break
+            assert (queue.running, engine.running) == (1, 1)
+        start = monotonic()
+        await until(lambda: not queue.running and not engine.running)
+        return monotonic() - start
+
+    assert run(leave_while_it_writes()) < 1
+
+
+def test_a_waiting_question_that_is_cancelled_frees_its_place_at_once():
+    engine, queue = queue_of(seconds=0.2)
+
+    async def cancel_the_second():
+        tasks = [asyncio.create_task(events_of(queue, f"question {n}")) for n in range(3)]
+        await until(lambda: queue.waiting == 2)
+        tasks[1].cancel()
+        await until(lambda: queue.waiting == 1)
+        return await tasks[2]
+
+    events = run(cancel_the_second())
+    assert [e.position for e in events if isinstance(e, Queued)] == [1, 0]
+    assert engine.calls == 2
+
+
+def test_a_model_that_cannot_be_stopped_holds_no_place_for_longer(monkeypatch):
+    monkeypatch.setattr(question_queue, "_GRACE", 0.0)
+    monkeypatch.setattr(question_queue, "_MOST_ABANDONED", 1)
+    release = Signal()
+
+    def hang(prompt):
+        if "hang" in prompt:
+            release.wait(FAR)
+        return echo(prompt)
+
+    _, queue = queue_of(hang)
+
+    async def leave_hanging_calls():
+        for number in range(2):
+            async with queue.ask(f"hang {number}", "baseline") as events:
+                async for event in events:
+                    if isinstance(event, StepStarted):
+                        break
+            await until(lambda: not queue.running)
+            if not number:
+                assert (await events_of(queue, "another"))[-1].answer == "echo of another"
+        # As many calls are left behind as may be: the next question waits for the end of one.
+        task = asyncio.create_task(events_of(queue, "the last"))
+        await until(lambda: queue.waiting)
+        release.set()
+        return await task
+
+    assert run(leave_hanging_calls())[-1].answer == "echo of the last"
+
+
+@pytest.mark.parametrize(
+    ("question", "config", "message"),
+    [
+        ("", "baseline", "the question is empty"),
+        (" \n\t", "baseline", "the question is empty"),
+        ("x" * 101, "baseline", "the question has 101 characters: write at most 100"),
+        ("why?", "semantc", "there is no config 'semantc'; did you mean semantic?"),
+        ("why?", "oracle", "there is no config 'oracle'"),
+        ("why?", "x\x1b[2J" * 99, "there is no config 'x\\x1b[2J"),
+    ],
+)
+def test_a_bad_question_is_refused_in_one_line(question, config, message):
+    _, queue = queue_of(question_chars=100)
+    with pytest.raises(BadQuestionError) as error:
+        run(events_of(queue, question, config))
+    assert str(error.value).startswith(message)
+    assert len(str(error.value)) < 300
+    assert (queue.waiting, queue.running) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("limits", "places", "message"),
+    [
+        ({"of_client": 2}, 2, "2 of your questions wait or run"),
+        ({"of_client": 9, "waiting": 3}, 4, "3 questions wait already"),
+        ({"of_client": 9, "waiting": 0}, 1, "0 questions wait already"),
+    ],
+)
+def test_a_full_queue_takes_no_more(limits, places, message):
+    _, queue = queue_of(seconds=0.2, **limits)
+
+    async def ask_one_too_many():
+        tasks = [asyncio.create_task(events_of(queue, f"question {n}")) for n in range(places)]
+        await until(lambda: queue.waiting + queue.running == places)
+        with pytest.raises(NoPlaceError, match=message):
+            await events_of(queue, "one too many")
+        if "of_client" in limits and "waiting" not in limits:
+            await events_of(queue, "of another", client="another")
+        return await asyncio.gather(*tasks)
+
+    results = run(ask_one_too_many())
+    assert all(isinstance(events[-1], Answered) for events in results)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (ValueError("no\nsuch thing"), "ValueError: no such thing"),
+        (BadQuestionError("too long for the window"), "too long for the window"),
+        (ConnectionError("refused"), "ConnectionError: refused"),
+        (MemoryError(), "MemoryError"),
+    ],
+)
+def test_a_step_that_fails_costs_its_own_question(error, message, monkeypatch, tmp_path):
+    monkeypatch.setenv("OPENCODER_CACHE", str(tmp_path))
+
+    def fail(prompt):
+        if "bad" in prompt:
+            raise error
+        return echo(prompt)
+
+    _, queue = queue_of(fail)
+
+    async def ask_both():
+        return await events_of(queue, "bad", "semantic"), await events_of(queue, "good")
+
+    events, others = run(ask_both())
+    assert events[-1] == Failed(message, "generate")
+    assert kinds(events) == [Queued, Started, StepStarted, StepEnded, StepStarted, Failed]
+    assert others[-1].answer == "echo of good"
+
+
+def test_a_graph_that_cannot_be_opened_is_a_failed_question(monkeypatch, tmp_path):
+    monkeypatch.setenv("OPENCODER_CACHE", str(tmp_path))
+
+    def refuse(config):
+        raise BadQuestionError(f"no {config}")
+
+    events = run(events_of(QuestionQueue(refuse, CONFIGS), "why?"))
+    assert events == [Queued(0), Started(), Failed("no baseline", None)]
+
+
+def test_an_error_of_retrieval_names_its_step(monkeypatch, tmp_path):
+    monkeypatch.setenv("OPENCODER_CACHE", str(tmp_path))
+
+    class Broken(FakeRetriever):
+        def _get_relevant_documents(self, query, *, run_manager):
+            raise OSError("the index is gone")
+
+    _, queue = queue_of(retriever=Broken())
+    assert run(events_of(queue, "why?", "semantic"))[-1].node == "retrieve"
