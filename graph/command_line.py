@@ -36,6 +36,7 @@ COMMANDS = {
     "ask": Command("graph.commands.ask_command", "answer one question, with its sources"),
     "draw": Command("graph.commands.draw_command", "print a graph as Mermaid text, or draw it"),
     "index": Command("graph.commands.index_command", "build or verify the index of a corpus"),
+    "mcp": Command("serving.mcp_command", "serve tools to other programs: search, ask"),
     "eval": Command("evaluation.commands.eval_command", "run configs on a dataset, and score them"),
     "compare": Command("evaluation.commands.compare_command", "compare runs question by question"),
     "slices": Command("evaluation.commands.slices_command", "show which questions gain"),

@@ -43,7 +43,7 @@ def load_config(name: str | Config | Path = "semantic_cot") -> Config:
         ConfigError: The name or a key is unknown, the file is unreadable, or a value is bad. A
             message about a name or a key suggests the nearest valid one.
     """
-    return name if isinstance(name, Config) else _parse(Config, *_read("configs", name))
+    return name if isinstance(name, Config) else parse_model(Config, *_read("configs", name))
 
 
 def load_profile(name: str | Profile | Path = "auto") -> Profile:
@@ -56,7 +56,7 @@ def load_profile(name: str | Profile | Path = "auto") -> Profile:
         return name
     if isinstance(name, str):
         name = resolve_profile_name(name)
-    return _parse(Profile, *_read("profiles", name))
+    return parse_model(Profile, *_read("profiles", name))
 
 
 def resolve_profile_name(name: str) -> str:
@@ -96,8 +96,8 @@ def load_settings(config: str | Path, profile: str, overrides: list[str]) -> Set
     return Settings(
         config_name=config.stem if isinstance(config, Path) else config,
         profile_name=profile_name,
-        config=_parse(Config, parts["config"], "--set"),
-        profile=_parse(Profile, parts["profile"], "--set"),
+        config=parse_model(Config, parts["config"], "--set"),
+        profile=parse_model(Profile, parts["profile"], "--set"),
     )
 
 
@@ -170,7 +170,17 @@ def _read_file(path: Path) -> str:
         raise ConfigError(f"cannot read {str(path)!r}: this is not UTF-8 text") from None
 
 
-def _parse(model: type[_Model], data: object, source: str) -> _Model:
+def parse_model(model: type[_Model], data: object, source: str) -> _Model:
+    """Read the fields of a model.
+
+    Args:
+        model: The class of the model.
+        data: The fields with their values.
+        source: Where they are from, for the message of an error.
+
+    Raises:
+        ConfigError: A field is unknown, missing or wrong; one line names it.
+    """
     try:
         return model.model_validate(data)
     except ValidationError as error:

@@ -6,14 +6,13 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
 
-from langchain_core.retrievers import BaseRetriever
-
 from graph.build import AnsweringGraph, answering_graph
 from graph.config import config_names, load_config
 from graph.models import Models, open_models
 from graph.reranking.scorer import open_scorer
 from graph.retrieval import open_retriever
 from graph.retrieval.embeddings import open_embedder
+from graph.retrieval.retriever import PostRetriever
 from graph.schema import Config, EmbedderSpec, Profile, Retrieval
 from graph.support.logger import log
 from nodes.state import AnswerOutput
@@ -81,14 +80,28 @@ class OpenedGraphs:
                 context=context,
             )
 
+    def retriever(self, retrieval: Retrieval, embedder: EmbedderSpec) -> PostRetriever | None:
+        """Return the retriever that the graphs share; None if nothing is retrieved.
+
+        Args:
+            retrieval: The search for passages.
+            embedder: The sentence encoder.
+
+        Raises:
+            ConfigError: the retrieval needs the questions of a dataset.
+            DatasetError: there is no default corpus.
+        """
+        with self._lock:
+            return self._retriever(retrieval, embedder)
+
     def _models(self, profile: Profile) -> Models:
         return self._once(profile, lambda: open_models(profile, seed=self._seed))
 
-    def _retriever(self, retrieval: Retrieval, embedder: EmbedderSpec) -> BaseRetriever | None:
+    def _retriever(self, retrieval: Retrieval, embedder: EmbedderSpec) -> PostRetriever | None:
         if retrieval.kind == "none":
             return None
 
-        def open_and_log() -> BaseRetriever:
+        def open_and_log() -> PostRetriever:
             retriever = open_retriever(retrieval, embedder, corpus=self._corpus, folder=self._index)
             log.info("corpus: %s", retriever.corpus)
             return retriever

@@ -7,13 +7,18 @@ from graph.schema import Settings
 from graph.support.arguments import name_or_path, path
 
 
-def add_settings(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments that select stages, models, posts and index."""
+def add_settings(parser: argparse.ArgumentParser, *, default: str = "semantic_cot") -> None:
+    """Declare the arguments that select stages, models, posts and index.
+
+    Args:
+        parser: A command's parser.
+        default: The name of the config that runs without --config.
+    """
     parser.add_argument(
         "--config",
-        default="semantic_cot",
+        default=default,
         metavar="NAME",
-        help="the stages that run (default semantic_cot): " + ", ".join(config_names()),
+        help=f"the stages that run (default {default}): {', '.join(config_names())}",
     )
     add_models(parser, whose="which models run", example="retrieval.top_k=8")
     parser.add_argument(

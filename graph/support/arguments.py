@@ -18,6 +18,7 @@ from graph.support.text import one_line
 PACKAGE = "opencoder"
 _WHOLE_NUMBER = re.compile("-?[0-9]{1,18}")
 """Of numbers that fit into 64 bits."""
+_MAX_PORT = 65_535
 
 
 class Parser(argparse.ArgumentParser):
@@ -137,6 +138,14 @@ def positive(text: str) -> int:
     value = int(text) if _WHOLE_NUMBER.fullmatch(text) else 0
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return value
+
+
+def port_number(text: str) -> int:
+    """Parse the number of a port, for argparse; 0 stands for a free one."""
+    value = int(text) if _WHOLE_NUMBER.fullmatch(text) else -1
+    if not 0 <= value <= _MAX_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: a number from 0 to {_MAX_PORT}")
     return value
 
 

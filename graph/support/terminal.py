@@ -197,3 +197,16 @@ def _log_to_stderr() -> None:
     log.addHandler(handler)
     log.setLevel(logging.INFO)
     log.propagate = False
+
+
+def log_libraries(*names: str) -> None:
+    """Print the warnings of libraries as those of the project, one safe line each.
+
+    Args:
+        names: The names of their loggers.
+    """
+    for name in names:
+        library = logging.getLogger(name)
+        library.handlers = list(log.handlers)
+        library.setLevel(logging.WARNING)
+        library.propagate = False

@@ -1,5 +1,6 @@
 """Command lines: paths with a home folder, whole numbers, the version, and one line for each mistake."""
 
+import argparse
 import contextlib
 import io
 import os
@@ -25,6 +26,7 @@ from graph.support.arguments import (
     output_file,
     package_version,
     path,
+    port_number,
     whole_number,
 )
 from graph.support.errors import ConfigError
@@ -197,6 +199,13 @@ def test_counts_are_above_zero_and_seeds_need_not_be(text):
         with pytest.raises(ConfigError, match="is not a whole number above 0"):
             flags.parser().parse_args([option, text])
     assert flags.parser().parse_args(["--seed", text]).seed == int(text) == whole_number(text)
+
+
+@pytest.mark.parametrize("text", ["-1", "65536", "http", "80.0", ""])
+def test_a_port_is_a_number_of_two_bytes(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="is not a port: a number from 0 to 65535"):
+        port_number(text)
+    assert [port_number("0"), port_number("65535")] == [0, 65_535]
 
 
 @pytest.mark.parametrize(

@@ -312,6 +312,16 @@ def test_log_lines_show_untrusted_text_harmlessly():
     assert ended(main).err == ("opencoder: question <U+001B>]0;evil<U+0007><U+202E> failed\n")
 
 
+def test_the_warnings_of_a_library_are_lines_like_ours():
+    def warn():
+        terminal.log_libraries("loud")
+        logging.getLogger("loud.part").warning("Host: \x1b[2J\nevil")
+        logging.getLogger("loud").info("a request")
+        return 0
+
+    assert ended(warn).err == "opencoder: Host: <U+001B>[2J<U+000A>evil\n"
+
+
 def test_nothing_of_this_stays_in_the_parent():
     assert signal.getsignal(signal.SIGTERM) is not terminal._interrupt
     assert not [h for h in log.handlers if isinstance(h.formatter, terminal._SafeFormatter)]
