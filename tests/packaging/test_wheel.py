@@ -60,7 +60,7 @@ def test_the_wheel_holds_exactly_its_four_packages(wheel):
         ["git", "ls-files", *sorted(tops)], cwd=ROOT, capture_output=True, text=True
     ).stdout.split()
     assert set(tracked) <= set(names)
-    assert "graph/configs/semantic_cot.yaml" in names
+    assert {"graph/configs/semantic_cot.yaml", "serving/page/assets/page.html"} <= set(names)
 
 
 def declared(requirements: Iterable[str], extras: Iterable[str] = ()) -> Iterator[Distribution]:

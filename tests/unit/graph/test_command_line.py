@@ -65,7 +65,7 @@ def test_a_command_has_the_help_of_its_older_spelling():
         (["Compare"], "there is no command 'Compare'; did you mean compare?"),
         (["--versoin"], "there is no option '--versoin'; did you mean --version?"),
         (["x\x1b[2J" * 99], "there is no command 'x\\x1b[2J"),
-        ([], "name a command: ask, draw, "),
+        ([], "name a command: ask, page, "),
     ],
 )
 def test_a_command_that_does_not_exist_is_one_line(words, message):

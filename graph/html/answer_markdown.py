@@ -1,0 +1,204 @@
+"""Answers and posts as HTML: Markdown of untrusted authors, rendered without a script or a foreign image.
+
+The result holds no style and no script, so that the strictest content security policy fits it. Code has
+the classes of Pygments with the prefix `hl-`; `style.css` gives them colours.
+"""
+
+import re
+from collections.abc import Callable, MutableMapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup, escape
+
+from graph.support.text import unix_lines
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.renderer import RendererHTML
+    from markdown_it.token import Token
+
+_MAX_CHARS = 50_000
+"""A longer text is shown as it is: no answer has this length, and no browser should lay it out."""
+_MAX_CODE_CHARS = 20_000
+"""Longer code has no colours."""
+_LANGUAGES = {
+    *("python", "pycon", "python2", "javascript", "typescript", "java", "kotlin", "c", "cpp"),
+    *("csharp", "go", "rust", "ruby", "php", "swift", "r", "sql", "bash", "console", "powershell"),
+    *("json", "yaml", "toml", "ini", "xml", "html", "css", "diff", "docker", "make"),
+}
+"""Names of Pygments' lexers. Some of its others take very long for texts that were made for it."""
+_CITATION = re.compile(r"(?<![\w)\]])(?:\[\d{1,3}(?:\s*,\s*\d{1,3})*\])+")
+_NUMBER = re.compile(r"\d+")
+_LINK_ATTRIBUTES = 'target="_blank" rel="noreferrer noopener nofollow"'
+_HEADING_SHIFT = 2
+
+
+def answer_html(markdown: str, passages: int = 0) -> Markup:
+    """Return an answer as HTML.
+
+    Raw HTML in it is shown as text. Links lead to http and https alone, and an image becomes a link.
+
+    Args:
+        markdown: The answer.
+        passages: The number of passages that it may cite: `[2]` in its prose becomes a link with the
+            class `citation` to `#passage-2`, if there are as many. 0 leaves numbers as they are.
+    """
+    if len(markdown) > _MAX_CHARS:
+        return Markup('<pre class="text">{}</pre>').format(markdown)
+    # Markup: the renderer has escaped every text.
+    return Markup(_parser().render(markdown, {"passages": passages, "links": 0}))
+
+
+@cache
+def _parser() -> "MarkdownIt":
+    from markdown_it import MarkdownIt
+
+    parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    parser.validateLink = _is_web_address  # type: ignore[method-assign, assignment]
+    rules: dict[str, Callable[..., str]] = {
+        "text": _text,
+        "image": _image,
+        "link_open": _link_open,
+        "link_close": _link_close,
+        **dict.fromkeys(("th_open", "td_open"), _cell_open),
+        "fence": _code_block,
+        "code_block": _code_block,
+        "heading_open": _heading_open,
+        "heading_close": _heading_close,
+    }
+    for name, rule in rules.items():
+        parser.add_render_rule(name, rule)
+    return parser
+
+
+def _is_web_address(address: str) -> bool:
+    return address.strip().lower().startswith(("http://", "https://"))
+
+
+def _text(
+    _: "RendererHTML", tokens: "Sequence[Token]", index: int, __: Any, env: MutableMapping[str, Any]
+) -> str:
+    text, passages = tokens[index].content, env["passages"]
+    if env["links"] or not passages:
+        return str(escape(text))
+    parts, end = [], 0
+    for match in _CITATION.finditer(text):
+        parts += [escape(text[end : match.start()]), _citations(match[0], passages)]
+        end = match.end()
+    return str(Markup("").join([*parts, escape(text[end:])]))
+
+
+def _citations(text: str, passages: int) -> Markup:
+    """Return brackets with numbers, each of which leads to its passage if there is one."""
+    parts, end = [], 0
+    for match in _NUMBER.finditer(text):
+        number = int(match[0])
+        parts.append(escape(text[end : match.start()]))
+        if 1 <= number <= passages:
+            parts.append(Markup('<a class="citation" href="#passage-{0}">{0}</a>').format(number))
+        else:
+            parts.append(escape(match[0]))
+        end = match.end()
+    return Markup('<span class="citations">{}</span>').format(
+        Markup("").join([*parts, escape(text[end:])])
+    )
+
+
+def _image(
+    _: "RendererHTML", tokens: "Sequence[Token]", index: int, __: Any, env: MutableMapping[str, Any]
+) -> str:
+    token = tokens[index]
+    address = str(token.attrGet("src") or "")
+    label = token.content or address
+    # Its label is inside a link already.
+    if env["links"]:
+        return str(Markup("image: {}").format(label))
+    link = Markup('<a class="image" href="{}" ' + _LINK_ATTRIBUTES + ">image: {}</a>")
+    return str(link.format(address, label))
+
+
+def _link_open(
+    _: "RendererHTML", tokens: "Sequence[Token]", index: int, __: Any, env: MutableMapping[str, Any]
+) -> str:
+    env["links"] += 1
+    address = str(tokens[index].attrGet("href") or "")
+    return str(Markup('<a href="{}" ' + _LINK_ATTRIBUTES + ">").format(address))
+
+
+def _link_close(
+    _: "RendererHTML", __: "Sequence[Token]", ___: int, ____: Any, env: MutableMapping[str, Any]
+) -> str:
+    env["links"] -= 1
+    return "</a>"
+
+
+def _cell_open(_: "RendererHTML", tokens: "Sequence[Token]", index: int, *__: Any) -> str:
+    """Return the start of a cell, its alignment as a class: the policy allows no style."""
+    style = str(tokens[index].attrGet("style") or "")
+    side = style.removeprefix("text-align:")
+    return f'<{tokens[index].tag} class="{side}">' if style else f"<{tokens[index].tag}>"
+
+
+def _code_block(_: "RendererHTML", tokens: "Sequence[Token]", index: int, *__: Any) -> str:
+    token = tokens[index]
+    language = _language(token.info)
+    label = Markup(' data-language="{}"').format(language) if language else ""
+    return str(
+        Markup('<pre class="code"{}><code>{}</code></pre>\n').format(
+            label, highlighted(token.content, language)
+        )
+    )
+
+
+def _language(info: str) -> str:
+    """Return the name of the language of a block of code; empty if it is unknown."""
+    from pygments.lexers import find_lexer_class_by_name
+    from pygments.util import ClassNotFound
+
+    name = info.strip().lower().removeprefix("lang-").split(None, 1)[0] if info.strip() else ""
+    try:
+        names = find_lexer_class_by_name(name).aliases if name else []
+    except ClassNotFound:
+        names = []
+    return next((alias for alias in names if alias in _LANGUAGES), "")
+
+
+def highlighted(code: str, language: str) -> Markup:
+    """Return code with the classes of its colours; without a language it has none.
+
+    Args:
+        code: The code; every character of it stays.
+        language: One of the names that `_language` returns, or an empty text.
+    """
+    if not language or len(code) > _MAX_CODE_CHARS:
+        return escape(code)
+    from pygments import lex
+
+    code = unix_lines(code)
+    from pygments.lexers import get_lexer_by_name
+    from pygments.token import STANDARD_TYPES
+
+    # Without the end of a last line, some lexers try every character of it anew.
+    lexer = get_lexer_by_name(language, stripnl=False, ensurenl=True)
+    parts: list[Markup] = []
+    rest = len(code)
+    for kind, whole in lex(code, lexer):
+        text, rest = whole[:rest], max(0, rest - len(whole))
+        name = next((STANDARD_TYPES[k] for k in reversed(kind.split()) if k in STANDARD_TYPES), "")
+        span = Markup('<span class="hl-{}">{}</span>').format(name, text)
+        parts.append(span if name and text else escape(text))
+    return Markup("").join(parts)
+
+
+def _heading_open(_: "RendererHTML", tokens: "Sequence[Token]", index: int, *__: Any) -> str:
+    return f"<h{_level(tokens[index])}>"
+
+
+def _heading_close(_: "RendererHTML", tokens: "Sequence[Token]", index: int, *__: Any) -> str:
+    return f"</h{_level(tokens[index])}>\n"
+
+
+def _level(token: "Token") -> int:
+    """Return the level of a heading: the page around the answer has the first ones."""
+    return min(6, int(token.tag[1:]) + _HEADING_SHIFT)

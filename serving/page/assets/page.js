@@ -1,0 +1,150 @@
+// Page: the form, the questions of this tab, and the runs of each question side by side.
+
+import { element, inlineText } from "./page_elements.js";
+import { readSettings, takeToken } from "./question_stream.js";
+import { RunView } from "./run_view.js";
+import { readHistory, saveHistory } from "./session_history.js";
+
+const form = document.getElementById("ask-form");
+const questionField = document.getElementById("question");
+const configField = document.getElementById("config");
+const answers = document.getElementById("answers");
+const problem = document.getElementById("problem");
+const examples = document.getElementById("examples");
+let settings = null;
+let questions = [];
+
+/** A question with its runs; its view is built when it is unfolded. */
+class QuestionView {
+  constructor(question, savedRuns = []) {
+    this.question = question;
+    this.savedRuns = savedRuns;
+    this.runs = [];
+    this.grid = element("div", { class: "runs" });
+    this.again = element("div", { class: "again" });
+    this.node = element("details", { class: "question", ontoggle: () => this.build() },
+      element("summary", {}, element("h2", { class: "question-text" }, inlineText(question.trim()))),
+      this.grid, this.again);
+    this.node.addEventListener("run-ended", () => save());
+  }
+
+  build() {
+    if (!this.node.open || this.again.childNodes.length) return;
+    for (const { config, documents } of this.savedRuns) {
+      const run = this.add(config);
+      for (const document of documents) run.show(document);
+    }
+    this.savedRuns = [];
+    this.offerAgain();
+  }
+
+  offerAgain() {
+    const select = element("select", {}, configOptions());
+    const used = new Set(this.runs.map((run) => run.config));
+    select.value = settings.configs.find((name) => !used.has(name)) || settings.default_config;
+    this.again.replaceChildren(
+      element("label", {}, "Ask again with ", select),
+      element("button", { type: "button", onclick: () => this.ask(select.value) }, "Ask beside"));
+  }
+
+  add(config) {
+    const run = new RunView(this.question, config);
+    this.runs.push(run);
+    this.grid.append(run.node);
+    this.grid.classList.toggle("several", this.runs.length > 1);
+    return run;
+  }
+
+  async ask(config) {
+    const run = this.add(config);
+    this.offerAgain();
+    await run.start();
+  }
+
+  /** Return what the history keeps: the runs that have ended. */
+  saved() {
+    const ended = this.runs.filter((run) => !run.isRunning);
+    return {
+      question: this.question,
+      runs: [...this.savedRuns, ...ended.map(({ config, documents }) => ({ config, documents }))],
+    };
+  }
+}
+
+const configOptions = () =>
+  settings.configs.map((name) => element("option", { value: name }, name));
+
+function save() {
+  saveHistory(questions.map((question) => question.saved()).filter(({ runs }) => runs.length));
+}
+
+function ask() {
+  const text = questionField.value;
+  if (!text.trim() || !settings) {
+    questionField.focus();
+    return;
+  }
+  if (text.length > settings.question_chars) {
+    complain(`The question has ${text.length} characters: write at most ${settings.question_chars}.`);
+    return;
+  }
+  complain("");
+  for (const earlier of questions) earlier.node.open = false;
+  const question = new QuestionView(text);
+  questions = [question, ...questions];
+  answers.prepend(question.node);
+  question.node.open = true;
+  examples.hidden = true;
+  questionField.value = "";
+  question.ask(configField.value);
+}
+
+function complain(text) {
+  problem.textContent = text;
+  problem.hidden = !text;
+}
+
+function restore() {
+  questions = readHistory().map(({ question, runs }) => new QuestionView(question, runs));
+  answers.append(...questions.map(({ node }) => node));
+  if (questions.length) questions[0].node.open = true;
+  examples.hidden = questions.length > 0;
+}
+
+async function start() {
+  takeToken();
+  try {
+    settings = await readSettings();
+  } catch (error) {
+    complain(error instanceof TypeError ? "The server cannot be reached." : error.message);
+    return;
+  }
+  configField.append(...configOptions());
+  configField.value = settings.default_config;
+  document.getElementById("about").textContent =
+    `${settings.model}, profile ${settings.profile}; posts of ${settings.corpus}`;
+  restore();
+  document.documentElement.dataset.ready = "";
+}
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  ask();
+});
+questionField.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+    event.preventDefault();
+    ask();
+  }
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const { runs } of questions) for (const run of runs) run.stop();
+});
+for (const button of document.querySelectorAll(".example")) {
+  button.addEventListener("click", () => {
+    questionField.value = button.textContent;
+    questionField.focus();
+  });
+}
+start();

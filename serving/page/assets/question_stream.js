@@ -1,0 +1,62 @@
+// Question stream: one question sent to the server, and its events as they arrive.
+
+const TOKEN_KEY = "opencoder-token";
+const CLIENT_KEY = "opencoder-client";
+
+/** Take the token from the address, which then no longer shows it. */
+export function takeToken() {
+  const token = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (!token) return;
+  sessionStorage.setItem(TOKEN_KEY, token);
+  history.replaceState(null, "", location.pathname);
+}
+
+function headers() {
+  const token = sessionStorage.getItem(TOKEN_KEY);
+  return token ? { Authorization: `Bearer ${token}` } : {};
+}
+
+/** Return the name of this tab, by which the server limits the questions of one client. */
+function client() {
+  let name = sessionStorage.getItem(CLIENT_KEY);
+  if (!name) {
+    name = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    sessionStorage.setItem(CLIENT_KEY, name);
+  }
+  return name;
+}
+
+/** Return what the server offers. */
+export async function readSettings() {
+  const response = await fetch("/settings", { headers: headers(), credentials: "omit" });
+  if (!response.ok) throw new Error(await reasonOf(response));
+  return response.json();
+}
+
+/** Ask a question; call `onDocument` with each event. Ends when the last one has arrived. */
+export async function askQuestion(question, config, signal, onDocument) {
+  const response = await fetch("/ask", {
+    method: "POST",
+    credentials: "omit",
+    headers: { ...headers(), "Content-Type": "application/json", "X-OpenCoder-Client": client() },
+    body: JSON.stringify({ question, config }),
+    signal,
+  });
+  if (!response.ok) throw new Error(await reasonOf(response));
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const blocks = (rest + value).split("\n\n");
+    rest = blocks.pop();
+    for (const block of blocks) {
+      if (block.startsWith("data: ")) onDocument(JSON.parse(block.slice(6)));
+    }
+  }
+}
+
+async function reasonOf(response) {
+  const text = await response.text();
+  try { return JSON.parse(text).error || text; } catch { return text || `the server answered ${response.status}`; }
+}

@@ -1,0 +1,28 @@
+// Session history: the questions of this tab and their events, until the tab is closed.
+
+const HISTORY_KEY = "opencoder-history";
+// A browser keeps about 5 million characters for a page.
+const MOST_CHARS = 4_000_000;
+
+/** Return the saved questions, the newest first: {question, runs: [{config, documents}]}. */
+export function readHistory() {
+  try {
+    const saved = JSON.parse(sessionStorage.getItem(HISTORY_KEY) || "[]");
+    return Array.isArray(saved) ? saved : [];
+  } catch {
+    return [];
+  }
+}
+
+/** Save the questions; of too many, the oldest are left out. */
+export function saveHistory(questions) {
+  const texts = [];
+  let chars = 0;
+  for (const question of questions) {
+    const text = JSON.stringify(question);
+    chars += text.length;
+    if (chars > MOST_CHARS) break;
+    texts.push(text);
+  }
+  try { sessionStorage.setItem(HISTORY_KEY, `[${texts.join(",")}]`); } catch { /* the browser keeps nothing */ }
+}

@@ -1,0 +1,214 @@
+// Step view: what a step read, wrote and decided.
+
+import {
+  countOf, element, formatCount, formatSeconds, formatValue, inlineText, isNumber, probabilityMeter, textBox, webLink,
+} from "./page_elements.js";
+
+const listOf = (value) => (Array.isArray(value) ? value : []);
+
+/** Return a step of the list of steps, folded, with its cost and its result in the first line. */
+export function stepItem(document) {
+  const { step, cost } = document;
+  return element("li", { class: "step" },
+    element("details", {},
+      element("summary", {},
+        element("b", { class: "step-name" }, inlineText(step.node)), " ",
+        element("span", { class: "outcome" }, outcomeOf(document)), " ",
+        element("span", { class: "cost" }, costText(cost))),
+      element("div", { class: "step-body" }, stepBody(document))));
+}
+
+function stepBody(document) {
+  const { step } = document;
+  return [
+    passageTable(step),
+    draftCards(document),
+    critiquePoints(step),
+    preferenceList(step),
+    verdictTable(step),
+    candidateNumbers(step),
+    changedWords(document.changes),
+    step.error ? element("p", { class: "failure" }, inlineText(step.error)) : "",
+    modelCalls(step),
+  ];
+}
+
+/** Return the result of a step in a few words. */
+function outcomeOf({ step, has_passages: hasPassages, changes }) {
+  if (hasPassages) {
+    const count = listOf(step.passages).length;
+    return count ? countOf(count, "passage") : "no passage was found";
+  }
+  if (step.points) return step.points.length ? countOf(step.points.length, "point") : "nothing to improve";
+  if (isNumber(step.chosen)) return choiceText(step);
+  if (step.candidates) {
+    const drafts = countOf(step.candidates.length, step.node === "refine" ? "refinement" : "draft");
+    return changes.length ? `${drafts}, the answer changed` : drafts;
+  }
+  return "";
+}
+
+function choiceText(step) {
+  if (step.node === "accept") return step.chosen ? "the refinement was kept" : "the answer before was kept";
+  return `chose ${draftName(step, step.chosen)}`;
+}
+
+/** Return the name of a candidate of a step, as its card has it. */
+function draftName(step, index) {
+  if (step.node === "accept") return index ? "the refinement" : "the answer before";
+  const draft = listOf(step.candidates)[index];
+  if (draft && draft.passage) return `the answer of passage ${draft.passage}`;
+  return `draft ${index + 1}`;
+}
+
+/** Return tokens and seconds, for example "1,902 tokens read, 230 written, 8.1 s". */
+export function costText(cost) {
+  const parts = [];
+  const about = cost.is_estimate ? "~" : "";
+  if (cost.prompt_tokens) parts.push(`${about}${formatCount(cost.prompt_tokens)} tokens read`);
+  if (cost.new_tokens) parts.push(`${about}${formatCount(cost.new_tokens)} written`);
+  if (cost.cut_tokens) parts.push(`${formatCount(cost.cut_tokens)} cut to fit`);
+  if (isNumber(cost.seconds)) parts.push(formatSeconds(cost.seconds));
+  return parts.join(", ");
+}
+
+function passageTable(step) {
+  const passages = listOf(step.passages);
+  if (!passages.length) return "";
+  const parts = [...new Set(passages.flatMap((passage) => Object.keys(passage.part_scores || {})))];
+  const head = (text) => element("th", { scope: "col" }, text);
+  return element("div", { class: "scroll" },
+    element("table", {},
+      element("thead", {}, element("tr", {},
+        head("passage"), head("score"), parts.map((part) => head(inlineText(part))))),
+      element("tbody", {}, passages.map((passage) => element("tr", {},
+        element("th", { scope: "row", class: "title" }, `[${passage.number}] `, inlineText(passage.title)),
+        element("td", {}, scoreText(passage.score)),
+        parts.map((part) => element("td", {}, scoreText((passage.part_scores || {})[part]))))))));
+}
+
+const scoreText = (score) => (isNumber(score) ? score.toFixed(3) : "none");
+
+/** Return the list of sources: passages with score, title, link, licence and text. */
+export function sourceList(passages) {
+  return element("ol", { class: "passages" }, passages.map((passage) =>
+    element("li", { class: "passage", "data-passage": passage.number, tabindex: -1 },
+      element("details", {},
+        element("summary", {},
+          element("span", { class: "number" }, `[${passage.number}]`), " ",
+          element("span", { class: "title" }, inlineText(passage.title || "without a title")), " ",
+          element("span", { class: "cost" },
+            isNumber(passage.score) ? `score ${passage.score.toFixed(3)}` : "score unknown",
+            isNumber(passage.votes) ? `, ${countOf(passage.votes, "vote")}` : "",
+            passage.accepted ? ", accepted" : "")),
+        textBox(passage.text, passage.text_html)),
+      passage.url || passage.licence
+        ? element("p", { class: "source" },
+          passage.url ? webLink(passage.url, inlineText(passage.url)) : "",
+          passage.url && passage.licence ? " · " : "",
+          passage.licence ? element("span", { class: "licence" }, inlineText(passage.licence)) : "")
+        : "")));
+}
+
+function draftCards({ step, candidates_html: html }) {
+  const drafts = listOf(step.candidates);
+  if (!drafts.length) return "";
+  // The drafts of a step that chooses are in a step before it too.
+  const isChoice = isNumber(step.chosen);
+  const cards = drafts.map((draft, index) =>
+    element("div", { class: isChoice && index === step.chosen ? "draft chosen" : "draft" },
+      element("p", { class: "draft-name" },
+        element("b", {}, drafts.length > 1 || isChoice ? capital(draftName(step, index)) : "Draft"),
+        isChoice && index === step.chosen ? element("span", { class: "badge" }, "chosen") : ""),
+      draft.reasoning && step.node !== "refine"
+        ? element("details", { class: "reasoning", open: !isChoice },
+          element("summary", {}, "Notes before the answer"), element("pre", { class: "text" }, draft.reasoning))
+        : "",
+      textBox(draft.text, html[index])));
+  const grid = element("div", { class: "drafts" }, cards);
+  return isChoice
+    ? element("details", {}, element("summary", {}, `The ${countOf(drafts.length, "candidate")}`), grid)
+    : grid;
+}
+
+const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
+function critiquePoints(step) {
+  if (!step.points) return "";
+  const flaws = listOf(step.critique_flaws);
+  return element("div", { class: "points" },
+    step.points.length
+      ? element("ol", {}, step.points.map((point) => element("li", {}, element("pre", { class: "text point" }, point))))
+      : element("p", {}, step.critique_format === "empty" ? "The critique came back empty." : "The critique names no flaw."),
+    step.critique_format === "free" ? element("p", { class: "none" }, "Not numbered: its paragraphs were taken as points.") : "",
+    flaws.length ? element("p", { class: "none" }, "Flaws of the critique itself: ", inlineText(flaws.join("; "))) : "");
+}
+
+/** Return the winners of pairs. A step asks in both orders, since order sways a model. */
+function preferenceList(step) {
+  const preferences = listOf(step.preferences);
+  if (!preferences.length) return "";
+  return element("ul", { class: "preferences" }, preferences.map((preference) => {
+    const first = draftName(step, preference.first), second = draftName(step, preference.second);
+    if (!isNumber(preference.first_wins)) return element("li", {}, `${first} and ${second}: no readable verdict`);
+    return element("li", {},
+      `${first} over ${second} `, probabilityMeter(preference.first_wins), ` ${formatValue(preference.first_wins)}, `,
+      preference.orders_agree ? "both orders agree" : "the two orders disagree");
+  }));
+}
+
+/** Return a table of the model's choices with the probability of each option. */
+function verdictTable(step) {
+  const verdicts = listOf(step.verdicts);
+  if (!verdicts.length) return "";
+  const options = [...new Set(verdicts.flatMap((verdict) => Object.keys(verdict.probabilities || {})))];
+  const head = (text) => element("th", { scope: "col" }, text);
+  return element("div", { class: "scroll" },
+    element("table", { class: "verdicts" },
+      element("thead", {}, element("tr", {},
+        head("order"), head("choice"), options.map((option) => head(`P(${option})`)), head("mass"))),
+      element("tbody", {}, verdicts.map((verdict, index) => element("tr", {},
+        element("th", { scope: "row" }, `pair ${Math.floor(index / 2) + 1}${index % 2 ? ", swapped" : ""}`),
+        element("td", {}, verdict.choice === null ? "unreadable" : inlineText(verdict.choice)),
+        options.map((option) => {
+          const probability = (verdict.probabilities || {})[option];
+          return element("td", {}, probabilityMeter(probability), " ", formatValue(probability));
+        }),
+        element("td", {}, formatValue(verdict.mass)))))));
+}
+
+/** Return the numbers by which other ways of reranking choose. */
+function candidateNumbers(step) {
+  const lines = [
+    ...listOf(step.agreements).map((value, index) =>
+      `${draftName(step, index)}: agreement with the others ${formatValue(value)}`),
+    ...listOf(step.likelihoods).map(({ mean_logprob: value, scored_tokens: tokens }, index) => isNumber(value)
+      ? `${draftName(step, index)}: mean log-probability of a token ${formatValue(value)}, over ${countOf(tokens, "token")}`
+      : `${draftName(step, index)}: empty, so it has no likelihood`),
+    ...listOf(step.scores).map(({ score }, index) => `${draftName(step, index)}: score ${score.toFixed(3)}`),
+  ];
+  return lines.length ? element("ul", {}, lines.map((line) => element("li", {}, line))) : "";
+}
+
+/** Return the answer with the words that the step took out and put in. */
+function changedWords(changes) {
+  if (!changes.length) return "";
+  const tags = { same: "span", deleted: "del", inserted: "ins" };
+  return element("div", { class: "changes" },
+    element("p", { class: "draft-name" }, element("b", {}, "What changed")),
+    element("pre", { class: "text" }, changes.map(([kind, text]) => element(tags[kind], {}, text))));
+}
+
+/** Return what the model was sent and what it wrote, word for word. */
+function modelCalls(step) {
+  const calls = [...listOf(step.replies), ...listOf(step.verdicts)].filter(({ prompt }) => prompt);
+  if (!calls.length) return "";
+  return element("details", { class: "calls" },
+    element("summary", {}, `${countOf(calls.length, "model call")}, word for word`),
+    calls.map((call, index) => element("details", {},
+      element("summary", {}, `Call ${index + 1}: ${formatCount(call.prompt_tokens)} tokens read`),
+      element("p", { class: "label" }, "Sent"), element("pre", { class: "text" }, call.prompt),
+      typeof call.text === "string"
+        ? [element("p", { class: "label" }, "Written"), element("pre", { class: "text" }, call.text)]
+        : "")));
+}

@@ -1,0 +1,34 @@
+"""The words that a refinement took out of an answer and put into it."""
+
+import re
+from difflib import SequenceMatcher
+from typing import Literal
+
+Change = tuple[Literal["same", "deleted", "inserted"], str]
+_WORD = re.compile(r"\s+|\w+|[^\w\s]")
+_MAX_WORDS = 6_000
+"""Of both texts together, spaces included: the time grows with the square."""
+
+
+def word_changes(before: str, after: str) -> list[Change]:
+    """Return the parts of both texts in their order; too long texts are exchanged as a whole.
+
+    The parts that are not inserted are `before`, those that are not deleted are `after`.
+    """
+    old, new = _WORD.findall(before), _WORD.findall(after)
+    if len(old) + len(new) > _MAX_WORDS:
+        return _parts(before, after)
+    changes: list[Change] = []
+    for kind, start, end, new_start, new_end in SequenceMatcher(
+        None, old, new, autojunk=False
+    ).get_opcodes():
+        if kind == "equal":
+            changes.append(("same", "".join(old[start:end])))
+        else:
+            changes += _parts("".join(old[start:end]), "".join(new[new_start:new_end]))
+    return changes
+
+
+def _parts(deleted: str, inserted: str) -> list[Change]:
+    parts: list[Change] = [("deleted", deleted), ("inserted", inserted)]
+    return [part for part in parts if part[1]]

@@ -1,0 +1,164 @@
+"""Answers as HTML: what is rendered, what stays text, and that nothing foreign gets through."""
+
+from html import unescape
+
+import pytest
+from lxml import html
+
+from graph.html import stylesheet
+from graph.html.answer_markdown import answer_html, highlighted
+from tests.fakes.report_pages import hostile
+from tests.fakes.waiting import at_most_cpu_seconds
+
+TAGS = {
+    *(
+        "p",
+        "pre",
+        "code",
+        "span",
+        "a",
+        "em",
+        "strong",
+        "s",
+        "br",
+        "hr",
+        "blockquote",
+        "ul",
+        "ol",
+        "li",
+    ),
+    *("table", "thead", "tbody", "tr", "th", "td", "h3", "h4", "h5", "h6"),
+}
+ATTRIBUTES = {"class", "href", "target", "rel", "data-language", "start"}
+LINK = 'target="_blank" rel="noreferrer noopener nofollow"'
+LONG = {
+    "brackets": "[" * 50_000,
+    "quotes": ">" * 50_000,
+    "stars": "*a" * 25_000,
+    "lists": "- " * 25_000,
+    "images": "![" * 25_000,
+    "one line of a diff": "```diff\n" + "+" * 19_000,
+    "one line of Python": "```python\n" + "(" * 19_000,
+    "open strings": "```javascript\n" + "`${" * 6_000,
+}
+
+
+def parsed(text):
+    return html.fragment_fromstring(str(text), create_parent="div")
+
+
+@pytest.mark.parametrize(
+    ("markdown", "rendered"),
+    [
+        ("*a* **b** `c`", "<p><em>a</em> <strong>b</strong> <code>c</code></p>\n"),
+        ("a <b>b</b>", "<p>a &lt;b&gt;b&lt;/b&gt;</p>\n"),
+        ("<div>\nx\n</div>", "<p>&lt;div&gt;\nx\n&lt;/div&gt;</p>\n"),
+        ("# One\n\n###### Six", "<h3>One</h3>\n<h6>Six</h6>\n"),
+        (
+            "[x](https://a.example/?q=1&r=2)",
+            f'<p><a href="https://a.example/?q=1&amp;r=2" {LINK}>x</a></p>\n',
+        ),
+        ("[x](javascript:alert)", "<p>[x](javascript:alert)</p>\n"),
+        ("[x](/settings)", "<p>[x](/settings)</p>\n"),
+        ("[x](//evil.example)", "<p>[x](//evil.example)</p>\n"),
+        (
+            "![alt](http://a.example/p.png)",
+            f'<p><a class="image" href="http://a.example/p.png" {LINK}>image: alt</a></p>\n',
+        ),
+        ("![alt](data:image/png;base64,AA)", "<p>![alt](data:image/png;base64,AA)</p>\n"),
+        (
+            "[![alt](http://a.example/p.png)](http://b.example)",
+            f'<p><a href="http://b.example" {LINK}>image: alt</a></p>\n',
+        ),
+        ("```\n<x>\n```", '<pre class="code"><code>&lt;x&gt;\n</code></pre>\n'),
+        ("```nonsense\nx\n```", '<pre class="code"><code>x\n</code></pre>\n'),
+        ("    x = 1", '<pre class="code"><code>x = 1\n</code></pre>\n'),
+    ],
+)
+def test_markdown_is_rendered_and_everything_else_is_text(markdown, rendered):
+    assert str(answer_html(markdown)) == rendered
+
+
+def test_the_alignment_of_a_table_is_a_class():
+    rendered = str(answer_html("| a | b |\n|---|--:|\n| 1 | 2 |"))
+    assert "<td>1</td>" in rendered
+    assert '<td class="right">2</td>' in rendered
+    assert "style" not in rendered
+
+
+@pytest.mark.parametrize("language", ["python", "lang-python", "Python3", "py title=x"])
+def test_code_has_the_classes_of_its_colours(language):
+    code = parsed(answer_html(f"```{language}\ndef f():\n    return '<b>'\n```"))
+    assert code.xpath("pre/@data-language") == ["python"]
+    assert [node.text for node in code.xpath("//span[@class='hl-k']")] == ["def", "return"]
+    assert code[0].text_content() == "def f():\n    return '<b>'\n"
+
+
+@pytest.mark.parametrize(
+    "code", ["a = 1", "x\n\n", "\n\n y = '<'", "", "$ ls\nfoo", "+a\n-b", "a\tb"]
+)
+@pytest.mark.parametrize("language", ["python", "console", "diff", "html", "sql", "make"])
+def test_every_character_of_code_stays(code, language):
+    assert parsed(highlighted(code, language)).text_content() == code
+
+
+@pytest.mark.parametrize(
+    ("markdown", "linked"),
+    [
+        ("as [1] says", [1]),
+        ("[1, 3]", [1, 3]),
+        ("[1][2]", [1, 2]),
+        ("[4] and [0]", []),
+        ("**[2]**", [2]),
+        ("| a |\n|---|\n| [2] |", [2]),
+        ("`[1]` and ```[2]```", []),
+        ("    x[1]", []),
+        ("rows[1] and f(x)[2]", []),
+        ("[see [1]](https://a.example)", []),
+        ("[1](https://a.example)", []),
+    ],
+)
+def test_citations_lead_to_their_passages(markdown, linked):
+    tree = parsed(answer_html(markdown, 3))
+    assert tree.xpath("//a[@class='citation']/@href") == [f"#passage-{n}" for n in linked]
+    assert tree.xpath("//a[@class='citation']/text()") == [str(n) for n in linked]
+    assert parsed(answer_html(markdown)).xpath("//a[@class='citation']") == []
+
+
+def test_hostile_texts_bring_no_tag_attribute_or_address_of_their_own():
+    texts = hostile()
+    texts += [f"```python\n{text}\n```" for text in texts] + [f"[x]({text})" for text in texts]
+    texts += [f"![{text}](https://a.example/{text})" for text in texts]
+    for text in texts:
+        if "\x00" in text or "\ud800" in text:
+            text = text.replace("\x00", "").encode("utf-8", "replace").decode()
+        tree = parsed("".join(c for c in str(answer_html(text, 9)) if c >= " " or c in "\n\t"))
+        nodes = list(tree.iterdescendants())
+        assert {node.tag for node in nodes} <= TAGS
+        assert {name for node in nodes for name in node.attrib} <= ATTRIBUTES
+        addresses = [node.get("href") for node in nodes if node.tag == "a"]
+        assert all(a.startswith(("http://", "https://", "#passage-")) for a in addresses)
+
+
+def test_a_very_long_text_is_shown_as_it_is():
+    text = "<b>*x*</b> " * 10_000
+    rendered = str(answer_html(text))
+    assert rendered.startswith('<pre class="text">')
+    assert unescape(rendered.removeprefix('<pre class="text">').removesuffix("</pre>")) == text
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_no_text_takes_long(name):
+    answer_html("```python\nx\n```")
+    with at_most_cpu_seconds(8):
+        answer_html(LONG[name], 9)
+
+
+def test_every_class_of_the_stylesheet_for_code_is_one_that_code_can_have():
+    from pygments.token import STANDARD_TYPES
+
+    names = {
+        part.split(",")[0].split(" ")[0].rstrip("{") for part in stylesheet().split(".hl-")[1:]
+    }
+    assert names <= {*STANDARD_TYPES.values()}
+    assert len(names) > 40
