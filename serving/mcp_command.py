@@ -12,13 +12,13 @@ from graph.build import AnsweringGraph
 from graph.commands.settings_arguments import add_settings, settings_of
 from graph.config import load_settings
 from graph.opened_graphs import OpenedGraphs, answering_config_names
-from graph.schema import IN_PROCESS, Profile
+from graph.schema import Profile
 from graph.support.arguments import port_number
 from graph.support.errors import ConfigError, MissingExtraError
 from graph.support.logger import log
 from graph.support.terminal import log_libraries
 from graph.support.trace_export import exported_traces
-from serving.question_queue import Limits, QuestionQueue
+from serving.question_queue import Limits, QuestionQueue, most_at_once
 
 if TYPE_CHECKING:
     from mcp.server import Server
@@ -95,8 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _limits(profile: Profile) -> Limits:
     """Return the limits of the queue: all programs are one client; a server answers several at once."""
-    generator = profile.generator
-    at_once = 1 if generator.engine in IN_PROCESS else generator.concurrency
+    at_once = most_at_once(profile)
     return Limits(at_once=at_once, of_client=Limits.waiting + at_once)
 
 

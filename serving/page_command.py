@@ -1,9 +1,9 @@
 """Serve a page that answers questions, and shows each step as it happens."""
 
 import argparse
-import os
 import secrets
 import socket
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from graph.commands.settings_arguments import add_settings, settings_of
@@ -11,23 +11,19 @@ from graph.config import load_settings
 from graph.opened_graphs import OpenedGraphs, answering_config_names
 from graph.retrieval.corpus import default_corpus
 from graph.schema import Settings
-from graph.support.arguments import positive, whole_number
+from graph.support.arguments import port_number, positive
 from graph.support.errors import ConfigError, MissingExtraError
 from graph.support.logger import log
+from graph.support.terminal import log_libraries
 from graph.support.trace_export import exported_traces
-from serving.question_queue import Limits, QuestionQueue
-from serving.request_guard import Admission, is_loopback, is_wildcard
+from serving.question_queue import Limits, QuestionQueue, most_at_once
 
 if TYPE_CHECKING:
     from graph.build import AnsweringGraph
+    from serving.request_guard import Admission
 
-TOKEN_VARIABLE = "OPENCODER_TOKEN"
-_SHORTEST_TOKEN = 16
-"""Characters: a shorter one can be guessed."""
+_HOST = "127.0.0.1"
 _PORT = 8600
-_BACKLOG = 64
-_MOST_CONNECTIONS = 200
-_SECONDS_TO_END = 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,13 +32,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     limits = Limits()
     parser.add_argument(
         "--host",
-        default="127.0.0.1",
+        default=_HOST,
         metavar="ADDRESS",
-        help="the address to listen on (default 127.0.0.1: this machine alone). Others need a token, which "
-        f"is read from {TOKEN_VARIABLE} or made anew",
+        help=f"the address to listen on (default {_HOST}: this machine alone). One that other machines reach "
+        "needs a token: that of the environment variable OPENCODER_TOKEN, or a new one",
     )
     parser.add_argument(
-        "--port", type=_port, default=_PORT, help=f"the port (default {_PORT}; 0 takes a free one)"
+        "--port",
+        type=port_number,
+        default=_PORT,
+        metavar="N",
+        help=f"the port to listen on (default {_PORT}; 0 takes a free one)",
     )
     parser.add_argument(
         "--names",
@@ -54,9 +54,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--at-once",
         type=positive,
-        default=limits.at_once,
         metavar="N",
-        help="questions that are answered at the same time (default 1; more help with a model server)",
+        help="questions that are answered at the same time (default 1; with a model server as many as it "
+        "is sent requests)",
     )
     parser.add_argument(
         "--waiting",
@@ -83,23 +83,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @exported_traces()
 def run(arguments: argparse.Namespace) -> int:
-    """Serve the page until the process is ended."""
-    try:
-        import uvicorn
+    """Serve the page until the process is ended.
 
-        from serving.page.application import PageSettings, page_application
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in ("starlette", "uvicorn"):
-            raise
+    Raises:
+        ConfigError: An argument or the token is wrong, or nothing can listen at the address.
+        MissingExtraError: The extra `page` is not installed.
+    """
+    missing = [name for name in ("starlette", "uvicorn") if find_spec(name) is None]
+    if missing:
         raise MissingExtraError(
-            f"the page needs the package {error.name}: pip install 'opencoder[page]'"
-        ) from None
-    # First of all: a wrong argument is told before a port is taken.
+            f"opencoder page needs {' and '.join(missing)}: pip install 'opencoder[page]'"
+        )
+    from serving.http_guard import is_loopback, listen, read_token
+    from serving.page.application import PageSettings, page_application, page_server
+    from serving.request_guard import Admission
+
     settings = settings_of(arguments)
     all_settings = _all_settings(arguments)
     if settings.config_name not in all_settings:
         raise ConfigError(
-            f"--config {settings.config_name} needs the questions of a dataset: use eval.py"
+            f"config {settings.config_name} needs the questions of a dataset: use eval.py"
         )
     corpus = arguments.corpus or default_corpus()
     graphs = OpenedGraphs(corpus=corpus, index=arguments.index)
@@ -107,8 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
     def open_graph(name: str) -> "AnsweringGraph":
         return graphs.open(all_settings[name].config, settings.profile)
 
-    queue = QuestionQueue(open_graph, all_settings.keys(), _limits(arguments))
-    admission = Admission(arguments.host, arguments.names, _token(arguments.host))
+    queue = QuestionQueue(open_graph, all_settings.keys(), _limits(arguments, settings))
     page_settings = PageSettings(
         configs={name: own.config for name, own in all_settings.items()},
         default_config=settings.config_name,
@@ -116,22 +118,17 @@ def run(arguments: argparse.Namespace) -> int:
         model=settings.profile.generator.model,
         corpus=corpus.name,
     )
-    server = uvicorn.Server(
-        uvicorn.Config(
-            page_application(queue, page_settings, admission),
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            ws="none",
-            lifespan="off",
-            limit_concurrency=_MOST_CONNECTIONS,
-            timeout_graceful_shutdown=_SECONDS_TO_END,
-        )
+    stated = read_token()
+    token = stated or secrets.token_urlsafe(24)
+    listener = listen(arguments.host, arguments.port, token)
+    address = str(listener.getsockname()[0])
+    asks_for_token = bool(stated) or not is_loopback(address)
+    admission = Admission(
+        address, [arguments.host, *arguments.names], token if asks_for_token else None
     )
-    with _listening(arguments.host, arguments.port) as listener:
-        log.info("open %s (Ctrl-C ends the server)", _address(listener, admission))
-        server.run(sockets=[listener])
+    log.info("open %s ; Ctrl-C ends the server", _url(listener, admission, is_new=not stated))
+    log_libraries("uvicorn")
+    page_server(page_application(queue, page_settings, admission)).run(sockets=[listener])
     return 0
 
 
@@ -150,62 +147,21 @@ def _all_settings(arguments: argparse.Namespace) -> dict[str, Settings]:
     return settings
 
 
-def _limits(arguments: argparse.Namespace) -> Limits:
+def _limits(arguments: argparse.Namespace, settings: Settings) -> Limits:
     return Limits(
-        at_once=arguments.at_once,
+        at_once=arguments.at_once or most_at_once(settings.profile),
         waiting=arguments.waiting,
         of_client=arguments.per_client,
         question_chars=arguments.question_chars,
     )
 
 
-def _token(host: str) -> str | None:
-    """Return the token that requests must state; None if only this machine can ask.
+def _url(listener: socket.socket, admission: "Admission", *, is_new: bool) -> str:
+    """Return the address to open. A browser sends the part after # to no server."""
+    from serving.request_guard import is_wildcard
 
-    Raises:
-        ConfigError: The token of the environment is too short.
-    """
-    token = os.environ.get(TOKEN_VARIABLE, "").strip()
-    if token and len(token) < _SHORTEST_TOKEN:
-        raise ConfigError(
-            f"{TOKEN_VARIABLE} has {len(token)} characters: take at least {_SHORTEST_TOKEN}, or unset it"
-        )
-    if token:
-        return token
-    return None if is_loopback(host) else secrets.token_urlsafe(24)
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    """Return a socket that listens.
-
-    Raises:
-        ConfigError: The address is not of this machine, or the port is taken.
-    """
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(
-            f"cannot listen on {host} port {port}: {reason}; name another --host or --port"
-        ) from None
-
-
-def _address(listener: socket.socket, admission: Admission) -> str:
-    """Return the address to open; the part after # is sent to no server."""
-    host = "127.0.0.1" if is_wildcard(admission.address) else admission.address
-    if ":" in host:
-        host = f"[{host}]"
-    address = f"http://{host}:{listener.getsockname()[1]}/"
+    host = _HOST if is_wildcard(admission.address) else admission.address
+    url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/"
     if admission.token is None:
-        return address
-    if os.environ.get(TOKEN_VARIABLE, "").strip():
-        return f"{address}#token=... with the token of {TOKEN_VARIABLE}"
-    return f"{address}#token={admission.token}"
-
-
-def _port(text: str) -> int:
-    port = whole_number(text)
-    if not 0 <= port <= 65_535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port: take 0 to 65535")
-    return port
+        return url
+    return f"{url}#token={admission.token if is_new else '$OPENCODER_TOKEN'}"

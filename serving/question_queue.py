@@ -26,6 +26,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessageChunk
 
 from graph.build import AnsweringGraph
+from graph.schema import IN_PROCESS, Profile
 from graph.support.environment import failure_of, is_environment
 from graph.support.errors import OpenCoderError, QuestionError
 from graph.support.fault_log import describe_fault, without_secrets
@@ -64,6 +65,12 @@ class Limits:
     """Questions of one client, waiting or running."""
     question_chars: int = 20_000
     """Characters of a question."""
+
+
+def most_at_once(profile: Profile) -> int:
+    """Return the number of questions that the model of a profile answers well at the same time."""
+    generator = profile.generator
+    return 1 if generator.engine in IN_PROCESS else generator.concurrency
 
 
 @dataclass(frozen=True)

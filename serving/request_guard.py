@@ -108,9 +108,10 @@ class RequestGuard:
             return
         try:
             await self._app(scope, exchange.receive, exchange.send)
-        except _BodyTooLongError:
-            await exchange.refuse(413, self._too_long())
         except Exception as error:
+            # The application takes a refused body for a connection that was lost.
+            if exchange.is_refused:
+                return
             log.error("%s", describe_fault(error))
             if not exchange.has_started:
                 await exchange.send_text(500, "an error of the server: its log has the details")
@@ -131,15 +132,12 @@ class RequestGuard:
                 )
         lengths = _values(scope, b"content-length")
         if lengths and not (lengths[0].isdecimal() and int(lengths[0][:12]) <= self._max_body):
-            return 413, self._too_long()
+            return 413, _too_long(self._max_body)
         return None
 
-    def _too_long(self) -> str:
-        return f"the request is longer than {self._max_body:,} bytes"
 
-
-class _BodyTooLongError(Exception):
-    """More bytes arrived than a request may have."""
+def _too_long(max_body: int) -> str:
+    return f"the request is longer than {max_body:,} bytes"
 
 
 class _Exchange:
@@ -149,19 +147,25 @@ class _Exchange:
         self._scope = scope
         self._receive = receive
         self._send = send
-        self._rest = max_body
+        self._max_body = max_body
+        self._read = 0
         self.has_started = False
+        self.is_refused = False
 
     async def receive(self) -> Message:
-        """Receive a part of the request, and count its bytes."""
+        """Receive a part of the request; refuse it once it is too long."""
         message = await self._receive()
-        self._rest -= len(message.get("body", b""))
-        if self._rest < 0:
-            raise _BodyTooLongError
-        return message
+        self._read += len(message.get("body", b""))
+        if self._read > self._max_body and not self.is_refused:
+            await self.refuse(413, _too_long(self._max_body))
+        return {"type": "http.disconnect"} if self.is_refused else message
 
     async def send(self, message: Message) -> None:
-        """Send a part of the response."""
+        """Send a part of the response, unless the request was refused."""
+        if not self.is_refused:
+            await self._send_part(message)
+
+    async def _send_part(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.has_started = True
             own = {name.lower() for name, _ in message.get("headers", [])}
@@ -176,6 +180,7 @@ class _Exchange:
         log_refusal(self._scope, reason)
         if not self.has_started:
             await self.send_text(status, reason)
+        self.is_refused = True
 
     async def send_text(self, status: int, text: str) -> None:
         """Send a short text; the connection ends, since the body of the request was not read."""
@@ -209,11 +214,6 @@ def is_address(name: str) -> bool:
 def is_wildcard(address: str) -> bool:
     """Tell whether an address stands for all of this machine."""
     return is_address(address) and ip_address(address).is_unspecified
-
-
-def is_loopback(address: str) -> bool:
-    """Tell whether only this machine reaches an address."""
-    return address == "localhost" or (is_address(address) and ip_address(address).is_loopback)
 
 
 def _foreign(scope: Scope, host: str) -> str:

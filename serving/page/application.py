@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -25,6 +26,9 @@ MAX_BODY = 300_000
 _PING_SECONDS = 15
 """A silent connection is closed by some of what stands between; a comment keeps it open."""
 _CLIENT_CHARS = 64
+_MOST_CONNECTIONS = 200
+_SECONDS_TO_END = 1
+"""Seconds that open connections have when the server ends."""
 _SCRIPTS = (
     "page.js",
     "page_elements.js",
@@ -100,6 +104,25 @@ def page_application(queue: QuestionQueue, settings: PageSettings, admission: Ad
     open_paths = ["/", *(f"/assets/{name}" for name in contents)]
     return RequestGuard(
         Starlette(routes=routes), admission, open_paths=open_paths, max_body=MAX_BODY
+    )
+
+
+def page_server(application: App) -> uvicorn.Server:
+    """Return the server of the application; its `run` and `serve` take a socket that listens."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            application,
+            # The parser that the extra installs, also where another package brings a second one.
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=_MOST_CONNECTIONS,
+            timeout_graceful_shutdown=_SECONDS_TO_END,
+        )
     )
 
 

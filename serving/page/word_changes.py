@@ -19,14 +19,21 @@ def word_changes(before: str, after: str) -> list[Change]:
     if len(old) + len(new) > _MAX_WORDS:
         return _parts(before, after)
     changes: list[Change] = []
-    for kind, start, end, new_start, new_end in SequenceMatcher(
-        None, old, new, autojunk=False
-    ).get_opcodes():
-        if kind == "equal":
-            changes.append(("same", "".join(old[start:end])))
+    deleted = inserted = ""
+    matcher = SequenceMatcher(None, old, new, autojunk=False)
+    for kind, start, end, new_start, new_end in matcher.get_opcodes():
+        before_part, after_part = "".join(old[start:end]), "".join(new[new_start:new_end])
+        # Spaces and signs between two changes are read with them.
+        if kind == "equal" and _has_word(before_part):
+            changes += [*_parts(deleted, inserted), ("same", before_part)]
+            deleted = inserted = ""
         else:
-            changes += _parts("".join(old[start:end]), "".join(new[new_start:new_end]))
-    return changes
+            deleted, inserted = deleted + before_part, inserted + after_part
+    return [*changes, *_parts(deleted, inserted)]
+
+
+def _has_word(text: str) -> bool:
+    return any(character.isalnum() for character in text)
 
 
 def _parts(deleted: str, inserted: str) -> list[Change]:
