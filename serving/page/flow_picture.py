@@ -45,7 +45,8 @@ def flow_picture(config: Config) -> Markup:
         for edge in graph.edges
     ]
     groups = [_node(box) for box in boxes]
-    width, height = round(boxes[-1].right) + 2, 2 * _ROW + _HEIGHT
+    goes_back = any(numbers[edge.source] > numbers[edge.target] for edge in graph.edges)
+    width, height = round(boxes[-1].right) + 2, _ROW + _HEIGHT + (_ROW if goes_back else 2)
     names = ", ".join(box.label for box in boxes)
     return Markup(
         '<svg class="flow" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '

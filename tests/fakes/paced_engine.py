@@ -1,7 +1,8 @@
 """An engine that takes time for each word, shows it, and stops when nobody wants it any more."""
 
 from collections.abc import Callable
-from threading import Event
+from contextlib import contextmanager
+from threading import Event, Semaphore
 from time import perf_counter
 
 from graph.build import AnsweringGraph, answering_graph
@@ -11,6 +12,8 @@ from graph.models.lockstep import Lockstep
 from graph.models.traced_calls import call_of
 from graph.support.stopping import check_stop
 from tests.fakes.fake_models import FakeRetriever, LengthScorer, documents, reply, verdict
+
+_TOKEN_SECONDS = 0.05
 
 
 class PacedEngine:
@@ -31,6 +34,16 @@ class PacedEngine:
         self.calls = 0
         self.running = 0
         self.most_running = 0
+        self._turns: Semaphore | None = None
+
+    @contextmanager
+    def held(self):
+        """Hold each call before its end; yield a function that lets one call end."""
+        turns = self._turns = Semaphore(0)
+        try:
+            yield turns.release
+        finally:
+            self._turns = None
 
     def write_all(self, prompts, max_new_tokens, temperature):
         return self._timed(lambda: [self._outcome(prompt) for prompt in prompts])
@@ -63,12 +76,17 @@ class PacedEngine:
         for count in range(1, len(words) + 1):
             self._pause(len(words))
             call_of(prompt).show(" ".join(words[:count]))
+        while self._turns and not self._turns.acquire(timeout=_TOKEN_SECONDS):
+            check_stop()
         return reply(answer, prompt=text, seconds=perf_counter() - start)
 
     def _pause(self, parts: int) -> None:
+        end = perf_counter() + self.seconds / parts
         check_stop()
-        Event().wait(self.seconds / parts)
-        check_stop()
+        # As a model that checks after each of its tokens.
+        while (rest := end - perf_counter()) > 0:
+            Event().wait(min(rest, _TOKEN_SECONDS))
+            check_stop()
 
 
 def paced_graph(engine: PacedEngine, config: str, retriever=None) -> AnsweringGraph:

@@ -68,9 +68,11 @@ class PageServer:
         self.url = f"http://127.0.0.1:{self.port}/"
         self._server = page_server(application)
         # Signals belong to the main thread.
-        self._thread = Thread(
-            target=lambda: asyncio.run(self._server.serve(sockets=[self._listener]))
-        )
+        self._thread = Thread(target=lambda: asyncio.run(self._serve()))
+
+    async def _serve(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        await self._server.serve(sockets=[self._listener])
 
     def __enter__(self) -> "PageServer":
         self._thread.start()

@@ -23,7 +23,7 @@ class QuestionView {
     this.grid = element("div", { class: "runs" });
     this.again = element("div", { class: "again" });
     this.node = element("details", { class: "question", ontoggle: () => this.build() },
-      element("summary", {}, element("h2", { class: "question-text" }, inlineText(question.trim()))),
+      element("summary", {}, element("h2", { class: "question-text" }, inlineText(question))),
       this.grid, this.again);
     this.node.addEventListener("run-ended", () => save());
   }

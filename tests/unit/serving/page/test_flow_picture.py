@@ -1,0 +1,46 @@
+"""The picture of a config's graph: its nodes, its edges, and nothing outside its frame."""
+
+import re
+
+import pytest
+from lxml import html
+
+from graph.config import load_config
+from graph.drawing import structure
+from graph.opened_graphs import answering_config_names
+from graph.schema import Config
+from serving.page.flow_picture import flow_picture
+
+
+def parsed(config):
+    return html.fragment_fromstring(str(flow_picture(config)))
+
+
+@pytest.mark.parametrize("name", answering_config_names())
+def test_every_node_and_edge_of_a_config_is_drawn_inside_the_frame(name):
+    config = load_config(name)
+    picture, graph = parsed(config), structure(config)
+    assert picture.xpath("//g/@data-node") == list(graph.nodes)
+    assert len(picture.xpath("//path[@class='edge']")) == len(graph.edges)
+    _, _, width, height = map(float, picture.get("viewbox").split())
+    numbers = [
+        float(number)
+        for path in picture.xpath("//path/@d")
+        for number in re.findall(r"-?\d+(?:\.\d+)?", path)
+    ]
+    assert min(numbers) >= 0
+    assert max(numbers) <= width
+    boxes = picture.xpath("//rect")
+    ends = [float(box.get("x")) + float(box.get("width")) for box in boxes]
+    assert ends == sorted(ends)
+    assert ends[-1] <= width
+    assert all(float(box.get("y")) + float(box.get("height")) <= height for box in boxes)
+
+
+def test_rounds_go_back_below_the_nodes():
+    once, twice = (
+        Config.model_validate({"retrieval": {"kind": "semantic"}, "refine": {"max_rounds": rounds}})
+        for rounds in (1, 2)
+    )
+    heights = [float(parsed(config).get("height")) for config in (once, twice)]
+    assert heights[0] < heights[1]

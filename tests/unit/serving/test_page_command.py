@@ -1,0 +1,150 @@
+"""opencoder page: the arguments that it refuses, and the address and the token of the server."""
+
+import logging
+import socket
+import sys
+from contextlib import closing
+
+import pytest
+
+from graph.command_line import run
+from graph.support.errors import ConfigError, MissingExtraError
+from serving import page_command
+from serving.http_guard import TOKEN_VARIABLE
+from serving.page import application
+from serving.request_guard import Admission, RequestGuard, is_wildcard
+
+EMBEDDED = ("page", "--profile", "embedded", "--port", "0")
+TOKEN = "a-token-of-some-length"
+
+
+@pytest.fixture
+def served(monkeypatch):
+    """Return the list of the applications that were served, with their sockets, which are closed."""
+    applications = []
+
+    class Server:
+        def __init__(self, application):
+            self.application = application
+
+        def run(self, sockets):
+            [listener] = sockets
+            applications.append((self.application, listener.getsockname()))
+            listener.close()
+
+    monkeypatch.setattr(application, "page_server", Server)
+    monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
+    return applications
+
+
+@pytest.fixture
+def lines(caplog):
+    caplog.set_level(logging.INFO, "opencoder")
+    return lambda: [record.getMessage() for record in caplog.records]
+
+
+def test_it_listens_on_this_machine_alone_and_asks_for_no_token(served, lines):
+    assert run("opencoder", EMBEDDED) == 0
+    [(guard, (address, port))] = served
+    assert isinstance(guard, RequestGuard)
+    assert address == "127.0.0.1"
+    assert lines()[-1] == f"open http://127.0.0.1:{port}/ ; Ctrl-C ends the server"
+
+
+def test_other_machines_need_a_token_that_is_new_each_time(served, lines):
+    for _ in range(2):
+        assert run("opencoder", [*EMBEDDED, "--host", "0.0.0.0"]) == 0
+    tokens = [line.split("#token=")[1].split(" ")[0] for line in lines() if "#token=" in line]
+    assert len({*tokens}) == 2
+    assert all(len(token) >= 32 for token in tokens)
+    assert [address for _, (address, _) in served] == ["0.0.0.0"] * 2
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_the_token_of_the_environment_is_asked_for_and_not_printed(
+    served, lines, monkeypatch, host
+):
+    monkeypatch.setenv(TOKEN_VARIABLE, TOKEN)
+    assert run("opencoder", [*EMBEDDED, "--host", host]) == 0
+    assert lines()[-1].split(" ")[1].endswith("#token=$OPENCODER_TOKEN")
+    assert TOKEN not in "".join(lines())
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--config", "oracle"], "config oracle needs the questions of a dataset: use eval.py"),
+        (["--config", "semantc"], "unknown config 'semantc'; did you mean semantic?"),
+        (["--port", "65536"], "argument --port: '65536' is not a port"),
+        (["--waiting", "0"], "argument --waiting: '0' is not a whole number above 0"),
+        (["--set", "retrieval.top_k=0"], "--set retrieval.top_k: "),
+        (["--host", "192.0.2.1"], "cannot listen on 192.0.2.1 port "),
+    ],
+)
+def test_a_wrong_argument_is_one_line(served, words, message):
+    with pytest.raises(ConfigError) as error:
+        run("opencoder", ["page", "--profile", "embedded", *words])
+    assert str(error.value).startswith(message)
+    assert served == []
+
+
+def test_a_port_in_use_is_one_line(served):
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError, match=f"cannot listen on 127.0.0.1 port {port}: "):
+            run("opencoder", ["page", "--profile", "embedded", "--port", str(port)])
+
+
+@pytest.mark.parametrize("missing", ["starlette", "uvicorn"])
+def test_without_its_packages_it_names_the_extra(monkeypatch, missing):
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(
+        MissingExtraError, match=rf"needs {missing}: pip install 'opencoder\[page\]'"
+    ):
+        run("opencoder", EMBEDDED)
+
+
+def test_configs_that_the_overrides_do_not_fit_are_left_out(served, monkeypatch):
+    parts = []
+    monkeypatch.setattr(
+        application, "page_application", lambda queue, settings, _: parts.append((queue, settings))
+    )
+    assert (
+        run("opencoder", [*EMBEDDED, "--set", "retrieval.diversity=0.5", "--per-client", "7"]) == 0
+    )
+    [(queue, settings)] = parts
+    assert "keyword" not in settings.configs
+    assert {"semantic", "hybrid"} <= settings.configs.keys()
+    assert settings.configs["semantic"].retrieval.diversity == 0.5
+    assert queue.configs == list(settings.configs)
+    assert queue.limits == page_command.Limits(at_once=1, of_client=7)
+
+
+@pytest.mark.parametrize(
+    ("address", "names", "host", "is_admitted"),
+    [
+        ("127.0.0.1", (), "127.0.0.1:8600", True),
+        ("127.0.0.1", (), "localhost", True),
+        ("127.0.0.1", (), "[::1]:8600", True),
+        ("127.0.0.1", (), "192.0.2.1", False),
+        ("127.0.0.1", (), "evil.example:8600", False),
+        ("127.0.0.1", (), "localhost.evil.example", False),
+        ("127.0.0.1", (), "", False),
+        ("192.0.2.1", (), "192.0.2.1:8600", True),
+        ("192.0.2.1", (), "192.0.2.2:8600", False),
+        # An address of digits cannot be pointed elsewhere; a name can.
+        ("0.0.0.0", (), "192.0.2.1:8600", True),
+        ("::", (), "[2001:db8::1]:8600", True),
+        ("0.0.0.0", (), "evil.example", False),
+        ("0.0.0.0", ("Code.Example",), "code.example:443", True),
+    ],
+)
+def test_a_host_header_must_name_this_server(address, names, host, is_admitted):
+    assert Admission(address, names).admits_host(host) is is_admitted
+
+
+@pytest.mark.parametrize(
+    ("address", "is_all"), [("0.0.0.0", True), ("::", True), ("127.0.0.1", False), ("a", False)]
+)
+def test_a_wildcard_is_an_address_of_the_whole_machine(address, is_all):
+    assert is_wildcard(address) is is_all
