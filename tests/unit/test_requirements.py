@@ -32,6 +32,7 @@ WITHOUT_IMPORT = {
     "accelerate": "transformers needs it for device_map",
     "bitsandbytes": "transformers needs it for quantization",
     "langchain-community": "ragas imports it, and not its newest version",
+    "ipykernel": "runs the cells of docs/tour.ipynb",
     "langgraph-cli": "the command of make studio",
     **dict.fromkeys(
         ("build", "import-linter", "mypy", "pre-commit", "pytest-xdist", "ruff", "uv"), "a command"
