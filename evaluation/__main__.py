@@ -12,6 +12,7 @@ from evaluation.commands import judge_command as judge
 from evaluation.commands import ragas_command as ragas
 from evaluation.commands import report_command as report
 from evaluation.commands import retrieval_command as retrieval
+from evaluation.commands import risk_command as risk
 from evaluation.commands import slices_command as slices
 from evaluation.commands import verify_command as verify
 from graph.support import terminal
@@ -42,6 +43,7 @@ COMMANDS: dict[str, Command] = {
     "judge": judge,
     "ragas": ragas,
     "report": report,
+    "risk": risk,
     "slices": slices,
     "verify": verify,
 }

@@ -1,7 +1,7 @@
 """START READING HERE: the whole flow of a question, in one function.
 
-    retrieve -> [extra_candidates] -> [extract -> rerank_passages] -> generate or adapt
-        -> [rerank_drafts] -> critique -> refine -> [rerank_refined] -> [accept] -> answer
+    retrieve -> [assess_passages] -> [extra_candidates] -> [extract -> rerank_passages] -> generate or adapt
+        -> [rerank_drafts] -> critique -> refine -> [rerank_refined] -> [accept] -> [abstain] -> answer
 
 Nodes in brackets run only if the config asks for them. `baseline` runs `generate` alone, and a config
 that calls no model ends before it. `answering_graph` wires the nodes,
@@ -60,7 +60,7 @@ def answering_graph(
         model: Writes drafts, critiques and refinements.
         chooser: Compares candidates.
         retriever: Finds passages; None if the config retrieves nothing.
-        scorer: Scores candidates for `rerank.method: learned`.
+        scorer: Scores candidates, if `config.scores_candidates`.
         output: The keys of the result; the evaluation passes the whole `State`.
         context: The class of LangGraph's run context. No node reads it; a server shows its fields.
     """
@@ -80,27 +80,33 @@ def answering_graph(
         return path[-1]
 
     first_answer = (
-        *(START, "retrieve", "extra_candidates", "extract", "rerank_passages"),
+        *(START, "retrieve", "assess_passages", "extra_candidates", "extract", "rerank_passages"),
         *("generate", "adapt", "rerank_drafts"),
     )
+    last_steps = ("abstain", END)
     if "critique" not in nodes:
-        connect(*first_answer, END)
+        connect(*first_answer, *last_steps)
         return builder.compile(name="opencoder")
 
     connect(*first_answer, "critique")
-    builder.add_conditional_edges("critique", has_points, {"points": "refine", "no points": END})
+    after_rounds = "abstain" if "abstain" in nodes else END
+    builder.add_conditional_edges(
+        "critique", has_points, {"points": "refine", "no points": after_rounds}
+    )
     last = connect("refine", "rerank_refined", "accept")
     max_rounds = config.refine.max_rounds
     if max_rounds == 1:
-        connect(last, END)
+        connect(last, after_rounds)
     else:
         round_left = partial(has_round_left, max_rounds=max_rounds)
         builder.add_conditional_edges(
-            last, round_left, {"next round": "critique", "last round": END}
+            last, round_left, {"next round": "critique", "last round": after_rounds}
         )
-    # If the rounds never ended by mistake, LangGraph itself would stop only after 10,007 steps. At most six
-    # nodes run before the rounds and four in each round; three steps are to spare.
-    limit = 9 + 4 * max_rounds
+    if after_rounds != END:
+        connect(*last_steps)
+    # If the rounds never ended by mistake, LangGraph itself would stop only after 10,007 steps. At most seven
+    # nodes run before the rounds, four in each round and one after them; three steps are to spare.
+    limit = 11 + 4 * max_rounds
     return builder.compile(name="opencoder").with_config(recursion_limit=limit)
 
 
@@ -117,6 +123,8 @@ def start_question(state: State, *, node: Stage) -> State:
         "passages": [],
         "prompt_passages": 0,
         "answer": "",
+        "expected_score": 0.0,
+        "abstained": False,
         "reviewed": "",
         "reasoning": "",
         "candidates": [],
@@ -214,8 +222,7 @@ def _check_embeddings(
         raise ConfigError(
             "embeddings encode the posts of an index of the project: leave out retriever, or embeddings"
         )
-    is_learned = config.rerank.method == "learned"
-    if config.retrieval.kind not in ("semantic", "hybrid") and not is_learned:
+    if config.retrieval.kind not in ("semantic", "hybrid") and not config.scores_candidates:
         raise ConfigError(
             f"retrieval.kind {config.retrieval.kind} compares no vectors: leave out embeddings, or take a "
             "config with semantic or hybrid"

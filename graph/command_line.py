@@ -41,6 +41,7 @@ COMMANDS = {
     "eval": Command("evaluation.commands.eval_command", "run configs on a dataset, and score them"),
     "compare": Command("evaluation.commands.compare_command", "compare runs question by question"),
     "slices": Command("evaluation.commands.slices_command", "show which questions gain"),
+    "risk": Command("evaluation.commands.risk_command", "show risk against coverage"),
     "report": Command("evaluation.commands.report_command", "write one HTML page about runs"),
     "verify": Command("evaluation.commands.verify_command", "recompute the figures of runs"),
     "judge": Command("evaluation.commands.judge_command", "score runs with another judge"),

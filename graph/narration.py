@@ -146,9 +146,21 @@ def _narrate_choice(step: Step) -> None:
     for number, (draft, score) in enumerate(
         zip(step.get("candidates", []), step.get("scores", []), strict=False), 1
     ):
-        _print(f"candidate {number}, {_origin(draft)}: score {score['score']:.3f}")
+        expected = f", expected {score['expected']:.3f}" if "expected" in score else ""
+        _print(f"candidate {number}, {_origin(draft)}: score {score['score']:.3f}{expected}")
     if "chosen" in step:
         _print(f"chosen: candidate {step['chosen'] + 1}", "green")
+    if "expected_score" in step:
+        _print(f"expected score {step['expected_score']:.3f}: {_consequence(step)}", "yellow")
+
+
+def _consequence(step: Step) -> str:
+    """Return what the expected score decided, in words."""
+    if step["node"] == "abstain":
+        return "the answer is withheld" if step["abstained"] else "the answer stays"
+    return (
+        "no passage is in the prompts" if step["closed_book"] else "the passages are in the prompts"
+    )
 
 
 def _origin(draft: Draft) -> str:

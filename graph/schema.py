@@ -91,6 +91,8 @@ class Generation(_Strict):
     cot: bool = False
     passages: int | None = Field(default=None, ge=1, le=100)
     """The number of passages in a prompt, the first ones; by default all that were retrieved."""
+    closed_book_below: float | None = Field(default=None, gt=0.0, le=1.0, allow_inf_nan=False)
+    """Prompts show no passage if the expected score of the best passage's answer is below it."""
     max_new_tokens: int = Field(default=256, ge=1, le=8192)
     temperature: float = Field(default=0.0, ge=0.0, le=5.0, allow_inf_nan=False)
     """Of a single draft; 0 is greedy decoding."""
@@ -127,8 +129,6 @@ class Rerank(_Strict):
             raise ValueError("candidates needs reranking: set initial or refined to true")
         if {"extract", "passages"} <= {*self.candidates}:
             raise ValueError("candidates: passages holds the answer of extract already")
-        if self.reranker and (self.method != "learned" or not (self.initial or self.refined)):
-            raise ValueError("reranker belongs to method learned, with initial or refined true")
         return self
 
     @model_validator(mode="after")
@@ -161,6 +161,13 @@ class Refine(_Strict):
     orders."""
 
 
+class Answer(_Strict):
+    """The last step of a question."""
+
+    abstain: float | None = Field(default=None, gt=0.0, le=1.0, allow_inf_nan=False)
+    """An answer with an expected score below it is replaced by "No answer was found"."""
+
+
 class Config(_Strict):
     """The stages that run. With `retrieval.kind: none` the graph is `generate` alone."""
 
@@ -169,6 +176,14 @@ class Config(_Strict):
     rerank: Rerank = Rerank()
     critique: Critique = Critique()
     refine: Refine = Refine()
+    answer: Answer = Answer()
+
+    @property
+    def scores_candidates(self) -> bool:
+        """Whether a node needs the formula of learned reranking."""
+        rerank = self.rerank
+        is_learned = rerank.method == "learned" and (rerank.initial or rerank.refined)
+        return is_learned or self.generation.closed_book_below is not None
 
     @model_validator(mode="after")
     def _stages_need_retrieval(self) -> "Config":
@@ -190,6 +205,48 @@ class Config(_Strict):
             raise ValueError("generation.passages needs passages and a model: leave it out")
         if limit > self.retrieval.top_k:
             raise ValueError("generation.passages is more than retrieval.top_k: leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _reranker_scores(self) -> "Config":
+        if self.rerank.reranker and not self.scores_candidates:
+            raise ValueError(
+                "rerank.reranker scores nothing here: set rerank.method to learned, with initial or refined "
+                "true, or set generation.closed_book_below"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _closed_book_needs_a_choice(self) -> "Config":
+        if self.generation.closed_book_below is None:
+            return self
+        if self.retrieval.kind == "none":
+            raise ValueError(
+                "generation.closed_book_below needs passages to leave out: set retrieval.kind"
+            )
+        if self.generation.method != "model":
+            raise ValueError(
+                "generation.closed_book_below needs generation.method model: the other methods answer "
+                "from a passage"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _abstain_knows_the_expected_score(self) -> "Config":
+        if self.answer.abstain is None:
+            return self
+        rerank = self.rerank
+        last = rerank.initial if self.generation.method == "extract" else rerank.refined
+        if rerank.method != "learned" or not last or self.refine.accept == "preferred":
+            raise ValueError(
+                "answer.abstain needs learned reranking as the last choice: set rerank.method to learned, "
+                "rerank.initial to true, and for a config that writes rerank.refined too, with refine.accept "
+                "always"
+            )
+        if not rerank.initial:
+            raise ValueError(
+                "answer.abstain needs rerank.initial true: a critique without points ends with that choice"
+            )
         return self
 
     @model_validator(mode="after")

@@ -9,8 +9,10 @@ from langchain_core.retrievers import BaseRetriever
 from graph.call_plan import reserves
 from graph.schema import Config
 from graph.support.errors import ConfigError
+from nodes.abstain import abstain
 from nodes.accept import accept
 from nodes.adapt import adapt
+from nodes.assess_passages import assess_passages
 from nodes.consensus import consensus
 from nodes.critique import critique
 from nodes.extra_candidates import extra_candidates
@@ -48,7 +50,7 @@ def stages(
     generation, reranking = config.generation, config.rerank
     nodes: dict[str, Stage] = {}
     if config.retrieval.kind != "none":
-        nodes["retrieve"] = _retrieve(config, retriever)
+        nodes.update(_retrieval(config, retriever, scorer))
     if reranking.candidates:
         nodes["extra_candidates"] = partial(
             extra_candidates,
@@ -60,14 +62,15 @@ def stages(
     rerank_node = partial(_rerank, config, model, chooser, scorer)
     if generation.method != "model":
         nodes.update(_picking(config, rerank_node))
-    if generation.method == "extract":
-        return nodes
-    nodes.update(_writing(config, model))
-    if config.retrieval.kind == "none":
-        return nodes
-    if reranking.initial:
-        nodes["rerank_drafts"] = rerank_node("rerank_drafts")
-    return {**nodes, **_round(config, model, chooser, rerank_node)}
+    if generation.method != "extract":
+        nodes.update(_writing(config, model))
+        if reranking.initial:
+            nodes["rerank_drafts"] = rerank_node("rerank_drafts")
+        if config.retrieval.kind != "none":
+            nodes.update(_round(config, model, chooser, rerank_node))
+    if config.answer.abstain is not None:
+        nodes["abstain"] = partial(abstain, threshold=config.answer.abstain)
+    return nodes
 
 
 def _picking(config: Config, rerank_node: Callable[[str], Stage]) -> dict[str, Stage]:
@@ -119,15 +122,25 @@ def _round(
     return nodes
 
 
-def _retrieve(config: Config, retriever: BaseRetriever | None) -> Stage:
+def _retrieval(
+    config: Config, retriever: BaseRetriever | None, scorer: CandidateScorer | None
+) -> dict[str, Stage]:
+    """Return the nodes that find passages, and decide whether prompts show them."""
     if retriever is None:
         raise ConfigError(f"retrieval.kind {config.retrieval.kind} needs a retriever or a corpus")
-    return partial(
+    nodes: dict[str, Stage] = {}
+    nodes["retrieve"] = partial(
         retrieve,
         retriever=retriever,
         top_k=config.retrieval.top_k,
         prompt_passages=config.generation.passages,
     )
+    threshold = config.generation.closed_book_below
+    if threshold is not None:
+        nodes["assess_passages"] = partial(
+            assess_passages, scorer=_scorer(scorer), closed_book_below=threshold
+        )
+    return nodes
 
 
 def _rerank(
@@ -137,9 +150,7 @@ def _rerank(
     if config.rerank.method == "consensus":
         return partial(consensus, node=node)
     if config.rerank.method == "learned":
-        if scorer is None:
-            raise ConfigError("rerank.method learned needs a scorer: pass one of open_scorer")
-        return partial(learned, scorer=scorer, node=node)
+        return partial(learned, scorer=_scorer(scorer), node=node)
     if config.rerank.method == "pairwise":
         return partial(rerank, chooser=chooser, node=node, reserves=reserves(config))
     if not isinstance(model, LikelihoodModel):
@@ -148,6 +159,12 @@ def _rerank(
             "not give: set it to pairwise or consensus"
         )
     return partial(likelihood, model=model, node=node, reserves=reserves(config))
+
+
+def _scorer(scorer: CandidateScorer | None) -> CandidateScorer:
+    if scorer is None:
+        raise ConfigError("the config scores candidates: pass a scorer of open_scorer")
+    return scorer
 
 
 class _Sampling(TypedDict):

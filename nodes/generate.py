@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from nodes.model import Reply, Reserve, TextModel
-from nodes.prompting import answer_prompt, build_prompt
+from nodes.prompting import answer_prompt, build_prompt, shown_passages
 from nodes.replies import clean
 from nodes.state import Draft, DraftUpdate, State
 from prompts import generate as texts
@@ -43,7 +43,7 @@ def generate(
         {
             "text": clean(answer["text"], answer["prompt"]),
             "reasoning": reasoning,
-            "source": "draft" if state.get("passages") else "baseline",
+            "source": "draft" if shown_passages(state) else "baseline",
         }
         for answer, reasoning in zip(answers, reasonings, strict=True)
     ]

@@ -10,8 +10,11 @@ def judge(state: JudgedState, *, chooser: Chooser) -> JudgeUpdate:
     """Score the answer in [0, 1]: the expected grade, 0 to 4, divided by 4.
 
     The expectation over the grades' probabilities follows G-Eval (Liu et al. 2023,
-    arXiv:2303.16634). No text of the judge is parsed, so no text in an answer can pass for a grade.
+    arXiv:2303.16634). No text of the judge is parsed, so no text in an answer can pass for a grade. An
+    abstention is unscored.
     """
+    if state.get("abstained"):
+        return {"score": None, "steps": [{"node": "judge", "score": None}]}
     prompt = Prompt(
         template=texts.JUDGE,
         whole={"question": quoted(state["question"])},

@@ -35,9 +35,12 @@ def learned(state: State, *, scorer: CandidateScorer, node: str) -> RerankUpdate
     candidates = distinct([*all_candidates(state), *_reviewed(state)])
     scores = scorer.score(state["question"], candidates, state["passages"])
     chosen = index_of_highest([score["score"] for score in scores])
-    return choice_update(
+    update = choice_update(
         {"node": node, "seconds": perf_counter() - start, "scores": scores}, candidates, chosen
     )
+    if "expected" in scores[chosen]:
+        update["expected_score"] = scores[chosen]["expected"]
+    return update
 
 
 def distinct(candidates: Sequence[Draft]) -> list[Draft]:

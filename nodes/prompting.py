@@ -6,7 +6,7 @@ from itertools import combinations
 from langchain_core.prompts import PromptTemplate
 
 from nodes.model import Context, Prompt, Quote, Reserve
-from nodes.state import Draft, State
+from nodes.state import Draft, Passage, State
 from prompts.context import CONTEXT, QUESTION, boundaries, heading, quoted
 from prompts.generate import ANSWER, ANSWER_ALONE
 from prompts.rerank import COMPARE
@@ -29,7 +29,7 @@ def build_prompt(
         whole: Values that are never cut; they are not quoted.
         cuttable: Values that the model may cut to its window.
     """
-    passages = state.get("passages", [])[: state.get("prompt_passages")]
+    passages = shown_passages(state)
     texts = [state["question"], *(text for p in passages for text in (p["title"], p["text"]))]
     of_context, of_step = boundaries(texts, list(cuttable.values()))
     return Prompt(
@@ -49,9 +49,14 @@ def build_prompt(
     )
 
 
+def shown_passages(state: State) -> list[Passage]:
+    """Return the passages that the prompts show."""
+    return state.get("passages", [])[: state.get("prompt_passages")]
+
+
 def answer_prompt(state: State, reserves: Sequence[Reserve] = ()) -> Prompt:
-    """Build the prompt for an answer without notes; without passages it mentions none."""
-    return build_prompt(state, ANSWER if state.get("passages") else ANSWER_ALONE, reserves)
+    """Build the prompt for an answer without notes; if it shows no passages, it mentions none."""
+    return build_prompt(state, ANSWER if shown_passages(state) else ANSWER_ALONE, reserves)
 
 
 def comparison_prompts(

@@ -4,6 +4,7 @@ Everything here is a plain TypedDict, so that a state can be written to a journa
 back unchanged. Each field of `State` names the nodes that write it.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, NotRequired, Required
 
 from typing_extensions import TypedDict
@@ -57,6 +58,9 @@ class CandidateScore(TypedDict):
 
     score: float
     """Comparable within one question only; higher is better."""
+    expected: NotRequired[float]
+    """The expected score of the calibrated judge, in [0, 1]; comparable between questions. Absent in records
+    of older versions, and if the formula has no expectation."""
     features: dict[str, float]
     """The features that are known of the candidate, by name (see graph/reranking/features.py)."""
 
@@ -89,6 +93,12 @@ class Step(TypedDict, total=False):
     """One for each candidate; written by likelihood."""
     scores: list[CandidateScore]
     """One for each candidate; written by learned."""
+    expected_score: float
+    """The expected score of the best passage's answer (assess_passages) or of the answer (abstain)."""
+    closed_book: bool
+    """Whether prompts show no passage; written by assess_passages."""
+    abstained: bool
+    """Whether the answer was withheld; written by abstain."""
     chosen: int
     """Index of the chosen candidate. In a step of accept: 0 the reviewed answer, 1 the refined one."""
     points: list[str]
@@ -106,6 +116,15 @@ class Step(TypedDict, total=False):
 def calls_of(step: Step) -> list[Reply | Verdict | Likelihood]:
     """Return all model calls of a step."""
     return [*step.get("replies", []), *step.get("verdicts", []), *step.get("likelihoods", [])]
+
+
+WITHHELD = "the answer was withheld"
+"""The reason why an abstention has no score."""
+
+
+def is_withheld(steps: Sequence[Step]) -> bool:
+    """Tell whether the steps end with an abstention instead of an answer."""
+    return any(step.get("abstained", False) for step in steps)
 
 
 def add_steps(steps: list[Step], new_steps: list[Step]) -> list[Step]:
@@ -135,9 +154,16 @@ class State(QuestionInput, total=False):
     passages: list[Passage]
     """Written by retrieve; by generate as an empty list where nothing is retrieved."""
     prompt_passages: int
-    """The number of passages in a prompt, the first ones. Written by retrieve."""
+    """The number of passages in a prompt, the first ones. Written by retrieve and assess_passages."""
     answer: str
-    """The current answer. Written by generate, extract, adapt, rerank, consensus, likelihood, learned, refine and accept."""
+    """The current answer.
+
+    Written by generate, extract, adapt, rerank, consensus, likelihood, learned, refine, accept and abstain.
+    """
+    expected_score: float
+    """The expected score of the answer. Written by learned; every config with abstain ends with it."""
+    abstained: bool
+    """Whether the answer was withheld. Written by abstain."""
     reviewed: str
     """The answer before the newest refinement. Written by refine."""
     reasoning: str
@@ -174,6 +200,13 @@ class RetrieveUpdate(TypedDict):
     steps: list[Step]
 
 
+class AssessUpdate(TypedDict):
+    """Update of assess_passages."""
+
+    prompt_passages: int
+    steps: list[Step]
+
+
 class DraftUpdate(TypedDict):
     """Update of generate, extract and adapt; `passages` is the state's own list, or an empty one."""
 
@@ -196,6 +229,8 @@ class RerankUpdate(TypedDict):
 
     answer: str
     reasoning: str
+    expected_score: NotRequired[float]
+    """Written by learned."""
     steps: list[Step]
 
 
@@ -224,6 +259,14 @@ class AcceptUpdate(TypedDict):
     steps: list[Step]
 
 
+class AbstainUpdate(TypedDict):
+    """Update of abstain."""
+
+    answer: str
+    abstained: bool
+    steps: list[Step]
+
+
 class JudgeUpdate(TypedDict):
     """Update of judge."""
 
@@ -233,11 +276,13 @@ class JudgeUpdate(TypedDict):
 
 NodeUpdate = (
     RetrieveUpdate
+    | AssessUpdate
     | ExtraCandidatesUpdate
     | DraftUpdate
     | RerankUpdate
     | CritiqueUpdate
     | RefineUpdate
     | AcceptUpdate
+    | AbstainUpdate
 )
 """The update of any node of the answering graph."""

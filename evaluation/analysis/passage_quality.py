@@ -13,7 +13,7 @@ from evaluation.metrics.normal_text import normal_text, with_spaced_characters
 from evaluation.metrics.registry import METRIC_NAMES
 from evaluation.statistics.summaries import Summary, summarise
 from evaluation.store.journal import Record
-from nodes.state import Passage
+from nodes.state import Passage, is_withheld
 
 PassageOutcome = Literal["retrieved and used", "retrieved, not used", "not retrieved"]
 OUTCOMES: tuple[PassageOutcome, ...] = (
@@ -94,6 +94,8 @@ def outcome_of(record: Record) -> PassageOutcome:
     passages = _relevant_passages(record)
     if not passages:
         return "not retrieved"
+    if is_withheld(record["steps"]):
+        return "retrieved, not used"
     cited = cited_numbers(record["answer"], len(record["passages"]))
     used = any(
         passage["number"] in cited or _shares_words(record["answer"], passage)

@@ -17,7 +17,7 @@ from evaluation.metrics.registry import metric_names
 from evaluation.statistics.summaries import Summary, summarise
 from evaluation.store.journal import Record
 from graph.schema import Settings
-from nodes.state import Step
+from nodes.state import Step, is_withheld
 
 
 class LongTexts(TypedDict):
@@ -38,7 +38,12 @@ class _CriteriaUnscored(TypedDict, total=False):
     """By reason, the number of answers that their criteria do not score; missing without criteria."""
 
 
-class Results(_CriteriaUnscored):
+class _Withheld(TypedDict, total=False):
+    withheld: int
+    """The number of answers that were withheld; missing in a config that withholds none."""
+
+
+class Results(_CriteriaUnscored, _Withheld):
     """The content of metrics.json; an uninterrupted and a resumed run have the same."""
 
     config: str
@@ -120,6 +125,7 @@ def results_of(
         "tokens": tokens_of(ordered),
         "seconds": {"file": "timings.json"},
         **_criteria_unscored(answered),
+        **_withheld(settings, answered),
     }
 
 
@@ -144,6 +150,12 @@ def _criteria_unscored(records: Sequence[Record]) -> _CriteriaUnscored:
         return {}
     reasons = [r["criteria_unscored"] for r in records if "criteria_unscored" in r]
     return {"criteria_unscored": _count(reasons)}
+
+
+def _withheld(settings: Settings, records: Sequence[Record]) -> _Withheld:
+    if settings.config.answer.abstain is None:
+        return {}
+    return {"withheld": sum(is_withheld(record["steps"]) for record in records)}
 
 
 def _count(names: Sequence[str]) -> dict[str, int]:

@@ -97,11 +97,11 @@ def identity_of(choices: Choices) -> dict[str, object]:
 
 
 def _reranker(settings: Settings) -> dict[str, object]:
-    """Return the formula of learned reranking and the sources of its features, if the config has it."""
-    rerank = settings.config.rerank
-    if rerank.method != "learned":
+    """Return the formula of learned reranking and the sources of its features, if the config needs it."""
+    if not settings.config.scores_candidates:
         return {}
-    path = Path(rerank.reranker) if rerank.reranker else None
+    reranker = settings.config.rerank.reranker
+    path = Path(reranker) if reranker else None
     return {
         "reranker": reranker_identity(path),
         "reranker_features": sources_sha256("graph.reranking"),

@@ -8,9 +8,9 @@ import argparse
 from collections.abc import Sequence
 
 from evaluation.metrics.calibrated_judge import SHIPPED, load_judge
-from evaluation.reranking.candidate_pools import pools_of
+from evaluation.reranking.candidate_pools import TARGETS, pools_of
 from evaluation.reranking.fit_document import fit_document
-from evaluation.reranking.reranker_fit import RIDGE, TARGETS, fit_reranker
+from evaluation.reranking.reranker_fit import RIDGE, fit_reranker
 from evaluation.store.recorded_run import RecordedRun, read_run, recorded_embedder
 from evaluation.tables import reranker_tables as tables
 from evaluation.tables.headroom_table import headroom_table
@@ -90,7 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
     console = terminal.console(_COLUMNS)
     terminal.print_text(console, tables.headline(document))
     console.print(headroom_table(document["captured"]))
-    for line in tables.difference_lines(document):
+    for line in [*tables.difference_lines(document), *tables.confidence_lines(document)]:
         terminal.print_text(console, line)
     console.print(tables.features_table(document))
     console.print(tables.EXPLANATION)

@@ -17,6 +17,7 @@ from evaluation.rescoring.score_files import RecordedPass, read_scores, score_of
 from evaluation.store.journal import Record, digest_of_record
 from evaluation.store.recorded_run import RecordedRun, known_records
 from graph.support.errors import DatasetError
+from nodes.state import WITHHELD, is_withheld
 
 Value = str | int | float | None
 Row = dict[str, Value]
@@ -148,6 +149,8 @@ def unscored_reason(run: ExportedRun, record: Record, metric: str) -> str | None
     """Return the recorded reason why an answer has no score; None if it has one or none was recorded."""
     if status_of(record, metric) != "unscored":
         return None
+    if is_withheld(record["steps"]):
+        return WITHHELD
     if metric == LLM_JUDGE.name:
         error = judge_error(record["steps"])
         return None if error is None else judge_reason(error)

@@ -13,6 +13,7 @@ from evaluation.metrics.metric import MetricScores
 from evaluation.metrics.normal_text import normal_text
 from evaluation.metrics.registry import METRICS, score_answers
 from evaluation.store.journal import CandidateScore, EncoderParts, Record
+from nodes.state import is_withheld
 
 if TYPE_CHECKING:
     from graph.retrieval.encoder import Encoder
@@ -34,10 +35,13 @@ def score_texts(encoder: "Encoder | None", records: Sequence[Record]) -> None:
     parts = _encoder_parts(encoder, records)
     for record in records:
         own = scores_of[record["index"]]
-        measured = {**record["metrics"], **own[record["answer"]]}
+        # The text of an abstention is no answer: it is unscored, and so are its criteria.
+        measured = (
+            {} if is_withheld(record["steps"]) else {**record["metrics"], **own[record["answer"]]}
+        )
         record["encoder_parts"] = parts.get(record["index"])
         record["metrics"] = {metric.name: measured.get(metric.name) for metric in METRICS}
-        if criteria := record.get("criteria"):
+        if (criteria := record.get("criteria")) and measured:
             _score_criteria(record, criteria, own)
         record["candidates"] = _candidates(record, own)
 
@@ -109,7 +113,7 @@ def calibrated_scores(
     )
     return [
         calibrated.score(record["question"], record["answer"], {**record["metrics"], **signals})
-        if record["reference"]
+        if record["reference"] and not is_withheld(record["steps"])
         else None
         for record, signals in zip(records, further_signals, strict=True)
     ]

@@ -52,14 +52,22 @@ def short_name(name: str) -> str:
 
 
 def score_answers(
-    answers: Sequence[str], references: Sequence[str], encoder: "Encoder | None" = None
+    answers: Sequence[str],
+    references: Sequence[str],
+    encoder: "Encoder | None" = None,
+    names: Sequence[str] = STAGE_METRICS,
 ) -> list[MetricScores]:
-    """Return the scores of each answer by `STAGE_METRICS`; without an encoder, its metrics are None.
+    """Return the scores of each answer; without an encoder, its metrics are None.
 
     Args:
         answers: Texts, shape (n,).
         references: The reference of each answer; empty where there is none.
         encoder: The encoder of metrics on vectors.
+        names: The metrics, of `STAGE_METRICS`.
     """
-    scores = [metric.score(answers, references, encoder) for metric in METRICS if metric.score]
-    return [dict(zip(STAGE_METRICS, row, strict=True)) for row in zip(*scores, strict=True)]
+    scores = {
+        metric.name: metric.score(answers, references, encoder)
+        for metric in METRICS
+        if metric.score and metric.name in names
+    }
+    return [dict(zip(scores, row, strict=True)) for row in zip(*scores.values(), strict=True)]

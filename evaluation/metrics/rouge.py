@@ -14,7 +14,8 @@ from evaluation.metrics.normal_text import normal_text, words
 if TYPE_CHECKING:
     from graph.retrieval.encoder import Encoder
 
-_TYPES = ("rouge1", "rougeL")
+_REMEMBERED_TEXTS = 1_024
+_REMEMBERED_WORDS = 65_536
 _LONGEST_UNSTEMMED = 3
 """As in rouge-score."""
 
@@ -30,52 +31,56 @@ def _f_measure(rouge_type: str) -> BatchScore:
         answers: Sequence[str], references: Sequence[str], encoder: "Encoder | None"
     ) -> list[float | None]:
         del encoder  # The score compares words, not vectors.
-        return [scores[rouge_type] for scores in _f_measures(tuple(answers), tuple(references))]
+        return [_of_pair(rouge_type, *pair) for pair in zip(answers, references, strict=True)]
 
     return score_all
 
 
-# The two metrics are computed one after the other on the same batch: keeping the last batch saves
-# stemming every text twice.
-@lru_cache(maxsize=1)
-def _f_measures(
-    answers: tuple[str, ...], references: tuple[str, ...]
-) -> list[dict[str, float | None]]:
-    return [_of_pair(*pair) for pair in zip(answers, references, strict=True)]
-
-
-def _of_pair(answer: str, reference: str) -> dict[str, float | None]:
+def _of_pair(rouge_type: str, answer: str, reference: str) -> float | None:
     answer, reference = normal_text(answer), normal_text(reference)
     # A reference of signs alone has no words to compare.
     if not words(reference):
-        return dict.fromkeys(_TYPES)
+        return None
     if not answer:
-        return dict.fromkeys(_TYPES, 0.0)
-    scores = _scorer().score(reference, answer)
-    return {rouge_type: float(scores[rouge_type].fmeasure) for rouge_type in _TYPES}
+        return 0.0
+    return float(_scorer(rouge_type).score(reference, answer)[rouge_type].fmeasure)
 
 
 class _Words:
     """The words of a text, stemmed as rouge-score stems English ones."""
 
-    def __init__(self) -> None:
-        from nltk.stem.porter import PorterStemmer
-
-        self._stemmer = PorterStemmer()
-
-    def tokenize(self, text: str) -> list[str]:
+    def tokenize(self, text: str) -> tuple[str, ...]:
         """Return the words; those of ASCII letters with more than three of them are stemmed."""
-        return [
-            self._stemmer.stem(word) if len(word) > _LONGEST_UNSTEMMED and word.isascii() else word
-            for word in words(text)
-        ]
+        return _stemmed_words(text)
+
+
+# Both metrics read the same texts, and a reference is compared with every candidate of its question.
+@lru_cache(maxsize=_REMEMBERED_TEXTS)
+def _stemmed_words(text: str) -> tuple[str, ...]:
+    return tuple(
+        _stem(word) if len(word) > _LONGEST_UNSTEMMED and word.isascii() else word
+        for word in words(text)
+    )
+
+
+@lru_cache(maxsize=_REMEMBERED_WORDS)
+def _stem(word: str) -> str:
+    stem: str = _stemmer().stem(word)
+    return stem
 
 
 @cache
-def _scorer() -> Any:
+def _stemmer() -> Any:
+    from nltk.stem.porter import PorterStemmer
+
+    return PorterStemmer()
+
+
+@cache
+def _scorer(rouge_type: str) -> Any:
     from rouge_score.rouge_scorer import RougeScorer
 
-    return RougeScorer(_TYPES, tokenizer=_Words())
+    return RougeScorer((rouge_type,), tokenizer=_Words())
 
 
 ROUGE_1 = Metric("ROUGE-1", "ROUGE-1", _f_measure("rouge1"))

@@ -8,8 +8,9 @@ from markupsafe import Markup
 from evaluation.analysis.comparison import verdict
 from evaluation.analysis.costs import Cost
 from evaluation.analysis.passage_quality import USE
+from evaluation.analysis.risk_coverage import RunCurves
 from evaluation.report.run_figures import Figures, ReportedRun
-from evaluation.report.svg import Dot, Group, Row, forest_plot, plane_plot
+from evaluation.report.svg import Dot, Group, Line, Row, curve_plot, forest_plot, plane_plot
 from evaluation.statistics.summaries import Summary
 from evaluation.tables.numbers import (
     NONE,
@@ -58,6 +59,7 @@ def metric_panels(figures: Figures) -> list[Panel]:
             _stages_panel(figures, metric),
             *_cost_panels(figures, metric),
             _outcomes_panel(figures, metric),
+            *_risk_panels(figures, metric),
         )
     ]
 
@@ -179,6 +181,50 @@ def _cost_panels(figures: Figures, metric: str) -> list[Panel]:
             explanation = " ".join([explanation, *_unmeasured_notes(figures)])
         panels.append(Panel(metric, f"Quality against {name}", svg, explanation))
     return panels
+
+
+def _risk_panels(figures: Figures, metric: str) -> list[Panel]:
+    """Return the panel of risk against coverage, if a run has a confidence for each question."""
+    lines = []
+    for index, run in enumerate(figures.runs):
+        points = [] if run.curves is None else _risk_points(run.curves, metric)
+        if points:
+            lines.append(Line(run.key, points, index))
+    if not lines:
+        return []
+    texts = (
+        f"{line.label} {risk:.3f} at {coverage:.0%}"
+        for line in lines
+        for coverage, risk, _ in line.points
+    )
+    title = "Risk against coverage"
+    svg = curve_plot(
+        lines,
+        "share of the questions that are answered",
+        f"risk: 1 - {metric}",
+        f"{title}, {metric}: {', '.join(texts)}",
+    )
+    explanation = (
+        "The questions with the highest confidence are answered first: by the expected score of the answer "
+        "where the run has it, else by the retrieval score of the first passage. A curve that rises to the "
+        "right knows its weak answers; answer.abstain withholds them."
+    )
+    return [Panel(metric, title, svg, explanation)]
+
+
+def _risk_points(curves: RunCurves, metric: str) -> list[tuple[float, float, list[float] | None]]:
+    if metric not in curves["metrics"]:
+        return []
+    scores = curves["metrics"][metric]["scores"]
+    return [
+        (point["coverage"], 1 - score["mean"], _risk_ends(score["ci95"]))
+        for point, score in zip(curves["points"], scores, strict=True)
+        if score["mean"] is not None
+    ]
+
+
+def _risk_ends(ends: list[float] | None) -> list[float] | None:
+    return None if ends is None else [1 - end for end in reversed(ends)]
 
 
 def _tokens(run: ReportedRun) -> Summary | None:

@@ -1,6 +1,7 @@
 """Plots as inline SVG: points with intervals, in rows or in a plane; report.css colours them."""
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from math import ceil, floor, log10
 from typing import NamedTuple
 
@@ -45,6 +46,15 @@ class Dot(NamedTuple):
     y: float
     x_ends: list[float] | None
     y_ends: list[float] | None
+    colour: int
+
+
+class Line(NamedTuple):
+    """Points joined by a line, each with an interval in the vertical direction."""
+
+    label: str
+    points: list[tuple[float, float, list[float] | None]]
+    """Abscissa, ordinate and the ends of its interval."""
     colour: int
 
 
@@ -144,15 +154,51 @@ def plane_plot(dots: Sequence[Dot], x_axis: str, y_axis: str, description: str) 
     bottom = _PLANE_HEIGHT - _AXIS_HEIGHT
     y_values = [value for dot in dots for value in (dot.y, *(dot.y_ends or []))]
     y = scale(y_values, bottom, _PLANE_TOP, count=5)
-    parts = _axis_parts(x, bottom, x_axis, top=_PLANE_TOP)
+    parts = _plane_parts(x, y, x_axis, y_axis)
+    for dot in dots:
+        parts += _dot_parts(dot, x, y)
+    return _svg(parts, _PLANE_HEIGHT, description)
+
+
+def _plane_parts(x: Scale, y: Scale, x_axis: str, y_axis: str) -> list[Markup]:
+    """Return the axes and the grid of a plane."""
+    parts = _axis_parts(x, y.start, x_axis, top=_PLANE_TOP)
     parts.append(_text(_LEFT, 14, y_axis, "axis"))
     for tick in y.ticks:
         height = y.at(tick)
         parts.append(_line("grid", _PLANE_LEFT, height, WIDTH - _RIGHT, height))
         parts.append(_text(_PLANE_LEFT - 6, height + 4, _tick_text(tick), "tick end"))
-    for dot in dots:
-        parts += _dot_parts(dot, x, y)
+    return parts
+
+
+def curve_plot(lines: Sequence[Line], x_axis: str, y_axis: str, description: str) -> Markup:
+    """Return lines over a plane; each line's label is at its right end."""
+    points = [point for line in lines for point in line.points]
+    x = scale([0.0, 1.0], _PLANE_LEFT, WIDTH - _RIGHT, count=5)
+    bottom = _PLANE_HEIGHT - _AXIS_HEIGHT
+    y_values = [value for _, y, ends in points for value in (y, *(ends or []))]
+    y = scale(y_values, bottom, _PLANE_TOP, count=5)
+    parts = _plane_parts(x, y, x_axis, y_axis)
+    for line in lines:
+        parts += _curve_parts(line, x, y)
     return _svg(parts, _PLANE_HEIGHT, description)
+
+
+def _curve_parts(line: Line, x: Scale, y: Scale) -> list[Markup]:
+    run = _run_class(line.colour)
+    parts = [
+        _line(f"interval {run}", x.at(left), y.at(low), x.at(left), y.at(high))
+        for left, _, ends in line.points
+        if ends
+        for low, high in [ends]
+    ]
+    places = [(x.at(left), y.at(top)) for left, top, _ in line.points]
+    parts += [_line(f"curve {run}", *start, *end) for start, end in pairwise(places)]
+    parts += [_circle(f"point {run}", *place) for place in places]
+    if places:
+        left, top = max(places)
+        parts.append(_text(left - 6, top - 9, line.label, "label end"))
+    return parts
 
 
 def _dot_parts(dot: Dot, x: Scale, y: Scale) -> list[Markup]:

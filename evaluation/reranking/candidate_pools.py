@@ -29,6 +29,8 @@ from nodes.choice import answer_of
 from nodes.learned import distinct
 from nodes.state import Draft, Passage
 
+TARGETS = ("semantic_similarity", "ROUGE-1", CALIBRATED_JUDGE.name)
+"""The metrics whose mean rank among the candidates of a question is fitted."""
 CHUNK = 16
 """Questions that are scored at once."""
 
@@ -40,7 +42,7 @@ class Pool(NamedTuple):
     candidates: list[Draft]
     features: list[Features]
     scores: list[MetricScores]
-    """The metrics of each candidate without the judge's, and the calibrated judge's score."""
+    """The metrics of each candidate that the target of a fit needs."""
 
 
 class RecordedVectors(NamedTuple):
@@ -136,7 +138,7 @@ def _pools_of_chunk(
     questions = [record["question"] for record, _ in rows]
     answers = [draft["text"] for _, draft in rows]
     references = [record["reference"] for record, _ in rows]
-    metrics = score_answers(answers, references, vectors.encoder)
+    metrics = score_answers(answers, references, vectors.encoder, [*TARGETS, *judge.signals])
     extras = extra_signals(vectors.encoder, questions, answers, references)
     scores: list[MetricScores] = [
         {

@@ -18,11 +18,21 @@ from evaluation.analysis.headroom import (
     difference,
     headroom,
 )
-from evaluation.reranking.candidate_pools import Pool
-from evaluation.reranking.reranker_fit import TARGETS, blind_picks, fit_reranker, mean_ranks
+from evaluation.analysis.risk_coverage import (
+    CoveragePoint,
+    Curve,
+    Question,
+    by_confidence,
+    coverage_points,
+    curve,
+)
+from evaluation.metrics.calibrated_judge import CALIBRATED_JUDGE
+from evaluation.reranking.candidate_pools import TARGETS, Pool
+from evaluation.reranking.reranker_fit import blind_picks, fit_reranker, mean_ranks
 from evaluation.statistics.intervals import mean_interval
 from graph.reranking.features import FEATURES
 from graph.reranking.formula import Reranker
+from graph.support.question_folds import short_digest
 from nodes.choice import index_of_highest
 
 
@@ -50,6 +60,9 @@ class FitDocument(TypedDict):
     """By metric of `TARGETS`; a question is picked for by the formula that did not see it."""
     learned_minus_first: dict[str, ChoiceDifference]
     """By metric."""
+    confidence: Curve
+    """The calibrated judge's scores of the picks against coverage, by their expected score."""
+    coverage_points: list[CoveragePoint]
     features: list[FeatureWorth]
 
 
@@ -61,6 +74,8 @@ def fit_document(reranker: Reranker, pools: Sequence[Pool]) -> FitDocument:
         pools: The pools of the fit.
     """
     step_choices = _choices(reranker, pools)
+    questions = _picked_questions(reranker, pools)
+    points = coverage_points(questions)
     return {
         "questions": len(pools),
         "candidates": sum(len(pool.candidates) for pool in pools),
@@ -68,6 +83,8 @@ def fit_document(reranker: Reranker, pools: Sequence[Pool]) -> FitDocument:
         "learned_minus_first": {
             metric: difference(step_choices, metric, LEARNED, FIRST) for metric in TARGETS
         },
+        "confidence": curve(questions, points, CALIBRATED_JUDGE.name),
+        "coverage_points": points,
         "features": _feature_worths(reranker, pools),
     }
 
@@ -83,6 +100,17 @@ def _choices(reranker: Reranker, pools: Sequence[Pool]) -> list[Choice]:
         }
         choices.append(Choice(pool.scores, picks, []))
     return choices
+
+
+def _picked_questions(reranker: Reranker, pools: Sequence[Pool]) -> list[Question]:
+    """Return the picks in the order of their expected scores; none if the fit has no expectation."""
+    questions = []
+    for pool, pick in zip(pools, blind_picks(reranker, pools), strict=True):
+        expectation = reranker.formula_for(pool.question).expectation
+        if expectation:
+            confidence = expectation.score(pool.features[pick])
+            questions.append(Question(confidence, short_digest(pool.question), pool.scores[pick]))
+    return by_confidence(questions)
 
 
 def _feature_worths(reranker: Reranker, pools: Sequence[Pool]) -> list[FeatureWorth]:

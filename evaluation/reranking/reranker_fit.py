@@ -1,4 +1,8 @@
-"""The fit of learned reranking: a weighted sum of features, cross-validated by question."""
+"""The fit of learned reranking: weighted sums of features, cross-validated by question.
+
+One sum ranks the candidates of a question, and sees only their differences. The other one is the expected
+score of the calibrated judge, which is comparable between questions.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,14 +12,13 @@ from numpy import float64
 from numpy.typing import NDArray
 
 from evaluation.metrics.calibrated_judge import CALIBRATED_JUDGE
-from evaluation.reranking.candidate_pools import Pool
+from evaluation.metrics.metric import MetricScores
+from evaluation.reranking.candidate_pools import TARGETS, Pool
 from graph.reranking.features import FEATURES
-from graph.reranking.formula import Formula, Reranker, Term
+from graph.reranking.formula import Expectation, Formula, Reranker, Term
 from graph.support.errors import DatasetError
 from graph.support.question_folds import FOLDS, fold_of, short_digest
 
-TARGETS = ("semantic_similarity", "ROUGE-1", CALIBRATED_JUDGE.name)
-"""The metrics whose mean rank among the candidates of a question is fitted."""
 RIDGE = 0.01
 """Of the mean square of the weights, which belong to features of deviation 1."""
 LEAST_QUESTIONS = 2 * FOLDS
@@ -33,6 +36,8 @@ class Rows(NamedTuple):
     """Shape (rows, features), NaN where a feature is not known."""
     targets: NDArray[float64]
     """The mean rank by `TARGETS` within the pool, in [0, 1]; 1 is the best."""
+    judge_scores: NDArray[float64]
+    """The scores of the calibrated judge, NaN where a candidate is unscored."""
 
 
 def fit_reranker(
@@ -76,7 +81,14 @@ def rows_of(pools: Sequence[Pool], names: Sequence[str]) -> Rows:
         np.repeat(np.arange(len(pools)), sizes),
         np.array(features, dtype=float).reshape(-1, len(names)),
         np.concatenate([mean_ranks(pool) for pool in pools]),
+        np.array([judge_score(row) for pool in pools for row in pool.scores]),
     )
+
+
+def judge_score(scores: MetricScores) -> float:
+    """Return the score of the calibrated judge; NaN if there is none."""
+    score = scores.get(CALIBRATED_JUDGE.name)
+    return np.nan if score is None else score
 
 
 def mean_ranks(pool: Pool) -> NDArray[float64]:
@@ -103,18 +115,31 @@ def _fit_formula(pools: Sequence[Pool], names: Sequence[str]) -> Formula:
     usable = (known.mean(axis=0) >= _LEAST_KNOWN) & (deviations.round(_DIGITS) > 0)
     table = np.where(known, (rows.features - means) / np.where(usable, deviations, 1), 0.0)
     is_monotone = np.array([FEATURES[name].is_monotone for name in names])
-    weights = np.zeros(len(names))
-    weights[usable] = _ranking_weights(
-        _within(table[:, usable], rows.pools),
-        _within(rows.targets[:, None], rows.pools)[:, 0],
-        is_monotone[usable],
+
+    def terms_of(usable_weights: NDArray[float64]) -> dict[str, Term]:
+        weights = np.zeros(len(names))
+        weights[usable] = usable_weights
+        return {
+            name: Term(*(round(float(value), _DIGITS) for value in (weight, mean, deviation)))
+            for name, weight, mean, deviation in zip(names, weights, means, deviations, strict=True)
+            if abs(weight) >= 10.0**-_DIGITS
+        }
+
+    terms = terms_of(
+        _ridge_weights(
+            _within(table[:, usable], rows.pools),
+            _within(rows.targets[:, None], rows.pools)[:, 0],
+            is_monotone[usable],
+        )
     )
-    terms = {
-        name: Term(*(round(float(value), _DIGITS) for value in (weight, mean, deviation)))
-        for name, weight, mean, deviation in zip(names, weights, means, deviations, strict=True)
-        if abs(weight) >= 10.0**-_DIGITS
-    }
-    return Formula(terms)
+    scored = ~np.isnan(rows.judge_scores)
+    if not scored.any():
+        return Formula(terms)
+    intercept = float(rows.judge_scores[scored].mean())
+    expectation = _ridge_weights(
+        table[scored][:, usable], rows.judge_scores[scored] - intercept, is_monotone[usable]
+    )
+    return Formula(terms, Expectation(round(intercept, _DIGITS), terms_of(expectation)))
 
 
 def _columns(
@@ -131,7 +156,7 @@ def _within(values: NDArray[float64], pools: NDArray[np.int64]) -> NDArray[float
     return within
 
 
-def _ranking_weights(
+def _ridge_weights(
     features: NDArray[float64], targets: NDArray[float64], is_monotone: NDArray[np.bool_]
 ) -> NDArray[float64]:
     """Return the weights of a ridge regression; those of monotone features are at least 0."""

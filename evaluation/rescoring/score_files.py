@@ -97,6 +97,7 @@ class ScoreFile:
     """The scores of one pass, open for appending."""
 
     def __init__(self, run: RecordedRun, spec: PassSpec) -> None:
+        self.spec = spec
         """Open or create the score files of a pass over a run, whose folder the caller holds locked.
 
         Raises:

@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from evaluation.answering.model_calls import judge_error
-from evaluation.rescoring.score_files import FOLDER, PassScore, PassSpec, ScoreFile, score_of
+from evaluation.rescoring.score_files import (
+    FOLDER,
+    PassScore,
+    PassSpec,
+    ScoreFile,
+    fingerprint,
+    score_of,
+)
 from evaluation.store.journal import Record
 from evaluation.store.recorded_run import RecordedRun, read_run
 from evaluation.store.run_folder import locked
@@ -16,7 +23,7 @@ from graph.support.logger import log
 from graph.support.progress import progress
 from graph.support.terminal import Interrupted
 from graph.support.text import plural
-from nodes.state import Step
+from nodes.state import WITHHELD, Step, is_withheld
 
 
 class PassScorer(Protocol):
@@ -145,7 +152,10 @@ def score_run(
             for batch in batches_of(records, run.batch_size):
                 if not any(record["index"] in to_score for record in batch):
                     continue
-                scores = [s for s in scorer(batch, on_served) if s["index"] in to_score]
+                answers = [record for record in batch if not is_withheld(record["steps"])]
+                scores = scorer(answers, on_served) if answers else []
+                scores += [_unscored(r, file.spec) for r in batch if is_withheld(r["steps"])]
+                scores = [s for s in scores if s["index"] in to_score]
                 _write(file, scores)
                 written += len(scores)
                 bar.advance(len(scores))
@@ -158,6 +168,17 @@ def score_run(
         saved = _saved(scored + written, len(records))
         log.warning("interrupted: %s; run the same command to go on", saved)
         raise
+
+
+def _unscored(record: Record, spec: PassSpec) -> PassScore:
+    """Return the score of a withheld answer: none, with the reason."""
+    return {
+        "index": record["index"],
+        "of": fingerprint(record),
+        "scores": dict.fromkeys(spec.metrics),
+        "reasons": dict.fromkeys(spec.metrics, WITHHELD),
+        "evidence": [],
+    }
 
 
 def _write(file: ScoreFile, scores: Sequence[PassScore]) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from evaluation.analysis.headroom import LEARNED, ChoiceDifference
+from evaluation.metrics.calibrated_judge import CALIBRATED_JUDGE
 from evaluation.tables.layout import add_number_columns, new_table
 from evaluation.tables.numbers import NO_INTERVAL, NONE, interval_text, percent, signed
 
@@ -43,6 +44,17 @@ def difference_lines(document: "FitDocument") -> list[str]:
     return [
         f"{LEARNED} minus the first candidate, {metric}: {_difference_text(difference)}"
         for metric, difference in document["learned_minus_first"].items()
+    ]
+
+
+def confidence_lines(document: "FitDocument") -> list[str]:
+    """Return a line on the picks with the higher expected scores; none if the fit has no expectation."""
+    gain = document["confidence"]["half_gain"]
+    if gain is None:
+        return []
+    return [
+        f"the half of the questions with the higher expected scores minus all, {CALIBRATED_JUDGE.name}: "
+        f"{signed(gain['mean_difference'])} (95 % {interval_text(gain['ci95'], signed)}, n {gain['n']})"
     ]
 
 

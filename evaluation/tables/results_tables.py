@@ -111,6 +111,7 @@ def notes(results: Results) -> list[str]:
     """Return the facts that a reader of the table needs to know."""
     return [
         *_failure_notes(results),
+        *_withheld_notes(results),
         *_interval_notes(results),
         *_retrieval_notes(results),
         *_unscored_notes(results),
@@ -141,6 +142,17 @@ def _failure_notes(results: Results) -> list[str]:
         failed, "question failed: no metric counts it", "questions failed: no metric counts them"
     )
     return [f"{failed} {words}."]
+
+
+def _withheld_notes(results: Results) -> list[str]:
+    count, answered = results.get("withheld"), results["n"] - results["failed"]
+    if not count:
+        return []
+    words = plural(count, "answer was", "answers were")
+    return [
+        f"{count} of {answered} {words} withheld (answer.abstain), and unscored in every metric: the means "
+        "are those of the other questions, so compare runs on shared questions only."
+    ]
 
 
 def _interval_notes(results: Results) -> list[str]:

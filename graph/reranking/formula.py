@@ -17,7 +17,8 @@ SHIPPED = Path(__file__).with_name("learned_reranker.json")
 _MAX_BYTES = 10_000_000
 _ABOUT = (
     "score = sum of weight * (feature - mean) / deviation over the known features; the candidate with the "
-    "highest score is the answer; folds[k] did not see the questions of fold k"
+    "highest score is the answer; expectation: the same sum plus its intercept is the expected score of the "
+    "calibrated judge; folds[k] did not see the questions of fold k"
 )
 
 
@@ -29,19 +30,38 @@ class Term(NamedTuple):
     deviation: float
 
 
+class Expectation(NamedTuple):
+    """The expected score of a candidate by the calibrated judge."""
+
+    intercept: float
+    terms: dict[str, Term]
+    """By feature."""
+
+    def score(self, features: Features) -> float:
+        """Return the expected score in [0, 1]."""
+        return min(1.0, max(0.0, self.intercept + _weighted_sum(self.terms, features)))
+
+
 class Formula(NamedTuple):
     """A fitted formula."""
 
     terms: dict[str, Term]
     """By feature."""
+    expectation: Expectation | None = None
+    """None in files of older versions, and if the fit had no calibrated judge."""
 
     def score(self, features: Features) -> float:
-        """Return the score of a candidate; a feature that is not known counts as its mean."""
-        return sum(
-            term.weight * (features[name] - term.mean) / term.deviation
-            for name, term in self.terms.items()
-            if name in features
-        )
+        """Return the score of a candidate, by which those of one question are ranked."""
+        return _weighted_sum(self.terms, features)
+
+
+def _weighted_sum(terms: Mapping[str, Term], features: Features) -> float:
+    """Return the weighted sum of features; one that is not known counts as its mean."""
+    return sum(
+        term.weight * (features[name] - term.mean) / term.deviation
+        for name, term in terms.items()
+        if name in features
+    )
 
 
 class Reranker(NamedTuple):
@@ -104,17 +124,30 @@ def _parse(content: bytes) -> Reranker:
     )
     if len(reranker.folds) != FOLDS:
         raise ValueError("folds are missing")
+    formulas = (reranker.formula, *reranker.folds)
+    if len({formula.expectation is None for formula in formulas}) > 1:
+        raise ValueError("some formulas have an expectation and others have none")
     return reranker
 
 
 def _parse_formula(fields: Mapping[str, Any]) -> Formula:
+    terms = _parse_terms(fields["features"])
+    if "expectation" not in fields:
+        return Formula(terms)
+    expectation = fields["expectation"]
+    return Formula(
+        terms,
+        Expectation(_finite(expectation["intercept"]), _parse_terms(expectation["features"])),
+    )
+
+
+def _parse_terms(fields: Mapping[str, Any]) -> dict[str, Term]:
     terms = {
-        name: Term(*(_finite(term[key]) for key in Term._fields))
-        for name, term in fields["features"].items()
+        name: Term(*(_finite(term[key]) for key in Term._fields)) for name, term in fields.items()
     }
     if not set(terms) <= set(FEATURES) or any(term.deviation <= 0 for term in terms.values()):
         raise ValueError("a feature is unknown, or its deviation is not above 0")
-    return Formula(terms)
+    return terms
 
 
 def _finite(value: object) -> float:
@@ -136,7 +169,7 @@ def save_reranker(path: Path, reranker: Reranker) -> None:
 
 
 def _formula_fields(formula: Formula, *, with_meaning: bool = False) -> dict[str, object]:
-    return {
+    fields: dict[str, object] = {
         "features": {
             name: {
                 **({"meaning": FEATURES[name].meaning} if with_meaning else {}),
@@ -145,3 +178,8 @@ def _formula_fields(formula: Formula, *, with_meaning: bool = False) -> dict[str
             for name, term in formula.terms.items()
         }
     }
+    if formula.expectation:
+        intercept, terms = formula.expectation
+        features = {name: term._asdict() for name, term in terms.items()}
+        fields["expectation"] = {"intercept": intercept, "features": features}
+    return fields

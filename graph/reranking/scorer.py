@@ -8,12 +8,13 @@ import numpy as np
 from langchain_core.retrievers import BaseRetriever
 from numpy.typing import NDArray
 
-from graph.reranking.features import features_of
-from graph.reranking.formula import Reranker, load_reranker
+from graph.reranking.features import Features, features_of
+from graph.reranking.formula import Formula, Reranker, load_reranker
 from graph.retrieval.plain import plain_text
 from graph.retrieval.query import Query
 from graph.retrieval.retriever import PostRetriever
 from graph.schema import Config
+from graph.support.errors import ConfigError
 from nodes.choice import answer_of
 from nodes.state import CandidateScore, Draft, Passage
 
@@ -48,7 +49,7 @@ class LearnedScorer:
         """Return the score of each candidate, with its features."""
         formula = self._reranker.formula_for(question)
         return [
-            {"score": formula.score(features), "features": features}
+            _candidate_score(formula, features)
             for features in features_of(question, candidates, passages, self)
         ]
 
@@ -83,6 +84,13 @@ class LearnedScorer:
         return self._retriever.vectors_of_posts(_FIELD, posts)
 
 
+def _candidate_score(formula: Formula, features: Features) -> CandidateScore:
+    score: CandidateScore = {"score": formula.score(features), "features": features}
+    if formula.expectation:
+        score["expected"] = formula.expectation.score(features)
+    return score
+
+
 def candidate_text(candidate: Draft) -> str:
     """Return the text of a candidate for the encoder: that of a passage is the text of its post."""
     return plain_text(candidate["text"])
@@ -93,7 +101,7 @@ def open_scorer(
     open_encoder: Callable[[], "Encoder | OwnEmbeddings"],
     retriever: BaseRetriever | None,
 ) -> "CandidateScorer | None":
-    """Return the scorer of a config; None if its reranking is not learned.
+    """Return the scorer of a config; None if it scores no candidates.
 
     Args:
         config: The config.
@@ -101,9 +109,16 @@ def open_scorer(
         retriever: Its index has the vectors of passages, if it is the project's own.
 
     Raises:
-        ConfigError: the reranker's file cannot be used.
+        ConfigError: the reranker's file cannot be used, or lacks the expected scores that the config needs.
     """
-    if config.rerank.method != "learned":
+    if not config.scores_candidates:
         return None
     path = config.rerank.reranker
-    return LearnedScorer(load_reranker(Path(path) if path else None), open_encoder, retriever)
+    reranker = load_reranker(Path(path) if path else None)
+    thresholds = (config.answer.abstain, config.generation.closed_book_below)
+    if thresholds != (None, None) and reranker.formula.expectation is None:
+        raise ConfigError(
+            f"{path}: has no expected scores, which answer.abstain and generation.closed_book_below need: "
+            "fit it again with python -m evaluation fit-reranker RUN --out FILE.json"
+        )
+    return LearnedScorer(reranker, open_encoder, retriever)

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from evaluation.reranking.candidate_pools import Pool
-from evaluation.reranking.reranker_fit import TARGETS
+from evaluation.reranking.candidate_pools import TARGETS, Pool
 from nodes.state import Draft, Passage
 
 

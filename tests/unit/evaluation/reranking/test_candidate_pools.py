@@ -3,8 +3,7 @@
 import pytest
 
 from evaluation.metrics.calibrated_judge import SHIPPED, load_judge
-from evaluation.reranking.candidate_pools import candidates_of, pools_of
-from evaluation.reranking.reranker_fit import TARGETS
+from evaluation.reranking.candidate_pools import TARGETS, candidates_of, pools_of
 from evaluation.store.recorded_run import read_run
 from graph.support.errors import DatasetError
 from tests.fakes.candidate_pools import draft, passage

@@ -8,6 +8,7 @@ import pytest
 from langchain_core.documents import Document
 
 import graph
+from graph.config import load_profile
 from graph.retrieval import open_retriever
 from graph.retrieval.parts import vectors
 from graph.schema import Retrieval
@@ -185,7 +186,9 @@ def test_the_index_is_stored_once_and_shared_with_the_configs(tmp_path):
     again = graph.open_vector_store(corpus, profile="embedded", folder=folder)
     assert (folder / "question.npy").stat().st_mtime_ns == built
     assert again.index.ntotal == store.index.ntotal == 8
-    opened = open_retriever(Retrieval(kind="semantic"), EMBEDDER, corpus=corpus, folder=folder)
+    # The precision of the profile's vectors depends on the processor.
+    embedder = load_profile("embedded").embedder
+    opened = open_retriever(Retrieval(kind="semantic"), embedder, corpus=corpus, folder=folder)
     assert opened.open() == 8
 
 

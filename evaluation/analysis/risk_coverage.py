@@ -1,0 +1,228 @@
+"""Risk against coverage: the answers' scores if only the most confident questions are answered.
+
+Coverage is the share of questions that are answered, risk is 1 minus their mean score (El-Yaniv and
+Wiener 2010; Geifman and El-Yaniv 2017, arXiv:1705.08500). The confidence of a question is known without
+its reference.
+"""
+
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from typing import NamedTuple, TypedDict
+
+import numpy as np
+from numpy import float64
+from numpy.typing import NDArray
+
+from evaluation.metrics.registry import metric_names
+from evaluation.statistics.intervals import draws_interval
+from evaluation.statistics.summaries import Summary, summarise
+from evaluation.store.journal import Record
+from evaluation.store.recorded_run import RecordedRun, known_records
+from graph.support.errors import DatasetError
+from nodes.state import Step, is_withheld
+
+COVERAGES = tuple(tenths / 10 for tenths in range(10, 0, -1))
+"""The points of a curve, from all questions to a tenth of them."""
+HALF = 0.5
+EXPECTED, RETRIEVAL = "expected score", "retrieval score"
+"""The confidence of a question: the expected score of its answer, or else the retrieval score of its first
+passage."""
+DRAWS = 2_000
+LEAST = 20
+"""Below this number of questions a curve has no points: their intervals would say nothing."""
+
+
+class Question(NamedTuple):
+    """An answered question with its confidence."""
+
+    confidence: float
+    key: str
+    """Orders questions of equal confidence, whatever the order of the dataset is."""
+    metrics: Mapping[str, float | None]
+    """None is unscored."""
+    withheld: bool = False
+
+
+class CoveragePoint(TypedDict):
+    """The questions that are answered at one coverage."""
+
+    coverage: float
+    questions: int
+    threshold: float
+    """The lowest confidence among them."""
+    confidence: float
+    """The mean confidence among them; an expected score can be compared with the mean score."""
+
+
+class HalfGain(TypedDict):
+    """The mean score of the more confident half of the questions minus that of all."""
+
+    n: int
+    """Questions in the half."""
+    mean_difference: float
+    ci95: list[float] | None
+    """Percentile bootstrap over questions; each draw chooses its own half."""
+
+
+class Area(TypedDict):
+    """The mean risk over all coverages (AURC)."""
+
+    confidence: float
+    """That of the run's confidence."""
+    random: float
+    """That of a random order: the risk of all questions."""
+    best: float
+    """That of the order of the scores, which nobody can know."""
+
+
+class Curve(TypedDict):
+    """The scores by one metric."""
+
+    scores: list[Summary]
+    """One for each point."""
+    half_gain: HalfGain | None
+    """None below `LEAST` scored questions, or if answers were withheld."""
+    area: Area | None
+    """None as `half_gain`."""
+
+
+class RunCurves(TypedDict):
+    """Risk against coverage in one run."""
+
+    confidence: str
+    """`EXPECTED` or `RETRIEVAL`."""
+    questions: int
+    failed: int
+    no_confidence: int
+    """Answered questions without a confidence, which the curves leave out."""
+    withheld: int
+    """Questions at which the run withheld its answer: the points end before them."""
+    points: list[CoveragePoint]
+    """From the largest coverage down; none below `LEAST` questions."""
+    metrics: dict[str, Curve]
+
+
+def run_curves(run: RecordedRun) -> RunCurves:
+    """Return the curves of a run by all of its metrics.
+
+    Raises:
+        DatasetError: The run has no answered question with a confidence.
+    """
+    with known_records(run.folder):
+        answered = run.answered
+        expected = [expected_score(record["steps"]) for record in answered]
+        kind = EXPECTED if any(value is not None for value in expected) else RETRIEVAL
+        values = expected if kind == EXPECTED else [_retrieval_score(r) for r in answered]
+        questions = [
+            Question(value, _key(record), record["metrics"], is_withheld(record["steps"]))
+            for record, value in zip(answered, values, strict=True)
+            if value is not None
+        ]
+        if not questions:
+            raise DatasetError(
+                f"{run.folder} has no question with an expected score or a retrieval score: name a run that "
+                "retrieves passages, such as hybrid_pick"
+            )
+        names = metric_names(record["metrics"] for record in answered)
+    ordered = by_confidence(questions)
+    points = coverage_points(ordered)
+    return {
+        "confidence": kind,
+        "questions": len(run.records),
+        "failed": run.failed,
+        "no_confidence": len(answered) - len(questions),
+        "withheld": sum(question.withheld for question in questions),
+        "points": points,
+        "metrics": {name: curve(ordered, points, name) for name in names},
+    }
+
+
+def has_confidence(run: RecordedRun) -> bool:
+    """Tell whether some answered question of a run has a confidence."""
+    return any(
+        value is not None
+        for record in run.answered
+        for value in (expected_score(record["steps"]), _retrieval_score(record))
+    )
+
+
+def expected_score(steps: Sequence[Step]) -> float | None:
+    """Return the expected score of the answer that the steps end with; None if it was not computed."""
+    for step in reversed(steps):
+        if "answer" not in step:
+            continue
+        if "expected_score" in step:
+            return step["expected_score"]
+        if step.get("scores"):
+            return step["scores"][step["chosen"]].get("expected")
+        return None
+    return None
+
+
+def by_confidence(questions: Sequence[Question]) -> list[Question]:
+    """Return questions in the order of their confidence, the highest first."""
+    return sorted(questions, key=lambda question: (-question.confidence, question.key))
+
+
+def _retrieval_score(record: Record) -> float | None:
+    return record["passages"][0]["score"] if record["passages"] else None
+
+
+def _key(record: Record) -> str:
+    return sha256(record["question"].encode()).hexdigest()
+
+
+def coverage_points(ordered: Sequence[Question]) -> list[CoveragePoint]:
+    """Return the points of the curves of ordered questions, down to a tenth of them."""
+    if len(ordered) < LEAST:
+        return []
+    withheld = [index for index, question in enumerate(ordered) if question.withheld]
+    most = min(withheld, default=len(ordered))
+    sizes = {coverage: round(coverage * len(ordered)) for coverage in COVERAGES}
+    return [
+        {
+            "coverage": coverage,
+            "questions": size,
+            "threshold": ordered[size - 1].confidence,
+            "confidence": float(np.mean([question.confidence for question in ordered[:size]])),
+        }
+        for coverage, size in sizes.items()
+        if size <= most
+    ]
+
+
+def curve(ordered: Sequence[Question], points: Sequence[CoveragePoint], metric: str) -> Curve:
+    """Return the scores of ordered questions by one metric."""
+    values = [question.metrics.get(metric) for question in ordered]
+    scores = np.array([value for value in values if value is not None], dtype=float)
+    is_whole = len(scores) >= LEAST and not any(question.withheld for question in ordered)
+    return {
+        "scores": [summarise(values[: point["questions"]]) for point in points],
+        "half_gain": _half_gain(scores) if is_whole else None,
+        "area": _areas(scores) if is_whole else None,
+    }
+
+
+def _half_gain(scores: NDArray[float64]) -> HalfGain:
+    """Return the gain of the first half of scores, which are in the order of confidence."""
+    half = round(HALF * len(scores))
+    drawn = np.random.default_rng(0).integers(0, len(scores), (DRAWS, len(scores)))
+    # In this order again, so that each draw has its own more confident half.
+    drawn.sort(axis=1)
+    samples = np.vstack((scores, scores[drawn]))
+    gains = samples[:, :half].mean(axis=1) - samples.mean(axis=1)
+    return {"n": half, "mean_difference": float(gains[0]), "ci95": draws_interval(gains)}
+
+
+def _areas(scores: NDArray[float64]) -> Area:
+    return {
+        "confidence": _area(scores),
+        "random": float(1 - scores.mean()),
+        "best": _area(np.sort(scores)[::-1]),
+    }
+
+
+def _area(scores: NDArray[float64]) -> float:
+    """Return the mean risk over the coverages 1/n to n/n of scores in the order of confidence."""
+    means = np.cumsum(scores) / np.arange(1, len(scores) + 1)
+    return float((1 - means).mean())

@@ -1,0 +1,37 @@
+"""The node assess_passages: weak passages stay out of the prompts."""
+
+from time import perf_counter
+
+from nodes.choice import answer_of
+from nodes.learned import CandidateScorer
+from nodes.state import AssessUpdate, Draft, State
+
+
+def assess_passages(
+    state: State, *, scorer: CandidateScorer, closed_book_below: float
+) -> AssessUpdate:
+    """Show no passage in the prompts if the expected score of the best answer is below a threshold.
+
+    A gate before the writing, as in corrective retrieval (Yan et al. 2024, arXiv:2401.15884), by a
+    formula instead of a model. Passages without an answer count as weak.
+    """
+    start = perf_counter()
+    candidates: list[Draft] = [
+        {"text": text, "reasoning": "", "source": "passage", "passage": passage["number"]}
+        for passage in state["passages"]
+        if (text := answer_of(passage))
+    ]
+    scores = scorer.score(state["question"], candidates, state["passages"]) if candidates else []
+    best = max((score["expected"] for score in scores), default=0.0)
+    is_closed_book = best < closed_book_below
+    return {
+        "prompt_passages": 0 if is_closed_book else state["prompt_passages"],
+        "steps": [
+            {
+                "node": "assess_passages",
+                "seconds": perf_counter() - start,
+                "expected_score": best,
+                "closed_book": is_closed_book,
+            }
+        ],
+    }
