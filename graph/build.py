@@ -29,8 +29,8 @@ from graph.schema import Config, Retrieval
 from graph.stages import Stage, stages
 from graph.support.errors import ConfigError
 from graph.support.text import unix_lines
+from nodes.choice import CandidateScorer
 from nodes.judge import judge
-from nodes.learned import CandidateScorer
 from nodes.model import Chooser, TextModel
 from nodes.state import AnswerOutput, JudgedState, NodeUpdate, QuestionInput, State
 

@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from graph.schema import IN_PROCESS, Config, ModelSpec, Profile, Settings, upgrade_spec
+from graph.schema import IN_PROCESS, Config, ModelSpec, Profile, Settings
 from graph.support.errors import ConfigError
+from graph.support.old_specs import upgrade_spec
 from graph.support.storage import read_small_file, with_home
 from graph.support.text import suggestion
 from graph.support.yaml_values import parse_yaml

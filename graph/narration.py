@@ -155,7 +155,7 @@ def _narrate_choice(step: Step) -> None:
 
 
 def _consequence(step: Step) -> str:
-    """Return what the expected score decided, in words."""
+    """Return the decision by the expected score, in words."""
     if step["node"] == "abstain":
         return "the answer is withheld" if step["abstained"] else "the answer stays"
     return (

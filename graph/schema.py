@@ -1,12 +1,12 @@
 """The fields of a config (which stages run) and of a profile (which models run them)."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from graph.support.home import expand_home
+from graph.support.old_specs import upgrade_spec
+from graph.support.server_address import check_address
 
 NameOrFolder = Annotated[str, AfterValidator(expand_home)]
 """A name, or a folder whose leading `~` is the home folder."""
@@ -218,16 +218,12 @@ class Config(_Strict):
 
     @model_validator(mode="after")
     def _closed_book_needs_a_choice(self) -> "Config":
-        if self.generation.closed_book_below is None:
-            return self
-        if self.retrieval.kind == "none":
+        generation = self.generation
+        has_choice = self.retrieval.kind != "none" and generation.method == "model"
+        if generation.closed_book_below is not None and not has_choice:
             raise ValueError(
-                "generation.closed_book_below needs passages to leave out: set retrieval.kind"
-            )
-        if self.generation.method != "model":
-            raise ValueError(
-                "generation.closed_book_below needs generation.method model: the other methods answer "
-                "from a passage"
+                "generation.closed_book_below needs passages that a model can do without: set "
+                "retrieval.kind, and generation.method to model"
             )
         return self
 
@@ -236,16 +232,13 @@ class Config(_Strict):
         if self.answer.abstain is None:
             return self
         rerank = self.rerank
-        last = rerank.initial if self.generation.method == "extract" else rerank.refined
-        if rerank.method != "learned" or not last or self.refine.accept == "preferred":
+        # A critique without points ends with the first choice, so both choices need the scores.
+        is_last = rerank.initial and (self.generation.method == "extract" or rerank.refined)
+        if rerank.method != "learned" or not is_last or self.refine.accept == "preferred":
             raise ValueError(
                 "answer.abstain needs learned reranking as the last choice: set rerank.method to learned, "
                 "rerank.initial to true, and for a config that writes rerank.refined too, with refine.accept "
                 "always"
-            )
-        if not rerank.initial:
-            raise ValueError(
-                "answer.abstain needs rerank.initial true: a critique without points ends with that choice"
             )
         return self
 
@@ -287,34 +280,6 @@ class Config(_Strict):
                 "among those of all passages"
             )
         return self
-
-
-_OLD_ENGINES = {"huggingface": "hub", "embedded": "package"}
-"""Values that `engine` had while it meant the source of the weights, and those of `weights` today."""
-
-
-def upgrade_spec(fields: Mapping[str, object], *, embedder: bool = False) -> dict[str, object]:
-    """Translate the stored fields of a model or an embedder into the fields of today.
-
-    `engine` used to name the source of the weights. `embedded` now is `weights: package`, and
-    `huggingface` is `weights: hub` unless `weights` is stated. Other values and unknown fields
-    stay, so that the validation of the spec reports them.
-
-    Args:
-        fields: Fields of a `ModelSpec` or an `EmbedderSpec`, as a file or a manifest holds them.
-        embedder: True for an `EmbedderSpec`, which has no field `engine` today.
-    """
-    upgraded = dict(fields)
-    engine = upgraded.get("engine")
-    if not isinstance(engine, str) or engine not in _OLD_ENGINES:
-        return upgraded
-    if engine == "embedded" or "weights" not in upgraded:
-        upgraded["weights"] = _OLD_ENGINES[engine]
-    if embedder:
-        del upgraded["engine"]
-    else:
-        upgraded["engine"] = "huggingface"
-    return upgraded
 
 
 IN_PROCESS = ("auto", "huggingface", "openvino")
@@ -398,27 +363,6 @@ class ModelSpec(_Strict):
                     f"{name} belongs to {owner}: leave it out, or change engine (here {self.engine})"
                 )
         return self
-
-
-def check_address(address: str) -> None:
-    """Check that an address is one of a server, and holds no password.
-
-    Raises:
-        ValueError: It is not; the message does not repeat the address.
-    """
-    try:
-        parts = urlsplit(address)
-        is_usable = parts.scheme in ("http", "https") and bool(parts.hostname)
-        is_usable = is_usable and parts.port != 0 and address.isprintable() and " " not in address
-    except ValueError:
-        is_usable = False
-    if not is_usable:
-        raise ValueError("give the address of a server, as http://127.0.0.1:8000/v1")
-    if "@" in parts.netloc or parts.query or parts.fragment:
-        raise ValueError(
-            "give the address alone: a key or a password belongs into the environment variable "
-            "OPENAI_API_KEY"
-        )
 
 
 class EmbedderSpec(_Strict):

@@ -13,12 +13,13 @@ from nodes.abstain import abstain
 from nodes.accept import accept
 from nodes.adapt import adapt
 from nodes.assess_passages import assess_passages
+from nodes.choice import CandidateScorer
 from nodes.consensus import consensus
 from nodes.critique import critique
 from nodes.extra_candidates import extra_candidates
 from nodes.extract import extract
 from nodes.generate import generate
-from nodes.learned import CandidateScorer, learned
+from nodes.learned import learned
 from nodes.likelihood import likelihood
 from nodes.model import Chooser, LikelihoodModel, TextModel
 from nodes.refine import refine

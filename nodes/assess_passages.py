@@ -2,8 +2,7 @@
 
 from time import perf_counter
 
-from nodes.choice import answer_of
-from nodes.learned import CandidateScorer
+from nodes.choice import CandidateScorer, answer_of
 from nodes.state import AssessUpdate, Draft, State
 
 

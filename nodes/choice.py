@@ -2,9 +2,20 @@
 
 from collections.abc import Sequence
 from itertools import combinations
+from typing import Protocol
 
 from nodes.model import Verdict
-from nodes.state import Draft, Passage, Preference, RerankUpdate, State, Step
+from nodes.state import CandidateScore, Draft, Passage, Preference, RerankUpdate, State, Step
+
+
+class CandidateScorer(Protocol):
+    """A formula that scores candidates from what is known without a reference."""
+
+    def score(
+        self, question: str, candidates: Sequence[Draft], passages: Sequence[Passage]
+    ) -> list[CandidateScore]:
+        """Return the score of each candidate, in order."""
+        ...
 
 
 def all_candidates(state: State) -> list[Draft]:

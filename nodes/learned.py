@@ -6,24 +6,13 @@ It reranks without a model that writes, and without a reference answer.
 from collections import Counter
 from collections.abc import Sequence
 from time import perf_counter
-from typing import Protocol
 
-from nodes.choice import all_candidates, choice_update, index_of_highest
+from nodes.choice import CandidateScorer, all_candidates, choice_update, index_of_highest
 from nodes.consensus import shared_words, words
-from nodes.state import CandidateScore, Draft, Passage, RerankUpdate, State
+from nodes.state import Draft, RerankUpdate, State
 
 _NEARLY_EQUAL = 0.95
 """The F-score of shared words from which on two candidates count as one."""
-
-
-class CandidateScorer(Protocol):
-    """A formula that scores candidates from what is known without a reference."""
-
-    def score(
-        self, question: str, candidates: Sequence[Draft], passages: Sequence[Passage]
-    ) -> list[CandidateScore]:
-        """Return the score of each candidate, in order."""
-        ...
 
 
 def learned(state: State, *, scorer: CandidateScorer, node: str) -> RerankUpdate:

@@ -16,9 +16,8 @@ from evaluation.statistics.summaries import Summary, summarise
 from evaluation.store.journal import Record
 from evaluation.store.recorded_run import RecordedRun, known_records
 from graph.support.errors import DatasetError
-from nodes.choice import index_of_highest, probability, strongest
+from nodes.choice import CandidateScorer, index_of_highest, probability, strongest
 from nodes.consensus import agreement
-from nodes.learned import CandidateScorer
 from nodes.state import CandidateScore, Preference, Step
 
 RANDOM, BEST = "random pick", "best of n"

@@ -9,7 +9,7 @@ from langchain_core.retrievers import BaseRetriever
 from numpy.typing import NDArray
 
 from graph.reranking.features import Features, features_of
-from graph.reranking.formula import Formula, Reranker, load_reranker
+from graph.reranking.formula import SHIPPED, Formula, Reranker, load_reranker
 from graph.retrieval.plain import plain_text
 from graph.retrieval.query import Query
 from graph.retrieval.retriever import PostRetriever
@@ -21,7 +21,7 @@ from nodes.state import CandidateScore, Draft, Passage
 if TYPE_CHECKING:
     from graph.retrieval.embeddings import OwnEmbeddings
     from graph.retrieval.encoder import Encoder
-    from nodes.learned import CandidateScorer
+    from nodes.choice import CandidateScorer
 
 _FIELD = "answer"
 """The part of an index whose vectors are those of candidates."""
@@ -113,12 +113,13 @@ def open_scorer(
     """
     if not config.scores_candidates:
         return None
-    path = config.rerank.reranker
-    reranker = load_reranker(Path(path) if path else None)
+    path = Path(config.rerank.reranker) if config.rerank.reranker else None
+    reranker = load_reranker(path)
     thresholds = (config.answer.abstain, config.generation.closed_book_below)
     if thresholds != (None, None) and reranker.formula.expectation is None:
         raise ConfigError(
-            f"{path}: has no expected scores, which answer.abstain and generation.closed_book_below need: "
-            "fit it again with python -m evaluation fit-reranker RUN --out FILE.json"
+            f"{path or SHIPPED}: holds no expected scores, which answer.abstain and "
+            "generation.closed_book_below need: fit another one with python -m evaluation fit-reranker RUN "
+            "--out FILE.json, and name it in rerank.reranker"
         )
     return LearnedScorer(reranker, open_encoder, retriever)

@@ -18,11 +18,12 @@ from langchain_core.prompt_values import StringPromptValue
 from graph.models.engines import MAX_RETRIES, WINDOW, ServedModel
 from graph.models.engines.request_engine import only_generation
 from graph.models.engines.server_probe import PROBE, Abilities, probe
-from graph.schema import ModelSpec, check_address
+from graph.schema import ModelSpec
 from graph.support.environment import status_code
 from graph.support.errors import ConfigError, MissingExtraError
 from graph.support.fault_log import without_secrets
 from graph.support.logger import log
+from graph.support.server_address import check_address
 from graph.support.text import one_line
 
 if TYPE_CHECKING:
