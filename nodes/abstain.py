@@ -1,6 +1,6 @@
 """The node abstain: no answer is better than a weak one."""
 
-from nodes.state import AbstainUpdate, Passage, State
+from nodes.state import AbstainUpdate, Passage, State, Step
 
 NO_ANSWER = "No answer was found."
 _NEAREST = 5
@@ -14,19 +14,11 @@ def abstain(state: State, *, threshold: float) -> AbstainUpdate:
     """
     expected = state["expected_score"] if state["answer"] else 0.0
     is_weak = not state["answer"] or expected < threshold
-    answer = abstention(state["passages"]) if is_weak else state["answer"]
-    return {
-        "answer": answer,
-        "abstained": is_weak,
-        "steps": [
-            {
-                "node": "abstain",
-                "expected_score": expected,
-                "abstained": is_weak,
-                "answer": answer,
-            }
-        ],
-    }
+    step: Step = {"node": "abstain", "expected_score": expected, "abstained": is_weak}
+    answer = state["answer"]
+    if is_weak:
+        answer = step["answer"] = abstention(state["passages"])
+    return {"answer": answer, "abstained": is_weak, "steps": [step]}
 
 
 def abstention(passages: list[Passage]) -> str:

@@ -35,14 +35,14 @@ def score_texts(encoder: "Encoder | None", records: Sequence[Record]) -> None:
     parts = _encoder_parts(encoder, records)
     for record in records:
         own = scores_of[record["index"]]
-        # The text of an abstention is no answer: it is unscored, and so are its criteria.
-        measured = (
-            {} if is_withheld(record["steps"]) else {**record["metrics"], **own[record["answer"]]}
-        )
+        measured = {**record["metrics"], **own[record["answer"]]}
         record["encoder_parts"] = parts.get(record["index"])
         record["metrics"] = {metric.name: measured.get(metric.name) for metric in METRICS}
-        if (criteria := record.get("criteria")) and measured:
+        if criteria := record.get("criteria"):
             _score_criteria(record, criteria, own)
+        if is_withheld(record["steps"]):
+            # The text of an abstention is no answer. Its candidates have their scores.
+            record["metrics"] = dict.fromkeys(record["metrics"])
         record["candidates"] = _candidates(record, own)
 
 

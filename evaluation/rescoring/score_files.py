@@ -97,12 +97,12 @@ class ScoreFile:
     """The scores of one pass, open for appending."""
 
     def __init__(self, run: RecordedRun, spec: PassSpec) -> None:
-        self.spec = spec
         """Open or create the score files of a pass over a run, whose folder the caller holds locked.
 
         Raises:
             DatasetError: the files are damaged, or of another run or pass.
         """
+        self.spec = spec
         scores = _scores_folder(run)
         scores.mkdir(exist_ok=True)
         header = scores / f"{spec.name}.json"
