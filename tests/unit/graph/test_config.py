@@ -32,9 +32,9 @@ from graph.schema import (
     Refine,
     Rerank,
     Retrieval,
-    upgrade_spec,
 )
 from graph.support.errors import ConfigError
+from graph.support.old_specs import upgrade_spec
 from tests.fakes.properties import examples
 
 ENGINE_NAMES = "'auto', 'huggingface', 'openvino', 'openai' or 'langchain'"
@@ -159,6 +159,7 @@ def test_defaults_are_those_of_the_design():
             "method": "model",
             "cot": False,
             "passages": None,
+            "closed_book_below": None,
             "max_new_tokens": 256,
             "temperature": 0.0,
         },
@@ -173,6 +174,7 @@ def test_defaults_are_those_of_the_design():
         },
         "critique": {"max_points": 5},
         "refine": {"max_rounds": 1, "accept": "always"},
+        "answer": {"abstain": None},
     }
 
 
@@ -190,6 +192,35 @@ def test_all_weights_of_the_embedded_profile_come_in_packages():
     assert {spec.weights for _, spec in profile} == {"package"}
     assert profile.judge == profile.generator
     assert profile.generator.model == "SmolLM2-135M-Instruct"
+
+
+LEARNED = "rerank: {initial: true, refined: true, method: learned}"
+
+
+@pytest.mark.parametrize(
+    ("text", "scores"),
+    [
+        ("{}", False),
+        ("rerank: {method: learned}", False),
+        ("retrieval: {kind: semantic}\nrerank: {initial: true}", False),
+        (f"retrieval: {{kind: semantic}}\n{LEARNED}\nanswer: {{abstain: 1}}", True),
+        ("retrieval: {kind: semantic}\nrerank: {refined: true, method: learned}", True),
+        (
+            "retrieval: {kind: semantic}\ngeneration: {closed_book_below: 0.3}\n"
+            "rerank: {reranker: a.json}",
+            True,
+        ),
+        (
+            "retrieval: {kind: semantic}\ngeneration: {method: extract}\n"
+            "rerank: {initial: true, method: learned, candidates: [passages]}\n"
+            "answer: {abstain: 0.01}",
+            True,
+        ),
+    ],
+)
+def test_a_config_that_needs_the_formula_scores_candidates(tmp_path, text, scores):
+    config = load_config(write(tmp_path / "my.yaml", text))
+    assert config.scores_candidates is scores
 
 
 def test_a_config_and_a_profile_pass_as_they_are():
@@ -351,7 +382,7 @@ def test_a_config_file_is_read_and_the_rest_is_default(tmp_path):
         ("generation: {max_new_tokens: 9000}", "generation.max_new_tokens"),
         ("rerank: {drafts: 0}", "greater than or equal to 1 (got 0)"),
         ("rerank: {drafts: 1}", "drafts of 1 leaves no choice"),
-        ("rerank: {reranker: a.json}", "reranker belongs to method learned"),
+        ("rerank: {reranker: a.json}", "rerank.reranker scores nothing here: set rerank.method"),
         (
             "rerank: {initial: true, candidates: [extract, passages]}",
             "passages holds the answer of extract",
@@ -370,6 +401,52 @@ def test_a_config_file_is_read_and_the_rest_is_default(tmp_path):
             "more than retrieval.top_k",
         ),
         ("rerank: {method: learned, reranker: a.json}", "with initial or refined true"),
+        (
+            "retrieval: {kind: semantic}\nrerank: {initial: true, reranker: a.json}",
+            "or set generation.closed_book_below",
+        ),
+        ("generation: {closed_book_below: 0}", "greater than 0 (got 0)"),
+        ("generation: {closed_book_below: 1.1}", "less than or equal to 1 (got 1.1)"),
+        ("generation: {closed_book_below: .nan}", "generation.closed_book_below"),
+        ("generation: {closed_book_below: 0.5}", "closed_book_below needs passages that a model"),
+        (
+            "retrieval: {kind: semantic}\ngeneration: {method: extract, closed_book_below: 0.5}",
+            "and generation.method to model",
+        ),
+        (
+            "retrieval: {kind: semantic}\ngeneration: {method: adapt, closed_book_below: 0.5}\n"
+            "rerank: {initial: true, method: learned, candidates: [passages]}",
+            "and generation.method to model",
+        ),
+        ("answer: {abstain: 0}", "greater than 0 (got 0)"),
+        ("answer: {abstain: 1.1}", "less than or equal to 1 (got 1.1)"),
+        ("answer: {abstain: .nan}", "answer.abstain"),
+        ("answer: {abstain: 0.5}", "answer.abstain needs learned reranking as the last choice"),
+        (
+            "retrieval: {kind: semantic}\nrerank: {initial: true, refined: true}\n"
+            "answer: {abstain: 0.5}",
+            "set rerank.method to learned",
+        ),
+        (
+            "retrieval: {kind: semantic}\nrerank: {initial: true, method: learned}\n"
+            "answer: {abstain: 0.5}",
+            "rerank.refined too",
+        ),
+        (
+            "retrieval: {kind: semantic}\nrerank: {refined: true, method: learned}\n"
+            "answer: {abstain: 0.5}",
+            "rerank.initial to true",
+        ),
+        (
+            "retrieval: {kind: semantic}\ngeneration: {method: extract}\n"
+            "rerank: {method: learned}\nanswer: {abstain: 0.5}",
+            "rerank.initial to true",
+        ),
+        (
+            "retrieval: {kind: semantic}\nrerank: {initial: true, refined: true, method: learned}\n"
+            "refine: {accept: preferred}\nanswer: {abstain: 0.5}",
+            "with refine.accept always",
+        ),
         ("rerank: {temperature: 0}", "greater than 0 (got 0)"),
         ("critique: {max_points: 0}", "critique.max_points"),
         ("refine: {max_rounds: 11}", "less than or equal to 10 (got 11)"),

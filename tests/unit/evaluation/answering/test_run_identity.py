@@ -40,6 +40,7 @@ CONFIG = {
     "rerank.refined": "true",
     "retrieval.scored": "[title]",
     "generation.passages": "2",
+    "generation.closed_book_below": "0.5",
     "rerank.drafts": "3",
     "rerank.temperature": "0.9",
     "rerank.method": "likelihood",
@@ -48,7 +49,7 @@ CONFIG = {
     "refine.accept": "preferred",
 }
 """Another value for each field of config hybrid_cot."""
-ONE_VALUE = {"generation.method", "rerank.candidates", "rerank.reranker"}
+ONE_VALUE = {"generation.method", "rerank.candidates", "rerank.reranker", "answer.abstain"}
 """Fields with only one value that goes with this config."""
 MODEL = {
     "model": "some/other",
