@@ -11,6 +11,7 @@ from langchain_core.retrievers import BaseRetriever
 from pydantic import Field
 
 from nodes.model import SCORED_TOKENS, TEXT_CHOICE_TOKENS, Context, Prompt, Quote, Reply, Verdict
+from nodes.state import Draft, Passage
 from prompts import adapt, critique, generate, judge, refine, rerank, rubric
 from prompts.choice import choice_instruction
 
@@ -123,6 +124,21 @@ class LengthScorer:
     def score(self, question, candidates, passages):
         features = {"question_cosine": 0.0}
         return [{"score": len(draft["text"]), "features": features} for draft in candidates]
+
+
+class ExpectingScorer:
+    """A `CandidateScorer` that prefers late candidates; a function of the text gives the expected score."""
+
+    def __init__(self, expected: Callable[[str], float]) -> None:
+        self.expected = expected
+        self.asked: list[tuple[str, list[Draft], list[Passage]]] = []
+
+    def score(self, question, candidates, passages):
+        self.asked.append((question, list(candidates), list(passages)))
+        return [
+            {"score": float(number), "expected": self.expected(draft["text"]), "features": {}}
+            for number, draft in enumerate(candidates)
+        ]
 
 
 class ScriptedEngine:

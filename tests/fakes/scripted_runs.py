@@ -16,6 +16,7 @@ from graph.models import Models
 from graph.models.batching import BatchedModel
 from graph.models.lockstep import Lockstep
 from graph.schema import Config
+from nodes.choice import CandidateScorer
 from nodes.state import State
 from tests.fakes.corpora import EMBEDDER, FakeEncoder, encode_without_weights
 from tests.fakes.fake_models import FakeRetriever, LengthScorer, ScriptedEngine, documents
@@ -48,7 +49,10 @@ class Scripted:
     """A setup with its scripted engines, which record their prompts."""
 
     def __init__(
-        self, answer: Callable[[str], str] = answer_for, config: str | Config = "baseline"
+        self,
+        answer: Callable[[str], str] = answer_for,
+        config: str | Config = "baseline",
+        scorer: CandidateScorer | None = None,
     ) -> None:
         lockstep = Lockstep()
         self.writer, self.judge = ScriptedEngine(answer), ScriptedEngine()
@@ -59,7 +63,7 @@ class Scripted:
             model=model,
             chooser=model,
             retriever=self.retriever,
-            scorer=LengthScorer(),
+            scorer=scorer or LengthScorer(),
             output=State,
         )
         graph = judged_graph(answering, BatchedModel(self.judge, lockstep))

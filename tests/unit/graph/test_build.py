@@ -23,12 +23,13 @@ from graph.config import config_names, load_config
 from graph.models import BatchedModel, Models
 from graph.models.engines import langchain_engine
 from graph.models.lockstep import Lockstep
-from graph.schema import Config, Refine, Rerank, Retrieval
+from graph.schema import Answer, Config, Generation, Refine, Rerank, Retrieval
 from graph.support.errors import ConfigError, PromptTooLongError
 from nodes.state import State
 from tests.fakes.corpora import encode_without_weights, small_corpus
 from tests.fakes.embeddings import WordEmbeddings
 from tests.fakes.fake_models import (
+    ExpectingScorer,
     FakeModel,
     FakeRetriever,
     ScriptedEngine,
@@ -429,6 +430,123 @@ def test_each_refinement_sees_the_points_of_its_own_round():
     build_graph(looping(2), model=model, retriever=retriever()).invoke({"question": "why?"})
     refinements = [prompt for prompt in model.written if step_of(prompt) == "refine"]
     assert [section(prompt, "review") for prompt in refinements] == ["1. wrong", "1. short"]
+
+
+# --- the gate for weak passages and weak answers
+
+GATED_PICK = Config(
+    retrieval=Retrieval(kind="semantic"),
+    generation=Generation(method="extract"),
+    rerank=Rerank(initial=True, method="learned", candidates=("passages",)),
+    answer=Answer(abstain=0.5),
+)
+
+
+CLOSED_BOOK = Config(
+    retrieval=Retrieval(kind="semantic"), generation=Generation(closed_book_below=0.5)
+)
+
+
+def gated(rounds: int = 1) -> Config:
+    return Config(
+        retrieval=Retrieval(kind="semantic"),
+        generation=Generation(closed_book_below=0.5),
+        rerank=Rerank(initial=True, refined=True, method="learned", candidates=("passages",)),
+        refine=Refine(max_rounds=rounds),
+        answer=Answer(abstain=0.5),
+    )
+
+
+def gated_graph(config: Config, model: FakeModel, expected):
+    return answering_graph(
+        config,
+        model=model,
+        chooser=model,
+        retriever=retriever(),
+        scorer=ExpectingScorer(expected),
+        output=State,
+    )
+
+
+DRAFTS = ["a draft", "another draft"]
+GATED_START = ["retrieve", "assess_passages", "extra_candidates", "generate", "rerank_drafts"]
+ROUND = ["critique", "refine", "rerank_refined"]
+
+
+@pytest.mark.parametrize("rounds", [1, 2, 10])
+def test_the_gates_stand_before_the_writing_and_after_the_last_round(rounds):
+    model = FakeModel([*DRAFTS, *["1. wrong", "refined", "refined again"] * rounds])
+    built = gated_graph(gated(rounds), model, lambda text: 0.9)
+    steps = list(trace(built, "why?"))
+    assert [step["node"] for step in steps] == [*GATED_START, *ROUND * rounds, "abstain"]
+    assert model.replies == []
+
+
+@pytest.mark.parametrize("rounds", [1, 3])
+def test_a_critique_without_points_leads_to_abstain(rounds):
+    model = FakeModel([*DRAFTS, "No problems."])
+    state = gated_graph(gated(rounds), model, lambda text: 0.4).invoke({"question": "why?"})
+    nodes = [step["node"] for step in state["steps"]]
+    assert nodes == [*GATED_START, "critique", "abstain"]
+    assert state["abstained"] is True
+    assert state["answer"] == "No answer was found. The nearest posts: [1], [2]."
+
+
+@pytest.mark.parametrize(("first", "last"), [(0.9, 0.2), (0.2, 0.9)])
+def test_abstain_decides_by_the_choice_of_the_last_round(first, last):
+    model = FakeModel([*DRAFTS, "1. wrong", "refined", "refined again"])
+    built = gated_graph(gated(), model, lambda text: first if model.replies else last)
+    state = built.invoke({"question": "why?"})
+    assert state["expected_score"] == last
+    assert state["abstained"] is (last < 0.5)
+
+
+@pytest.mark.parametrize(("expected", "is_withheld"), [(0.4, True), (0.5, False)])
+def test_a_config_without_critique_ends_with_abstain(expected, is_withheld):
+    built = gated_graph(GATED_PICK, FakeModel(), lambda text: expected)
+    state = built.invoke({"question": "why?"})
+    assert [step["node"] for step in state["steps"]] == [*PICK, "abstain"]
+    assert state["abstained"] is is_withheld
+    assert state["expected_score"] == expected
+
+
+def test_no_passage_is_in_any_prompt_of_a_question_with_weak_passages():
+    model = FakeModel(["a draft", "1. wrong", "a better answer"])
+    state = gated_graph(CLOSED_BOOK, model, lambda text: 0.4).invoke({"question": "why?"})
+    assert [step_of(prompt) for prompt in model.written] == ["answer alone", "critique", "refine"]
+    assert not any("first passage" in prompt for prompt in model.written)
+    assert len(state["passages"]) == 2
+
+
+def test_the_gate_alone_needs_no_learned_reranking():
+    model = FakeModel(["a draft", "No problems."])
+    steps = list(trace(gated_graph(CLOSED_BOOK, model, lambda text: 0.6), "why?"))
+    nodes = [step["node"] for step in steps]
+    assert nodes == ["retrieve", "assess_passages", "generate", "critique"]
+    assert "first passage" in model.written[0]
+
+
+@pytest.mark.parametrize("config", [GATED_PICK, gated()])
+def test_a_gate_without_a_scorer_is_a_config_error(config):
+    model = FakeModel()
+    with pytest.raises(ConfigError, match="scores candidates: pass a scorer of open_scorer"):
+        answering_graph(config, model=model, chooser=model, retriever=retriever())
+
+
+def test_a_withheld_question_of_a_thread_says_nothing_of_the_next_one():
+    # The fake scorer expects nothing of the passages of the first question alone.
+    scores = iter([0.1, 0.1, 0.9, 0.9])
+    built = gated_graph(GATED_PICK, FakeModel(), lambda text: next(scores))
+    first, second = (built.invoke({"question": text}) for text in ("why?", "how?"))
+    assert (first["abstained"], second["abstained"]) == (True, False)
+    assert second["answer"] == "second passage"
+
+
+@pytest.mark.parametrize("rounds", [1, 3, 10])
+def test_the_recursion_limit_has_room_for_the_gates(rounds):
+    built = gated_graph(gated(rounds), FakeModel(), lambda text: 0.9)
+    longest = len(GATED_START) + len(ROUND) * rounds + 1
+    assert longest < built.config["recursion_limit"]
 
 
 def by_question() -> BatchedModel:
