@@ -53,6 +53,39 @@ def test_a_learned_choice_prints_where_each_candidate_is_from(capsys):
     assert "candidate 2, adaptation: score -1.000" in printed
 
 
+def test_a_candidate_is_printed_with_its_expected_score_if_it_has_one(capsys):
+    scores = [{"score": 0.25, "expected": 0.4567, "features": {}}, {"score": 1.0, "features": {}}]
+    narrate(step("rerank_drafts", candidates=drafts("one", "two"), scores=scores, chosen=0))
+    printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert "candidate 1, draft: score 0.250, expected 0.457" in printed
+    assert "candidate 2, draft: score 1.000" in printed
+
+
+@pytest.mark.parametrize(
+    ("node", "fields", "line"),
+    [
+        ("abstain", {"abstained": True}, "expected score 0.123: the answer is withheld"),
+        ("abstain", {"abstained": False}, "expected score 0.123: the answer stays"),
+        (
+            "assess_passages",
+            {"closed_book": True},
+            "expected score 0.123: no passage is in the prompts",
+        ),
+        (
+            "assess_passages",
+            {"closed_book": False},
+            "expected score 0.123: the passages are in the prompts",
+        ),
+    ],
+)
+def test_a_gate_prints_the_expected_score_and_what_follows(capsys, node, fields, line):
+    # abstain measures no time.
+    narrate({"node": node, "expected_score": 0.1234, **fields})
+    printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert printed[0].startswith(node)
+    assert line in printed
+
+
 def test_codes_that_rich_would_replace_stay_as_they_are(capsys):
     narrate(step("generate", candidates=drafts("[bold]x[/] :bug: \x1b[2J")))
     assert "  [bold]x[/] :bug: <U+001B>[2J" in capsys.readouterr().out

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from evaluation.metrics.calibrated_judge import CALIBRATED_JUDGE
 from evaluation.reranking.fit_document import fit_document
 from evaluation.reranking.reranker_fit import blind_picks, fit_reranker, mean_ranks, picked
 from graph.support.errors import DatasetError
@@ -109,3 +110,85 @@ def test_the_document_is_cross_validated_and_gives_the_worth_of_each_feature():
     assert worth["votes"]["weight"] is worth["votes"]["worth"] is None
     assert document["learned_minus_first"]["ROUGE-1"]["ci95"][0] > 0
     assert picked(reranker.formula, pools[0]) in range(5)
+
+
+def with_judge(pools, score_of):
+    """Return pools whose calibrated judge scores a candidate by its features; None is unscored."""
+    return [
+        p._replace(
+            scores=[
+                {**scores, CALIBRATED_JUDGE.name: score_of(row)}
+                for row, scores in zip(p.features, p.scores, strict=True)
+            ]
+        )
+        for p in pools
+    ]
+
+
+def judge_of(row):
+    return 0.3 + 0.4 * row["question_cosine"] + 0.02 * row["length"]
+
+
+def test_the_expectation_finds_the_weights_of_the_judge():
+    pools = with_judge(pools_where(lambda row: row["word_agreement"], 200), judge_of)
+    intercept, terms = fit_reranker(pools, {}).formula.expectation
+    slopes = {name: term.weight / term.deviation for name, term in terms.items()}
+    # The ridge shrinks each weight by about 1 %.
+    assert slopes["question_cosine"] == pytest.approx(0.4, rel=0.03)
+    assert slopes["length"] == pytest.approx(0.02, rel=0.03)
+    assert abs(slopes.get("word_agreement", 0.0)) < 0.01
+    rows = [row for p in pools for row in p.features]
+    assert intercept == pytest.approx(np.mean([judge_of(row) for row in rows]), abs=1e-4)
+
+
+def test_the_expected_score_is_comparable_between_questions_and_the_ranking_score_is_not():
+    """What all candidates of a question share moves the expectation alone."""
+    pools = pools_where(lambda row: row["word_agreement"], 200)
+    for number, p in enumerate(pools):
+        for row in p.features:
+            row["question_cosine"] = (number % 5) / 5
+    reranker = fit_reranker(with_judge(pools, lambda row: 0.8 * row["question_cosine"]), {})
+    assert "question_cosine" not in reranker.formula.terms
+    for value in (0.0, 0.4, 0.8):
+        row = {"question_cosine": value, "word_agreement": 0.5, "length": 1.5}
+        assert reranker.formula.expectation.score(row) == pytest.approx(0.8 * value, abs=0.02)
+
+
+def test_unscored_candidates_are_no_part_of_the_expectation():
+    pools = pools_where(lambda row: row["word_agreement"], 200)
+    rows = [row for p in pools for row in p.features]
+    hidden = {id(row) for row in rows[::3]}
+    part = with_judge(pools, lambda row: None if id(row) in hidden else judge_of(row))
+    expectation = fit_reranker(part, {}).formula.expectation
+    for row in rows[:20]:
+        assert expectation.score(row) == pytest.approx(judge_of(row), abs=0.02)
+
+
+def test_without_the_judge_there_is_no_expectation_and_no_curve():
+    pools = with_judge(pools_where(lambda row: row["word_agreement"]), lambda row: None)
+    reranker = fit_reranker(pools, {})
+    assert {formula.expectation for formula in (reranker.formula, *reranker.folds)} == {None}
+    document = fit_document(reranker, pools)
+    assert document["coverage_points"] == []
+    assert document["confidence"] == {"scores": [], "half_gain": None, "area": None}
+
+
+def test_the_confidence_of_the_document_is_that_of_formulas_that_did_not_see_the_question():
+    pools = with_judge(pools_where(lambda row: row["word_agreement"]), judge_of)
+    reranker = fit_reranker(pools, {})
+    document = fit_document(reranker, pools)
+    picks = blind_picks(reranker, pools)
+    expected = {
+        p.question: reranker.folds[fold_of(p.question)].expectation.score(p.features[pick])
+        for p, pick in zip(pools, picks, strict=True)
+    }
+    first, *_, last = document["coverage_points"]
+    assert (first["questions"], last["questions"]) == (60, 6)
+    assert first["threshold"] == min(expected.values())
+    assert last["threshold"] == sorted(expected.values())[-6]
+    picked_rows = [p.features[pick] for p, pick in zip(pools, picks, strict=True)]
+    mean = np.mean([judge_of(row) for row in picked_rows])
+    assert document["confidence"]["scores"][0]["mean"] == pytest.approx(mean)
+    assert document["confidence"]["half_gain"]["mean_difference"] > 0
+    area = document["confidence"]["area"]
+    assert area["best"] <= area["confidence"] < area["random"]

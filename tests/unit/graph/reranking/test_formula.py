@@ -6,6 +6,7 @@ import pytest
 
 from graph.reranking.formula import (
     SHIPPED,
+    Expectation,
     Formula,
     Reranker,
     Term,
@@ -50,6 +51,84 @@ def test_a_file_reads_back_equal(tmp_path):
     path = tmp_path / "reranker.json"
     save_reranker(path, reranker(["seen"]))
     assert load_reranker(path) == reranker(["seen"])
+
+
+EXPECTATION = Expectation(0.4, {"question_cosine": Term(0.2, 0.5, 0.1)})
+
+
+@pytest.mark.parametrize(
+    ("features", "expected"),
+    [
+        ({"question_cosine": 0.6}, 0.4 + 0.2),
+        ({"question_cosine": 0.4, "length": 9.0}, 0.4 - 0.2),
+        ({}, 0.4),
+        ({"question_cosine": 1.0}, 1.0),
+        ({"question_cosine": 0.0}, 0.0),
+    ],
+)
+def test_an_expected_score_by_hand_is_never_outside_zero_and_one(features, expected):
+    assert EXPECTATION.score(features) == pytest.approx(expected)
+
+
+def expecting():
+    """Return a reranker whose formulas all have an expectation, each another one."""
+    plain = reranker(["seen"])
+    return plain._replace(
+        formula=plain.formula._replace(expectation=EXPECTATION),
+        folds=tuple(
+            fold._replace(expectation=EXPECTATION._replace(intercept=number / 10))
+            for number, fold in enumerate(plain.folds)
+        ),
+    )
+
+
+def test_a_formula_with_an_expectation_reads_back_equal_and_ranks_as_before(tmp_path):
+    path = tmp_path / "reranker.json"
+    save_reranker(path, expecting())
+    loaded = load_reranker(path)
+    assert loaded == expecting()
+    assert loaded.folds[3].expectation.intercept == pytest.approx(0.3)
+    features = {"question_cosine": 0.6, "length": 5.0}
+    assert loaded.formula.score(features) == FORMULA.score(features)
+
+
+def test_a_file_of_an_older_version_has_no_expectation(tmp_path):
+    path = tmp_path / "reranker.json"
+    save_reranker(path, reranker())
+    assert "expectation" not in json.loads(path.read_text())
+    assert {load_reranker(path).formula.expectation} == {None}
+
+
+@pytest.mark.parametrize("without", ["formula", "a fold"])
+def test_a_file_in_which_only_some_formulas_have_an_expectation_is_refused(tmp_path, without):
+    path = tmp_path / "reranker.json"
+    save_reranker(path, expecting())
+    content = json.loads(path.read_text())
+    del (content if without == "formula" else content["folds"][2])["expectation"]
+    path.write_text(json.dumps(content))
+    with pytest.raises(ConfigError, match="holds no reranker: make one with"):
+        load_reranker(path)
+
+
+@pytest.mark.parametrize(
+    "expectation",
+    [
+        None,
+        [],
+        {"intercept": 0.4},
+        {"intercept": float("nan"), "features": {}},
+        {"intercept": "0.4", "features": {}},
+        {"intercept": True, "features": {}},
+        {"intercept": 0.4, "features": {"no_such": {"weight": 1, "mean": 0, "deviation": 1}}},
+        {"intercept": 0.4, "features": {"length": {"weight": 1, "mean": 0, "deviation": 0}}},
+    ],
+)
+def test_an_expectation_that_cannot_be_computed_is_one_line(tmp_path, expectation):
+    path = tmp_path / "reranker.json"
+    save_reranker(path, expecting())
+    path.write_text(json.dumps({**json.loads(path.read_text()), "expectation": expectation}))
+    with pytest.raises(ConfigError, match="holds no reranker: make one with"):
+        load_reranker(path)
 
 
 def test_the_project_has_a_formula_with_provenance():
