@@ -49,6 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
             console.print(risk_table(curves))
         for line in [*gain_lines(curves), *(f"note: {note}" for note in notes[name])]:
             terminal.print_text(console, line)
-        terminal.print_text(console, explanation(curves))
+        if curves["points"]:
+            terminal.print_text(console, explanation(curves))
         console.print()
     return 0

@@ -27,7 +27,8 @@ def risk_table(curves: RunCurves) -> Table:
     table = new_table()
     table.padding = 0  # Six metrics fit into 110 columns only so.
     table.add_column("coverage\nquestions")
-    add_number_columns(table, "threshold", f"mean\n{curves['confidence']}")
+    kind = curves["confidence"].replace(" ", "\n")
+    add_number_columns(table, "threshold", f"mean\n{kind}")
     scored = {
         name: curve["scores"]
         for name, curve in curves["metrics"].items()
