@@ -103,7 +103,7 @@ class OpenedGraphs:
 
         def open_and_log() -> PostRetriever:
             retriever = open_retriever(retrieval, embedder, corpus=self._corpus, folder=self._index)
-            log.info("corpus: %s", retriever.corpus)
+            self._once("corpus", lambda: log.info("corpus: %s", retriever.corpus))
             return retriever
 
         return self._once((retrieval, embedder), open_and_log)

@@ -28,7 +28,8 @@ _LANGUAGES = {
     *("json", "yaml", "toml", "ini", "xml", "html", "css", "diff", "docker", "make"),
 }
 """Names of Pygments' lexers. Some of its others take very long for texts that were made for it."""
-_CITATION = re.compile(r"(?<![\w)\]])(?:\[\d{1,3}(?:\s*,\s*\d{1,3})*\])+")
+_CITATION = re.compile(r"(?<![\w)\[\]])(?:\[\d{1,3}(?:\s*,\s*\d{1,3})*\])+(?!\])")
+"""Numbers in brackets, not behind a name or a call and not in brackets: those are code without marks."""
 _NUMBER = re.compile(r"\d+")
 _LINK_ATTRIBUTES = 'target="_blank" rel="noreferrer noopener nofollow"'
 _HEADING_SHIFT = 2

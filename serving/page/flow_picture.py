@@ -15,7 +15,9 @@ _PADDING = 14
 _GAP = 30
 _HEIGHT = 32
 _ROW = 30
-"""The top of the nodes: edges that skip nodes pass above, edges that go back below."""
+"""The height of the room for edges that skip nodes, above them, and for those that go back, below."""
+_EDGE = 2
+"""The room without such edges."""
 _ENDS = {"__start__": "question", "__end__": "answer"}
 
 
@@ -40,13 +42,12 @@ def flow_picture(config: Config) -> Markup:
     graph = structure(config)
     boxes = list(_boxes(list(graph.nodes)))
     numbers = {box.name: number for number, box in enumerate(boxes)}
-    edges = [
-        _edge(boxes[numbers[edge.source]], boxes[numbers[edge.target]], boxes)
-        for edge in graph.edges
-    ]
-    groups = [_node(box) for box in boxes]
-    goes_back = any(numbers[edge.source] > numbers[edge.target] for edge in graph.edges)
-    width, height = round(boxes[-1].right) + 2, _ROW + _HEIGHT + (_ROW if goes_back else 2)
+    pairs = [(numbers[edge.source], numbers[edge.target]) for edge in graph.edges]
+    top = _ROW if any(target - source > 1 for source, target in pairs) else _EDGE
+    bottom = _ROW if any(target < source for source, target in pairs) else _EDGE
+    edges = [_edge(boxes, source, target, top) for source, target in pairs]
+    groups = [_node(box, top) for box in boxes]
+    width, height = round(boxes[-1].right) + 2, top + _HEIGHT + bottom
     names = ", ".join(box.label for box in boxes)
     return Markup(
         '<svg class="flow" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
@@ -69,7 +70,7 @@ def _boxes(names: list[str]) -> Iterator[_Box]:
         left += width + _GAP
 
 
-def _node(box: _Box) -> Markup:
+def _node(box: _Box, top: float) -> Markup:
     kind = "end" if box.name in _ENDS else "step"
     return Markup(
         '<g class="node {kind}" data-node="{name}"><rect x="{x}" y="{y}" width="{width}" '
@@ -78,27 +79,34 @@ def _node(box: _Box) -> Markup:
         kind=kind,
         name=box.name,
         x=box.left,
-        y=_ROW,
+        y=top,
         width=box.width,
         height=_HEIGHT,
         radius=_HEIGHT / 2 if kind == "end" else 7,
         middle=box.middle,
-        base=_ROW + _HEIGHT / 2 + 4,
+        base=top + _HEIGHT / 2 + 4,
         label=box.label,
     )
 
 
-def _edge(source: _Box, target: _Box, boxes: list[_Box]) -> Markup:
-    """Return an arrow: straight to the next node, else in a bow above, and below if it goes back."""
-    center = _ROW + _HEIGHT / 2
-    distance = boxes.index(target) - boxes.index(source)
-    if distance == 1:
+def _edge(boxes: list[_Box], start: int, stop: int, top: float) -> Markup:
+    """Return an arrow: straight to the next node, else in a bow above, and below if it goes back.
+
+    Args:
+        boxes: All nodes.
+        start: The number of the node where the arrow begins.
+        stop: The number of the node that it leads to.
+        top: The top of the nodes.
+    """
+    source, target = boxes[start], boxes[stop]
+    center = top + _HEIGHT / 2
+    if stop - start == 1:
         end = target.left - 1
         path = f"M{source.right} {center} H{end - 6}"
         head = f"M{end - 8} {center - 4.5} L{end} {center} L{end - 8} {center + 4.5} Z"
     else:
-        is_back = distance < 0
-        edge = _ROW + _HEIGHT if is_back else _ROW
+        is_back = stop < start
+        edge = top + _HEIGHT if is_back else top
         bow = edge + (_ROW - 8) * (1 if is_back else -1)
         tip = edge + (1 if is_back else -1)
         tail = 8 if is_back else -8

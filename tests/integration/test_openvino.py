@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from importlib.util import find_spec
+from threading import Event
 
 import pytest
 from langchain_core.prompts import PromptTemplate
@@ -10,7 +11,9 @@ from langchain_core.prompts import PromptTemplate
 from graph.config import load_profile
 from graph.models.engines.huggingface_engine import HuggingFaceEngine
 from graph.models.machine_defaults import resolve_engine
+from graph.models.traced_calls import TracedCall, TracedPrompt
 from graph.support.errors import ConfigError
+from graph.support.stopping import Stopped, stopped_by
 from nodes.model import Continuation, Prompt
 
 pytestmark = [
@@ -240,3 +243,36 @@ def test_a_damaged_graph_is_one_line(open_engine, engine, tmp_path):
     with pytest.raises(ConfigError, match="OpenVINO cannot run the model") as caught:
         _ = open_engine(model=str(tmp_path), weights="hub").loaded
     assert "\n" not in str(caught.value)
+
+
+class StoppingCall(TracedCall):
+    """Sets a signal at the first token that it is shown."""
+
+    shows_tokens = True
+
+    def __init__(self, signal):
+        super().__init__()
+        self.signal, self.texts = signal, []
+
+    def show(self, text):
+        self.texts.append(text)
+        self.signal.set()
+
+
+@pytest.mark.parametrize("name", ["engine", "torch_engine"])
+def test_a_call_that_is_stopped_ends_at_its_next_token_and_the_engine_goes_on(name, request):
+    engine = request.getfixturevalue(name)
+    before = [reply["text"] for reply in engine.write_all(PROMPTS, 8, 0.0)]
+    call = StoppingCall(Event())
+    with stopped_by(call.signal), pytest.raises(Stopped):
+        engine.write_all([TracedPrompt(**vars(PROMPTS[1]), call=call)], 400, 0.0)
+    assert 1 <= len(call.texts) <= 2
+    # No further prompt is read, and no option is compared.
+    for work in (
+        lambda: engine.write_all(PROMPTS, 8, 0.0),
+        lambda: engine.choose_all(PROMPTS, ["A", "B"]),
+        lambda: engine.score_all([Continuation(PROMPTS[0], "text")]),
+    ):
+        with stopped_by(call.signal), pytest.raises(Stopped):
+            work()
+    assert [reply["text"] for reply in engine.write_all(PROMPTS, 8, 0.0)] == before

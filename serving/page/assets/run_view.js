@@ -18,14 +18,14 @@ export class RunView {
     this.status = element("span", { class: "status", role: "status" });
     this.stopButton = element("button", { type: "button", class: "stop", hidden: true, onclick: () => this.stop() }, "Stop");
     this.picture = element("div", { class: "flow-frame", tabindex: 0, role: "group", "aria-label": "Steps of this config" });
-    this.answerLabel = element("h3", {}, "Answer");
+    this.answerLabel = partTitle("Answer");
     this.answer = element("div", { class: "answer" });
     this.live = element("div", { class: "live", hidden: true });
     this.sources = element("section", { class: "sources", hidden: true });
     this.steps = element("ol", { class: "steps" });
     this.stepsPart = element("section", { class: "steps-part", hidden: true },
       element("div", { class: "part-head" },
-        element("h3", {}, "Steps"),
+        partTitle("Steps"),
         element("button", { type: "button", class: "quiet", onclick: () => this.foldSteps() }, "Open or close all")),
       this.steps);
     this.cost = element("p", { class: "cost total" });
@@ -140,7 +140,7 @@ export class RunView {
   showSources(passages) {
     this.sources.hidden = false;
     this.sources.replaceChildren(
-      element("h3", {}, "Sources"),
+      partTitle("Sources"),
       passages.length ? sourceList(passages) : element("p", { class: "none" }, "No passage was found."));
   }
 
@@ -196,6 +196,8 @@ export class RunView {
     requestAnimationFrame(() => passage.classList.add("followed"));
   }
 }
+
+const partTitle = (text) => element("h3", { class: "part-title" }, text);
 
 const reasonOf = (error) => (error instanceof TypeError ? "the server cannot be reached" : error.message);
 

@@ -114,6 +114,8 @@ def test_every_character_of_code_stays(code, language):
         ("`[1]` and ```[2]```", []),
         ("    x[1]", []),
         ("rows[1] and f(x)[2]", []),
+        ("[[1, 2], [3]]", []),
+        ("[[1]]", []),
         ("[see [1]](https://a.example)", []),
         ("[1](https://a.example)", []),
     ],
