@@ -110,7 +110,7 @@ def _transport(arguments: argparse.Namespace) -> "Callable[[Server], None]":
         from serving.mcp_server import serve_stdio
 
         return lambda server: anyio.run(serve_stdio, server)
-    from serving.http_guard import listen, read_token
+    from serving.http_listener import listen, read_token
     from serving.mcp_http import serve_http, url_of
 
     token = read_token()

@@ -1,16 +1,19 @@
 """The server of tools on HTTP ("streamable HTTP"), for clients that do not start a process."""
 
 import socket
-from typing import Any
 
 import uvicorn
 from mcp.server import Server
 from mcp.server.transport_security import TransportSecuritySettings
 
-from serving.http_guard import Guard, is_loopback
+from serving.http_guard import Admission, RequestGuard
+from serving.http_listener import is_loopback
 
 PATH = "/mcp"
-_OWN_NAMES = ("127.0.0.1", "localhost", "[::1]")
+_NO_CHECKS = TransportSecuritySettings(enable_dns_rebinding_protection=False)
+"""The guard before the application checks hosts and origins."""
+_MAX_BODY = 300_000
+"""Bytes of a request: a character of a question can take twelve as JSON."""
 
 
 def serve_http(server: Server, listener: socket.socket, token: str | None) -> None:
@@ -21,11 +24,15 @@ def serve_http(server: Server, listener: socket.socket, token: str | None) -> No
         listener: A socket that listens.
         token: What clients send as `Authorization: Bearer TOKEN`; None asks for nothing.
     """
-    app = server.streamable_http_app(
-        streamable_http_path=PATH, transport_security=_security(listener.getsockname())
+    address = str(listener.getsockname()[0])
+    app = RequestGuard(
+        server.streamable_http_app(streamable_http_path=PATH, transport_security=_NO_CHECKS),
+        Admission(address, token=token, any_name=not is_loopback(address)),
+        open_paths=(),
+        max_body=_MAX_BODY,
     )
     # No log of requests: it would repeat untrusted paths. The lifespan of the app holds its sessions.
-    config = uvicorn.Config(Guard(app, token), lifespan="on", log_config=None, access_log=False)
+    config = uvicorn.Config(app, lifespan="on", log_config=None, access_log=False)
     uvicorn.Server(config).run(sockets=[listener])
 
 
@@ -33,17 +40,3 @@ def url_of(listener: socket.socket) -> str:
     """Return the address of the tools at a socket."""
     host, port = listener.getsockname()[:2]
     return f"http://{f'[{host}]' if ':' in host else host}:{port}{PATH}"
-
-
-def _security(address: tuple[Any, ...]) -> TransportSecuritySettings:
-    """Return the checks of Host: a page must not reach this machine under a name of its own.
-
-    Elsewhere the token is the check: no page knows it.
-    """
-    if not is_loopback(address[0]):
-        return TransportSecuritySettings(enable_dns_rebinding_protection=False)
-    names = {*_OWN_NAMES, address[0]}
-    return TransportSecuritySettings(
-        allowed_hosts=[f"{name}:*" for name in sorted(names)],
-        allowed_origins=[f"http://{name}:*" for name in sorted(names)],
-    )

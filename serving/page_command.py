@@ -20,7 +20,7 @@ from serving.question_queue import Limits, QuestionQueue, most_at_once
 
 if TYPE_CHECKING:
     from graph.build import AnsweringGraph
-    from serving.request_guard import Admission
+    from serving.http_guard import Admission
 
 _HOST = "127.0.0.1"
 _PORT = 8600
@@ -94,9 +94,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise MissingExtraError(
             f"opencoder page needs {' and '.join(missing)}: pip install 'opencoder[page]'"
         )
-    from serving.http_guard import is_loopback, listen, read_token
+    from serving.http_guard import Admission
+    from serving.http_listener import is_loopback, listen, read_token
     from serving.page.application import PageSettings, page_application, page_server
-    from serving.request_guard import Admission
 
     settings = settings_of(arguments)
     all_settings = _all_settings(arguments)
@@ -158,7 +158,7 @@ def _limits(arguments: argparse.Namespace, settings: Settings) -> Limits:
 
 def _url(listener: socket.socket, admission: "Admission", *, is_new: bool) -> str:
     """Return the address to open. A browser sends the part after # to no server."""
-    from serving.request_guard import is_wildcard
+    from serving.http_guard import is_wildcard
 
     host = _HOST if is_wildcard(admission.address) else admission.address
     url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/"

@@ -17,9 +17,9 @@ from starlette.routing import Route
 from graph.html import stylesheet
 from graph.schema import Config
 from graph.support.text import one_line
+from serving.http_guard import Admission, App, Receive, RequestGuard, Scope, Send, log_refusal
 from serving.page.event_documents import Document, documents
 from serving.question_queue import BadQuestionError, NoPlaceError, QuestionQueue
-from serving.request_guard import Admission, App, Receive, RequestGuard, Scope, Send, log_refusal
 
 MAX_BODY = 300_000
 """Bytes of a request: a character can take twelve as JSON."""

@@ -9,9 +9,9 @@ from functools import partial
 from threading import Thread
 
 from graph.config import load_config
+from serving.http_guard import Admission
 from serving.page.application import PageSettings, page_application, page_server
 from serving.question_queue import Limits, QuestionQueue
-from serving.request_guard import Admission
 from tests.fakes.fake_models import FakeRetriever, documents, section, step_of
 from tests.fakes.paced_engine import PacedEngine, paced_graph
 from tests.fakes.waiting import FAR, wait_until

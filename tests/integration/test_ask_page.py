@@ -10,7 +10,7 @@ from time import monotonic
 
 import pytest
 
-from serving.request_guard import POLICY
+from serving.http_guard import POLICY
 from tests.fakes.page_servers import DRAFT, FAILING, REFINED, PageServer
 from tests.fakes.waiting import FAR, wait_until
 from tests.integration.loopback import allow_this_machine

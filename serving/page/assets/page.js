@@ -24,7 +24,7 @@ class QuestionView {
     this.again = element("div", { class: "again" });
     this.node = element("details", { class: "question", ontoggle: () => this.build() },
       element("summary", {}, element("h2", { class: "question-text" }, inlineText(question))),
-      this.grid, this.again);
+      this.again, this.grid);
     this.node.addEventListener("run-ended", () => save());
   }
 
@@ -44,7 +44,7 @@ class QuestionView {
     select.value = settings.configs.find((name) => !used.has(name)) || settings.default_config;
     this.again.replaceChildren(
       element("label", {}, "Ask again with ", select),
-      element("button", { type: "button", onclick: () => this.ask(select.value) }, "Ask beside"));
+      element("button", { type: "button", onclick: () => this.askBeside(select.value) }, "Ask beside"));
   }
 
   add(config) {
@@ -59,6 +59,12 @@ class QuestionView {
     const run = this.add(config);
     this.offerAgain();
     await run.start();
+  }
+
+  askBeside(config) {
+    const ending = this.ask(config);
+    this.runs.at(-1).node.scrollIntoView({ block: "nearest" });
+    return ending;
   }
 
   /** Return what the history keeps: the runs that have ended. */

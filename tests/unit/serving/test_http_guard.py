@@ -1,67 +1,22 @@
-"""Who may ask a server on HTTP: addresses, tokens, pages of other servers."""
+"""The guard of a server on HTTP: who may ask, and from which pages."""
 
 import asyncio
-import socket
-from contextlib import closing
 
 import pytest
 
-from graph.support.errors import ConfigError
-from serving.http_guard import TOKEN_VARIABLE, Guard, listen, read_token
+from serving.http_guard import Admission, RequestGuard, is_wildcard
 
 TOKEN = "a-token-of-sixteen"
-
-
-@pytest.mark.parametrize("token", ["", "short", "with a space in it", "ümlaut" * 4, "line\n" * 5])
-def test_a_weak_or_impossible_token_is_refused(monkeypatch, token):
-    monkeypatch.setenv(TOKEN_VARIABLE, token)
-    with pytest.raises(ConfigError, match="must have at least 16 characters") as error:
-        read_token()
-    assert not token or token not in str(error.value)
-
-
-def test_without_a_variable_there_is_no_token(monkeypatch):
-    monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
-    assert read_token() is None
-    monkeypatch.setenv(TOKEN_VARIABLE, TOKEN)
-    assert read_token() == TOKEN
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])
-def test_an_address_of_other_machines_needs_a_token(host):
-    with pytest.raises(ConfigError, match=f"set {TOKEN_VARIABLE} to a token"):
-        listen(host, 0, None)
-
-
-def test_with_a_token_every_address_may_be_taken():
-    with closing(listen("0.0.0.0", 0, TOKEN)) as listener:
-        assert listener.getsockname()[0] == "0.0.0.0"
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_this_machine_needs_no_token(host):
-    with closing(listen(host, 0, None)) as listener:
-        assert listener.getsockname()[1] > 0
-
-
-def test_a_port_in_use_is_one_line():
-    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
-        port = taken.getsockname()[1]
-        with pytest.raises(ConfigError, match=f"cannot listen on 127.0.0.1 port {port}: "):
-            listen("127.0.0.1", port, None)
-
-
-@pytest.mark.parametrize("host", ["no such host", "192.0.2.1", "x" * 300, "a..b"])
-def test_an_address_that_is_not_here_is_one_line(host):
-    with pytest.raises(ConfigError, match="cannot listen on"):
-        listen(host, 0, TOKEN)
 
 
 def status_of(token, **headers):
     """Return the status that the guard answers with; 0 if it passes the request on."""
     scope = {
-        "type": "http",
-        "headers": [(name.encode(), value.encode("latin-1")) for name, value in headers.items()],
+        **{"type": "http", "method": "POST", "path": "/mcp"},
+        "headers": [
+            (name.encode(), value.encode("latin-1"))
+            for name, value in {"host": "a", **headers}.items()
+        ],
     }
     sent = [{"status": 0}]
 
@@ -71,7 +26,8 @@ def status_of(token, **headers):
     async def send(message):
         sent.append(message)
 
-    asyncio.run(Guard(app, token)(scope, None, send))
+    admission = Admission("127.0.0.1", ["a"], token)
+    asyncio.run(RequestGuard(app, admission, open_paths=(), max_body=9)(scope, None, send))
     return (sent[1:] or sent)[0]["status"]
 
 
@@ -108,3 +64,39 @@ def test_a_request_needs_the_token(headers, status):
 )
 def test_a_page_of_another_server_may_not_ask(origin, status):
     assert status_of(None, host="127.0.0.1:8765", origin=origin) == status
+
+
+@pytest.mark.parametrize(
+    ("address", "names", "host", "is_admitted"),
+    [
+        ("127.0.0.1", (), "127.0.0.1:8600", True),
+        ("127.0.0.1", (), "localhost", True),
+        ("127.0.0.1", (), "[::1]:8600", True),
+        ("127.0.0.1", (), "192.0.2.1", False),
+        ("127.0.0.1", (), "evil.example:8600", False),
+        ("127.0.0.1", (), "localhost.evil.example", False),
+        ("127.0.0.1", (), "", False),
+        ("192.0.2.1", (), "192.0.2.1:8600", True),
+        ("192.0.2.1", (), "192.0.2.2:8600", False),
+        # An address of digits cannot be pointed elsewhere; a name can.
+        ("0.0.0.0", (), "192.0.2.1:8600", True),
+        ("::", (), "[2001:db8::1]:8600", True),
+        ("0.0.0.0", (), "evil.example", False),
+        ("0.0.0.0", ("Code.Example",), "code.example:443", True),
+    ],
+)
+def test_a_host_header_must_name_this_server(address, names, host, is_admitted):
+    assert Admission(address, names).admits_host(host) is is_admitted
+
+
+@pytest.mark.parametrize(
+    ("address", "is_all"), [("0.0.0.0", True), ("::", True), ("127.0.0.1", False), ("a", False)]
+)
+def test_a_wildcard_is_an_address_of_the_whole_machine(address, is_all):
+    assert is_wildcard(address) is is_all
+
+
+def test_with_a_token_a_server_can_do_without_the_check_of_names():
+    admission = Admission("0.0.0.0", token=TOKEN, any_name=True)
+    assert admission.admits_host("code.example")
+    assert not admission.admits_host("")

@@ -10,7 +10,7 @@ from graph.retrieval.retriever import PostRetriever
 from graph.schema import Profile
 from graph.support.errors import ConfigError, DatasetError, MissingExtraError
 from serving import mcp_command
-from serving.http_guard import TOKEN_VARIABLE
+from serving.http_listener import TOKEN_VARIABLE
 from serving.mcp_command import _limits
 from serving.question_queue import Limits
 

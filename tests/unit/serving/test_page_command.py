@@ -10,9 +10,9 @@ import pytest
 from graph.command_line import run
 from graph.support.errors import ConfigError, MissingExtraError
 from serving import page_command
-from serving.http_guard import TOKEN_VARIABLE
+from serving.http_guard import RequestGuard
+from serving.http_listener import TOKEN_VARIABLE
 from serving.page import application
-from serving.request_guard import Admission, RequestGuard, is_wildcard
 
 EMBEDDED = ("page", "--profile", "embedded", "--port", "0")
 TOKEN = "a-token-of-some-length"
@@ -118,33 +118,3 @@ def test_configs_that_the_overrides_do_not_fit_are_left_out(served, monkeypatch)
     assert settings.configs["semantic"].retrieval.diversity == 0.5
     assert queue.configs == list(settings.configs)
     assert queue.limits == page_command.Limits(at_once=1, of_client=7)
-
-
-@pytest.mark.parametrize(
-    ("address", "names", "host", "is_admitted"),
-    [
-        ("127.0.0.1", (), "127.0.0.1:8600", True),
-        ("127.0.0.1", (), "localhost", True),
-        ("127.0.0.1", (), "[::1]:8600", True),
-        ("127.0.0.1", (), "192.0.2.1", False),
-        ("127.0.0.1", (), "evil.example:8600", False),
-        ("127.0.0.1", (), "localhost.evil.example", False),
-        ("127.0.0.1", (), "", False),
-        ("192.0.2.1", (), "192.0.2.1:8600", True),
-        ("192.0.2.1", (), "192.0.2.2:8600", False),
-        # An address of digits cannot be pointed elsewhere; a name can.
-        ("0.0.0.0", (), "192.0.2.1:8600", True),
-        ("::", (), "[2001:db8::1]:8600", True),
-        ("0.0.0.0", (), "evil.example", False),
-        ("0.0.0.0", ("Code.Example",), "code.example:443", True),
-    ],
-)
-def test_a_host_header_must_name_this_server(address, names, host, is_admitted):
-    assert Admission(address, names).admits_host(host) is is_admitted
-
-
-@pytest.mark.parametrize(
-    ("address", "is_all"), [("0.0.0.0", True), ("::", True), ("127.0.0.1", False), ("a", False)]
-)
-def test_a_wildcard_is_an_address_of_the_whole_machine(address, is_all):
-    assert is_wildcard(address) is is_all

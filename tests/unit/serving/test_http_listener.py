@@ -1,0 +1,56 @@
+"""The socket and the token of a server on HTTP."""
+
+import socket
+from contextlib import closing
+
+import pytest
+
+from graph.support.errors import ConfigError
+from serving.http_listener import TOKEN_VARIABLE, listen, read_token
+
+TOKEN = "a-token-of-sixteen"
+
+
+@pytest.mark.parametrize("token", ["", "short", "with a space in it", "ümlaut" * 4, "line\n" * 5])
+def test_a_weak_or_impossible_token_is_refused(monkeypatch, token):
+    monkeypatch.setenv(TOKEN_VARIABLE, token)
+    with pytest.raises(ConfigError, match="must have at least 16 characters") as error:
+        read_token()
+    assert not token or token not in str(error.value)
+
+
+def test_without_a_variable_there_is_no_token(monkeypatch):
+    monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
+    assert read_token() is None
+    monkeypatch.setenv(TOKEN_VARIABLE, TOKEN)
+    assert read_token() == TOKEN
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])
+def test_an_address_of_other_machines_needs_a_token(host):
+    with pytest.raises(ConfigError, match=f"set {TOKEN_VARIABLE} to a token"):
+        listen(host, 0, None)
+
+
+def test_with_a_token_every_address_may_be_taken():
+    with closing(listen("0.0.0.0", 0, TOKEN)) as listener:
+        assert listener.getsockname()[0] == "0.0.0.0"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_this_machine_needs_no_token(host):
+    with closing(listen(host, 0, None)) as listener:
+        assert listener.getsockname()[1] > 0
+
+
+def test_a_port_in_use_is_one_line():
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError, match=f"cannot listen on 127.0.0.1 port {port}: "):
+            listen("127.0.0.1", port, None)
+
+
+@pytest.mark.parametrize("host", ["no such host", "192.0.2.1", "x" * 300, "a..b"])
+def test_an_address_that_is_not_here_is_one_line(host):
+    with pytest.raises(ConfigError, match="cannot listen on"):
+        listen(host, 0, TOKEN)
