@@ -11,7 +11,7 @@ from rich.text import Text
 
 from graph.support.terminal import console, print_text, safe_text
 from graph.support.text import plural
-from nodes.model import Verdict
+from nodes.model import Likelihood, Verdict
 from nodes.state import Draft, Passage, Step, calls_of
 
 _console = console()
@@ -21,15 +21,15 @@ _PREVIEW_CHARS = 600
 _PREVIEW_LINES = 8
 _NO_PASSAGE = "no passage was found"
 _DRAFT_NAMES = {
-    "refine": "refined",
-    "adapt": "adapted",
+    "refine": "refinement",
+    "adapt": "adaptation",
     "extra_candidates": "extra candidate",
 }
 _FORMATS = {
     "numbered": "numbered",
-    "free": "not numbered: read as paragraphs",
-    "none": "the critic found nothing wrong",
-    "empty": "the critic wrote nothing",
+    "free": "not numbered: its paragraphs were taken as points",
+    "none": "the critique names no flaw",
+    "empty": "the critique came back empty",
 }
 
 
@@ -119,9 +119,9 @@ def _narrate_drafts(step: Step) -> None:
         return
     node = step["node"]
     for number, draft in enumerate(step.get("candidates", []), 1):
-        # A refined draft has the reasoning of the draft before it, which is printed already.
+        # A refinement has the notes of the draft before it, which are printed already.
         if draft["reasoning"] and node != "refine":
-            _print(f"reasoning {number}", "dim")
+            _print(f"notes {number}", "dim")
             _print(_shorten(draft["reasoning"]), "dim", margin=2)
         _print(f"{_DRAFT_NAMES.get(node, 'draft')} {number}", "green")
         _print(_shorten(draft["text"]) or "(empty)", margin=2)
@@ -130,26 +130,32 @@ def _narrate_drafts(step: Step) -> None:
 def _narrate_choice(step: Step) -> None:
     verdicts = step.get("verdicts", [])
     for index, preference in enumerate(step.get("preferences", [])):
-        first, second = preference["first"] + 1, preference["second"] + 1
+        first, second = (_candidate(step, preference[name]) for name in ("first", "second"))
         wins = preference["first_wins"]
-        outcome = "unreadable" if wins is None else f"preferred with probability {wins:.2f}"
-        agreement = "" if preference["orders_agree"] else ", the two orders disagree"
-        _print(f"candidate {first} over {second}: {outcome}{agreement}")
+        if wins is None:
+            _print(f"{first} and {second}: no readable verdict")
+        else:
+            agreement = (
+                "both orders agree" if preference["orders_agree"] else "the two orders disagree"
+            )
+            _print(f"{first} over {second}: {wins:.2f}, {agreement}")
         # The two verdicts of a pair follow each other, in the straight and in the swapped order.
         straight, swapped = verdicts[2 * index : 2 * index + 2]
-        _print(f"with {first} as A, {second} as B: {_verdict_line(straight)}", "dim", margin=2)
-        _print(f"with {second} as A, {first} as B: {_verdict_line(swapped)}", "dim", margin=2)
-    for number, likelihood in enumerate(step.get("likelihoods", []), 1):
-        mean = likelihood["mean_logprob"]
-        value = "none, it is empty" if mean is None else f"{mean:.3f} a token"
-        _print(f"candidate {number}: log-probability {value}")
-    for number, (draft, score) in enumerate(
-        zip(step.get("candidates", []), step.get("scores", []), strict=False), 1
+        _print(f"{first} as A: {_verdict_line(straight)}", "dim", margin=2)
+        _print(f"{second} as A: {_verdict_line(swapped)}", "dim", margin=2)
+    for index, similarity in enumerate(step.get("agreements", [])):
+        _print(f"{_candidate(step, index)}: agreement with the others {similarity:.3f}")
+    for index, likelihood in enumerate(step.get("likelihoods", [])):
+        _print(f"{_candidate(step, index)}: {_likelihood_text(likelihood)}")
+    for index, (draft, score) in enumerate(
+        zip(step.get("candidates", []), step.get("scores", []), strict=False)
     ):
-        expected = f", expected {score['expected']:.3f}" if "expected" in score else ""
-        _print(f"candidate {number}, {_origin(draft)}: score {score['score']:.3f}{expected}")
+        expected = f", expected score {score['expected']:.3f}" if "expected" in score else ""
+        name = f"{_candidate(step, index)}, {_origin(draft)}"
+        _print(f"{name}: score {score['score']:.3f}{expected}")
     if "chosen" in step:
-        _print(f"chosen: candidate {step['chosen'] + 1}", "green")
+        name = _candidate(step, step["chosen"])
+        _print(f"{name} was kept" if step["node"] == "accept" else f"chosen: {name}", "green")
     if "expected_score" in step:
         _print(f"expected score {step['expected_score']:.3f}: {_consequence(step)}", "yellow")
 
@@ -161,6 +167,21 @@ def _consequence(step: Step) -> str:
     return (
         "no passage is in the prompts" if step["closed_book"] else "the passages are in the prompts"
     )
+
+
+def _candidate(step: Step, index: int) -> str:
+    """Return the name of one of the texts between which a step chooses."""
+    if step["node"] == "accept":
+        return "the refinement" if index else "the answer before"
+    return f"candidate {index + 1}"
+
+
+def _likelihood_text(likelihood: Likelihood) -> str:
+    mean = likelihood["mean_logprob"]
+    if mean is None:
+        return "empty, so it has no likelihood"
+    tokens = likelihood["scored_tokens"]
+    return f"mean log-probability of a token {mean:.3f}, over {tokens:,} {plural(tokens, 'token')}"
 
 
 def _origin(draft: Draft) -> str:
@@ -189,15 +210,15 @@ def _headline(step: Step) -> str:
     if calls:
         count = sum(call["prompt_tokens"] for call in calls)
         cached_tokens = sum(call.get("cached_tokens", 0) for call in calls)
-        read_before = f" ({cached_tokens} read before)" if cached_tokens else ""
-        parts.append(f"{mark}{count} prompt {plural(count, 'token')}{read_before}")
+        read_before = f" ({cached_tokens:,} before)" if cached_tokens else ""
+        parts.append(f"{mark}{count:,} {plural(count, 'token')} read{read_before}")
     if step.get("replies"):
         count = sum(reply["new_tokens"] for reply in step["replies"])
-        parts.append(f"{mark}{count} new {plural(count, 'token')}")
+        parts.append(f"{mark}{count:,} written")
     cut_tokens = sum(call["cut_tokens"] for call in calls)
     if cut_tokens:
         cut_mark = "~" if any(call.get("cut_tokens_estimated") for call in calls) else ""
-        parts.append(f"{cut_mark}{cut_tokens} {plural(cut_tokens, 'token')} cut to fit")
+        parts.append(f"{cut_mark}{cut_tokens:,} cut to fit")
     return "  |  ".join(parts)
 
 
@@ -216,7 +237,7 @@ def _verdict_line(verdict: Verdict) -> str:
     shares = "  ".join(
         f"{option} {share:.2f}" for option, share in verdict["probabilities"].items()
     )
-    return f"{shares}  (mass on the options {verdict['mass']:.2f})"
+    return f"{shares}  (mass {verdict['mass']:.2f})"
 
 
 def _shorten(text: str) -> str:

@@ -19,6 +19,7 @@ from evaluation.analysis.slices_document import chance_notes, left_out_lines
 from evaluation.report.graph_pictures import graph_pictures
 from evaluation.report.plots import cached_text, mean_panels, metric_panels
 from evaluation.report.question_blocks import QuestionBlocks
+from evaluation.report.rendered_texts import raw_texts
 from evaluation.report.run_facts import facts_of, manifest_for_people, manifest_text, question_count
 from evaluation.report.run_figures import Figures
 from evaluation.report.slice_groups import direction, slice_groups
@@ -27,6 +28,7 @@ from evaluation.tables.numbers import interval_text, number, p_text, signed
 from evaluation.tables.results_tables import retrieval_rows
 from evaluation.tables.slices_table import FEW
 from evaluation.tables.summary_columns import lines_below_mean
+from graph.html import stylesheet
 from graph.support.terminal import safe_text
 
 _MARKS = {"better": "▲", "worse": "▼", "not distinguishable": "≈", "no test": "·"}
@@ -35,9 +37,10 @@ _MARKS = {"better": "▲", "worse": "▼", "not distinguishable": "≈", "no tes
 SCRIPT_PARTS = (
     "value_formats",
     "page_elements",
-    "text_boxes",
     "report_state",
     "packed_questions",
+    "rendered_texts",
+    "text_boxes",
     "question_filters",
     "question_order",
     "question_selection",
@@ -67,7 +70,7 @@ def render_page(figures: Figures, blocks: QuestionBlocks, sources: str) -> str:
         blocks: The questions.
         sources: The digest of the files that the page is made from.
     """
-    style, script = _asset("report.css"), _script()
+    style, script = stylesheet() + _asset("report.css"), _script()
     manifests = [manifest_for_people(run) for run in figures.runs]
     return (
         _environment()
@@ -87,9 +90,11 @@ def render_page(figures: Figures, blocks: QuestionBlocks, sources: str) -> str:
             metric_panels=metric_panels(figures),
             chosen_metric="ROUGE-1" if "ROUGE-1" in figures.metrics else figures.metrics[0],
             blocks=blocks,
+            raw_texts=raw_texts(blocks.rendered),
             settings={
                 "runs": [[run.key, run.name, run.recorded.folder.name] for run in figures.runs],
                 "metrics": figures.metrics,
+                "rendered": bool(blocks.rendered),
                 "control": next(run.key for run in figures.runs if run.name == figures.control),
             },
             alpha=ALPHA,

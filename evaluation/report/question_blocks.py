@@ -2,8 +2,9 @@
 
 A block holds the records of some questions. It is compressed JSON in base64, so that no text of a
 run is part of the page's HTML. A block holds each text once, since several runs often find the
-same passage: the string U+0001 followed by a number stands for the text of that number. Prompts
-are left out, since they repeat the passages; they are in the run's journal.
+same passage: the string U+0001 followed by a number stands for the text of that number. A text that
+is also shown rendered is a list of the text and its HTML, packed. Prompts are left out, since they
+repeat the passages; they are in the run's journal.
 """
 
 import json
@@ -13,6 +14,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from evaluation.analysis.passage_quality import OUTCOMES
+from evaluation.report.rendered_texts import (
+    Place,
+    markdown_fields,
+    packed_html,
+    places_to_render,
+)
 from evaluation.report.run_figures import ReportedRun
 from evaluation.store.journal import Record
 
@@ -39,6 +46,8 @@ class QuestionBlocks(NamedTuple):
     packed_blocks: list[str]
     cut: int | None
     """Number of characters to which passages are cut; None where they are whole."""
+    rendered: frozenset[Place]
+    """The places whose texts are rendered too."""
 
 
 def blocks_of(
@@ -48,18 +57,19 @@ def blocks_of(
     questions = _questions(runs)
     rows = list(_rows(questions, runs, metrics))
     index = _packed({"outcomes": OUTCOMES, "block": BLOCK, "rows": rows})
+    rendered = places_to_render(_markdown_texts(questions))
     for cut in CUTS:
         blocks = []
         room = budget - len(index)
         for start in range(0, len(questions), BLOCK):
-            block = _block(questions[start : start + BLOCK], cut)
+            block = _block(questions[start : start + BLOCK], cut, rendered)
             room -= len(block)
             blocks.append(block)
             if room < 0 and cut != CUTS[-1]:
                 break
         else:
             break
-    return QuestionBlocks(index, blocks, cut)
+    return QuestionBlocks(index, blocks, cut, rendered)
 
 
 def _questions(runs: Sequence[ReportedRun]) -> list[tuple[QuestionKey, list[Record | None]]]:
@@ -105,38 +115,92 @@ def _cell(record: Record, run: ReportedRun, metrics: Sequence[str], answer: int)
     return [condition, outcome_index, answer, rounded]
 
 
-def _block(questions: Sequence[tuple[QuestionKey, list[Record | None]]], cut: int | None) -> str:
-    texts: dict[str, int] = {}
+def _markdown_texts(
+    questions: Sequence[tuple[QuestionKey, list[Record | None]]],
+) -> Iterator[tuple[Place, str]]:
+    """Yield each Markdown text of the questions with its place."""
+    for (_, text, reference), records in questions:
+        yield from ((Place.ANSWER, text), (Place.ANSWER, reference))
+        for record in records:
+            yield from _markdown_texts_of(record)
+
+
+def _markdown_texts_of(value: Any) -> Iterator[tuple[Place, str]]:
+    if isinstance(value, Mapping):
+        for name, place in markdown_fields(value).items():
+            yield place, value[name]
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from _markdown_texts_of(item)
+
+
+class _TextTable:
+    """The texts of a block, each once.
+
+    Args:
+        cut: The number of characters to which passages are cut; None leaves them whole.
+        rendered: The places whose texts are rendered too.
+    """
+
+    def __init__(self, cut: int | None, rendered: frozenset[Place]) -> None:
+        self._cut = cut
+        self._rendered = rendered
+        self._numbers: dict[str, int] = {}
+        self._html: dict[str, str] = {}
+
+    def entries(self) -> list[str | list[str]]:
+        """Return the texts in the order of their numbers."""
+        return [[text, self._html[text]] if text in self._html else text for text in self._numbers]
+
+    def pack(self, value: Any, place: Place | None = None) -> Any:
+        """Return a value with its texts replaced by their numbers.
+
+        Args:
+            value: A text, or anything that holds texts.
+            place: Where a Markdown text is shown; None for any other value.
+        """
+        if isinstance(value, str):
+            return self._pack_text(value, place)
+        if isinstance(value, Mapping):
+            fields = {name: field for name, field in value.items() if name not in _LEFT_OUT}
+            fields = _cut_passage(fields, self._cut)
+            places = markdown_fields(fields)
+            return {name: self.pack(field, places.get(name)) for name, field in fields.items()}
+        if isinstance(value, list | tuple):
+            return [self.pack(item) for item in value]
+        return value
+
+    def _pack_text(self, text: str, place: Place | None) -> str:
+        is_rendered = place in self._rendered
+        # A text that looks like a number of the table must be in the table, however short it is.
+        is_short = len(text) < _LEAST_SHARED_CHARS and not text.startswith("\x01")
+        if is_short and not (is_rendered and text):
+            return text
+        if is_rendered and text not in self._html:
+            self._html[text] = packed_html(text)
+        return f"\x01{self._numbers.setdefault(text, len(self._numbers))}"
+
+
+def _block(
+    questions: Sequence[tuple[QuestionKey, list[Record | None]]],
+    cut: int | None,
+    rendered: frozenset[Place],
+) -> str:
+    table = _TextTable(cut, rendered)
     packed = [
         {
-            "question": _pack(text, texts, cut),
-            "reference": _pack(reference, texts, cut),
-            "runs": [record and _pack_record(record, texts, cut) for record in records],
+            "question": table.pack(text, Place.ANSWER),
+            "reference": table.pack(reference, Place.ANSWER),
+            "runs": [record and table.pack(_own_fields(record)) for record in records],
         }
         for (_, text, reference), records in questions
     ]
-    return _packed({"texts": list(texts), "questions": packed})
+    return _packed({"texts": table.entries(), "questions": packed})
 
 
-def _pack_record(record: Record, texts: dict[str, int], cut: int | None) -> Any:
-    own = {name: value for name, value in record.items() if name not in ("question", "reference")}
-    return _pack(own, texts, cut)
-
-
-def _pack(value: Any, texts: dict[str, int], cut: int | None) -> Any:
-    """Return a value with its texts replaced by their numbers in `texts`, which it extends."""
-    if isinstance(value, str):
-        # A text that looks like a number of the table must be in the table, however short it is.
-        if len(value) < _LEAST_SHARED_CHARS and not value.startswith("\x01"):
-            return value
-        return f"\x01{texts.setdefault(value, len(texts))}"
-    if isinstance(value, Mapping):
-        fields = {name: field for name, field in value.items() if name not in _LEFT_OUT}
-        cut_fields = _cut_passage(fields, cut)
-        return {name: _pack(field, texts, cut) for name, field in cut_fields.items()}
-    if isinstance(value, list | tuple):
-        return [_pack(item, texts, cut) for item in value]
-    return value
+def _own_fields(record: Record) -> dict[str, Any]:
+    return {name: value for name, value in record.items() if name not in ("question", "reference")}
 
 
 def _cut_passage(fields: dict[str, Any], cut: int | None) -> dict[str, Any]:

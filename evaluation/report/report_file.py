@@ -15,6 +15,7 @@ from graph.support.text import one_line
 
 _HEAD_BYTES = 4096
 """The start of a page that holds the digest of its sources."""
+_CODE_SUFFIXES = {".py", ".js", ".j2", ".css"}
 
 
 def write_report(folders: Sequence[Path], out: Path) -> None:
@@ -67,10 +68,11 @@ def page_of(folders: Sequence[Path]) -> Path:
 def _sources_sha256(folders: Sequence[Path]) -> str:
     """Return the digest of what a page is made from: code, files of its runs, measured judges."""
     total = sha256()
-    with as_file(files("evaluation")) as code:
-        modules = [path for path in code.rglob("*") if path.suffix in {".py", ".js", ".j2", ".css"}]
-        for path in sorted(modules):
-            total.update(f"{path.relative_to(code)}\0{file_sha256(path)}\0".encode())
+    for package in ("evaluation", "graph.html"):
+        with as_file(files(package)) as code:
+            modules = [path for path in code.rglob("*") if path.suffix in _CODE_SUFFIXES]
+            for path in sorted(modules):
+                total.update(f"{path.relative_to(code)}\0{file_sha256(path)}\0".encode())
     paths = [own_figures()]
     for folder in folders:
         paths += [folder / "manifest.json", folder / "journal.jsonl"]

@@ -6,17 +6,20 @@ the classes of Pygments with the prefix `hl-`; `style.css` gives them colours.
 
 import re
 from collections.abc import Callable, MutableMapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
 
+from graph.html import stylesheet
 from graph.support.text import unix_lines
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.renderer import RendererHTML
     from markdown_it.token import Token
+    from pygments.token import _TokenType
 
 _MAX_CHARS = 50_000
 """A longer text is shown as it is: no answer has this length, and no browser should lay it out."""
@@ -31,6 +34,8 @@ _LANGUAGES = {
 _CITATION = re.compile(r"(?<![\w)\[\]])(?:\[\d{1,3}(?:\s*,\s*\d{1,3})*\])+(?!\])")
 """Numbers in brackets, not behind a name or a call and not in brackets: those are code without marks."""
 _NUMBER = re.compile(r"\d+")
+_COLOUR_RULE = re.compile(r"\.hl-(\w+)")
+"""In the stylesheet, the name of a kind of token."""
 _LINK_ATTRIBUTES = 'target="_blank" rel="noreferrer noopener nofollow"'
 _HEADING_SHIFT = 2
 
@@ -152,6 +157,7 @@ def _code_block(_: "RendererHTML", tokens: "Sequence[Token]", index: int, *__: A
     )
 
 
+@lru_cache
 def _language(info: str) -> str:
     """Return the name of the language of a block of code; empty if it is unknown."""
     from pygments.lexers import find_lexer_class_by_name
@@ -165,6 +171,8 @@ def _language(info: str) -> str:
     return next((alias for alias in names if alias in _LANGUAGES), "")
 
 
+# The drafts of a question share much of their code.
+@lru_cache(maxsize=256)
 def highlighted(code: str, language: str) -> Markup:
     """Return code with the classes of its colours; without a language it has none.
 
@@ -175,21 +183,33 @@ def highlighted(code: str, language: str) -> Markup:
     if not language or len(code) > _MAX_CODE_CHARS:
         return escape(code)
     from pygments import lex
+    from pygments.lexers import get_lexer_by_name
 
     code = unix_lines(code)
-    from pygments.lexers import get_lexer_by_name
-    from pygments.token import STANDARD_TYPES
-
     # Without the end of a last line, some lexers try every character of it anew.
     lexer = get_lexer_by_name(language, stripnl=False, ensurenl=True)
-    parts: list[Markup] = []
+    parts: list[str] = []
     rest = len(code)
-    for kind, whole in lex(code, lexer):
-        text, rest = whole[:rest], max(0, rest - len(whole))
-        name = next((STANDARD_TYPES[k] for k in reversed(kind.split()) if k in STANDARD_TYPES), "")
-        span = Markup('<span class="hl-{}">{}</span>').format(name, text)
-        parts.append(span if name and text else escape(text))
-    return Markup("").join(parts)
+    for name, tokens in groupby(lex(code, lexer), lambda token: _colour(token[0])):
+        whole = "".join(text for _, text in tokens)
+        text, rest = escape(whole[:rest]), max(0, rest - len(whole))
+        parts.append(f'<span class="hl-{name}">{text}</span>' if name and text else text)
+    # Markup: every text is escaped.
+    return Markup("".join(parts))
+
+
+@cache
+def _colour(kind: "_TokenType") -> str:
+    """Return the short name of a kind of token, if the stylesheet has a colour for it; else nothing."""
+    from pygments.token import STANDARD_TYPES
+
+    name = next((STANDARD_TYPES[k] for k in reversed(kind.split()) if k in STANDARD_TYPES), "")
+    return name if name in _coloured() else ""
+
+
+@cache
+def _coloured() -> set[str]:
+    return set(_COLOUR_RULE.findall(stylesheet()))
 
 
 def _heading_open(_: "RendererHTML", tokens: "Sequence[Token]", index: int, *__: Any) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from evaluation.report.report_file import write_report
 from tests.fakes.records import failed, record
+from tests.fakes.rendered_markdown import ATTRIBUTES, TAGS
 from tests.fakes.report_pages import hostile
 from tests.fakes.run_folders import make_run, scored
 
@@ -24,8 +25,21 @@ async (expected) => {
     while (!(document.querySelector("#question-title") || {textContent: ""}).textContent.startsWith(title)) {
       await new Promise((done) => setTimeout(done, 2));
     }
+    const pageSwitch = document.getElementById("raw-texts");
+    // Every other question is shown as it was written; the switch stays for the questions after it.
+    if (pageSwitch.getAttribute("aria-pressed") !== String(index % 2 === 1)) pageSwitch.click();
+    const isShown = (node) => getComputedStyle(node).display !== "none";
+    const views = [...document.querySelectorAll(".question .answer-text")]
+      .map((node) => [isShown(node), isShown(node.nextElementSibling)]);
+    if (views.length !== 8 || views.some(([rendered, raw]) => rendered === raw || raw !== (index % 2 === 1))) {
+      wrong.push([index, "views", views, pageSwitch.getAttribute("aria-pressed")]);
+    }
+    for (const node of document.querySelectorAll(".answer-text *")) {
+      const foreign = node.getAttributeNames().filter((name) => !ATTRIBUTES.includes(name));
+      if (!TAGS.includes(node.localName) || foreign.length) wrong.push([index, node.localName, foreign]);
+    }
     const actual = {
-      pre: textsOf(".question pre.text"),
+      pre: textsOf(".question pre.text:not(.answer-text *)"),
       title: textsOf("#question-title .inline"),
       passage: textsOf(".passages .inline"),
       node: textsOf(".trace > li > details > summary > b > .inline"),
@@ -36,11 +50,13 @@ async (expected) => {
       }
     }
     // Other texts are in other slices, so that their tables have other rows.
-    counts.push(document.querySelectorAll("*:not(#slices *)").length);
+    counts.push(document.querySelectorAll("*:not(#slices *, .answer-text *)").length);
   }
   return [wrong, counts];
 }
-"""
+""".replace("ATTRIBUTES", json.dumps(sorted(ATTRIBUTES | {"tabindex"}))).replace(
+    "TAGS", json.dumps(sorted(TAGS))
+)
 
 
 def choose(page, label, value):
@@ -106,14 +122,15 @@ def test_a_trace_shows_everything_that_happened(tab, report):
     for part in (
         "score 0.",
         "Draft 1",
-        "Draft 2",
+        "Refinement 2",
+        "Candidate 2, refinement",
         "P(A)",
         "P(4)",
-        "draft 1 over draft 2",
+        "candidate 1 over candidate 2",
         "Score: 0.",
     ):
         assert part in text
-    assert "chosen: draft" in text.lower()
+    assert "Chosen: candidate" in text
     assert page.locator(".question pre.answer").count() == 1
 
 

@@ -64,7 +64,8 @@ def questions_of(tree):
     questions = []
     for script in tree.xpath("//script[starts-with(@id, 'block-')]"):
         block = unpacked(script.text)
-        questions += [_filled(question, block["texts"]) for question in block["questions"]]
+        texts = [entry if isinstance(entry, str) else entry[0] for entry in block["texts"]]
+        questions += [_filled(question, texts) for question in block["questions"]]
     return questions
 
 

@@ -249,6 +249,6 @@ def test_the_trace_of_a_question_names_every_step(tmp_path):
         env={**os.environ, "COLUMNS": "100"},
     )
     assert result.returncode == 0, result.stderr
-    for word in ("retrieve", "generate", "critique", "answer", "passages", "new tokens"):
+    for word in ("retrieve", "generate", "critique", "answer", "passages", "tokens read"):
         assert word in result.stdout
     assert "Traceback" not in result.stderr

@@ -4,13 +4,17 @@
 // The table of the alignment has as many cells as the product of the two lengths.
 const LARGEST_ALIGNMENT = 4e6;
 
-/** Return the nodes of each answer and a sentence about the marks. */
-function markedAnswers(answer, otherAnswer) {
-  if (answer === otherAnswer) {
-    const note = answer ? "The two answers are the same, word for word." : "";
-    return { nodes: [answer], otherNodes: [otherAnswer], note };
+/**
+ * Return the marks of two texts: {ranges, otherRanges, note}.
+ *
+ * A range is [start, end] of the characters that are marked; `note` is a sentence about the marks.
+ */
+function alignedTexts(text, otherText) {
+  if (text === otherText) {
+    const note = text ? "The two answers are the same, word for word." : "";
+    return { ranges: [], otherRanges: [], note };
   }
-  const words = wordsOf(answer), otherWords = wordsOf(otherAnswer);
+  const words = wordsOf(text), otherWords = wordsOf(otherText);
   const start = commonStart(words, otherWords);
   const end = commonEnd(words, otherWords, start);
   const isShared = sharedEnds(words, start, end);
@@ -25,8 +29,8 @@ function markedAnswers(answer, otherAnswer) {
     }
   }
   return {
-    nodes: markedNodes(words, isShared),
-    otherNodes: markedNodes(otherWords, isOtherShared),
+    ranges: markedRanges(words, isShared),
+    otherRanges: markedRanges(otherWords, isOtherShared),
     note: canAlign
       ? "Marked: words that the other answer does not have at this place."
       : "Marked: where the two differ, from the first to the last word; they are too long to be " +
@@ -79,21 +83,51 @@ function commonSubsequence(words, otherWords) {
   return pairs;
 }
 
-/** Return a text as strings and <mark> elements: one mark for each run of words not shared. */
-function markedNodes(words, isShared) {
+/** Return the ranges of characters of the words that are not shared: one for each run of them. */
+function markedRanges(words, isShared) {
   // White space between two marked words is marked with them.
   const joinsMarked = (index) =>
     !words[index].trim() && index + 1 < words.length && !isShared[index + 1];
-  const nodes = [];
-  let from = 0;
+  const ranges = [];
+  let from = 0, position = 0;
   while (from < words.length) {
     const isMarked = !isShared[from];
     let to = from;
     while (to < words.length
       && (isShared[to] === isShared[from] || (isMarked && joinsMarked(to)))) to++;
     const text = words.slice(from, to).join("");
-    nodes.push(isMarked && text.trim() ? element("mark", {}, text) : text);
+    if (isMarked && text.trim()) ranges.push([position, position + text.length]);
+    position += text.length;
     from = to;
   }
+  return ranges;
+}
+
+/** Return a text as strings and <mark> elements. */
+function markedNodes(text, ranges) {
+  const nodes = [];
+  let position = 0;
+  for (const [start, end] of ranges) {
+    if (start > position) nodes.push(text.slice(position, start));
+    nodes.push(element("mark", {}, text.slice(start, end)));
+    position = end;
+  }
+  if (position < text.length) nodes.push(text.slice(position));
   return nodes;
+}
+
+/** Put <mark> elements around the ranges of the text of an element, within the elements that it has. */
+function markRanges(root, ranges) {
+  const texts = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+  const leaves = [];
+  while (texts.nextNode()) leaves.push(texts.currentNode);
+  let position = 0;
+  for (const leaf of leaves) {
+    const length = leaf.data.length;
+    const own = ranges
+      .map(([start, end]) => [Math.max(start - position, 0), Math.min(end - position, length)])
+      .filter(([start, end]) => start < end && leaf.data.slice(start, end).trim());
+    if (own.length) leaf.replaceWith(...markedNodes(leaf.data, own));
+    position += length;
+  }
 }

@@ -31,8 +31,9 @@ function onEscape(event) {
 }
 
 function onQuestionKey(event) {
+  if (event.key === "r") document.getElementById("raw-texts")?.click();
   // There the arrow keys scroll.
-  if (event.target.closest(".scroll, .long")) return;
+  if (event.target.closest(".scroll, .long, pre.code")) return;
   if (event.key === "ArrowLeft") goToNeighbour(-1);
   if (event.key === "ArrowRight") goToNeighbour(1);
 }

@@ -5,7 +5,7 @@ const CACHED_BLOCKS = 6;
 
 // {outcomeNames, blockSize, rows}; set once by readIndex().
 let questionIndex = null;
-const blockCache = new Map(); // questions of the blocks that were read last, by block number
+const blockCache = new Map(); // the blocks that were read last, by block number
 
 /** Return the JSON that a script element holds compressed, in base64. */
 async function unpack(elementId) {
@@ -63,10 +63,25 @@ function withTexts(value, texts) {
   return value;
 }
 
-/** Return the questions of a block: {question, reference, runs: [record or null]}. */
+/**
+ * Return a block: {questions, packedHtml}.
+ *
+ * `questions` are {question, reference, runs: [record or null]}; `packedHtml` is a Map from each text
+ * that the block has rendered too.
+ */
 async function readBlock(blockNumber) {
   const block = await unpack(`block-${blockNumber}`);
-  return withTexts(block.questions, block.texts);
+  const packedHtml = new Map(block.texts.filter(Array.isArray));
+  const texts = block.texts.map((entry) => (Array.isArray(entry) ? entry[0] : entry));
+  return { questions: withTexts(block.questions, texts), packedHtml };
+}
+
+/** Return the packed HTML of a text of a question that was read before, or undefined. */
+function packedHtmlOf(text) {
+  for (const { packedHtml } of blockCache.values()) {
+    if (packedHtml.has(text)) return packedHtml.get(text);
+  }
+  return undefined;
 }
 
 async function cachedBlock(blockNumber) {
@@ -80,7 +95,7 @@ async function cachedBlock(blockNumber) {
 
 async function readQuestion(rowIndex) {
   const block = await cachedBlock(Math.floor(rowIndex / questionIndex.blockSize));
-  return block[rowIndex % questionIndex.blockSize];
+  return block.questions[rowIndex % questionIndex.blockSize];
 }
 
 /**
@@ -95,7 +110,7 @@ async function readSearchTexts() {
   for (let blockNumber = 0; blockNumber < blockCount; blockNumber++) {
     const progress = `${formatCount(rowTexts.length)} of ${formatCount(rows.length)}`;
     showStatus(`reading the questions: ${progress}`);
-    for (const question of await readBlock(blockNumber)) {
+    for (const question of (await readBlock(blockNumber)).questions) {
       const { id } = rows[rowTexts.length];
       const answers = question.runs.map((record) => (record ? record.answer : ""));
       const texts = [id, question.question, question.reference, ...answers];

@@ -14,7 +14,7 @@ function element(name, attributes, ...children) {
     if (key.startsWith("on")) created.addEventListener(key.slice(2), value);
     else created.setAttribute(key, value === true ? "" : value);
   }
-  for (const child of children.flat()) {
+  for (const child of children.flat(Infinity)) {
     if (child === null || child === undefined || child === false) continue;
     created.append(child instanceof Node ? child : document.createTextNode(String(child)));
   }

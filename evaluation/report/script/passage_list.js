@@ -23,7 +23,7 @@ function passageItem(passage, relevantIds, inOtherRun = null) {
     element("p", {},
       element("span", { class: "number" }, `[${passage.number}]`), " ",
       linkOrText(passage.url, title), " ",
-      element("span", { class: "cost" }, `score ${isNumber(passage.score) ? formatValue(passage.score) : "unknown"}`), " ",
+      element("span", { class: "cost" }, passageFacts(passage)), " ",
       relevantIds.has(passage.question_id)
         ? element("small", { class: "badge outcome-0" }, "named as relevant")
         : "",
@@ -35,13 +35,20 @@ function passageItem(passage, relevantIds, inOtherRun = null) {
     passageText(passage));
 }
 
+/** Return the score, votes and acceptance of a passage, for example "score 0.812, 3 votes, accepted". */
+function passageFacts(passage) {
+  const score = isNumber(passage.score) ? `score ${formatValue(passage.score)}` : "score unknown";
+  const votes = isNumber(passage.votes) ? `, ${countOf(passage.votes, "vote")}` : "";
+  return `${score}${votes}${passage.accepted === true ? ", accepted" : ""}`;
+}
+
 /** Return the text of a passage; question_blocks.py cut `left_out` characters off. */
 function passageText(passage) {
   const leftOut = passage.left_out || 0;
   const length = (passage.text || "").length + leftOut;
   return element("details", {},
     element("summary", {}, `Text, ${countOf(length, "character")}`),
-    textBox(passage.text),
+    markdownBox(passage.text),
     leftOut
       ? element("p", { class: "none" }, `${countOf(leftOut, "character")} more in the journal.`)
       : "");

@@ -41,7 +41,8 @@ function keyboardHelp() {
     key("↑"), " ", key("↓"), " move in the list, ",
     key("Enter"), " opens, ",
     key("Esc"), " goes back, ",
-    key("←"), " ", key("→"), " the question before and after.");
+    key("←"), " ", key("→"), " the question before and after, ",
+    key("r"), " raw text.");
 }
 
 /** Return the line above the list that names its columns. */

@@ -22,8 +22,8 @@ async function showQuestion(rowIndex, focus = true) {
     element("article", { class: "question", "aria-labelledby": "question-title" },
       title,
       element("div", { class: "columns" },
-        pagePart("Question", textBox(question.question)),
-        pagePart("Reference", textBox(question.reference))),
+        pagePart("Question", markdownBox(question.question)),
+        pagePart("Reference", markdownBox(question.reference))),
       records));
   showStatus(`question ${row.number}, ${positionText(rowIndex)}`);
   if (focus) {
@@ -49,8 +49,26 @@ function questionPager(rowIndex) {
   };
   return element("nav", { class: "pager", "aria-label": "Between questions" },
     element("button", { type: "button", class: "back", onclick: goToList }, "all questions (Esc)"),
+    rawTextSwitch(),
     neighbourButton("← previous", -1),
     neighbourButton("next →", 1));
+}
+
+/** Return the button that shows all texts as they were written, or rendered again. */
+function rawTextSwitch() {
+  if (!settings.rendered) return "";
+  const onclick = () => {
+    state.showsRaw = !state.showsRaw;
+    showRawTexts();
+  };
+  return element("button", { type: "button", id: "raw-texts", "aria-pressed": String(state.showsRaw), onclick }, "raw text (r)");
+}
+
+/** Show the texts of the open question as the state says. */
+function showRawTexts() {
+  questionView.classList.toggle("raw-texts", state.showsRaw);
+  const button = document.getElementById("raw-texts");
+  if (button) button.setAttribute("aria-pressed", String(state.showsRaw));
 }
 
 /** Open the question that is `offset` rows after the open one in the list. */
@@ -66,9 +84,9 @@ function singleRun(record, run) {
     pagePart("Answer",
       runLine(run),
       failureBox(record),
-      record.error ? "" : textBox(record.answer, "answer"),
+      record.error ? "" : markdownBox(record.answer, "answer"),
       reasoningBox(record.reasoning)),
     pagePart("Scores", scoresTable([[run, record]])),
-    pagePart("What happened", stepTrace(record)),
+    pagePart("Steps", stepTrace(record)),
   ];
 }

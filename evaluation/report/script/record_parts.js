@@ -21,8 +21,8 @@ function failureBox(record) {
 function reasoningBox(text) {
   if (!text) return "";
   return element("details", {},
-    element("summary", {}, "Reasoning before the answer"),
-    textBox(text));
+    element("summary", {}, "Notes before the answer"),
+    markdownBox(text));
 }
 
 /** Return the metric values of one run, or of two with their difference, from [run, record]. */

@@ -1,11 +1,13 @@
 // State: the choices of the user, the elements that show them, and addresses within the page.
 // Needs element() of page_elements.js.
 
-// {runs: [[letter, name, folder]], metrics: [name], control: letter}, written by html_page.py.
+// {runs: [[letter, name, folder]], metrics: [name], control: letter, rendered: whether any text is},
+// written by html_page.py.
 const settings = JSON.parse(document.getElementById("settings").textContent);
 
 // `run` and `otherRun` are indexes of settings.runs, `metric` of settings.metrics, `openRow` of the
 // rows of questionIndex; -1 stands for none. `filter` and `sort` are values of the select boxes.
+// `showsRaw` tells whether texts in Markdown are shown as they were written.
 const state = {
   run: 0,
   otherRun: -1,
@@ -15,6 +17,7 @@ const state = {
   search: "",
   listPage: 0,
   openRow: -1,
+  showsRaw: false,
 };
 
 const statusLine = element("p", { class: "status", role: "status", "aria-live": "polite" });
@@ -35,7 +38,7 @@ const runLetter = (run) => settings.runs[run][0];
 const runName = (run) => settings.runs[run][1];
 const runTitle = (run) => `${runLetter(run)} ${runName(run)}`;
 
-/** Return a run's letter on its colour; report.css has eight colours. */
+/** Return a run's letter on its colour; style.css has eight colours. */
 const runChip = (run) =>
   element("span", { class: `chip run-${run % 8}`, title: runName(run) }, runLetter(run));
 

@@ -5,10 +5,10 @@
 /** Return the parts of an open question for two runs; a run without a record gives null. */
 function comparedRuns(record, otherRecord) {
   const answerOf = (runRecord) => (runRecord ? runRecord.answer : "");
-  const marked = markedAnswers(answerOf(record), answerOf(otherRecord));
+  const [box, otherBox, note] = markedBoxes(answerOf(record), answerOf(otherRecord));
   const sides = [
-    { run: state.run, record, otherRecord, nodes: marked.nodes },
-    { run: state.otherRun, record: otherRecord, otherRecord: record, nodes: marked.otherNodes },
+    { run: state.run, record, otherRecord, answerBox: box },
+    { run: state.otherRun, record: otherRecord, otherRecord: record, answerBox: otherBox },
   ];
 
   /** Return a column for each run, filled by a function of its side. */
@@ -19,15 +19,32 @@ function comparedRuns(record, otherRecord) {
         side.record ? contentOf(side) : noRecord(side.run))));
 
   return [
-    pagePart("Answers", element("p", { class: "legend" }, marked.note), columns(answerColumn)),
+    pagePart("Answers", element("p", { class: "legend" }, note), columns(answerColumn)),
     pagePart("Scores", scoresTable(sides.map((side) => [side.run, side.record]))),
     pagePart("Passages", columns((side) => comparedPassages(side.record, side.otherRecord))),
-    pagePart("What happened", columns((side) => stepTrace(side.record, false))),
+    pagePart("Steps", columns((side) => stepTrace(side.record, false))),
   ];
 }
 
-const answerColumn = ({ record, nodes }) => [
+/** Return the boxes of two answers, their different words marked, and a sentence about the marks. */
+function markedBoxes(answer, otherAnswer) {
+  const written = alignedTexts(answer, otherAnswer);
+  const rendered = renderedOf(answer), otherRendered = renderedOf(otherAnswer);
+  // Marks in the rendered text are about the words that it shows, without the signs of Markdown.
+  if (rendered && otherRendered && answer !== otherAnswer) {
+    const shown = alignedTexts(rendered.textContent, otherRendered.textContent);
+    markRanges(rendered, shown.ranges);
+    markRanges(otherRendered, shown.otherRanges);
+  }
+  return [
+    boxOf(answer, rendered, markedNodes(answer, written.ranges), "answer"),
+    boxOf(otherAnswer, otherRendered, markedNodes(otherAnswer, written.otherRanges), "answer"),
+    written.note,
+  ];
+}
+
+const answerColumn = ({ record, answerBox }) => [
   failureBox(record),
-  record.error ? "" : markedTextBox(record.answer, nodes, "answer"),
+  record.error ? "" : answerBox,
   reasoningBox(record.reasoning),
 ];

@@ -1,5 +1,5 @@
 // Step judgements: the comparisons and grades of texts in a step, and their likelihoods.
-// Needs value_formats.js, page_elements.js and text_boxes.js.
+// Needs value_formats.js, page_elements.js, text_boxes.js and step_outputs.js.
 
 /** Return a bar for a probability, for beside its number. */
 const probabilityMeter = (value) =>
@@ -12,19 +12,16 @@ function draftAgreements(step) {
   const agreements = listOf(step.agreements);
   if (!agreements.length) return null;
   return element("ul", {}, listItems(agreements.map((agreement, draftIndex) =>
-    `draft ${draftIndex + 1}: agreement with the others ${formatValue(agreement)}`)));
+    `${candidateName(step, draftIndex)}: agreement with the others ${formatValue(agreement)}`)));
 }
 
 /** Return a list of the winners of pairs. A step asks in both orders, since order sways a model. */
 function preferenceList(step) {
   const preferences = listOf(step.preferences);
   if (!preferences.length) return null;
-  const nameOf = (textIndex) => {
-    if (step.node === "accept") return textIndex ? "the refinement" : "the answer before";
-    return `draft ${textIndex + 1}`;
-  };
   const preferenceText = (preference) => {
-    const first = nameOf(preference.first), second = nameOf(preference.second);
+    const first = candidateName(step, preference.first);
+    const second = candidateName(step, preference.second);
     if (!isNumber(preference.first_wins)) return `${first} and ${second}: no readable verdict`;
     return [
       `${first} over ${second}: `,
@@ -41,13 +38,24 @@ function likelihoodList(step) {
   const likelihoods = listOf(step.likelihoods).map(objectOf);
   if (!likelihoods.length) return null;
   const likelihoodText = (likelihood, draftIndex) => {
-    const draft = `draft ${draftIndex + 1}`;
+    const draft = candidateName(step, draftIndex);
     if (!isNumber(likelihood.mean_logprob)) return `${draft}: empty, so it has no likelihood`;
     const value = formatValue(likelihood.mean_logprob);
     const tokens = countOf(likelihood.scored_tokens, "token");
     return `${draft}: mean log-probability of a token ${value}, over ${tokens}`;
   };
   return element("ul", {}, listItems(likelihoods.map(likelihoodText)));
+}
+
+/** Return a list with the score of each candidate by learned reranking. */
+function learnedScores(step) {
+  const scores = listOf(step.scores).map(objectOf);
+  if (!scores.length) return null;
+  const candidates = listOf(step.candidates).map(objectOf);
+  return element("ul", {}, listItems(scores.map(({ score }, index) => [
+    candidateName(step, index), ", ", inlineText(sourceOf(candidates[index] || {})),
+    `: score ${formatValue(score)}`,
+  ])));
 }
 
 /** Return a table of the model's choices with the probability of each option. */
@@ -59,7 +67,7 @@ function verdictTable(step) {
   const options = [...new Set(verdicts.flatMap((verdict) => Object.keys(optionsOf(verdict))))];
   // Any other step asks about each pair twice, the second time with the two texts swapped.
   const rowName = (verdictIndex) =>
-    isJudge ? "grade" : `${Math.floor(verdictIndex / 2) + 1}${verdictIndex % 2 ? " swapped" : ""}`;
+    isJudge ? "grade" : `pair ${Math.floor(verdictIndex / 2) + 1}${verdictIndex % 2 ? ", swapped" : ""}`;
   const columnHead = (text) => element("th", { scope: "col" }, text);
 
   const verdictRow = (verdict, verdictIndex) =>

@@ -1,20 +1,42 @@
-// Step outputs: the drafts and the critique points of a step, and its replies.
+// Step outputs: the drafts, candidates and critique points of a step, and its replies.
 // Needs value_formats.js, page_elements.js, text_boxes.js and reasoningBox() of record_parts.js.
+
+// Names of the texts that a step writes; those of any other step are drafts.
+const WRITTEN_NAMES = { refine: "refinement", adapt: "adaptation", extra_candidates: "extra candidate" };
 
 const isChoice = (step) => isNumber(step.chosen);
 
-/** Return the drafts of a step. `draftScores` are the record's scores of drafts of this step. */
+/** Return the name of a text that the step wrote or chose among, for example "candidate 2". */
+function candidateName(step, index) {
+  if (step.node === "accept") return index ? "the refinement" : "the answer before";
+  return `${isChoice(step) ? "candidate" : WRITTEN_NAMES[step.node] || "draft"} ${index + 1}`;
+}
+
+/** Return the source of a candidate in words, as the trace of the terminal has it. */
+function sourceOf(draft) {
+  if (isNumber(draft.passage)) return `passage ${draft.passage}`;
+  return draft.source || "draft";
+}
+
+const withCapital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** Return the drafts or candidates of a step. `draftScores` are the record's scores of those of this step. */
 function draftBoxes(step, draftScores) {
-  const drafts = listOf(step.candidates);
-  return drafts.map((draft, draftIndex) => {
+  return listOf(step.candidates).map(objectOf).map((draft, draftIndex) => {
     const ownScores = draftScores.find((scores) => scores.candidate === draftIndex);
+    const isChosen = isChoice(step) && step.chosen === draftIndex;
     const heading = [
-      element("b", {}, drafts.length > 1 ? `Draft ${draftIndex + 1}` : "Draft"),
+      element("b", {}, withCapital(candidateName(step, draftIndex))),
+      isChoice(step) ? [", ", inlineText(sourceOf(draft))] : "",
+      isChosen ? [" ", element("small", { class: "badge chosen" }, "chosen")] : "",
       ownScores ? draftValues(ownScores) : "",
     ];
-    const { reasoning, text } = objectOf(draft);
-    const texts = [reasoningBox(reasoning), textBox(text)];
-    // The drafts of a step that chooses are in the steps before it too, so they are folded here.
+    const texts = [
+      // A refinement has the notes of the draft before it.
+      step.node === "refine" ? "" : reasoningBox(draft.reasoning),
+      markdownBox(draft.text),
+    ];
+    // The candidates of a step that chooses are in the steps before it too, so they are folded here.
     return isChoice(step)
       ? element("details", { class: "draft" }, element("summary", {}, heading), texts)
       : element("div", { class: "draft" }, element("p", { class: "whose" }, heading), texts);
@@ -51,7 +73,7 @@ function pointList(step) {
   }
   const isEmpty = step.critique_format === "empty";
   return element("p", {},
-    isEmpty ? "The critique came back empty." : "The critique names no flaw of the answer.");
+    isEmpty ? "The critique came back empty." : "The critique names no flaw.");
 }
 
 /** Return the replies that differ from the drafts: the step cut, trimmed or parsed them. */

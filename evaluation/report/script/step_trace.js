@@ -21,6 +21,7 @@ function stepTrace(record, open = true) {
         draftAgreements(step),
         preferenceList(step),
         likelihoodList(step),
+        learnedScores(step),
         verdictTable(step),
         isChoice(step) ? element("p", {}, choiceSentence(step)) : "",
         rawReplies(step),
@@ -31,10 +32,8 @@ function stepTrace(record, open = true) {
 }
 
 function choiceSentence(step) {
-  if (step.node !== "accept") return `Chosen: draft ${step.chosen + 1}.`;
-  return step.chosen
-    ? "The refinement was kept."
-    : "The refinement was not kept: the answer stayed as it was.";
+  const name = candidateName(step, step.chosen);
+  return step.node === "accept" ? `${withCapital(name)} was kept.` : `Chosen: ${name}.`;
 }
 
 function stepScore(step) {
@@ -47,7 +46,7 @@ function answerAfter(step) {
   if (typeof step.answer !== "string") return "";
   return element("details", { class: "after" },
     element("summary", {}, "The answer after this step"),
-    textBox(step.answer));
+    markdownBox(step.answer));
 }
 
 /** Return the cost of the calls of a step, for example "1,024 tokens read, 80 written, 0.52 s". */
@@ -59,12 +58,16 @@ function stepCost(step) {
   const parts = [];
   // The model reported no counts for some of the calls.
   const mark = calls.some((call) => call.tokens_estimated) ? "~" : "";
-  if (calls.length) parts.push(`${mark}${countOf(sumOf(calls, "prompt_tokens"), "token")} read`);
+  const readBefore = sumOf(calls, "cached_tokens");
+  if (calls.length) {
+    const before = readBefore ? ` (${formatCount(readBefore)} before)` : "";
+    parts.push(`${mark}${countOf(sumOf(calls, "prompt_tokens"), "token")} read${before}`);
+  }
   if (replies.length) {
     parts.push(`${mark}${formatCount(sumOf(replies.map(objectOf), "new_tokens"))} written`);
   }
   const cutTokens = sumOf(calls, "cut_tokens");
-  if (cutTokens) parts.push(`${mark}${formatCount(cutTokens)} cut to fit the window`);
+  if (cutTokens) parts.push(`${mark}${formatCount(cutTokens)} cut to fit`);
   const cachedCalls = calls.filter((call) => call.cached).length;
   // A call from the cache takes no time, so seconds would say too little.
   if (cachedCalls) parts.push(`${cachedCalls} of ${countOf(calls.length, "call")} from the cache`);

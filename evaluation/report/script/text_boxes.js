@@ -1,5 +1,6 @@
 // Text boxes: texts of a run as a block, within a line or as a link, never as HTML.
-// Needs element() of page_elements.js.
+// Needs element() of page_elements.js, packedHtmlOf() of packed_questions.js and renderedText() of
+// rendered_texts.js.
 
 // Longer texts get a box of their own that scrolls.
 const LONG_TEXT = 6000;
@@ -27,23 +28,36 @@ function invisibleCharacters(text) {
     .join(", ");
 }
 
-/** Return a block with a text; what is no string is shown as an empty text. */
+/** Return a block with a text as it was written; what is no string is shown as an empty text. */
 function textBox(text, kind = "") {
   const shownText = typeof text === "string" ? text : "";
-  return markedTextBox(shownText, [shownText], kind);
+  return boxOf(shownText, null, [shownText], kind);
 }
 
-/** Return a block with a text that is split into nodes, some of them marked. */
-function markedTextBox(text, nodes, kind) {
+/** Return a block with a text in Markdown, rendered and as it was written; report.css hides one of them. */
+function markdownBox(text, kind = "") {
+  const rendered = renderedOf(text);
+  return rendered ? boxOf(text, rendered, [text], kind) : textBox(text, kind);
+}
+
+/** Return the elements of a text in Markdown; null if the page does not have them. */
+function renderedOf(text) {
+  const packedHtml = packedHtmlOf(text);
+  return packedHtml === undefined ? null : renderedText(text, packedHtml);
+}
+
+/** Return a block with a text. `rendered` is null or its elements, `nodes` are the text in parts, some of them marked. */
+function boxOf(text, rendered, nodes, kind) {
   const invisible = invisibleCharacters(text);
   const isLong = text.length > LONG_TEXT;
-  // A box that scrolls must be reachable with the Tab key.
-  const attributes = {
-    class: `text ${kind}${isLong ? " long" : ""}`,
-    tabindex: isLong ? "0" : null,
-  };
+  const views = [rendered, element("pre", { class: "text" }, nodes)].filter(Boolean);
+  for (const view of views) {
+    view.classList.add(...kind.split(" ").filter(Boolean), ...(isLong ? ["long"] : []));
+    // A box that scrolls must be reachable with the Tab key.
+    if (isLong) view.tabIndex = 0;
+  }
   return element("div", { class: "box" },
-    element("pre", attributes, nodes),
+    views,
     element("p", { class: "invisible", hidden: !invisible },
       "Holds characters that cannot be seen: ", invisible));
 }

@@ -93,7 +93,7 @@ def test_a_trace_shows_each_step_before_the_answer(run, corpus):
     assert ended.code == 0, ended.err
     places = [
         ended.out.index(word)
-        for word in ("retrieve", "generate", "reasoning 1", "draft 1", "critique", "refined 1")
+        for word in ("retrieve", "generate", "notes 1", "draft 1", "critique", "refinement 1")
     ]
     assert places == sorted(places)
     assert ended.out.rindex("answer") > places[-1]

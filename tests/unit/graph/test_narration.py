@@ -22,7 +22,7 @@ def drafts(*texts):
     ("node", "label"),
     [
         ("generate", "draft 1"),
-        ("refine", "refined 1"),
+        ("refine", "refinement 1"),
         ("extra_candidates", "extra candidate 1"),
         ("a_new_node", "draft 1"),
     ],

@@ -7,29 +7,10 @@ from lxml import html
 
 from graph.html import stylesheet
 from graph.html.answer_markdown import answer_html, highlighted
+from tests.fakes.rendered_markdown import ATTRIBUTES, TAGS
 from tests.fakes.report_pages import hostile
 from tests.fakes.waiting import at_most_cpu_seconds
 
-TAGS = {
-    *(
-        "p",
-        "pre",
-        "code",
-        "span",
-        "a",
-        "em",
-        "strong",
-        "s",
-        "br",
-        "hr",
-        "blockquote",
-        "ul",
-        "ol",
-        "li",
-    ),
-    *("table", "thead", "tbody", "tr", "th", "td", "h3", "h4", "h5", "h6"),
-}
-ATTRIBUTES = {"class", "href", "target", "rel", "data-language", "start"}
 LINK = 'target="_blank" rel="noreferrer noopener nofollow"'
 LONG = {
     "brackets": "[" * 50_000,

@@ -265,12 +265,12 @@ def test_the_counts_of_a_verdict_are_the_models():
 def test_a_narrated_step_marks_estimates():
     replies = LangChainEngine(chat_reply()).write_all([asking("first?")], 9, 0.0)
     assert _headline({"node": "generate", "replies": replies}).endswith(
-        "~2 prompt tokens  |  ~2 new tokens"
+        "~2 tokens read  |  ~2 written"
     )
     exact = LangChainEngine(chat_reply(usage_metadata=usage(31, 14))).write_all(
         [asking("first?")], 9, 0.0
     )
-    assert "31 prompt tokens  |  14 new tokens" in _headline({"node": "generate", "replies": exact})
+    assert "31 tokens read  |  14 written" in _headline({"node": "generate", "replies": exact})
     assert "~" not in _headline({"node": "generate", "replies": exact})
 
 
@@ -280,9 +280,9 @@ def test_tokens_that_were_cut_are_always_marked_as_an_estimate(fields):
     prompt = Prompt(PromptTemplate.from_template("Answer."), context=context)
     [reply] = LangChainEngine(chat_reply(**fields), window=400).write_all([prompt], 9, 0.0)
     headline = _headline({"node": "generate", "replies": [reply]})
-    assert f"|  ~{reply['cut_tokens']} tokens cut to fit" in headline
+    assert f"|  ~{reply['cut_tokens']} cut to fit" in headline
     assert "~31" not in headline
-    assert ("31 prompt tokens" in headline) == bool(fields)
+    assert ("31 tokens read" in headline) == bool(fields)
     [verdict] = LangChainEngine(chat_reply("A", **fields), window=400).choose_all(
         [prompt], ("A", "B")
     )
@@ -292,13 +292,13 @@ def test_tokens_that_were_cut_are_always_marked_as_an_estimate(fields):
 def test_a_trace_tells_how_many_prompt_tokens_were_read_before():
     calls = [plain_reply("x", cached_tokens=5), plain_reply("y"), plain_reply("z", cached_tokens=1)]
     headline = _headline({"node": "generate", "replies": calls})
-    assert "21 prompt tokens (6 read before)  |  9 new tokens" in headline
-    assert "read before" not in _headline({"node": "generate", "replies": calls[1:2]})
+    assert "21 tokens read (6 before)  |  9 written" in headline
+    assert "before" not in _headline({"node": "generate", "replies": calls[1:2]})
 
 
 def test_tokens_that_were_cut_are_exact_for_other_models():
     headline = _headline({"node": "generate", "replies": [plain_reply("x", cut_tokens=40)]})
-    assert headline.endswith("|  40 tokens cut to fit")
+    assert headline.endswith("|  40 cut to fit")
 
 
 # --- LangChain's cache
