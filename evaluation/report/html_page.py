@@ -20,6 +20,7 @@ from evaluation.report.graph_pictures import graph_pictures
 from evaluation.report.plots import cached_text, mean_panels, metric_panels
 from evaluation.report.question_blocks import QuestionBlocks
 from evaluation.report.rendered_texts import raw_texts
+from evaluation.report.report_style import report_style
 from evaluation.report.run_facts import facts_of, manifest_for_people, manifest_text, question_count
 from evaluation.report.run_figures import Figures
 from evaluation.report.slice_groups import direction, slice_groups
@@ -28,7 +29,6 @@ from evaluation.tables.numbers import interval_text, number, p_text, signed
 from evaluation.tables.results_tables import retrieval_rows
 from evaluation.tables.slices_table import FEW
 from evaluation.tables.summary_columns import lines_below_mean
-from graph.html import stylesheet
 from graph.support.terminal import safe_text
 
 _MARKS = {"better": "▲", "worse": "▼", "not distinguishable": "≈", "no test": "·"}
@@ -70,7 +70,7 @@ def render_page(figures: Figures, blocks: QuestionBlocks, sources: str) -> str:
         blocks: The questions.
         sources: The digest of the files that the page is made from.
     """
-    style, script = stylesheet() + _asset("report.css"), _script()
+    style, script = report_style(), _script()
     manifests = [manifest_for_people(run) for run in figures.runs]
     return (
         _environment()

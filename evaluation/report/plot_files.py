@@ -3,11 +3,11 @@
 import re
 from collections.abc import Sequence
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
 from evaluation.analysis.comparison import named_runs
 from evaluation.report.plots import mean_panels
+from evaluation.report.report_style import report_style
 from evaluation.report.run_figures import figures_of, read_with_scores
 from graph.support.errors import ConfigError
 from graph.support.text import one_line
@@ -54,7 +54,7 @@ def _with_style(svg: str) -> str:
 @cache
 def _style() -> str:
     """Return the rules of the page for plots, in its light colours: not every program knows variables."""
-    css = files("evaluation").joinpath("report", "report.css").read_text(encoding="utf-8")
+    css = report_style()
     colours = dict(_VARIABLE.findall(css.partition("}")[0]))
     rules = " ".join(line for line in css.splitlines() if line.startswith("svg "))
     rules = _USE.sub(lambda use: colours[use[1]], rules)

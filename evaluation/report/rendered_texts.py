@@ -55,7 +55,7 @@ def places_to_render(texts: Iterable[tuple[Place, str]], limit: int = LIMIT) -> 
 
 
 def raw_texts(rendered: frozenset[Place]) -> str:
-    """Return what is not rendered in words; an empty text if everything is."""
+    """Return the names of the texts that are not rendered; an empty text if there are none."""
     return ", ".join(_TEXTS[place] for place in Place if place not in rendered)
 
 

@@ -134,6 +134,23 @@ def test_a_trace_shows_everything_that_happened(tab, report):
     assert page.locator(".question pre.answer").count() == 1
 
 
+def test_the_raw_text_of_every_box_is_one_key_away_and_stays(tab, report):
+    page = tab().open(report, "#question-4")
+    page.wait_for_selector(".question .answer-text")
+    assert page.locator(".answer-text.answer code").first.is_visible()
+    assert not page.locator("pre.answer").is_visible()
+    page.keyboard.press("r")
+    assert page.locator("pre.answer").is_visible()
+    assert page.locator(".question .answer-text >> visible=true").count() == 0
+    page.keyboard.press("ArrowRight")
+    page.locator("#question-title").filter(has_text="Question 5 ").wait_for()
+    assert page.locator("pre.answer").is_visible()
+    page.focus("#raw-texts")
+    page.keyboard.press("Enter")
+    assert page.locator("#raw-texts").get_attribute("aria-pressed") == "false"
+    assert not page.locator("pre.answer").is_visible()
+
+
 def test_two_runs_stand_side_by_side_with_their_differences_marked(tab, report):
     opened = tab()
     page = opened.open(report)
@@ -156,6 +173,15 @@ def test_two_runs_stand_side_by_side_with_their_differences_marked(tab, report):
         for pre in (one, other)
     ]
     assert "".join(shared_texts[0].split()) == "".join(shared_texts[1].split())
+    rendered_texts = [
+        box.evaluate(
+            "(box) => { const copy = box.cloneNode(true);"
+            " copy.querySelectorAll('mark').forEach((mark) => mark.remove()); return copy.textContent; }"
+        )
+        for box in page.locator(".answer-text.answer").all()
+    ]
+    assert "".join(rendered_texts[0].split()) == "".join(rendered_texts[1].split())
+    assert page.locator(".answer-text.answer mark").first.is_visible()
     choose(page, "Side by side with", -1)
     page.wait_for_selector(".columns mark", state="detached")
     assert opened.errors == []
