@@ -138,7 +138,7 @@ def _narrate_choice(step: Step) -> None:
             agreement = (
                 "both orders agree" if preference["orders_agree"] else "the two orders disagree"
             )
-            _print(f"{first} over {second}: {wins:.2f}, {agreement}")
+            _print(f"{first} over {second}: {wins:.3f}, {agreement}")
         # The two verdicts of a pair follow each other, in the straight and in the swapped order.
         straight, swapped = verdicts[2 * index : 2 * index + 2]
         _print(f"{first} as A: {_verdict_line(straight)}", "dim", margin=2)

@@ -169,7 +169,7 @@ def _retrieval_score(record: Record) -> float | None:
 
 
 def _key(record: Record) -> str:
-    return sha256(record["question"].encode()).hexdigest()
+    return sha256(record["question"].encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def coverage_points(ordered: Sequence[Question]) -> list[CoveragePoint]:

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from evaluation.report.report_file import write_report
+from graph.narration import narrate
+from tests.fakes.fake_models import verdict
 from tests.fakes.records import failed, record
 from tests.fakes.rendered_markdown import ATTRIBUTES, TAGS
 from tests.fakes.report_pages import hostile
@@ -132,6 +134,74 @@ def test_a_trace_shows_everything_that_happened(tab, report):
         assert part in text
     assert "Chosen: candidate" in text
     assert page.locator(".question pre.answer").count() == 1
+
+
+CANDIDATES = [
+    {"text": "one", "reasoning": "", "source": "passage", "passage": 7},
+    {"text": "two", "reasoning": "", "source": "adaptation"},
+    {"text": "three", "reasoning": "", "source": "reviewed"},
+    {"text": "four", "reasoning": ""},
+]
+LIKELIHOOD = {
+    "mean_logprob": -0.25,
+    "scored_tokens": 20,
+    "prompt": "",
+    "cached": False,
+    "prompt_tokens": 5,
+    "cut_tokens": 0,
+    "tokens_estimated": False,
+    "seconds": 0.0,
+}
+GATED_STEPS = [
+    {"node": "assess_passages", "expected_score": 0.25, "closed_book": True},
+    {
+        "node": "rerank_drafts",
+        "candidates": CANDIDATES,
+        "scores": [{"score": n / 4, "expected": n / 8, "features": {}} for n in range(4)],
+        "agreements": [0.5] * 4,
+        "likelihoods": [LIKELIHOOD] * 4,
+        "chosen": 3,
+        "answer": "four",
+    },
+    {
+        "node": "accept",
+        "preferences": [{"first": 0, "second": 1, "first_wins": 0.25, "orders_agree": True}],
+        "verdicts": [verdict({"A": 0.25, "B": 0.75}), verdict({"A": 0.75, "B": 0.25})],
+        "chosen": 1,
+        "answer": "five",
+    },
+    {"node": "abstain", "expected_score": 0.5, "abstained": False, "answer": "five"},
+]
+
+
+def test_the_choices_of_a_trace_have_the_words_of_the_terminal(tab, tmp_path, capsys):
+    folder = make_run(tmp_path / "a", [record(0, answer="five", steps=GATED_STEPS)])
+    write_report([folder], tmp_path / "report.html")
+    page = tab().open(tmp_path / "report.html", "#question-0")
+    page.wait_for_selector(".trace")
+    texts = page.locator(".trace li:not(.trace > li), .trace summary, .trace p").all_inner_texts()
+    # A sentence of the page has a capital and a full stop.
+    on_page = {" ".join(text.split()).rstrip(".").casefold() for text in texts}
+    for step in GATED_STEPS:
+        narrate(step)
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    expected = [
+        "candidate 1, passage 7: score 0.000, expected score 0.000",
+        "candidate 2, adaptation: score 0.250, expected score 0.125",
+        "candidate 3, reviewed: score 0.500, expected score 0.250",
+        "candidate 4, draft: score 0.750, expected score 0.375",
+        "candidate 1: agreement with the others 0.500",
+        "candidate 1: mean log-probability of a token -0.250, over 20 tokens",
+        "chosen: candidate 4",
+        "the answer before over the refinement: 0.250, both orders agree",
+        "the refinement was kept",
+        "expected score 0.250: no passage is in the prompts",
+        "expected score 0.500: the answer stays",
+    ]
+    assert [text for text in expected if text not in on_page] == []
+    assert [text for text in expected if text not in lines] == []
+    assert "candidate 1, passage 7" in on_page
+    assert "candidate 4, draft chosen" in on_page
 
 
 def test_the_raw_text_of_every_box_is_one_key_away_and_stays(tab, report):

@@ -52,10 +52,21 @@ function learnedScores(step) {
   const scores = listOf(step.scores).map(objectOf);
   if (!scores.length) return null;
   const candidates = listOf(step.candidates).map(objectOf);
-  return element("ul", {}, listItems(scores.map(({ score }, index) => [
+  return element("ul", {}, listItems(scores.map(({ score, expected }, index) => [
     candidateName(step, index), ", ", inlineText(sourceOf(candidates[index] || {})),
     `: score ${formatValue(score)}`,
+    isNumber(expected) ? `, expected score ${formatValue(expected)}` : "",
   ])));
+}
+
+/** Return a sentence with the expected score of a step and the decision by it. */
+function expectedScore(step) {
+  if (!isNumber(step.expected_score)) return "";
+  const passages = step.closed_book
+    ? "no passage is in the prompts" : "the passages are in the prompts";
+  const answer = step.abstained ? "the answer is withheld" : "the answer stays";
+  const decision = step.node === "abstain" ? answer : passages;
+  return element("p", {}, `Expected score ${formatValue(step.expected_score)}: ${decision}.`);
 }
 
 /** Return a table of the model's choices with the probability of each option. */

@@ -22,6 +22,7 @@ function stepTrace(record, open = true) {
         preferenceList(step),
         likelihoodList(step),
         learnedScores(step),
+        expectedScore(step),
         verdictTable(step),
         isChoice(step) ? element("p", {}, choiceSentence(step)) : "",
         rawReplies(step),

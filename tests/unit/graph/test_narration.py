@@ -9,6 +9,8 @@ from rich.console import Console
 from graph import narration
 from graph.narration import Preview, narrate, print_answer
 
+CALL = {"prompt_tokens": 3, "cut_tokens": 0, "tokens_estimated": False}
+
 
 def step(node, **fields):
     return {"node": node, "seconds": 1.0, **fields}
@@ -57,7 +59,7 @@ def test_a_candidate_is_printed_with_its_expected_score_if_it_has_one(capsys):
     scores = [{"score": 0.25, "expected": 0.4567, "features": {}}, {"score": 1.0, "features": {}}]
     narrate(step("rerank_drafts", candidates=drafts("one", "two"), scores=scores, chosen=0))
     printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
-    assert "candidate 1, draft: score 0.250, expected 0.457" in printed
+    assert "candidate 1, draft: score 0.250, expected score 0.457" in printed
     assert "candidate 2, draft: score 1.000" in printed
 
 
@@ -84,6 +86,21 @@ def test_a_gate_prints_the_expected_score_and_what_follows(capsys, node, fields,
     printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
     assert printed[0].startswith(node)
     assert line in printed
+
+
+def test_a_kept_answer_and_pairs_without_a_verdict_have_names(capsys):
+    preference = {"first": 0, "second": 1, "first_wins": None, "orders_agree": None}
+    unread = {"probabilities": None, "choice": None, "reply": "", **CALL}
+    narrate(step("accept", preferences=[preference], verdicts=[unread] * 2, chosen=0))
+    printed = capsys.readouterr().out
+    assert "the answer before and the refinement: no readable verdict" in printed
+    assert "the answer before was kept" in printed
+
+
+def test_an_empty_candidate_has_no_likelihood(capsys):
+    likelihoods = [{"mean_logprob": None, "scored_tokens": 0, **CALL}]
+    narrate(step("rerank_drafts", candidates=drafts(""), likelihoods=likelihoods, chosen=0))
+    assert "candidate 1: empty, so it has no likelihood" in capsys.readouterr().out
 
 
 def test_codes_that_rich_would_replace_stay_as_they_are(capsys):

@@ -239,3 +239,8 @@ def test_records_that_contradict_themselves_are_one_line(tmp_path):
     broken = record(0, steps=[{**CHOSEN, "chosen": 7}])
     with pytest.raises(DatasetError, match="not as this version writes them"):
         run_curves(run_of(tmp_path / "r", broken))
+
+
+def test_a_question_with_a_lone_surrogate_has_a_key_of_its_own():
+    keys = {risk_coverage._key(record(0, question=text)) for text in ("\ud800", "\udfff", "?")}
+    assert len(keys) == 3
