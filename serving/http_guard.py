@@ -5,7 +5,9 @@ requests that another site's page makes, requests without the token, and bodies 
 before the body is read. Each refusal is one line of the log.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass
 from hmac import compare_digest
 from ipaddress import ip_address
@@ -44,6 +46,7 @@ _HEADERS = {
 }
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 _LOGGED_CHARS = 80
+_DRAIN_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -185,8 +188,20 @@ class _Exchange:
         """Refuse the request, and log why."""
         log_refusal(self._scope, reason)
         if not self.has_started:
+            # A connection that is closed with bytes unread is reset, and its client can lose the reply.
+            if status != 413:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._drain(), _DRAIN_SECONDS)
             await self.send_text(status, reason)
         self.is_refused = True
+
+    async def _drain(self) -> None:
+        """Read the rest of a request that is not too long."""
+        has_more = True
+        while has_more and self._read <= self._max_body:
+            message = await self._receive()
+            self._read += len(message.get("body", b""))
+            has_more = message.get("more_body", False)
 
     async def send_text(self, status: int, text: str) -> None:
         """Send a short text; the connection ends, since the body of the request was not read."""

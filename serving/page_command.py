@@ -96,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     from serving.http_guard import Admission
     from serving.http_listener import is_loopback, listen, read_token
-    from serving.page.application import PageSettings, page_application, page_server
+    from serving.page.application import PageSettings, page_server
 
     settings = settings_of(arguments)
     all_settings = _all_settings(arguments)
@@ -128,7 +128,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     log.info("open %s ; Ctrl-C ends the server", _url(listener, admission, is_new=not stated))
     log_libraries("uvicorn")
-    page_server(page_application(queue, page_settings, admission)).run(sockets=[listener])
+    page_server(queue, page_settings, admission).run(sockets=[listener])
     return 0
 
 

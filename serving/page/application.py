@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from importlib.resources import files
+from socket import socket
 from typing import Any
 
 import uvicorn
@@ -60,7 +61,46 @@ class PageSettings:
     """The file of the posts."""
 
 
-def page_application(queue: QuestionQueue, settings: PageSettings, admission: Admission) -> App:
+def page_server(
+    queue: QuestionQueue, settings: PageSettings, admission: Admission
+) -> uvicorn.Server:
+    """Return the server of the page; its `run` and `serve` take a socket that listens."""
+    ending = asyncio.Event()
+    application = _application(queue, settings, admission, ending)
+    return _Server(
+        uvicorn.Config(
+            application,
+            # The parser that the extra installs, also where another package brings a second one.
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=_MOST_CONNECTIONS,
+            timeout_graceful_shutdown=_SECONDS_TO_END,
+        ),
+        ending,
+    )
+
+
+class _Server(uvicorn.Server):
+    """A server that ends the streams of events before it waits for the end of its connections."""
+
+    def __init__(self, config: uvicorn.Config, ending: asyncio.Event) -> None:
+        super().__init__(config)
+        self._ending = ending
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        """End all connections."""
+        self._ending.set()
+        await super().shutdown(sockets)
+
+
+def _application(
+    queue: QuestionQueue, settings: PageSettings, admission: Admission, ending: asyncio.Event
+) -> App:
     """Return the application, behind its guard."""
     contents = _contents()
 
@@ -93,7 +133,7 @@ def page_application(queue: QuestionQueue, settings: PageSettings, admission: Ad
             log_refusal(request.scope, one_line(error))
             status = 429 if isinstance(error, NoPlaceError) else 400
             return _json({"error": str(error)}, status)
-        return EventStream(places, documents(events, settings.configs[config]))
+        return EventStream(places, documents(events, settings.configs[config]), ending)
 
     routes = [
         Route("/", file),
@@ -107,39 +147,24 @@ def page_application(queue: QuestionQueue, settings: PageSettings, admission: Ad
     )
 
 
-def page_server(application: App) -> uvicorn.Server:
-    """Return the server of the application; its `run` and `serve` take a socket that listens."""
-    return uvicorn.Server(
-        uvicorn.Config(
-            application,
-            # The parser that the extra installs, also where another package brings a second one.
-            http="h11",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            limit_concurrency=_MOST_CONNECTIONS,
-            timeout_graceful_shutdown=_SECONDS_TO_END,
-        )
-    )
-
-
 class EventStream:
     """A response of server-sent events, which ends its question when the client goes away.
 
     Args:
         places: Holds the place in the queue; closed with the response.
         events: The documents to send, one for each event.
+        ending: Set when the server ends.
     """
 
-    def __init__(self, places: AsyncExitStack, events: AsyncIterator[Document]) -> None:
+    def __init__(
+        self, places: AsyncExitStack, events: AsyncIterator[Document], ending: asyncio.Event
+    ) -> None:
         self._places = places
         self._events = events
+        self._ending = ending
 
     async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
-        """Send the events until the last one, or until the client goes away."""
+        """Send the events until the last one, the end of the server, or until the client goes away."""
         async with self._places:
             headers = [
                 (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -148,10 +173,13 @@ class EventStream:
                 (b"x-accel-buffering", b"no"),
             ]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
-            tasks = [
-                asyncio.create_task(work)
-                for work in (self._send_events(send), _ping(send), _until_gone(receive))
-            ]
+            works = (
+                self._send_events(send),
+                _ping(send),
+                self._ending.wait(),
+                _until_gone(receive),
+            )
+            tasks = [asyncio.create_task(work) for work in works]
             try:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             finally:
@@ -161,7 +189,8 @@ class EventStream:
         for outcome in outcomes:
             if isinstance(outcome, Exception) and not isinstance(outcome, OSError):
                 raise outcome
-        if not isinstance(outcomes[0], BaseException):
+        is_gone = outcomes[-1] is None
+        if not is_gone:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send_events(self, send: Send) -> None:

@@ -10,7 +10,7 @@ from threading import Thread
 
 from graph.config import load_config
 from serving.http_guard import Admission
-from serving.page.application import PageSettings, page_application, page_server
+from serving.page.application import PageSettings, page_server
 from serving.question_queue import Limits, QuestionQueue
 from tests.fakes.fake_models import FakeRetriever, documents, section, step_of
 from tests.fakes.paced_engine import PacedEngine, paced_graph
@@ -62,11 +62,10 @@ class PageServer:
             model="paced",
             corpus="posts.csv",
         )
-        application = page_application(self.queue, settings, Admission("127.0.0.1", names, token))
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}/"
-        self._server = page_server(application)
+        self._server = page_server(self.queue, settings, Admission("127.0.0.1", names, token))
         # Signals belong to the main thread.
         self._thread = Thread(target=lambda: asyncio.run(self._serve()))
 
@@ -79,9 +78,12 @@ class PageServer:
         wait_until(lambda: self._server.started)
         return self
 
-    def __exit__(self, *_) -> None:
+    def end(self) -> None:
+        """End the server, as a signal does."""
         self._server.should_exit = True
-        self._server.force_exit = True
+
+    def __exit__(self, *_) -> None:
+        self.end()
         self._thread.join(FAR)
 
     def request(self, path="ask", body=None, **headers):

@@ -26,8 +26,11 @@ def status_of(token, **headers):
     async def send(message):
         sent.append(message)
 
+    async def receive():
+        return {"type": "http.request", "body": b""}
+
     admission = Admission("127.0.0.1", ["a"], token)
-    asyncio.run(RequestGuard(app, admission, open_paths=(), max_body=9)(scope, None, send))
+    asyncio.run(RequestGuard(app, admission, open_paths=(), max_body=9)(scope, receive, send))
     return (sent[1:] or sent)[0]["status"]
 
 

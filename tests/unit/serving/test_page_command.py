@@ -10,7 +10,6 @@ import pytest
 from graph.command_line import run
 from graph.support.errors import ConfigError, MissingExtraError
 from serving import page_command
-from serving.http_guard import RequestGuard
 from serving.http_listener import TOKEN_VARIABLE
 from serving.page import application
 
@@ -20,21 +19,21 @@ TOKEN = "a-token-of-some-length"
 
 @pytest.fixture
 def served(monkeypatch):
-    """Return the list of the applications that were served, with their sockets, which are closed."""
-    applications = []
+    """Return the list of the servers that ran, with their parts and addresses; they end at once."""
+    servers = []
 
     class Server:
-        def __init__(self, application):
-            self.application = application
+        def __init__(self, queue, settings, admission):
+            self.parts = queue, settings, admission
 
         def run(self, sockets):
             [listener] = sockets
-            applications.append((self.application, listener.getsockname()))
+            servers.append((self.parts, listener.getsockname()))
             listener.close()
 
     monkeypatch.setattr(application, "page_server", Server)
     monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
-    return applications
+    return servers
 
 
 @pytest.fixture
@@ -45,9 +44,8 @@ def lines(caplog):
 
 def test_it_listens_on_this_machine_alone_and_asks_for_no_token(served, lines):
     assert run("opencoder", EMBEDDED) == 0
-    [(guard, (address, port))] = served
-    assert isinstance(guard, RequestGuard)
-    assert address == "127.0.0.1"
+    [((_, _, admission), (address, port))] = served
+    assert (address, admission.token) == ("127.0.0.1", None)
     assert lines()[-1] == f"open http://127.0.0.1:{port}/ ; Ctrl-C ends the server"
 
 
@@ -56,6 +54,7 @@ def test_other_machines_need_a_token_that_is_new_each_time(served, lines):
         assert run("opencoder", [*EMBEDDED, "--host", "0.0.0.0"]) == 0
     tokens = [line.split("#token=")[1].split(" ")[0] for line in lines() if "#token=" in line]
     assert len({*tokens}) == 2
+    assert [admission.token for (_, _, admission), _ in served] == tokens
     assert all(len(token) >= 32 for token in tokens)
     assert [address for _, (address, _) in served] == ["0.0.0.0"] * 2
 
@@ -68,6 +67,8 @@ def test_the_token_of_the_environment_is_asked_for_and_not_printed(
     assert run("opencoder", [*EMBEDDED, "--host", host]) == 0
     assert lines()[-1].split(" ")[1].endswith("#token=$OPENCODER_TOKEN")
     assert TOKEN not in "".join(lines())
+    [((_, _, admission), _)] = served
+    assert admission.token == TOKEN
 
 
 @pytest.mark.parametrize(
@@ -104,15 +105,11 @@ def test_without_its_packages_it_names_the_extra(monkeypatch, missing):
         run("opencoder", EMBEDDED)
 
 
-def test_configs_that_the_overrides_do_not_fit_are_left_out(served, monkeypatch):
-    parts = []
-    monkeypatch.setattr(
-        application, "page_application", lambda queue, settings, _: parts.append((queue, settings))
-    )
+def test_configs_that_the_overrides_do_not_fit_are_left_out(served):
     assert (
         run("opencoder", [*EMBEDDED, "--set", "retrieval.diversity=0.5", "--per-client", "7"]) == 0
     )
-    [(queue, settings)] = parts
+    [((queue, settings, _), _)] = served
     assert "keyword" not in settings.configs
     assert {"semantic", "hybrid"} <= settings.configs.keys()
     assert settings.configs["semantic"].retrieval.diversity == 0.5
