@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import os
-from pathlib import Path
 from time import monotonic
 
 import pytest
@@ -388,16 +386,3 @@ def test_hostile_questions_and_errors_are_shown_as_they_are(opened, server, monk
         # A text field has line feeds alone.
         assert json.loads(shown) == question.replace("\r\n", "\n").replace("\r", "\n")
     assert (foreign_requests(tab, server), tab.dialogs, tab.errors) == ([], [], [])
-
-
-@pytest.mark.skipif(
-    "OPENCODER_SCREENSHOTS" not in os.environ, reason="OPENCODER_SCREENSHOTS=docs takes them"
-)
-def test_screenshots(opened):
-    folder = Path(os.environ["OPENCODER_SCREENSHOTS"])
-    page = opened(viewport={"width": 1200, "height": 1000}).page
-    ask(page, "How do I sort a dict by its values, largest first?", "semantic_cot_rerank_refined")
-    page.locator(".live pre").first.wait_for()
-    page.screenshot(path=folder / "page-running.png")
-    wait_for_status(page, "answered in")
-    page.screenshot(path=folder / "page-fake.png", full_page=True)

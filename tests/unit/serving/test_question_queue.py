@@ -4,9 +4,15 @@ import asyncio
 from functools import partial
 from threading import Event as Signal
 from time import monotonic
+from typing import Any
 
 import pytest
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessageChunk
+from langchain_core.outputs import ChatGenerationChunk
+from pydantic import Field
 
+from graph import build_graph
 from serving import question_queue
 from serving.question_queue import (
     Answered,
@@ -183,6 +189,43 @@ def test_a_model_that_cannot_be_stopped_holds_no_place_for_longer(monkeypatch):
         return await task
 
     assert run(leave_hanging_calls())[-1].answer == "echo of the last"
+
+
+class EndlessChat(BaseChatModel):
+    """A chat model on a server that streams words without an end; `was_closed` is set when the stream ends."""
+
+    was_closed: Any = Field(default_factory=Signal)
+
+    @property
+    def _llm_type(self):
+        return "endless"
+
+    def _generate(self, messages, stop=None, run_manager=None, **kwargs):
+        raise NotImplementedError
+
+    def _stream(self, messages, stop=None, run_manager=None, **kwargs):
+        try:
+            while True:
+                yield ChatGenerationChunk(message=AIMessageChunk(content="word "))
+        finally:
+            self.was_closed.set()
+
+
+def test_the_stream_of_a_server_ends_with_its_question():
+    chat = EndlessChat()
+    queue = QuestionQueue(lambda config: build_graph(config, model=chat, window=4_096), CONFIGS)
+
+    async def leave_while_it_streams():
+        async with queue.ask("why?", "baseline") as events:
+            async for event in events:
+                if isinstance(event, Chunk):
+                    break
+            assert event == Chunk("generate", 0, "word ")
+            assert not chat.was_closed.is_set()
+        await until(lambda: not queue.running)
+
+    run(leave_while_it_streams())
+    assert chat.was_closed.wait(FAR)
 
 
 @pytest.mark.parametrize(
