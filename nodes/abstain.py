@@ -13,7 +13,7 @@ def abstain(state: State, *, threshold: float) -> AbstainUpdate:
     An empty answer is replaced at any threshold.
     """
     expected = state["expected_score"] if state["answer"] else 0.0
-    is_weak = not state["answer"] or expected < threshold
+    is_weak = expected < threshold
     step: Step = {"node": "abstain", "expected_score": expected, "abstained": is_weak}
     answer = state["answer"]
     if is_weak:

@@ -9,7 +9,7 @@ from nodes.state import AssessUpdate, Draft, State
 def assess_passages(
     state: State, *, scorer: CandidateScorer, closed_book_below: float
 ) -> AssessUpdate:
-    """Show no passage in the prompts if the expected score of the best answer is below a threshold.
+    """Show no passage in the prompts if no answer of those to be shown has the expected score.
 
     A gate before the writing, as in corrective retrieval (Yan et al. 2024, arXiv:2401.15884), by a
     formula instead of a model. Passages without an answer count as weak.
@@ -21,7 +21,10 @@ def assess_passages(
         if (text := answer_of(passage))
     ]
     scores = scorer.score(state["question"], candidates, state["passages"]) if candidates else []
-    best = max((score["expected"] for score in scores), default=0.0)
+    # Only the shown ones count, but the features of each compare it with all.
+    shown = zip(candidates, scores, strict=True)
+    expected = [s["expected"] for draft, s in shown if draft["passage"] <= state["prompt_passages"]]
+    best = max(expected, default=0.0)
     is_closed_book = best < closed_book_below
     return {
         "prompt_passages": 0 if is_closed_book else state["prompt_passages"],

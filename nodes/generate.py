@@ -28,14 +28,17 @@ def generate(
     reasonings = [""] * drafts
     prompts = [answer_prompt(state, reserves)] * drafts
     if cot:
+        reason, answer_from = texts.REASON, texts.ANSWER_FROM
+        if not shown_passages(state):
+            reason, answer_from = texts.REASON_ALONE, texts.ANSWER_FROM_ALONE
         thoughts = model.write(
-            [build_prompt(state, texts.REASON, reserves)] * drafts,
+            [build_prompt(state, reason, reserves)] * drafts,
             max_new_tokens=max_new_tokens,
             temperature=temperature,
         )
         reasonings = [clean(thought["text"], thought["prompt"]) for thought in thoughts]
         prompts = [
-            build_prompt(state, texts.ANSWER_FROM, reserves, reasoning=reasoning)
+            build_prompt(state, answer_from, reserves, reasoning=reasoning)
             for reasoning in reasonings
         ]
     answers = model.write(prompts, max_new_tokens=max_new_tokens, temperature=temperature)

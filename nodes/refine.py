@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from nodes.model import Reserve, TextModel
-from nodes.prompting import build_prompt
+from nodes.prompting import build_prompt, shown_passages
 from nodes.replies import clean
 from nodes.state import Draft, RefineUpdate, State
 from prompts import refine as texts
@@ -23,7 +23,8 @@ def refine(
     An empty refinement is replaced by the reviewed answer: losing an answer is no improvement.
     """
     points = "\n".join(f"{number}. {point}" for number, point in enumerate(state["points"], 1))
-    prompt = build_prompt(state, texts.REFINE, reserves, draft=state["answer"], points=points)
+    template = texts.REFINE if shown_passages(state) else texts.REFINE_ALONE
+    prompt = build_prompt(state, template, reserves, draft=state["answer"], points=points)
     replies = model.write([prompt] * drafts, max_new_tokens=max_new_tokens, temperature=temperature)
     texts_written = [clean(reply["text"], reply["prompt"]) for reply in replies]
     candidates: list[Draft] = [

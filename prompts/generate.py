@@ -19,6 +19,12 @@ fit it and which only look alike, and what follows for the answer."""
 )
 """No variables."""
 
+REASON_ALONE = PromptTemplate.from_template(
+    """Do not answer yet. Think step by step: what causes the behaviour in the question, and what follows \
+for the answer."""
+)
+"""No variables; for a question without passages."""
+
 ANSWER_FROM = PromptTemplate.from_template(
     """<notes {boundary}>
 {reasoning}
@@ -28,3 +34,13 @@ Answer the question above, using the notes where they are right. Be specific and
 code where it helps. If a passage was useful, cite its number, for example [1]."""
 )
 """Variables: reasoning, boundary."""
+
+ANSWER_FROM_ALONE = PromptTemplate.from_template(
+    """<notes {boundary}>
+{reasoning}
+</notes {boundary}>
+
+Answer the question above. Be specific and brief, give code where it helps, and use the notes where \
+they are right."""
+)
+"""Variables: reasoning, boundary; for a question without passages."""

@@ -111,7 +111,9 @@ def run_curves(run: RecordedRun) -> RunCurves:
     with known_records(run.folder):
         answered = run.answered
         expected = [expected_score(record["steps"]) for record in answered]
-        kind = EXPECTED if any(value is not None for value in expected) else RETRIEVAL
+        # A refinement that was not reranked has no expected score, and the two kinds cannot be mixed.
+        known = sum(value is not None for value in expected)
+        kind = EXPECTED if known and 2 * known >= len(expected) else RETRIEVAL
         values = expected if kind == EXPECTED else [_retrieval_score(r) for r in answered]
         questions = [
             Question(value, _key(record), record["metrics"], is_withheld(record["steps"]))

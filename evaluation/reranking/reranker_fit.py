@@ -60,12 +60,17 @@ def fit_reranker(
             f"better hundreds; here are {len(questions)}"
         )
     folds = [fold_of(pool.question) for pool in pools]
+    formula = _fit_formula(pools, names)
+    of_folds = [
+        _fit_formula([pool for pool, of in zip(pools, folds, strict=True) if of != fold], names)
+        for fold in range(FOLDS)
+    ]
+    if any(of_fold.expectation is None for of_fold in of_folds):
+        # The calibrated judge scored the questions of one fold alone.
+        formula, *of_folds = (f._replace(expectation=None) for f in (formula, *of_folds))
     return Reranker(
-        _fit_formula(pools, names),
-        tuple(
-            _fit_formula([pool for pool, of in zip(pools, folds, strict=True) if of != fold], names)
-            for fold in range(FOLDS)
-        ),
+        formula,
+        tuple(of_folds),
         frozenset(map(short_digest, questions)),
         provenance,
     )

@@ -1,6 +1,7 @@
 """The table of risk against coverage, and the lines below it."""
 
 from collections.abc import Iterator
+from math import floor
 
 from rich.table import Table
 
@@ -38,7 +39,7 @@ def risk_table(curves: RunCurves) -> Table:
     for index, point in enumerate(curves["points"]):
         table.add_row(
             f"{percent(point['coverage'])}\n{point['questions']}",
-            decimal(point["threshold"]),
+            decimal(_rounded_down(point["threshold"])),
             decimal(point["confidence"]),
             *(narrow_cell(summaries[index]) for summaries in scored.values()),
         )
@@ -74,3 +75,8 @@ def gain_lines(curves: RunCurves) -> Iterator[str]:
 def explanation(curves: RunCurves) -> str:
     """Return the text below the table."""
     return f"{EXPLANATION} {THRESHOLD_NOTE}" if curves["confidence"] == EXPECTED else EXPLANATION
+
+
+def _rounded_down(threshold: float) -> float:
+    """Return a threshold with three decimals that the questions of its row still reach."""
+    return floor(threshold * 1000) / 1000

@@ -513,7 +513,11 @@ def test_a_config_without_critique_ends_with_abstain(expected, is_withheld):
 def test_no_passage_is_in_any_prompt_of_a_question_with_weak_passages():
     model = FakeModel(["a draft", "1. wrong", "a better answer"])
     state = gated_graph(CLOSED_BOOK, model, lambda text: 0.4).invoke({"question": "why?"})
-    assert [step_of(prompt) for prompt in model.written] == ["answer alone", "critique", "refine"]
+    assert [step_of(prompt) for prompt in model.written] == [
+        "answer alone",
+        "critique",
+        "refine alone",
+    ]
     assert not any("first passage" in prompt for prompt in model.written)
     assert len(state["passages"]) == 2
 

@@ -76,11 +76,31 @@ def test_every_prompt_after_a_closed_book_holds_the_question_and_no_passage(is_c
     state = {**state, **drafted}
     critique(state, max_points=3, **settings)
     refine(state, drafts=1, temperature=0.0, **settings)
-    first = "answer alone" if is_closed else "answer"
-    assert [step_of(prompt) for prompt in model.written] == [first, "critique", "refine"]
+    names = ("answer alone", "refine alone") if is_closed else ("answer", "refine")
+    assert [step_of(prompt) for prompt in model.written] == [names[0], "critique", names[1]]
+    assert not is_closed or not any("[1]" in prompt for prompt in model.written)
     for prompt in model.written:
         assert section(prompt, "question") == "why?"
         assert ("use a lock" in prompt) is ("<passages" in prompt) is not is_closed
     assert drafted["candidates"][0]["source"] == ("baseline" if is_closed else "draft")
     # The passages stay in the state: the answer may still be withheld with their numbers.
     assert drafted["passages"] == PASSAGES
+
+
+def test_notes_without_passages_ask_for_none():
+    state = assessed(scorer_of(lock=0.1, queue=0.1))
+    model = FakeModel(["a note", "a draft"])
+    generate(state, model=model, max_new_tokens=9, drafts=1, temperature=0.0, cot=True)
+    assert [step_of(prompt) for prompt in model.written] == ["reason alone", "answer from alone"]
+    assert not any("passage" in prompt for prompt in model.written)
+
+
+def test_passages_that_are_not_shown_keep_no_book_open():
+    scorer = scorer_of(lock=0.1, queue=0.9)
+    update = assess_passages(
+        {"question": "why?", "passages": PASSAGES, "prompt_passages": 1},
+        scorer=scorer,
+        closed_book_below=0.5,
+    )
+    assert update["prompt_passages"] == 0
+    assert update["steps"][0]["expected_score"] == 0.1
