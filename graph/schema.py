@@ -139,9 +139,8 @@ class Rerank(_Strict):
 
     @model_validator(mode="after")
     def _consensus_needs_three(self) -> "Rerank":
-        if "passages" in self.candidates:
-            return self
-        if self.method == "consensus" and self.drafts + len(self.candidates) < 3:
+        is_small = "passages" not in self.candidates and self.drafts + len(self.candidates) < 3
+        if self.method == "consensus" and is_small:
             raise ValueError("method consensus needs drafts of 3 or more: two drafts agree equally")
         return self
 
@@ -232,13 +231,14 @@ class Config(_Strict):
         if self.answer.abstain is None:
             return self
         rerank = self.rerank
-        # A critique without points ends with the first choice, so both choices need the scores.
+        # A critique without points ends with the first choice. The fit had all passages as candidates.
         is_last = rerank.initial and (self.generation.method == "extract" or rerank.refined)
-        if rerank.method != "learned" or not is_last or self.refine.accept == "preferred":
+        is_scored = rerank.method == "learned" and "passages" in rerank.candidates
+        if not (is_last and is_scored) or self.refine.accept == "preferred":
             raise ValueError(
                 "answer.abstain needs learned reranking as the last choice: set rerank.method to learned, "
-                "rerank.initial to true, and for a config that writes rerank.refined too, with refine.accept "
-                "always"
+                "rerank.candidates to [passages], rerank.initial to true, and for a config that writes "
+                "rerank.refined too, with refine.accept always"
             )
         return self
 

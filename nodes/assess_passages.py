@@ -4,6 +4,7 @@ from time import perf_counter
 
 from nodes.choice import CandidateScorer, answer_of
 from nodes.state import AssessUpdate, Draft, State
+from nodes.word_overlap import distinct
 
 
 def assess_passages(
@@ -20,6 +21,8 @@ def assess_passages(
         for passage in state["passages"]
         if (text := answer_of(passage))
     ]
+    # Copies of a post would agree with each other.
+    candidates = distinct(candidates)
     scores = scorer.score(state["question"], candidates, state["passages"]) if candidates else []
     # Only the shown ones count, but the features of each compare it with all.
     shown = zip(candidates, scores, strict=True)

@@ -123,7 +123,7 @@ WITHHELD = "the answer was withheld"
 
 
 def is_withheld(steps: Sequence[Step]) -> bool:
-    """Tell whether the steps end with an abstention instead of an answer."""
+    """Tell whether the answer of a question was withheld."""
     return any(step.get("abstained", False) for step in steps)
 
 

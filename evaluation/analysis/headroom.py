@@ -17,8 +17,8 @@ from evaluation.store.journal import Record
 from evaluation.store.recorded_run import RecordedRun, known_records
 from graph.support.errors import DatasetError
 from nodes.choice import CandidateScorer, index_of_highest, probability, strongest
-from nodes.consensus import agreement
 from nodes.state import CandidateScore, Preference, Step
+from nodes.word_overlap import agreement
 
 RANDOM, BEST = "random pick", "best of n"
 """The two bounds: the mean over all drafts, and the highest score among them."""

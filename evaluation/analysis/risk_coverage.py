@@ -29,7 +29,7 @@ EXPECTED, RETRIEVAL = "expected score", "retrieval score"
 passage."""
 DRAWS = 2_000
 LEAST = 20
-"""Below this number of questions a curve has no points: their intervals would say nothing."""
+"""Below this number of questions a curve has no points, and a point of fewer is marked in the table."""
 
 
 class Question(NamedTuple):

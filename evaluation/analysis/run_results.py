@@ -38,12 +38,14 @@ class _CriteriaUnscored(TypedDict, total=False):
     """By reason, the number of answers that their criteria do not score; missing without criteria."""
 
 
-class _Withheld(TypedDict, total=False):
+class _Gated(TypedDict, total=False):
+    closed_book: int
+    """The number of questions whose prompts showed no passage; missing in a config that shows all."""
     withheld: int
     """The number of answers that were withheld; missing in a config that withholds none."""
 
 
-class Results(_CriteriaUnscored, _Withheld):
+class Results(_CriteriaUnscored, _Gated):
     """The content of metrics.json; an uninterrupted and a resumed run have the same."""
 
     config: str
@@ -125,7 +127,7 @@ def results_of(
         "tokens": tokens_of(ordered),
         "seconds": {"file": "timings.json"},
         **_criteria_unscored(answered),
-        **_withheld(settings, answered),
+        **_gated(settings, answered),
     }
 
 
@@ -152,10 +154,14 @@ def _criteria_unscored(records: Sequence[Record]) -> _CriteriaUnscored:
     return {"criteria_unscored": _count(reasons)}
 
 
-def _withheld(settings: Settings, records: Sequence[Record]) -> _Withheld:
-    if settings.config.answer.abstain is None:
-        return {}
-    return {"withheld": sum(is_withheld(record["steps"]) for record in records)}
+def _gated(settings: Settings, records: Sequence[Record]) -> _Gated:
+    counts: _Gated = {}
+    if settings.config.generation.closed_book_below is not None:
+        steps = [step for record in records for step in record["steps"]]
+        counts["closed_book"] = sum(step.get("closed_book", False) for step in steps)
+    if settings.config.answer.abstain is not None:
+        counts["withheld"] = sum(is_withheld(record["steps"]) for record in records)
+    return counts
 
 
 def _count(names: Sequence[str]) -> dict[str, int]:

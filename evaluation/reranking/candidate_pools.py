@@ -26,8 +26,8 @@ from graph.support.errors import DatasetError
 from graph.support.progress import progress
 from graph.support.text import plural
 from nodes.choice import answer_of
-from nodes.learned import distinct
 from nodes.state import Draft, Passage
+from nodes.word_overlap import distinct
 
 TARGETS = ("semantic_similarity", "ROUGE-1", CALIBRATED_JUDGE.name)
 """The metrics whose mean rank among the candidates of a question is fitted."""

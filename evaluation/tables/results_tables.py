@@ -111,6 +111,7 @@ def notes(results: Results) -> list[str]:
     """Return the facts that a reader of the table needs to know."""
     return [
         *_failure_notes(results),
+        *_closed_book_notes(results),
         *_withheld_notes(results),
         *_interval_notes(results),
         *_retrieval_notes(results),
@@ -142,6 +143,16 @@ def _failure_notes(results: Results) -> list[str]:
         failed, "question failed: no metric counts it", "questions failed: no metric counts them"
     )
     return [f"{failed} {words}."]
+
+
+def _closed_book_notes(results: Results) -> list[str]:
+    if "closed_book" not in results:
+        return []
+    answered = results["n"] - results["failed"]
+    return [
+        f"At {results['closed_book']} of {answered} {plural(answered, 'question')} the passages were too weak "
+        "(generation.closed_book_below): their prompts showed none."
+    ]
 
 
 def _withheld_notes(results: Results) -> list[str]:

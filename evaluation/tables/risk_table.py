@@ -14,8 +14,9 @@ from graph.support.text import plural
 
 EXPLANATION = (
     "coverage: the share of the questions that are answered, those with the highest confidence. threshold: "
-    "the lowest confidence among them. Each cell: their mean score and its 95 % interval; risk is 1 minus "
-    "it. AURC: the mean risk over all coverages."
+    "the lowest confidence among them; questions of equal confidence are in a random order. Each cell: their "
+    "mean score and its 95 % interval, which takes the choice of the questions as given; risk is 1 minus the "
+    f"mean. few: fewer than {LEAST} questions. AURC: the mean risk over all coverages."
 )
 THRESHOLD_NOTE = (
     "A threshold of the expected score is the answer.abstain that gives this coverage; try one that was "
@@ -37,8 +38,9 @@ def risk_table(curves: RunCurves) -> Table:
     }
     add_number_columns(table, *(f"{short_name(name)}\n95 %" for name in scored))
     for index, point in enumerate(curves["points"]):
+        mark = ", few" if point["questions"] < LEAST else ""
         table.add_row(
-            f"{percent(point['coverage'])}\n{point['questions']}",
+            f"{percent(point['coverage'])}\n{point['questions']}{mark}",
             decimal(_rounded_down(point["threshold"])),
             decimal(point["confidence"]),
             *(narrow_cell(summaries[index]) for summaries in scored.values()),
@@ -60,7 +62,7 @@ def counts_line(name: str, curves: RunCurves) -> str:
 def gain_lines(curves: RunCurves) -> Iterator[str]:
     """Yield a line for each metric: the more confident half against all, and the areas."""
     if not curves["points"]:
-        yield f"fewer than {LEAST} questions: no curve"
+        yield f"fewer than {LEAST} answered questions: no curve"
     for metric, curve in curves["metrics"].items():
         gain, area = curve["half_gain"], curve["area"]
         if gain and area:

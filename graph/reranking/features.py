@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graph.reranking.code_names import error_names, identifiers, languages
-from nodes.consensus import agreement
 from nodes.markdown_code import code_in
 from nodes.state import Draft, Passage
+from nodes.word_overlap import agreement
 
 Features = dict[str, float]
 """The known features of a candidate, by name."""
@@ -90,8 +90,11 @@ def features_of(
         for draft, source in zip(candidates, sources, strict=True)
     ]
     _add_keyword_scores(rows, sources)
-    for row, shared in zip(rows, agreement([draft["text"] for draft in candidates]), strict=True):
-        row["word_agreement"] = shared
+    # Of a single candidate no agreement is known: it has no others.
+    if len(rows) > 1:
+        agreements = agreement([draft["text"] for draft in candidates])
+        for row, shared in zip(rows, agreements, strict=True):
+            row["word_agreement"] = shared
     _add_cosines(rows, vectors.of_candidates(candidates, passages), vectors, question)
     return [{name: round(row[name], 6) for name in FEATURES if name in row} for row in rows]
 
@@ -132,11 +135,11 @@ def _add_cosines(
     vectors: TextVectors,
     question: str,
 ) -> None:
-    mutual = candidate_vectors @ candidate_vectors.T
-    others = max(1, len(rows) - 1)
-    for position, row in enumerate(rows):
-        sum_of_others = mutual[position].sum() - mutual[position, position]
-        row["vector_agreement"] = float(sum_of_others / others)
+    if len(rows) > 1:
+        mutual = candidate_vectors @ candidate_vectors.T
+        for position, row in enumerate(rows):
+            sum_of_others = mutual[position].sum() - mutual[position, position]
+            row["vector_agreement"] = float(sum_of_others / (len(rows) - 1))
     if any("question_cosine" not in row for row in rows):
         cosines = candidate_vectors @ vectors.of_question(question)
         for row, cosine in zip(rows, cosines, strict=True):

@@ -194,7 +194,7 @@ def test_all_weights_of_the_embedded_profile_come_in_packages():
     assert profile.generator.model == "SmolLM2-135M-Instruct"
 
 
-LEARNED = "rerank: {initial: true, refined: true, method: learned}"
+LEARNED = "rerank: {initial: true, refined: true, method: learned, candidates: [passages]}"
 
 
 @pytest.mark.parametrize(

@@ -104,3 +104,16 @@ def test_passages_that_are_not_shown_keep_no_book_open():
     )
     assert update["prompt_passages"] == 0
     assert update["steps"][0]["expected_score"] == 0.1
+
+
+def test_copies_of_a_post_are_one_candidate():
+    scorer = scorer_of(lock=0.1)
+    copies = [passage(number, "use a lock") for number in (1, 2, 3)]
+    scored = []
+    score = scorer.score
+    scorer.score = lambda question, candidates, passages: (
+        scored.append([draft["text"] for draft in candidates])
+        or score(question, candidates, passages)
+    )
+    assessed(scorer, copies, shown=3)
+    assert scored == [["use a lock"]]

@@ -10,7 +10,8 @@ from graph import build_graph, draw, trace
 from graph.config import load_config, load_settings
 from graph.schema import Rerank
 from graph.support.errors import ConfigError
-from nodes.consensus import agreement, consensus, shared_words
+from nodes.consensus import consensus
+from nodes.word_overlap import agreement, shared_words
 from tests.fakes.fake_models import FakeModel, FakeRetriever, documents
 from tests.fakes.properties import examples
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from nodes.learned import distinct, learned
+from nodes.learned import learned
+from nodes.word_overlap import distinct
 from tests.fakes.candidate_pools import draft
 
 

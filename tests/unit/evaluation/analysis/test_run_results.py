@@ -41,6 +41,18 @@ def test_the_mean_of_each_metric_is_over_what_was_scored():
         assert summary == summarise([0.1, 0.2, 0.6])
 
 
+def test_the_questions_with_weak_passages_are_counted_in_a_note():
+    settings = load_settings("semantic", "embedded", ["generation.closed_book_below=0.4"])
+    rows = [record(1), record(2), failed(3)]
+    for row, is_weak in zip(rows, (True, False), strict=False):
+        row["steps"] = [{"node": "assess_passages", "closed_book": is_weak}, *row["steps"]]
+    results = results_of(settings, rows)
+    assert results["closed_book"] == 1
+    [note] = [line for line in notes(results) if "closed_book_below" in line]
+    assert note.startswith("At 1 of 2 questions the passages were too weak")
+    assert "closed_book" not in of(record(1))
+
+
 def test_a_failed_question_is_counted_and_in_no_mean():
     results = of(record(1), failed(2), record(3))
     assert (results["n"], results["failed"]) == (3, 1)

@@ -126,7 +126,7 @@ def test_withheld_answers_and_questions_without_a_confidence_are_counted(printed
 def test_a_few_questions_have_no_table(printed, document, tmp_path):
     folder = with_expected(tmp_path, count=19)
     out = printed(folder)
-    assert "fewer than 20 questions: no curve" in out
+    assert "fewer than 20 answered questions: no curve" in out
     assert "AURC ." not in out
     assert "coverage" not in out
     assert document(folder)["runs"]["hybrid_pick"]["points"] == []

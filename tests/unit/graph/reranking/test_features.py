@@ -53,6 +53,12 @@ def test_the_cosine_with_the_question_is_that_of_the_index_else_it_is_computed()
     assert vectors.questions == ["use"]
 
 
+def test_a_single_candidate_agrees_with_no_other_one():
+    [row] = features_of("use", [draft("use copy")], [], WordVectors(["use", "copy"]))
+    assert not {"word_agreement", "vector_agreement"} & row.keys()
+    assert "question_cosine" in row
+
+
 def test_code_and_names():
     question = "Why does `my_list.append(x)` raise a TypeError?\n\n    def f(self):\n        pass"
     rows = features_of(
