@@ -6,6 +6,7 @@ before the body is read. Each refusal is one line of the log.
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ POLICY = "; ".join(
         "script-src 'self'",
         "style-src 'self'",
         "connect-src 'self'",
-        "img-src 'self' data:",
+        "img-src 'self'",
         "base-uri 'none'",
         "form-action 'none'",
         "frame-ancestors 'none'",
@@ -45,6 +46,7 @@ _HEADERS = {
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]\s]+)(?::\d+)?")
 _LOGGED_CHARS = 80
 _DRAIN_SECONDS = 1.0
 
@@ -69,7 +71,7 @@ class Admission:
     def admits_host(self, host: str) -> bool:
         """Tell whether a `Host` header names this server."""
         name = host_name(host)
-        if self.any_name:
+        if self.any_name or not name:
             return bool(name)
         if name in (*_LOOPBACK_NAMES, *(name.lower() for name in self.names)):
             return True
@@ -81,7 +83,9 @@ class Admission:
         """Tell whether an `Authorization` header states the token, in constant time."""
         if self.token is None:
             return True
-        return compare_digest(authorization.encode(), f"Bearer {self.token}".encode())
+        scheme, _, token = authorization.partition(" ")
+        is_token = compare_digest(token.strip().encode(), self.token.encode())
+        return is_token and scheme.lower() == "bearer"
 
 
 class RequestGuard:
@@ -219,10 +223,9 @@ def log_refusal(scope: Scope, reason: str) -> None:
 
 
 def host_name(host: str) -> str:
-    """Return the name of a `Host` header without its port, in lower case."""
-    if host.startswith("["):
-        return host.partition("]")[0].lower() + "]"
-    return host.partition(":")[0].lower()
+    """Return the name of a `Host` header without its port, in lower case; empty if it is none."""
+    match = _HOST.fullmatch(host)
+    return match[1].lower() if match else ""
 
 
 def is_address(name: str) -> bool:

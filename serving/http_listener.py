@@ -1,6 +1,7 @@
 """The socket and the token of a server on HTTP."""
 
 import os
+import re
 import socket
 from ipaddress import ip_address
 
@@ -8,6 +9,7 @@ from graph.support.errors import ConfigError
 
 TOKEN_VARIABLE = "OPENCODER_TOKEN"
 _MIN_TOKEN = 16
+_TOKEN = re.compile(r"[A-Za-z0-9._~-]+")
 _NEW_TOKEN = "python -c 'import secrets; print(secrets.token_urlsafe())'"
 
 
@@ -20,9 +22,10 @@ def read_token() -> str | None:
     token = os.environ.get(TOKEN_VARIABLE)
     if token is None:
         return None
-    if len(token) < _MIN_TOKEN or not token.isascii() or not token.isprintable() or " " in token:
+    # Other characters would change in the address of the page.
+    if len(token) < _MIN_TOKEN or not _TOKEN.fullmatch(token):
         raise ConfigError(
-            f"{TOKEN_VARIABLE} must have at least {_MIN_TOKEN} characters of ASCII without spaces, as from "
+            f"{TOKEN_VARIABLE} must have at least {_MIN_TOKEN} characters, of A-Z, a-z, 0-9 and -._~, as from "
             f"{_NEW_TOKEN}"
         )
     return token

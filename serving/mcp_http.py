@@ -32,7 +32,15 @@ def serve_http(server: Server, listener: socket.socket, token: str | None) -> No
         max_body=_MAX_BODY,
     )
     # No log of requests: it would repeat untrusted paths. The lifespan of the app holds its sessions.
-    config = uvicorn.Config(app, lifespan="on", log_config=None, access_log=False)
+    config = uvicorn.Config(
+        app,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        ws="none",
+        proxy_headers=False,
+        server_header=False,
+    )
     uvicorn.Server(config).run(sockets=[listener])
 
 

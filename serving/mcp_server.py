@@ -45,7 +45,7 @@ from serving.tool_values import (
 )
 
 _INSTRUCTIONS = (
-    "Answers to programming questions from a local copy of Stack Overflow posts; no internet is needed. "
+    "Answers to programming questions from a local copy of Stack Overflow posts. "
     "Search before you guess how a library behaves or what an error message means."
 )
 _NAME_CHARS = 60
@@ -134,7 +134,7 @@ def ask_tool(queue: QuestionQueue, default: str) -> ServedTool:
         Tool(
             name="ask",
             title="Ask OpenCoder",
-            description="Answer a programming question with a local language model that reads posts of Stack "
+            description="Answer a programming question with the language model of this server, which reads posts of Stack "
             "Overflow. Takes seconds to minutes and reports each step as progress. The answer of a small model can "
             "be wrong: if you can write the answer yourself, search_posts is faster and better. Returns the answer "
             f"as Markdown, and its sources with address and licence. {NOT_TRUSTED}",

@@ -160,7 +160,9 @@ def _url(listener: socket.socket, admission: "Admission", *, is_new: bool) -> st
     """Return the address to open. A browser sends the part after # to no server."""
     from serving.http_guard import is_wildcard
 
-    host = _HOST if is_wildcard(admission.address) else admission.address
+    host = admission.address
+    if is_wildcard(host):
+        host = "::1" if ":" in host else _HOST
     url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/"
     if admission.token is None:
         return url

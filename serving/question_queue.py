@@ -237,8 +237,13 @@ class QuestionQueue:
             self._threads.add(place)
             place.events.put_nowait(Started())
             work = _Work(place, self._open_graph, asyncio.get_running_loop(), self._end)
-            # A daemon: the end of the process waits for no model.
-            Thread(target=copy_context().run, args=(work.run,), daemon=True).start()
+            try:
+                # A daemon: the end of the process waits for no model.
+                Thread(target=copy_context().run, args=(work.run,), daemon=True).start()
+            except RuntimeError as error:
+                self._running.discard(place)
+                self._threads.discard(place)
+                place.events.put_nowait(Failed(_message(error), None))
         if is_shorter:
             self._tell_positions()
 
@@ -313,7 +318,8 @@ class _Work:
                 result = self._answer()
         except Stopped:
             pass
-        except Exception as error:
+        # A panic in the native code of a library is no Exception, and the client waits for an event.
+        except BaseException as error:
             result = Failed(_message(error), self._node)
         finally:
             self._call(self._on_end, self._place, result)
@@ -358,7 +364,7 @@ class _Work:
                 raise
 
 
-def _message(error: Exception) -> str:
+def _message(error: BaseException) -> str:
     """Return one line about the error of a question; log what is no error of the question itself."""
     if is_environment(error):
         error = failure_of(error)

@@ -137,7 +137,7 @@ def search_result(passages: Sequence[Passage]) -> SearchResult:
     posts = []
     for passage in passages:
         text = safe_text(passage["text"])
-        start = text if len(text) <= room else text[:room].rpartition("\n")[0] or text[:room]
+        start = _first_lines(text, room)
         posts.append(
             PostValue(
                 number=passage["number"],
@@ -152,6 +152,14 @@ def search_result(passages: Sequence[Passage]) -> SearchResult:
             )
         )
     return SearchResult(posts=posts)
+
+
+def _first_lines(text: str, room: int) -> str:
+    """Return the start of a text, up to the end of a line unless that leaves out half of the room."""
+    if len(text) <= room:
+        return text
+    end = text.rfind("\n", 0, room)
+    return text[: end if end >= room // 2 else room]
 
 
 def ask_result(answer: str, passages: Sequence[Passage], config: str) -> AskResult:

@@ -23,8 +23,12 @@ if TYPE_CHECKING:
 
 _MAX_CHARS = 50_000
 """A longer text is shown as it is: no answer has this length, and no browser should lay it out."""
-_MAX_CODE_CHARS = 20_000
-"""Longer code has no colours."""
+_MAX_CODE_CHARS = 5_000
+"""Longer code has no colours: the time of some lexers grows with the square of the length."""
+_MAX_ADDRESS_CHARS = 2_000
+"""A longer address makes no link."""
+_MAX_ADDRESSES_CHARS = 200_000
+"""Of all addresses together. A reference link repeats its address at each use: beyond this, links lose theirs."""
 _LANGUAGES = {
     *("python", "pycon", "python2", "javascript", "typescript", "java", "kotlin", "c", "cpp"),
     *("csharp", "go", "rust", "ruby", "php", "swift", "r", "sql", "bash", "console", "powershell"),
@@ -53,7 +57,9 @@ def answer_html(markdown: str, passages: int = 0) -> Markup:
     if len(markdown) > _MAX_CHARS:
         return Markup('<pre class="text">{}</pre>').format(markdown)
     # Markup: the renderer has escaped every text.
-    return Markup(_parser().render(markdown, {"passages": passages, "links": 0}))
+    return Markup(
+        _parser().render(markdown, {"passages": passages, "links": 0, "address_chars": 0})
+    )
 
 
 @cache
@@ -79,7 +85,14 @@ def _parser() -> "MarkdownIt":
 
 
 def _is_web_address(address: str) -> bool:
-    return address.strip().lower().startswith(("http://", "https://"))
+    is_short = len(address) <= _MAX_ADDRESS_CHARS
+    return is_short and address.strip().lower().startswith(("http://", "https://"))
+
+
+def _is_affordable(address: str, env: MutableMapping[str, Any]) -> bool:
+    """Count the characters of an address; tell whether there is room for it."""
+    env["address_chars"] += len(address)
+    return bool(env["address_chars"] <= _MAX_ADDRESSES_CHARS)
 
 
 def _text(
@@ -118,8 +131,8 @@ def _image(
     address = str(token.attrGet("src") or "")
     label = token.content or address
     # Its label is inside a link already.
-    if env["links"]:
-        return str(Markup("image: {}").format(label))
+    if env["links"] or not _is_affordable(address, env):
+        return str(Markup("image: {}").format(token.content))
     link = Markup('<a class="image" href="{}" ' + _LINK_ATTRIBUTES + ">image: {}</a>")
     return str(link.format(address, label))
 
@@ -129,6 +142,8 @@ def _link_open(
 ) -> str:
     env["links"] += 1
     address = str(tokens[index].attrGet("href") or "")
+    if not _is_affordable(address, env):
+        return "<a>"
     return str(Markup('<a href="{}" ' + _LINK_ATTRIBUTES + ">").format(address))
 
 

@@ -22,8 +22,9 @@ from serving.http_guard import Admission, App, Receive, RequestGuard, Scope, Sen
 from serving.page.event_documents import Document, documents
 from serving.question_queue import BadQuestionError, NoPlaceError, QuestionQueue
 
-MAX_BODY = 300_000
-"""Bytes of a request: a character can take twelve as JSON."""
+_LEAST_BODY = 300_000
+_BYTES_OF_CHAR = 12
+"""A character takes at most this as JSON, escaped as a pair of surrogates."""
 _PING_SECONDS = 15
 """A silent connection is closed by some of what stands between; a comment keeps it open."""
 _CLIENT_CHARS = 64
@@ -143,7 +144,10 @@ def _application(
     ]
     open_paths = ["/", *(f"/assets/{name}" for name in contents)]
     return RequestGuard(
-        Starlette(routes=routes), admission, open_paths=open_paths, max_body=MAX_BODY
+        Starlette(routes=routes),
+        admission,
+        open_paths=open_paths,
+        max_body=max(_LEAST_BODY, _BYTES_OF_CHAR * queue.limits.question_chars),
     )
 
 

@@ -90,8 +90,9 @@ function ask() {
     questionField.focus();
     return;
   }
-  if (text.length > settings.question_chars) {
-    complain(`The question has ${text.length} characters: write at most ${settings.question_chars}.`);
+  const length = [...text].length;
+  if (length > settings.question_chars) {
+    complain(`The question has ${length} characters: write at most ${settings.question_chars}.`);
     return;
   }
   complain("");
@@ -116,6 +117,11 @@ function restore() {
   if (questions.length) questions[0].node.open = true;
   examples.hidden = questions.length > 0;
 }
+
+// A token in the address of an open tab.
+addEventListener("hashchange", () => {
+  if (takeToken()) location.reload();
+});
 
 async function start() {
   takeToken();
@@ -144,8 +150,9 @@ questionField.addEventListener("keydown", (event) => {
   }
 });
 document.addEventListener("keydown", (event) => {
-  if (event.key !== "Escape") return;
-  for (const { runs } of questions) for (const run of runs) run.stop();
+  // Esc also closes a list, and ends the composition of a character.
+  if (event.key !== "Escape" || event.isComposing || event.target instanceof HTMLSelectElement) return;
+  for (const { node, runs } of questions) if (node.open) for (const run of runs) run.stop();
 });
 for (const button of document.querySelectorAll(".example")) {
   button.addEventListener("click", () => {

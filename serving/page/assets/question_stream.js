@@ -3,12 +3,13 @@
 const TOKEN_KEY = "opencoder-token";
 const CLIENT_KEY = "opencoder-client";
 
-/** Take the token from the address, which then no longer shows it. */
+/** Take the token from the address, which then no longer shows it; return whether there was one. */
 export function takeToken() {
   const token = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (!token) return;
+  if (!token) return false;
   sessionStorage.setItem(TOKEN_KEY, token);
   history.replaceState(null, "", location.pathname);
+  return true;
 }
 
 function headers() {

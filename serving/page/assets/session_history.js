@@ -14,14 +14,14 @@ export function readHistory() {
   }
 }
 
-/** Save the questions; of too many, the oldest are left out. */
+/** Save the questions; those that find no room are left out, the oldest first. */
 export function saveHistory(questions) {
   const texts = [];
   let chars = 0;
   for (const question of questions) {
     const text = JSON.stringify(question);
+    if (chars + text.length > MOST_CHARS) continue;
     chars += text.length;
-    if (chars > MOST_CHARS) break;
     texts.push(text);
   }
   try { sessionStorage.setItem(HISTORY_KEY, `[${texts.join(",")}]`); } catch { /* the browser keeps nothing */ }

@@ -40,12 +40,19 @@ function outcomeOf({ step, has_passages: hasPassages, changes }) {
     return count ? countOf(count, "passage") : "no passage was found";
   }
   if (step.points) return step.points.length ? countOf(step.points.length, "point") : "nothing to improve";
+  if (isNumber(step.expected_score)) return `expected score ${step.expected_score.toFixed(3)}: ${consequence(step)}`;
   if (isNumber(step.chosen)) return choiceText(step);
   if (step.candidates) {
     const drafts = countOf(step.candidates.length, step.node === "refine" ? "refinement" : "draft");
     return changes.length ? `${drafts}, the answer changed` : drafts;
   }
   return "";
+}
+
+/** Return what the expected score decided. */
+function consequence(step) {
+  if (step.node === "abstain") return step.abstained ? "the answer is withheld" : "the answer stays";
+  return step.closed_book ? "no passage is in the prompts" : "the passages are in the prompts";
 }
 
 function choiceText(step) {

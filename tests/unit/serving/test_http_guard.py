@@ -79,6 +79,10 @@ def test_a_page_of_another_server_may_not_ask(origin, status):
         ("127.0.0.1", (), "evil.example:8600", False),
         ("127.0.0.1", (), "localhost.evil.example", False),
         ("127.0.0.1", (), "", False),
+        ("127.0.0.1", ("",), "", False),
+        ("127.0.0.1", (), "localhost:evil.example", False),
+        ("127.0.0.1", (), "[::1]evil.example", False),
+        ("127.0.0.1", (), "[127.0.0.1", False),
         ("192.0.2.1", (), "192.0.2.1:8600", True),
         ("192.0.2.1", (), "192.0.2.2:8600", False),
         # An address of digits cannot be pointed elsewhere; a name can.
@@ -97,6 +101,20 @@ def test_a_host_header_must_name_this_server(address, names, host, is_admitted):
 )
 def test_a_wildcard_is_an_address_of_the_whole_machine(address, is_all):
     assert is_wildcard(address) is is_all
+
+
+@pytest.mark.parametrize(
+    ("header", "is_admitted"),
+    [
+        (f"Bearer {TOKEN}", True),
+        (f"bearer {TOKEN}", True),
+        (TOKEN, False),
+        (f"Basic {TOKEN}", False),
+        ("Bearer ", False),
+    ],
+)
+def test_the_token_follows_the_name_of_its_scheme(header, is_admitted):
+    assert Admission("192.0.2.1", token=TOKEN).admits_token(header) is is_admitted
 
 
 def test_with_a_token_a_server_can_do_without_the_check_of_names():

@@ -11,7 +11,9 @@ from serving.http_listener import TOKEN_VARIABLE, listen, read_token
 TOKEN = "a-token-of-sixteen"
 
 
-@pytest.mark.parametrize("token", ["", "short", "with a space in it", "ümlaut" * 4, "line\n" * 5])
+@pytest.mark.parametrize(
+    "token", ["", "short", "with a space in it", "ümlaut" * 4, "line\n" * 5, "a+b%41&c#d" * 2]
+)
 def test_a_weak_or_impossible_token_is_refused(monkeypatch, token):
     monkeypatch.setenv(TOKEN_VARIABLE, token)
     with pytest.raises(ConfigError, match="must have at least 16 characters") as error:

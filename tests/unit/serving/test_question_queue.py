@@ -310,6 +310,39 @@ def test_a_graph_that_cannot_be_opened_is_a_failed_question(monkeypatch, tmp_pat
     assert events == [Queued(0), Started(), Failed("no baseline", None)]
 
 
+def test_a_panic_of_a_library_ends_the_question_too(monkeypatch, tmp_path):
+    monkeypatch.setenv("OPENCODER_CACHE", str(tmp_path))
+
+    class PanicException(BaseException):
+        pass
+
+    def panic(config):
+        raise PanicException("index out of bounds")
+
+    queue = QuestionQueue(panic, CONFIGS)
+    events = run(events_of(queue, "why?"))
+    assert events[-1] == Failed("PanicException: index out of bounds", None)
+    assert (queue.running, queue.waiting) == (0, 0)
+
+
+def test_a_thread_that_cannot_start_frees_its_place(monkeypatch, tmp_path):
+    monkeypatch.setenv("OPENCODER_CACHE", str(tmp_path))
+    _, queue = queue_of()
+
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    async def ask_twice():
+        with monkeypatch.context() as patch:
+            patch.setattr(question_queue.Thread, "start", refuse)
+            first = await events_of(queue, "why?")
+        return first, await events_of(queue, "how?")
+
+    first, second = run(ask_twice())
+    assert first[-1] == Failed("RuntimeError: can't start new thread", None)
+    assert second[-1].answer == "echo of how?"
+
+
 def test_an_error_of_retrieval_names_its_step(monkeypatch, tmp_path):
     monkeypatch.setenv("OPENCODER_CACHE", str(tmp_path))
 

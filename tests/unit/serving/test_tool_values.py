@@ -117,6 +117,8 @@ def test_long_posts_are_cut_at_the_end_of_a_line_and_all_of_them_have_a_place():
         assert len(post.text) + post.cut_chars == len(text)
         assert f"[{post.cut_chars} more characters are cut]" in search_text(result)
     assert result.posts[2].cut_chars == 0
+    (short_start,) = search_result(passages("Hi\n" + "x" * 50_000)).posts
+    assert len(short_start.text) == 40_000
     (one_line,) = search_result(passages("x" * 50_000)).posts
     assert len(one_line.text) == 40_000
 

@@ -130,6 +130,18 @@ def test_a_very_long_text_is_shown_as_it_is():
     assert unescape(rendered.removeprefix('<pre class="text">').removesuffix("</pre>")) == text
 
 
+@pytest.mark.parametrize("address", ["http://" + "x" * 1_900, "http://" + "漢" * 200])
+@pytest.mark.parametrize("use", ["[a] ", "![a] "])
+def test_an_address_that_is_used_often_does_not_multiply(address, use):
+    rendered = str(answer_html(f"[a]: {address}\n\n" + use * 9_000))
+    assert len(rendered) < 1_500_000
+    assert 'href="http' in rendered
+
+
+def test_a_very_long_address_makes_no_link():
+    assert "href" not in str(answer_html(f"[a](http://{'x' * 2_000})"))
+
+
 @pytest.mark.parametrize("name", LONG)
 def test_no_text_takes_long(name):
     answer_html("```python\nx\n```")

@@ -3,6 +3,7 @@
 import pytest
 
 from serving.page.word_changes import word_changes
+from tests.fakes.waiting import at_most_cpu_seconds
 
 
 @pytest.mark.parametrize(
@@ -23,6 +24,12 @@ from serving.page.word_changes import word_changes
 )
 def test_changes_are_words(before, after, changes):
     assert word_changes(before, after) == changes
+
+
+def test_texts_that_repeat_their_words_take_little_time():
+    with at_most_cpu_seconds(6):
+        word_changes("a " * 3_000, "a b " * 1_500)
+        word_changes("a " * 290, "a b " * 145)
 
 
 @pytest.mark.parametrize(
