@@ -61,6 +61,8 @@ def _bits_and_bytes(spec: ModelSpec) -> object:
     import torch
     from transformers import BitsAndBytesConfig
 
+    # On a CPU with bfloat16 it asks for a package that would fetch code from a hub.
+    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
     if spec.quantization == "int8":
         # LLM.int8() computes in float16; with another dtype it would say so for every layer and call.
         logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graph.retrieval import terms
+from graph.retrieval.array_files import open_array
 from graph.retrieval.posts import Post
 
 FILE = "fingerprints.npy"
@@ -53,7 +54,7 @@ def save(folder: Path, fingerprints: NDArray[np.uint64]) -> None:
 
 def load(folder: Path) -> NDArray[np.uint64]:
     """Read the file of `save`."""
-    fingerprints: NDArray[np.uint64] = np.load(folder / FILE, allow_pickle=False)
+    fingerprints: NDArray[np.uint64] = open_array(folder / FILE, mapped=False)
     return fingerprints
 
 

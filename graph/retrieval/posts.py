@@ -10,6 +10,7 @@ import numpy as np
 from langchain_core.documents import Document
 from numpy.typing import NDArray
 
+from graph.retrieval.array_files import open_array
 from graph.retrieval.plain import plain_text
 
 
@@ -117,6 +118,6 @@ class StoredPosts:
     def open(cls, folder: Path) -> "StoredPosts":
         """Map the files of `save` into memory."""
         lines = np.memmap(folder / "posts.jsonl", dtype=np.uint8, mode="r")
-        offsets = np.load(folder / "offsets.npy", mmap_mode="r", allow_pickle=False)
+        offsets = open_array(folder / "offsets.npy")
         ids = json.loads((folder / "question_ids.json").read_text(encoding="utf-8"))
         return cls(lines, offsets, ids)

@@ -7,7 +7,7 @@ from types import MappingProxyType
 import pytest
 
 import graph
-from graph.config import load_config
+from graph.config import load_config, load_profile
 from graph.retrieval import open_retriever
 from graph.retrieval.embeddings import EncoderEmbeddings
 from tests.fakes.corpora import EMBEDDER
@@ -49,7 +49,8 @@ def answer_ids(documents):
 
 def opened(kind):
     """Open the retriever of a config; the sample corpus has no repeats that it would drop."""
-    return open_retriever(load_config(kind).retrieval, EMBEDDER, corpus=CORPUS)
+    embedder = load_profile("embedded").embedder
+    return open_retriever(load_config(kind).retrieval, embedder, corpus=CORPUS)
 
 
 def test_the_vector_store_has_the_passages_of_semantic_for_100_queries(queries):

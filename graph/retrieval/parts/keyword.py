@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graph.retrieval import terms
+from graph.retrieval.array_files import open_array
 from graph.retrieval.parts.part import SCORE_DECIMALS, EncodeTexts, Parameters, Part, QueryBatch
 from graph.retrieval.posts import Post
 from graph.retrieval.query import Query
@@ -163,9 +164,7 @@ class KeywordPart(Part):
 
         stored = json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))
         vocabulary = {term: row for row, term in enumerate(stored["terms"])}
-        data, indices, indptr = (
-            np.load(folder / f"{array}.npy", mmap_mode="r", allow_pickle=False) for array in _ARRAYS
-        )
+        data, indices, indptr = (open_array(folder / f"{array}.npy") for array in _ARRAYS)
         shape = (len(vocabulary), stored["documents"])
         return cls(csr_array((data, indices, indptr), shape=shape), vocabulary)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from graph.retrieval.array_files import open_array
 from graph.retrieval.parts.postgres_server import Server, lock
 from graph.retrieval.parts.vectors import FieldPart, Nearest
 from graph.support.errors import IndexMismatchError
@@ -100,7 +101,7 @@ class PostgresPart(FieldPart):
             IndexMismatchError: the table holds something else.
         """
         file = folder / f"{name}.npy"
-        vectors = np.load(file, mmap_mode="r", allow_pickle=False)
+        vectors = open_array(file)
         server = Server()
         table = Table.of(name, file_sha256(file), *vectors.shape)
         with server.connection() as connection:

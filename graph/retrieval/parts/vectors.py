@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from graph.retrieval.array_files import open_array
 from graph.retrieval.parts.part import EncodeTexts, Parameters, Part, QueryBatch, Vectors
 from graph.support.errors import MissingExtraError
 
@@ -137,7 +138,7 @@ class VectorPart(FieldPart):
     def open(cls, folder: Path, name: str) -> "VectorPart":
         """Map the files of `save` into memory."""
         faiss = _faiss()
-        vectors = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        vectors = open_array(folder / f"{name}.npy")
         file = folder / f"{name}.faiss"
         if not file.exists():
             return cls(name, vectors)
