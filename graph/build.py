@@ -95,19 +95,28 @@ def answering_graph(
     )
     last = connect("refine", "rerank_refined", "accept")
     max_rounds = config.refine.max_rounds
-    if max_rounds == 1:
-        connect(last, after_rounds)
-    else:
-        round_left = partial(has_round_left, max_rounds=max_rounds)
-        builder.add_conditional_edges(
-            last, round_left, {"next round": "critique", "last round": after_rounds}
-        )
-    if after_rounds != END:
-        connect(*last_steps)
+    _end_round(builder, last, max_rounds, after_rounds)
+    connect(*last_steps)
     # If the rounds never ended by mistake, LangGraph itself would stop only after 10,007 steps. At most seven
     # nodes run before the rounds, four in each round and one after them; three steps are to spare.
     limit = 11 + 4 * max_rounds
     return builder.compile(name="opencoder").with_config(recursion_limit=limit)
+
+
+def _end_round(
+    builder: "StateGraph[State, Any, QuestionInput, State]",
+    last: str,
+    max_rounds: int,
+    after_rounds: str,
+) -> None:
+    """Lead from the last node of a round back to critique while a round is left, then on."""
+    if max_rounds == 1:
+        builder.add_edge(last, after_rounds)
+        return
+    round_left = partial(has_round_left, max_rounds=max_rounds)
+    builder.add_conditional_edges(
+        last, round_left, {"next round": "critique", "last round": after_rounds}
+    )
 
 
 def start_question(state: State, *, node: Stage) -> State:
@@ -124,7 +133,7 @@ def start_question(state: State, *, node: Stage) -> State:
         "prompt_passages": 0,
         "answer": "",
         "expected_score": 0.0,
-        "abstained": False,
+        "withheld": False,
         "reviewed": "",
         "reasoning": "",
         "candidates": [],

@@ -6,13 +6,13 @@ from langchain_core.prompts import PromptTemplate
 
 from graph.schema import Config
 from nodes.model import SCORED_TOKENS, TEXT_CHOICE_TOKENS, Reserve
-from prompts.adapt import ADAPT
-from prompts.choice import choice_instruction
+from prompts.adapt_prompts import ADAPT
+from prompts.choice_prompts import choice_instruction
 from prompts.context import outline
-from prompts.critique import CRITIQUE
-from prompts.generate import ANSWER, ANSWER_ALONE, ANSWER_FROM, REASON
-from prompts.refine import REFINE
-from prompts.rerank import COMPARE, OPTIONS
+from prompts.critique_prompts import CRITIQUE
+from prompts.generate_prompts import ANSWER, ANSWER_ALONE, ANSWER_FROM, REASON
+from prompts.refine_prompts import REFINE
+from prompts.rerank_prompts import COMPARE, OPTIONS
 
 
 class PlannedCalls(NamedTuple):

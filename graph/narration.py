@@ -163,7 +163,7 @@ def _narrate_choice(step: Step) -> None:
 def _consequence(step: Step) -> str:
     """Return the decision by the expected score, in words."""
     if step["node"] == "abstain":
-        return "the answer is withheld" if step["abstained"] else "the answer stays"
+        return "the answer is withheld" if step["withheld"] else "the answer stays"
     return (
         "no passage is in the prompts" if step["closed_book"] else "the passages are in the prompts"
     )

@@ -14,11 +14,11 @@ def abstain(state: State, *, threshold: float) -> AbstainUpdate:
     """
     expected = state["expected_score"] if state["answer"] else 0.0
     is_weak = expected < threshold
-    step: Step = {"node": "abstain", "expected_score": expected, "abstained": is_weak}
+    step: Step = {"node": "abstain", "expected_score": expected, "withheld": is_weak}
     answer = state["answer"]
     if is_weak:
         answer = step["answer"] = abstention(state["passages"])
-    return {"answer": answer, "abstained": is_weak, "steps": [step]}
+    return {"answer": answer, "withheld": is_weak, "steps": [step]}
 
 
 def abstention(passages: list[Passage]) -> str:

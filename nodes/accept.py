@@ -6,7 +6,7 @@ from nodes.choice import read_preferences
 from nodes.model import Chooser, Reserve
 from nodes.prompting import comparison_prompts
 from nodes.state import AcceptUpdate, Draft, Preference, State
-from prompts.rerank import OPTIONS
+from prompts.rerank_prompts import OPTIONS
 
 
 def accept(state: State, *, chooser: Chooser, reserves: Sequence[Reserve] = ()) -> AcceptUpdate:

@@ -6,7 +6,7 @@ from nodes.model import Reserve, TextModel
 from nodes.prompting import build_prompt
 from nodes.replies import clean
 from nodes.state import Draft, DraftUpdate, State
-from prompts.adapt import ADAPT
+from prompts.adapt_prompts import ADAPT
 
 
 def adapt(

@@ -2,27 +2,23 @@
 
 from time import perf_counter
 
-from nodes.choice import CandidateScorer, answer_of
-from nodes.state import AssessUpdate, Draft, State
+from nodes.choice import CandidateScorer, passage_candidates
+from nodes.state import AssessUpdate, State
 from nodes.word_overlap import distinct
 
 
 def assess_passages(
     state: State, *, scorer: CandidateScorer, closed_book_below: float
 ) -> AssessUpdate:
-    """Show no passage in the prompts if no answer of those to be shown has the expected score.
+    """Show no passage in the prompts if the best answer of those to be shown is expected to be weak.
 
     A gate before the writing, as in corrective retrieval (Yan et al. 2024, arXiv:2401.15884), by a
-    formula instead of a model. Passages without an answer count as weak.
+    formula instead of a model. Weak is an expected score below `closed_book_below`; a passage without an
+    answer has none, and counts as 0.
     """
     start = perf_counter()
-    candidates: list[Draft] = [
-        {"text": text, "reasoning": "", "source": "passage", "passage": passage["number"]}
-        for passage in state["passages"]
-        if (text := answer_of(passage))
-    ]
     # Copies of a post would agree with each other.
-    candidates = distinct(candidates)
+    candidates = distinct(passage_candidates(state["passages"]))
     scores = scorer.score(state["question"], candidates, state["passages"]) if candidates else []
     # Only the shown ones count, but the features of each compare it with all.
     shown = zip(candidates, scores, strict=True)

@@ -33,6 +33,15 @@ def answer_of(passage: Passage) -> str:
     return passage["text"][: passage["answer_chars"]].strip()
 
 
+def passage_candidates(passages: Sequence[Passage]) -> list[Draft]:
+    """Return the answers of passages as candidates, without empty ones."""
+    return [
+        {"text": text, "reasoning": "", "source": "passage", "passage": passage["number"]}
+        for passage in passages
+        if (text := answer_of(passage))
+    ]
+
+
 def read_preferences(count: int, verdicts: Sequence[Verdict]) -> list[Preference]:
     """Read the verdicts on the `comparison_prompts` of `count` candidates: one preference a pair."""
     pairs = list(combinations(range(count), 2))

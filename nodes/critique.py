@@ -8,7 +8,7 @@ from nodes.model import Reserve, TextModel
 from nodes.prompting import build_prompt
 from nodes.replies import clean
 from nodes.state import CritiqueUpdate, State
-from prompts import critique as texts
+from prompts import critique_prompts as texts
 
 _WORD = re.compile(r"\w+")
 _NUMBERED = re.compile(r"^\s*(?:\d{1,2}[.):]|[-*•])\s+(?P<point>\S.*)$")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from nodes.choice import answer_of
+from nodes.choice import passage_candidates
 from nodes.model import Reply, TextModel
 from nodes.prompting import answer_prompt
 from nodes.replies import clean
@@ -27,11 +27,7 @@ def extra_candidates(
     candidates: list[Draft] = []
     passages = state["passages"] if "passages" in kinds else state["passages"][:1]
     if {"extract", "passages"}.intersection(kinds):
-        candidates += [
-            {"text": text, "reasoning": "", "source": "passage", "passage": passage["number"]}
-            for passage in passages
-            if (text := answer_of(passage))
-        ]
+        candidates += passage_candidates(passages)
     if "baseline" in kinds:
         prompt = answer_prompt({"question": state["question"]})
         replies = model.write([prompt], max_new_tokens=max_new_tokens, temperature=temperature)

@@ -6,7 +6,7 @@ from nodes.model import Reply, Reserve, TextModel
 from nodes.prompting import answer_prompt, build_prompt, shown_passages
 from nodes.replies import clean
 from nodes.state import Draft, DraftUpdate, State
-from prompts import generate as texts
+from prompts import generate_prompts as texts
 
 
 def generate(

@@ -2,7 +2,7 @@
 
 from nodes.model import Chooser, Prompt, Verdict
 from nodes.state import JudgedState, JudgeUpdate
-from prompts import judge as texts
+from prompts import judge_prompts as texts
 from prompts.context import quoted
 
 
@@ -13,7 +13,7 @@ def judge(state: JudgedState, *, chooser: Chooser) -> JudgeUpdate:
     arXiv:2303.16634). No text of the judge is parsed, so no text in an answer can pass for a grade. An
     abstention is unscored.
     """
-    if state.get("abstained"):
+    if state.get("withheld"):
         return {"score": None, "steps": [{"node": "judge", "score": None}]}
     prompt = Prompt(
         template=texts.JUDGE,

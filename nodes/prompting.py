@@ -8,8 +8,8 @@ from langchain_core.prompts import PromptTemplate
 from nodes.model import Context, Prompt, Quote, Reserve
 from nodes.state import Draft, Passage, State
 from prompts.context import CONTEXT, QUESTION, boundaries, heading, quoted
-from prompts.generate import ANSWER, ANSWER_ALONE
-from prompts.rerank import COMPARE
+from prompts.generate_prompts import ANSWER, ANSWER_ALONE
+from prompts.rerank_prompts import COMPARE
 
 
 def build_prompt(

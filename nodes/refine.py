@@ -6,7 +6,7 @@ from nodes.model import Reserve, TextModel
 from nodes.prompting import build_prompt, shown_passages
 from nodes.replies import clean
 from nodes.state import Draft, RefineUpdate, State
-from prompts import refine as texts
+from prompts import refine_prompts as texts
 
 
 def refine(

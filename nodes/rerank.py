@@ -6,7 +6,7 @@ from nodes.choice import all_candidates, choice_update, read_preferences, strong
 from nodes.model import Chooser, Reserve
 from nodes.prompting import comparison_prompts
 from nodes.state import RerankUpdate, State
-from prompts.rerank import OPTIONS
+from prompts.rerank_prompts import OPTIONS
 
 
 def rerank(

@@ -97,7 +97,7 @@ class Step(TypedDict, total=False):
     """The expected score of the best passage's answer (assess_passages) or of the answer (abstain)."""
     closed_book: bool
     """Whether prompts show no passage; written by assess_passages."""
-    abstained: bool
+    withheld: bool
     """Whether the answer was withheld; written by abstain."""
     chosen: int
     """Index of the chosen candidate. In a step of accept: 0 the reviewed answer, 1 the refined one."""
@@ -124,7 +124,7 @@ WITHHELD = "the answer was withheld"
 
 def is_withheld(steps: Sequence[Step]) -> bool:
     """Tell whether the answer of a question was withheld."""
-    return any(step.get("abstained", False) for step in steps)
+    return any(step.get("withheld", False) for step in steps)
 
 
 def add_steps(steps: list[Step], new_steps: list[Step]) -> list[Step]:
@@ -162,7 +162,7 @@ class State(QuestionInput, total=False):
     """
     expected_score: float
     """The expected score of the answer. Written by learned; every config with abstain ends with it."""
-    abstained: bool
+    withheld: bool
     """Whether the answer was withheld. Written by abstain."""
     reviewed: str
     """The answer before the newest refinement. Written by refine."""
@@ -263,7 +263,7 @@ class AbstainUpdate(TypedDict):
     """Update of abstain."""
 
     answer: str
-    abstained: bool
+    withheld: bool
     steps: list[Step]
 
 

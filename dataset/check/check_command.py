@@ -11,7 +11,7 @@ from dataset.check.foreign_marks import ForeignMarks
 from dataset.leaks.leak_search import Probe, probe_of_row, search
 from dataset.leaks.words import body_words, html_words
 from dataset.load import rows_with_progress
-from graph.support.arguments import path
+from graph.support.arguments import add_json, path
 from graph.support.body_markup import Markup, peek_markup
 from graph.support.errors import ConfigError
 from graph.support.table_files import CORPUS_COLUMNS, Row, read_rows
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="rows to name for each finding (default 3)",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    add_json(parser)
 
 
 def _count(text: str) -> int:

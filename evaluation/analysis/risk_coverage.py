@@ -6,19 +6,19 @@ its reference.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple, TypedDict
 
 import numpy as np
-from numpy import float64
+from numpy import float64, int64
 from numpy.typing import NDArray
 
 from evaluation.metrics.registry import metric_names
 from evaluation.statistics.intervals import draws_interval
-from evaluation.statistics.summaries import Summary, summarise
+from evaluation.statistics.summaries import LEAST_RELIABLE, Summary, summarise
 from evaluation.store.journal import Record
 from evaluation.store.recorded_run import RecordedRun, known_records
-from graph.support.errors import DatasetError
 from nodes.state import Step, is_withheld
 
 COVERAGES = tuple(tenths / 10 for tenths in range(10, 0, -1))
@@ -28,8 +28,6 @@ EXPECTED, RETRIEVAL = "expected score", "retrieval score"
 """The confidence of a question: the expected score of its answer, or else the retrieval score of its first
 passage."""
 DRAWS = 2_000
-LEAST = 20
-"""Below this number of questions a curve has no points, and a point of fewer is marked in the table."""
 
 
 class Question(NamedTuple):
@@ -50,8 +48,8 @@ class CoveragePoint(TypedDict):
     questions: int
     threshold: float
     """The lowest confidence among them."""
-    confidence: float
-    """The mean confidence among them; an expected score can be compared with the mean score."""
+    mean_confidence: float
+    """Among them; an expected score can be compared with the mean score."""
 
 
 class HalfGain(TypedDict):
@@ -65,10 +63,10 @@ class HalfGain(TypedDict):
 
 
 class Area(TypedDict):
-    """The mean risk over all coverages (AURC)."""
+    """The mean risk over all coverages (AURC), by the order in which the questions are answered."""
 
-    confidence: float
-    """That of the run's confidence."""
+    measured: float
+    """That of the confidence."""
     random: float
     """That of a random order: the risk of all questions."""
     best: float
@@ -81,7 +79,7 @@ class Curve(TypedDict):
     scores: list[Summary]
     """One for each point."""
     half_gain: HalfGain | None
-    """None below `LEAST` scored questions, or if answers were withheld."""
+    """None below `LEAST_RELIABLE` scored questions, or if answers were withheld."""
     area: Area | None
     """None as `half_gain`."""
 
@@ -89,7 +87,7 @@ class Curve(TypedDict):
 class RunCurves(TypedDict):
     """Risk against coverage in one run."""
 
-    confidence: str
+    confidence_kind: str
     """`EXPECTED` or `RETRIEVAL`."""
     questions: int
     failed: int
@@ -98,15 +96,15 @@ class RunCurves(TypedDict):
     withheld: int
     """Questions at which the run withheld its answer: the points end before them."""
     points: list[CoveragePoint]
-    """From the largest coverage down; none below `LEAST` questions."""
+    """From the largest coverage down; none below `LEAST_RELIABLE` questions."""
     metrics: dict[str, Curve]
 
 
-def run_curves(run: RecordedRun) -> RunCurves:
-    """Return the curves of a run by all of its metrics.
+def run_curves(run: RecordedRun) -> RunCurves | None:
+    """Return the curves of a run by all of its metrics; None if no question has a confidence.
 
     Raises:
-        DatasetError: The run has no answered question with a confidence.
+        DatasetError: The records of the run are damaged.
     """
     with known_records(run.folder):
         answered = run.answered
@@ -120,16 +118,13 @@ def run_curves(run: RecordedRun) -> RunCurves:
             for record, value in zip(answered, values, strict=True)
             if value is not None
         ]
-        if not questions:
-            raise DatasetError(
-                f"{run.folder} has no question with an expected score or a retrieval score: name a run that "
-                "retrieves passages, such as hybrid_pick"
-            )
         names = metric_names(record["metrics"] for record in answered)
+    if not questions:
+        return None
     ordered = by_confidence(questions)
     points = coverage_points(ordered)
     return {
-        "confidence": kind,
+        "confidence_kind": kind,
         "questions": len(run.records),
         "failed": run.failed,
         "no_confidence": len(answered) - len(questions),
@@ -137,15 +132,6 @@ def run_curves(run: RecordedRun) -> RunCurves:
         "points": points,
         "metrics": {name: curve(ordered, points, name) for name in names},
     }
-
-
-def has_confidence(run: RecordedRun) -> bool:
-    """Tell whether some answered question of a run has a confidence."""
-    return any(
-        value is not None
-        for record in run.answered
-        for value in (expected_score(record["steps"]), _retrieval_score(record))
-    )
 
 
 def expected_score(steps: Sequence[Step]) -> float | None:
@@ -176,7 +162,7 @@ def _key(record: Record) -> str:
 
 def coverage_points(ordered: Sequence[Question]) -> list[CoveragePoint]:
     """Return the points of the curves of ordered questions, down to a tenth of them."""
-    if len(ordered) < LEAST:
+    if len(ordered) < LEAST_RELIABLE:
         return []
     withheld = [index for index, question in enumerate(ordered) if question.withheld]
     most = min(withheld, default=len(ordered))
@@ -186,7 +172,7 @@ def coverage_points(ordered: Sequence[Question]) -> list[CoveragePoint]:
             "coverage": coverage,
             "questions": size,
             "threshold": ordered[size - 1].confidence,
-            "confidence": float(np.mean([question.confidence for question in ordered[:size]])),
+            "mean_confidence": float(np.mean([question.confidence for question in ordered[:size]])),
         }
         for coverage, size in sizes.items()
         if size <= most
@@ -197,7 +183,7 @@ def curve(ordered: Sequence[Question], points: Sequence[CoveragePoint], metric: 
     """Return the scores of ordered questions by one metric."""
     values = [question.metrics.get(metric) for question in ordered]
     scores = np.array([value for value in values if value is not None], dtype=float)
-    is_whole = len(scores) >= LEAST and not any(question.withheld for question in ordered)
+    is_whole = len(scores) >= LEAST_RELIABLE and not any(question.withheld for question in ordered)
     return {
         "scores": [summarise(values[: point["questions"]]) for point in points],
         "half_gain": _half_gain(scores) if is_whole else None,
@@ -208,17 +194,26 @@ def curve(ordered: Sequence[Question], points: Sequence[CoveragePoint], metric: 
 def _half_gain(scores: NDArray[float64]) -> HalfGain:
     """Return the gain of the first half of scores, which are in the order of confidence."""
     half = round(HALF * len(scores))
-    drawn = np.random.default_rng(0).integers(0, len(scores), (DRAWS, len(scores)))
-    # In this order again, so that each draw has its own more confident half.
-    drawn.sort(axis=1)
-    samples = np.vstack((scores, scores[drawn]))
+    samples = np.vstack((scores, scores[_drawn(len(scores), DRAWS)]))
     gains = samples[:, :half].mean(axis=1) - samples.mean(axis=1)
     return {"n": half, "mean_difference": float(gains[0]), "ci95": draws_interval(gains)}
 
 
+# All metrics of a run have the same draws.
+@lru_cache(maxsize=1)
+def _drawn(n: int, draws: int) -> NDArray[int64]:
+    """Return draws of n questions, shape (draws, n).
+
+    Each is in the order of confidence again, so that it has its own more confident half.
+    """
+    drawn: NDArray[int64] = np.random.default_rng(0).integers(0, n, (draws, n))
+    drawn.sort(axis=1)
+    return drawn
+
+
 def _areas(scores: NDArray[float64]) -> Area:
     return {
-        "confidence": _area(scores),
+        "measured": _area(scores),
         "random": float(1 - scores.mean()),
         "best": _area(np.sort(scores)[::-1]),
     }

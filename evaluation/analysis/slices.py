@@ -26,13 +26,11 @@ from evaluation.metrics.normal_text import words
 from evaluation.metrics.registry import metric_names
 from evaluation.statistics.intervals import paired_interval
 from evaluation.statistics.paired_tests import paired_gains
-from evaluation.statistics.summaries import Summary, summarise
+from evaluation.statistics.summaries import LEAST_RELIABLE, Summary, summarise
 from evaluation.store.journal import Record
 from evaluation.store.recorded_run import RecordedRun, known_records
 from nodes.markdown_code import CodeSpans
 
-LEAST = 20
-"""Questions with an answer below which a slice is marked: its interval is not to be relied on."""
 TAGS = 8
 """Tags with a slice of their own: those of most questions, but not of all."""
 _TAG_CHARS = 50
@@ -87,7 +85,7 @@ class Slice(TypedDict):
     failed: int
     """Questions without an answer in at least one run: in no mean."""
     few: bool
-    """Whether fewer than `LEAST` questions have an answer."""
+    """Whether fewer than `LEAST_RELIABLE` questions have an answer."""
     metrics: dict[str, Summary]
     """By metric, the mean score of a run, or the mean difference of two (`PairedSummary`)."""
 
@@ -183,7 +181,7 @@ def _slice(group: _Group, figures_of: Callable[[Sequence[Question]], dict[str, S
         "name": group.name,
         "questions": len(group.questions),
         "failed": len(group.questions) - len(answered),
-        "few": len(answered) < LEAST,
+        "few": len(answered) < LEAST_RELIABLE,
         "metrics": figures_of(answered),
     }
 

@@ -11,7 +11,7 @@ from graph.models.engines.token_usage import estimate_tokens
 from graph.retrieval.corpus import read_corpus
 from graph.schema import Config
 from prompts.context import CONTEXT, QUESTION, heading, outline
-from prompts.generate import ANSWER_ALONE
+from prompts.generate_prompts import ANSWER_ALONE
 
 _POSTS = 200
 """The posts at the start of a corpus whose mean length is that of a passage."""

@@ -16,7 +16,7 @@ from evaluation.metrics.llm_judge import LLM_JUDGE
 from graph.support.errors import DatasetError
 from graph.support.storage import cache_folder, make_folder, read_regular, write_atomically
 from graph.support.text import plural
-from prompts.judge import JUDGE
+from prompts.judge_prompts import JUDGE
 
 SHIPPED_FIGURES = Path(__file__).with_name("known_judges.json")
 COIN = 0.5

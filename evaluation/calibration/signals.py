@@ -13,7 +13,7 @@ from graph.support.progress import progress
 from nodes.judge import expected_score
 from nodes.model import Prompt, Verdict
 from prompts.context import quoted
-from prompts.judge import GRADES, JUDGE, JUDGE_DESCENDING
+from prompts.judge_prompts import GRADES, JUDGE, JUDGE_DESCENDING
 
 if TYPE_CHECKING:
     from graph.retrieval.encoder import Encoder

@@ -31,7 +31,7 @@ from graph.models.reply_cache import default_cache
 from graph.retrieval.encoder import open_encoder
 from graph.schema import Profile
 from graph.support import terminal
-from graph.support.arguments import output_file, path, positive
+from graph.support.arguments import add_json, output_file, path, positive
 from graph.support.errors import ConfigError
 from graph.support.logger import log
 from graph.support.terminal import Interrupted
@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _add_judge(parser)
     _add_calibrated(parser)
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -9,25 +9,20 @@ from collections.abc import Sequence
 
 from evaluation.analysis.comparison_document import ComparisonDocument, comparison_document
 from evaluation.analysis.regression_gate import GateDocument, gate_document
+from evaluation.commands.run_arguments import add_runs
 from evaluation.rescoring.pass_summary import with_shared_scores
 from evaluation.store.recorded_run import read_run
 from evaluation.tables.comparison_table import EXPLANATION, differences_table, gate_lines
 from graph.support import terminal
-from graph.support.arguments import path
+from graph.support.arguments import add_json
 from graph.support.errors import ConfigError
 from graph.support.text import plural
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument(
-        "runs",
-        nargs="+",
-        type=path,
-        metavar="RUN",
-        help="run folders, two or more; each is compared with those named before it",
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    add_runs(parser, "run folders, two or more; each is compared with those named before it")
+    add_json(parser)
     parser.add_argument(
         "--fail-if-worse",
         type=_metrics,

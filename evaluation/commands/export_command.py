@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from evaluation.analysis.comparison import named_runs
+from evaluation.commands.run_arguments import add_runs
 from evaluation.export.comparison_text import comparison_of, latex, markdown
 from evaluation.export.inspect_log import inspect_log
 from evaluation.export.row_formats import csv_bytes, jsonl_bytes, parquet_bytes
@@ -22,7 +23,7 @@ from evaluation.export.rows import (
 )
 from evaluation.store.recorded_run import RecordedRun, read_run
 from graph.support import terminal
-from graph.support.arguments import output_file, path
+from graph.support.arguments import output_file
 from graph.support.errors import ConfigError
 from graph.support.logger import log
 from graph.support.storage import write_bytes_atomically
@@ -32,7 +33,7 @@ _ROW_FORMATS = {"csv": csv_bytes, "jsonl": jsonl_bytes, "parquet": parquet_bytes
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("runs", nargs="+", type=path, metavar="RUN", help="run folders")
+    add_runs(parser)
     parser.add_argument(
         "--to",
         required=True,

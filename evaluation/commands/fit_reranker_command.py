@@ -7,6 +7,7 @@ to stdout; with --json, one JSON document is all that goes there.
 import argparse
 from collections.abc import Sequence
 
+from evaluation.commands.run_arguments import add_runs
 from evaluation.metrics.calibrated_judge import SHIPPED, load_judge
 from evaluation.reranking.candidate_pools import TARGETS, pools_of
 from evaluation.reranking.fit_document import fit_document
@@ -18,7 +19,7 @@ from graph.reranking.formula import save_reranker
 from graph.retrieval.encoder import open_encoder
 from graph.schema import EmbedderSpec
 from graph.support import terminal
-from graph.support.arguments import output_file, path
+from graph.support.arguments import add_json, output_file, path
 from graph.support.errors import ConfigError
 from graph.support.logger import log
 from graph.support.question_folds import FOLDS
@@ -30,12 +31,9 @@ _OF_INDEX = ("keyword_score", "post_cosine", "title_cosine")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument(
-        "runs",
-        nargs="+",
-        type=path,
-        metavar="RUN",
-        help="run folders over questions with references, as of --config hybrid_pick; each question once",
+    add_runs(
+        parser,
+        "run folders over questions with references, as of --config hybrid_pick; each question once",
     )
     parser.add_argument(
         "--out",
@@ -50,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="the calibrated judge of the target, of calibrate --fit (default: the project's own)",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

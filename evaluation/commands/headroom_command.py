@@ -10,13 +10,14 @@ from functools import partial
 from rich.console import Console
 
 from evaluation.analysis.headroom import Headroom, run_headroom
+from evaluation.commands.run_arguments import add_runs
 from evaluation.store.recorded_run import read_run, recorded_embedder
 from evaluation.tables.headroom_table import EXPLANATION, headroom_table, verdict_lines
 from graph.reranking.formula import load_reranker
 from graph.reranking.scorer import LearnedScorer
 from graph.retrieval.encoder import open_encoder
 from graph.support import terminal
-from graph.support.arguments import path
+from graph.support.arguments import add_json
 from graph.support.text import plural
 
 _COLUMNS = 110
@@ -25,12 +26,9 @@ _COLUMNS = 110
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument(
-        "runs",
-        nargs="+",
-        type=path,
-        metavar="RUN",
-        help="run folders whose config reranks, as of --config semantic_rerank_initial --set "
+    add_runs(
+        parser,
+        "run folders whose config reranks, as of --config semantic_rerank_initial --set "
         "rerank.drafts=4",
     )
     parser.add_argument(
@@ -39,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="leave out learned reranking and the nearest to the question where the run did not score "
         "them, so that no weights are loaded",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -6,19 +6,20 @@ scores. The table goes to stdout; with --json, one JSON document goes there inst
 
 import argparse
 
+from evaluation.commands.run_arguments import add_runs
 from evaluation.rescoring.judge_pass import JudgedRun, judge_run
 from evaluation.rescoring.model_judge import METRIC, judge_profile
 from evaluation.tables.rescoring_table import agreement_line, reason_lines, scores_table
 from evaluation.tables.results_tables import cut_notes
 from graph.commands.settings_arguments import add_models
 from graph.support import terminal
-from graph.support.arguments import name_or_path, path
+from graph.support.arguments import add_json, name_or_path
 from graph.support.text import plural
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("runs", nargs="+", type=path, metavar="RUN", help="run folders")
+    add_runs(parser)
     parser.add_argument(
         "--judge",
         type=name_or_path,
@@ -40,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="ask the judge again about answers that it failed at before",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

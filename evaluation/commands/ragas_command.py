@@ -7,13 +7,14 @@ sent over a network.
 
 import argparse
 
+from evaluation.commands.run_arguments import add_runs
 from evaluation.rescoring.ragas.ragas_metrics import PREFIX, REFERENCE_BASED
 from evaluation.rescoring.ragas.ragas_pass import RagasResult, score_with_ragas
 from evaluation.tables.rescoring_table import reason_lines, scores_table
 from graph.commands.settings_arguments import add_models
 from graph.config import load_settings
 from graph.support import terminal
-from graph.support.arguments import path
+from graph.support.arguments import add_json
 from graph.support.text import plural
 
 _WITHOUT_MODEL = {PREFIX + name for name in REFERENCE_BASED}
@@ -21,14 +22,14 @@ _WITHOUT_MODEL = {PREFIX + name for name in REFERENCE_BASED}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("runs", nargs="+", type=path, metavar="RUN", help="run folders")
+    add_runs(parser)
     parser.add_argument(
         "--no-model",
         action="store_true",
         help="compute only the metrics that ask no model: " + ", ".join(REFERENCE_BASED),
     )
     add_models(parser, whose="which models", example="judge.window=2048")
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -6,14 +6,15 @@ The page loads nothing and opens from disk. Its path goes to stdout.
 import argparse
 from pathlib import Path
 
+from evaluation.commands.run_arguments import add_runs
 from evaluation.report.report_file import write_report
-from graph.support.arguments import output_file, path
+from graph.support.arguments import output_file
 from graph.support.terminal import print_line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("runs", nargs="+", type=path, metavar="RUN", help="run folders")
+    add_runs(parser)
     parser.add_argument(
         "--out",
         type=output_file,

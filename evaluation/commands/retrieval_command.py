@@ -15,7 +15,7 @@ from graph.config import config_names, load_settings
 from graph.retrieval import open_retriever
 from graph.schema import Settings
 from graph.support import terminal
-from graph.support.arguments import path
+from graph.support.arguments import add_json, path
 from graph.support.errors import ConfigError
 from graph.support.logger import log
 from graph.support.text import plural
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of the index (default: in the cache folder); with several configs, the folder "
         "that holds the index of each config under the config's name",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

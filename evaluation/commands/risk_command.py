@@ -9,12 +9,14 @@ import argparse
 
 from evaluation.analysis.comparison import named_runs
 from evaluation.analysis.risk_coverage import run_curves
+from evaluation.commands.run_arguments import add_runs
 from evaluation.rescoring.pass_summary import pass_notes, with_scores
 from evaluation.rescoring.score_files import read_scores
 from evaluation.store.recorded_run import read_run
 from evaluation.tables.risk_table import counts_line, explanation, gain_lines, risk_table
 from graph.support import terminal
-from graph.support.arguments import path
+from graph.support.arguments import add_json
+from graph.support.errors import DatasetError
 
 _COLUMNS = 110
 """Width of the output: the table has a column for each metric."""
@@ -22,14 +24,8 @@ _COLUMNS = 110
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument(
-        "runs",
-        nargs="+",
-        type=path,
-        metavar="RUN",
-        help="run folders, as of --config hybrid_pick --judge calibrated",
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    add_runs(parser, "run folders, as of --config hybrid_pick --judge calibrated")
+    add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -37,7 +33,13 @@ def run(arguments: argparse.Namespace) -> int:
     results, notes = {}, {}
     for name, recorded in named_runs([read_run(folder) for folder in arguments.runs]).items():
         passes = read_scores(recorded)
-        results[name] = run_curves(with_scores(recorded, passes))
+        curves = run_curves(with_scores(recorded, passes))
+        if curves is None:
+            raise DatasetError(
+                f"{recorded.folder} has no question with an expected score or a retrieval score: name a run "
+                "that retrieves passages, such as hybrid_pick"
+            )
+        results[name] = curves
         notes[name] = pass_notes(passes)
     if arguments.json:
         terminal.print_json({"runs": results, "notes": notes})

@@ -10,6 +10,7 @@ import argparse
 from rich.console import Console
 
 from evaluation.analysis.slices_document import SlicedRuns, left_out_lines, slices_document
+from evaluation.commands.run_arguments import add_runs
 from evaluation.rescoring.pass_summary import pass_notes, with_scores, with_shared_scores
 from evaluation.rescoring.score_files import read_scores
 from evaluation.store.recorded_run import RecordedRun, read_run
@@ -21,7 +22,7 @@ from evaluation.tables.slices_table import (
     slices_tables,
 )
 from graph.support import terminal
-from graph.support.arguments import path
+from graph.support.arguments import add_json
 from graph.support.text import plural
 
 _COLUMNS = 110
@@ -30,14 +31,8 @@ _COLUMNS = 110
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument(
-        "runs",
-        nargs="+",
-        type=path,
-        metavar="RUN",
-        help="run folders; with two or more, differences from the control by slice",
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    add_runs(parser, "run folders; with two or more, differences from the control by slice")
+    add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

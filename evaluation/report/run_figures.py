@@ -9,7 +9,7 @@ from evaluation.analysis.comparison import Difference, adjust, compare
 from evaluation.analysis.control_comparison import control_of, verdict_lines
 from evaluation.analysis.costs import Cost, cost_of
 from evaluation.analysis.passage_quality import OUTCOMES, PassageOutcome, is_judged, outcome_of
-from evaluation.analysis.risk_coverage import RunCurves, has_confidence, run_curves
+from evaluation.analysis.risk_coverage import RunCurves, run_curves
 from evaluation.analysis.run_results import Results, results_of
 from evaluation.analysis.slices_document import SlicedRuns, differences_by_slice, means_by_slice
 from evaluation.analysis.stage_gains import StageGain
@@ -212,7 +212,7 @@ def _reported_run(key: str, name: str, run: RecordedRun, metrics: Sequence[str])
             added=results["added"],
             judge_correlations=judge_correlations(run, metrics),
             cost=cost_of(answered),
-            curves=run_curves(run) if has_confidence(run) else None,
+            curves=run_curves(run),
         )
 
 

@@ -25,7 +25,7 @@ from graph.retrieval.text_vectors import encode_new
 from graph.support.errors import DatasetError
 from graph.support.progress import progress
 from graph.support.text import plural
-from nodes.choice import answer_of
+from nodes.choice import passage_candidates
 from nodes.state import Draft, Passage
 from nodes.word_overlap import distinct
 
@@ -66,17 +66,13 @@ class RecordedVectors(NamedTuple):
 
 def candidates_of(record: Record) -> list[Draft]:
     """Return the distinct candidates of a question: the answers of its passages, then all texts of models."""
-    candidates: list[Draft] = [
-        {"text": answer_of(p), "reasoning": "", "source": "passage", "passage": p["number"]}
-        for p in record["passages"]
-    ]
     written = [
         draft
         for step in record["steps"]
         for draft in step.get("candidates", [])
         if draft.get("source") != "passage"
     ]
-    return distinct([*candidates, *written])
+    return distinct([*passage_candidates(record["passages"]), *written])
 
 
 def pools_of(runs: Sequence[RecordedRun], encoder: Encoder, judge: CalibratedJudge) -> list[Pool]:

@@ -60,7 +60,7 @@ class FitDocument(TypedDict):
     """By metric of `TARGETS`; a question is picked for by the formula that did not see it."""
     learned_minus_first: dict[str, ChoiceDifference]
     """By metric."""
-    confidence: Curve
+    judge_curve: Curve
     """The calibrated judge's scores of the picks against coverage, by their expected score."""
     coverage_points: list[CoveragePoint]
     features: list[FeatureWorth]
@@ -83,7 +83,7 @@ def fit_document(reranker: Reranker, pools: Sequence[Pool]) -> FitDocument:
         "learned_minus_first": {
             metric: difference(step_choices, metric, LEARNED, FIRST) for metric in TARGETS
         },
-        "confidence": curve(questions, points, CALIBRATED_JUDGE.name),
+        "judge_curve": curve(questions, points, CALIBRATED_JUDGE.name),
         "coverage_points": points,
         "features": _feature_worths(reranker, pools),
     }

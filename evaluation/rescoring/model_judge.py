@@ -22,7 +22,7 @@ from graph.support.storage import file_sha256
 from nodes import judge as node
 from nodes.judge import judge
 from nodes.state import JudgedState, JudgeUpdate
-from prompts.judge import GRADES, JUDGE
+from prompts.judge_prompts import GRADES, JUDGE
 
 METRIC = LLM_JUDGE.name
 _CHAT_MODEL = re.compile(r"[a-z0-9_]+:[^/\\].*")

@@ -25,7 +25,7 @@ from graph.support.storage import file_sha256
 from nodes.model import Chooser, Prompt, Verdict
 from nodes.state import Step
 from prompts.context import quoted
-from prompts.rubric import RUBRIC, VERDICTS
+from prompts.rubric_prompts import RUBRIC, VERDICTS
 
 METRIC = "rubric"
 _YES = VERDICTS[0]

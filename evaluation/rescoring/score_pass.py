@@ -152,9 +152,7 @@ def score_run(
             for batch in batches_of(records, run.batch_size):
                 if not any(record["index"] in to_score for record in batch):
                     continue
-                answers = [record for record in batch if not is_withheld(record["steps"])]
-                scores = scorer(answers, on_served) if answers else []
-                scores += [_unscored(r, file.spec) for r in batch if is_withheld(r["steps"])]
+                scores = _score_batch(scorer, batch, file.spec, on_served)
                 scores = [s for s in scores if s["index"] in to_score]
                 _write(file, scores)
                 written += len(scores)
@@ -168,6 +166,17 @@ def score_run(
         saved = _saved(scored + written, len(records))
         log.warning("interrupted: %s; run the same command to go on", saved)
         raise
+
+
+def _score_batch(
+    scorer: PassScorer, batch: Sequence[Record], spec: PassSpec, on_served: Callable[[], None]
+) -> list[PassScore]:
+    """Return the scores of a batch; withheld answers are unscored, and no model is asked about them."""
+    withheld, answers = list[Record](), list[Record]()
+    for record in batch:
+        (withheld if is_withheld(record["steps"]) else answers).append(record)
+    scores = scorer(answers, on_served) if answers else []
+    return [*scores, *(_unscored(record, spec) for record in withheld)]
 
 
 def _unscored(record: Record, spec: PassSpec) -> PassScore:

@@ -7,6 +7,9 @@ import numpy as np
 
 from evaluation.statistics.intervals import mean_interval
 
+LEAST_RELIABLE = 20
+"""The mean of fewer questions says little, and its interval too: tables mark it."""
+
 
 class Summary(TypedDict):
     """The mean of one metric over questions."""

@@ -49,7 +49,7 @@ def difference_lines(document: "FitDocument") -> list[str]:
 
 def confidence_lines(document: "FitDocument") -> list[str]:
     """Return a line on the picks with the higher expected scores; none if the fit has no expectation."""
-    gain = document["confidence"]["half_gain"]
+    gain = document["judge_curve"]["half_gain"]
     if gain is None:
         return []
     return [

@@ -5,8 +5,9 @@ from math import floor
 
 from rich.table import Table
 
-from evaluation.analysis.risk_coverage import EXPECTED, LEAST, RunCurves
+from evaluation.analysis.risk_coverage import EXPECTED, RunCurves
 from evaluation.metrics.registry import short_name
+from evaluation.statistics.summaries import LEAST_RELIABLE
 from evaluation.tables.layout import add_number_columns, new_table
 from evaluation.tables.numbers import decimal, interval_text, number, percent, signed
 from evaluation.tables.summary_columns import narrow_cell
@@ -16,7 +17,7 @@ EXPLANATION = (
     "coverage: the share of the questions that are answered, those with the highest confidence. threshold: "
     "the lowest confidence among them; questions of equal confidence are in a random order. Each cell: their "
     "mean score and its 95 % interval, which takes the choice of the questions as given; risk is 1 minus the "
-    f"mean. few: fewer than {LEAST} questions. AURC: the mean risk over all coverages."
+    f"mean. few: fewer than {LEAST_RELIABLE} questions. AURC: the mean risk over all coverages."
 )
 THRESHOLD_NOTE = (
     "A threshold of the expected score is the answer.abstain that gives this coverage; try one that was "
@@ -29,7 +30,7 @@ def risk_table(curves: RunCurves) -> Table:
     table = new_table()
     table.padding = 0  # Six metrics fit into 110 columns only so.
     table.add_column("coverage\nquestions")
-    kind = curves["confidence"].replace(" ", "\n")
+    kind = curves["confidence_kind"].replace(" ", "\n")
     add_number_columns(table, "threshold", f"mean\n{kind}")
     scored = {
         name: curve["scores"]
@@ -38,11 +39,11 @@ def risk_table(curves: RunCurves) -> Table:
     }
     add_number_columns(table, *(f"{short_name(name)}\n95 %" for name in scored))
     for index, point in enumerate(curves["points"]):
-        mark = ", few" if point["questions"] < LEAST else ""
+        mark = ", few" if point["questions"] < LEAST_RELIABLE else ""
         table.add_row(
             f"{percent(point['coverage'])}\n{point['questions']}{mark}",
             decimal(_rounded_down(point["threshold"])),
-            decimal(point["confidence"]),
+            decimal(point["mean_confidence"]),
             *(narrow_cell(summaries[index]) for summaries in scored.values()),
         )
     return table
@@ -56,27 +57,29 @@ def counts_line(name: str, curves: RunCurves) -> str:
         parts.append(f"{curves['no_confidence']} without a confidence, left out")
     if curves["withheld"]:
         parts.append(f"{curves['withheld']} withheld: the table ends before the first of them")
-    return f"{name}: {', '.join(parts)}; confidence: {curves['confidence']}"
+    return f"{name}: {', '.join(parts)}; confidence: {curves['confidence_kind']}"
 
 
 def gain_lines(curves: RunCurves) -> Iterator[str]:
     """Yield a line for each metric: the more confident half against all, and the areas."""
     if not curves["points"]:
-        yield f"fewer than {LEAST} answered questions: no curve"
+        yield f"fewer than {LEAST_RELIABLE} answered questions: no curve"
     for metric, curve in curves["metrics"].items():
         gain, area = curve["half_gain"], curve["area"]
         if gain and area:
             yield (
                 f"{metric}: the more confident half minus all {signed(gain['mean_difference'])} "
                 f"(95 % {interval_text(gain['ci95'], signed)}, n {gain['n']}); AURC "
-                f"{number(area['confidence'])}, random {number(area['random'])}, best possible "
+                f"{number(area['measured'])}, random {number(area['random'])}, best possible "
                 f"{number(area['best'])}"
             )
 
 
 def explanation(curves: RunCurves) -> str:
     """Return the text below the table."""
-    return f"{EXPLANATION} {THRESHOLD_NOTE}" if curves["confidence"] == EXPECTED else EXPLANATION
+    return (
+        f"{EXPLANATION} {THRESHOLD_NOTE}" if curves["confidence_kind"] == EXPECTED else EXPLANATION
+    )
 
 
 def _rounded_down(threshold: float) -> float:

@@ -4,13 +4,14 @@ from collections.abc import Iterator, Sequence
 
 from rich.table import Table
 
-from evaluation.analysis.slices import LEAST, Dimension
+from evaluation.analysis.slices import Dimension
 from evaluation.metrics.registry import short_name
+from evaluation.statistics.summaries import LEAST_RELIABLE
 from evaluation.tables.layout import add_number_columns, new_table, untrusted
 from evaluation.tables.numbers import NumberStyle
 from evaluation.tables.summary_columns import narrow_cell
 
-FEW = f"fewer than {LEAST}"
+FEW = f"fewer than {LEAST_RELIABLE}"
 """The mark of a slice with fewer answered questions."""
 MEANS_EXPLANATION = (
     "Each cell: the mean over the answered questions of the slice and its 95 % interval."

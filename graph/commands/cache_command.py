@@ -5,6 +5,7 @@ import sys
 import time
 from datetime import UTC, datetime
 
+from graph.support.arguments import add_json
 from graph.support.cache_contents import CACHES, Cache, Contents, clear, contents_of, select
 from graph.support.errors import ConfigError
 from graph.support.storage import cache_folder
@@ -16,7 +17,7 @@ _DAY = 24 * 3600
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    add_json(parser)
     actions = parser.add_subparsers(dest="action", metavar="clear")
     clearing = actions.add_parser(
         "clear",

@@ -21,7 +21,7 @@ from graph.diagnosis.packages import (
 )
 from graph.diagnosis.problem import Problem, problem_of
 from graph.diagnosis.surroundings import Folder, inspect_folders, inspect_variables
-from graph.support.arguments import checkout, version_line
+from graph.support.arguments import add_json, checkout, version_line
 from graph.support.cache_contents import CACHES, Contents, contents_of
 from graph.support.errors import ConfigError
 from graph.support.terminal import console, print_json, print_line, safe_line
@@ -52,7 +52,7 @@ class Findings(NamedTuple):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.epilog = "exit codes: 0 if the default profile would run, else 1"
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -158,3 +158,8 @@ def share(text: str) -> float:
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
     return value
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Declare the form of the output for programs."""
+    parser.add_argument("--json", action="store_true", help="print one JSON document")

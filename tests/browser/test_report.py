@@ -171,7 +171,7 @@ GATED_STEPS = [
         "chosen": 1,
         "answer": "five",
     },
-    {"node": "abstain", "expected_score": 0.5, "abstained": False, "answer": "five"},
+    {"node": "abstain", "expected_score": 0.5, "withheld": False, "answer": "five"},
 ]
 
 

@@ -15,8 +15,13 @@ def run_evaluation(monkeypatch, *arguments: object) -> Ended:
     return in_child(lambda: terminal.run(cli.main))
 
 
+def evaluation_output(monkeypatch, capsys, *arguments: object) -> str:
+    """Run a command in this process and return what it prints."""
+    monkeypatch.setattr(sys, "argv", ["evaluation", *map(str, arguments)])
+    assert cli.main() == 0
+    return str(capsys.readouterr().out)
+
+
 def evaluation_document(monkeypatch, capsys, *arguments: object) -> Any:
     """Run a command with --json in this process and return its document."""
-    monkeypatch.setattr(sys, "argv", ["evaluation", *map(str, arguments), "--json"])
-    assert cli.main() == 0
-    return strict_json(capsys.readouterr().out)
+    return strict_json(evaluation_output(monkeypatch, capsys, *arguments, "--json"))

@@ -12,8 +12,16 @@ from pydantic import Field
 
 from nodes.model import SCORED_TOKENS, TEXT_CHOICE_TOKENS, Context, Prompt, Quote, Reply, Verdict
 from nodes.state import Draft, Passage
-from prompts import adapt, critique, generate, judge, refine, rerank, rubric
-from prompts.choice import choice_instruction
+from prompts import (
+    adapt_prompts,
+    critique_prompts,
+    generate_prompts,
+    judge_prompts,
+    refine_prompts,
+    rerank_prompts,
+    rubric_prompts,
+)
+from prompts.choice_prompts import choice_instruction
 
 
 def context_of(
@@ -221,17 +229,17 @@ def step_of(prompt: str) -> str:
 
 
 TEMPLATES = {
-    "adapt": adapt.ADAPT,
-    "answer": generate.ANSWER,
-    "answer alone": generate.ANSWER_ALONE,
-    "reason": generate.REASON,
-    "answer from": generate.ANSWER_FROM,
-    "critique": critique.CRITIQUE,
-    "refine": refine.REFINE,
-    "reason alone": generate.REASON_ALONE,
-    "answer from alone": generate.ANSWER_FROM_ALONE,
-    "refine alone": refine.REFINE_ALONE,
-    "compare": rerank.COMPARE,
-    "judge": judge.JUDGE,
-    "rubric": rubric.RUBRIC,
+    "adapt": adapt_prompts.ADAPT,
+    "answer": generate_prompts.ANSWER,
+    "answer alone": generate_prompts.ANSWER_ALONE,
+    "reason": generate_prompts.REASON,
+    "answer from": generate_prompts.ANSWER_FROM,
+    "critique": critique_prompts.CRITIQUE,
+    "refine": refine_prompts.REFINE,
+    "reason alone": generate_prompts.REASON_ALONE,
+    "answer from alone": generate_prompts.ANSWER_FROM_ALONE,
+    "refine alone": refine_prompts.REFINE_ALONE,
+    "compare": rerank_prompts.COMPARE,
+    "judge": judge_prompts.JUDGE,
+    "rubric": rubric_prompts.RUBRIC,
 }

@@ -27,7 +27,7 @@ from graph.support.errors import (
     MissingExtraError,
 )
 from nodes.model import LikelihoodModel, Prompt
-from prompts.rerank import COMPARE
+from prompts.rerank_prompts import COMPARE
 from tests.fakes.model_servers import (
     DROP,
     HANG,

@@ -144,7 +144,9 @@ def test_importing_building_drawing_and_asking_for_help_load_no_heavy_library():
 def test_the_scan_covers_every_package():
     names = {module.parts[0] for module in MODULES}
     assert names == {*PACKAGES, "eval.py"}
-    assert {Path("graph/build.py"), Path("nodes/judge.py"), Path("prompts/judge.py")} <= {*MODULES}
+    assert {Path("graph/build.py"), Path("nodes/judge.py"), Path("prompts/judge_prompts.py")} <= {
+        *MODULES
+    }
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ function expectedScore(step) {
   if (!isNumber(step.expected_score)) return "";
   const passages = step.closed_book
     ? "no passage is in the prompts" : "the passages are in the prompts";
-  const answer = step.abstained ? "the answer is withheld" : "the answer stays";
+  const answer = step.withheld ? "the answer is withheld" : "the answer stays";
   const decision = step.node === "abstain" ? answer : passages;
   return element("p", {}, `Expected score ${formatValue(step.expected_score)}: ${decision}.`);
 }

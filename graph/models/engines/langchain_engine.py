@@ -38,7 +38,7 @@ from graph.models.seeds import request_seed
 from graph.schema import ModelSpec
 from graph.support.environment import is_environment
 from nodes.model import TEXT_CHOICE_TOKENS, Prompt, Reply, Verdict
-from prompts.choice import choice_instruction
+from prompts.choice_prompts import choice_instruction
 
 _CONCURRENCY = 8
 """Requests to a user's own chat model at the same time, as `ModelSpec.concurrency`."""

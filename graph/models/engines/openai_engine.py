@@ -41,7 +41,7 @@ from graph.schema import ModelSpec
 from graph.support.environment import failure_of, is_of_question
 from graph.support.errors import EnvironmentFailure
 from nodes.model import TEXT_CHOICE_TOKENS, Prompt, Reply, Verdict
-from prompts.choice import choice_instruction
+from prompts.choice_prompts import choice_instruction
 
 if TYPE_CHECKING:
     from langchain_openai import ChatOpenAI

@@ -19,7 +19,7 @@ from graph.support.environment import status_code
 from graph.support.logger import log
 from graph.support.text import one_line
 from nodes.model import TEXT_CHOICE_TOKENS
-from prompts.choice import choice_instruction
+from prompts.choice_prompts import choice_instruction
 
 _OPTIONS = ("A", "B")
 PROBE = PLAIN_QUESTION + choice_instruction(_OPTIONS)

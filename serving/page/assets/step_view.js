@@ -51,7 +51,7 @@ function outcomeOf({ step, has_passages: hasPassages, changes }) {
 
 /** Return what the expected score decided. */
 function consequence(step) {
-  if (step.node === "abstain") return step.abstained ? "the answer is withheld" : "the answer stays";
+  if (step.node === "abstain") return step.withheld ? "the answer is withheld" : "the answer stays";
   return step.closed_book ? "no passage is in the prompts" : "the passages are in the prompts";
 }
 

@@ -488,7 +488,7 @@ def test_a_critique_without_points_leads_to_abstain(rounds):
     state = gated_graph(gated(rounds), model, lambda text: 0.4).invoke({"question": "why?"})
     nodes = [step["node"] for step in state["steps"]]
     assert nodes == [*GATED_START, "critique", "abstain"]
-    assert state["abstained"] is True
+    assert state["withheld"] is True
     assert state["answer"] == "No answer was found. The nearest posts: [1], [2]."
 
 
@@ -498,7 +498,7 @@ def test_abstain_decides_by_the_choice_of_the_last_round(first, last):
     built = gated_graph(gated(), model, lambda text: first if model.replies else last)
     state = built.invoke({"question": "why?"})
     assert state["expected_score"] == last
-    assert state["abstained"] is (last < 0.5)
+    assert state["withheld"] is (last < 0.5)
 
 
 @pytest.mark.parametrize(("expected", "is_withheld"), [(0.4, True), (0.5, False)])
@@ -506,7 +506,7 @@ def test_a_config_without_critique_ends_with_abstain(expected, is_withheld):
     built = gated_graph(GATED_PICK, FakeModel(), lambda text: expected)
     state = built.invoke({"question": "why?"})
     assert [step["node"] for step in state["steps"]] == [*PICK, "abstain"]
-    assert state["abstained"] is is_withheld
+    assert state["withheld"] is is_withheld
     assert state["expected_score"] == expected
 
 
@@ -542,7 +542,7 @@ def test_a_withheld_question_of_a_thread_says_nothing_of_the_next_one():
     scores = iter([0.1, 0.1, 0.9, 0.9])
     built = gated_graph(GATED_PICK, FakeModel(), lambda text: next(scores))
     first, second = (built.invoke({"question": text}) for text in ("why?", "how?"))
-    assert (first["abstained"], second["abstained"]) == (True, False)
+    assert (first["withheld"], second["withheld"]) == (True, False)
     assert second["answer"] == "second passage"
 
 

@@ -7,8 +7,8 @@ import pytest
 from graph.build import answering_graph
 from graph.call_plan import planned_calls, reserves, texts_per_question
 from graph.config import config_names, load_settings
-from prompts.generate import ANSWER_ALONE
-from prompts.rerank import COMPARE
+from prompts.generate_prompts import ANSWER_ALONE
+from prompts.rerank_prompts import COMPARE
 from tests.fakes.fake_models import FakeRetriever, LengthScorer, PromptRecorder, documents
 
 OVERRIDES = (

@@ -66,8 +66,8 @@ def test_a_candidate_is_printed_with_its_expected_score_if_it_has_one(capsys):
 @pytest.mark.parametrize(
     ("node", "fields", "line"),
     [
-        ("abstain", {"abstained": True}, "expected score 0.123: the answer is withheld"),
-        ("abstain", {"abstained": False}, "expected score 0.123: the answer stays"),
+        ("abstain", {"withheld": True}, "expected score 0.123: the answer is withheld"),
+        ("abstain", {"withheld": False}, "expected score 0.123: the answer stays"),
         (
             "assess_passages",
             {"closed_book": True},

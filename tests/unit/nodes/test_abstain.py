@@ -19,14 +19,14 @@ def state(answer="use a lock", expected=0.5, passages=PASSAGES):
         "answer": answer,
         "passages": passages,
         "expected_score": expected,
-        "abstained": False,
+        "withheld": False,
     }
 
 
 @pytest.mark.parametrize(("expected", "is_withheld"), [(0.49, True), (0.5, False), (0.51, False)])
 def test_a_score_at_the_threshold_is_enough(expected, is_withheld):
     update = abstain(state(expected=expected), threshold=0.5)
-    assert update["abstained"] is is_withheld
+    assert update["withheld"] is is_withheld
     assert update["answer"] == (TEXT if is_withheld else "use a lock")
 
 
@@ -35,11 +35,11 @@ def test_a_withheld_answer_is_in_the_step_and_an_answer_that_stays_is_not_repeat
     assert withheld == {
         "node": "abstain",
         "expected_score": 0.2,
-        "abstained": True,
+        "withheld": True,
         "answer": TEXT,
     }
     [stays] = abstain(state(expected=0.7), threshold=0.5)["steps"]
-    assert stays == {"node": "abstain", "expected_score": 0.7, "abstained": False}
+    assert stays == {"node": "abstain", "expected_score": 0.7, "withheld": False}
     assert is_withheld([{"node": "generate"}, withheld])
     assert not is_withheld([{"node": "generate"}, stays])
     assert not is_withheld([])
@@ -47,7 +47,7 @@ def test_a_withheld_answer_is_in_the_step_and_an_answer_that_stays_is_not_repeat
 
 def test_an_empty_answer_is_withheld_whatever_was_expected_of_it():
     update = abstain(state(answer="", expected=0.9), threshold=0.01)
-    assert update["abstained"] is True
+    assert update["withheld"] is True
     assert update["answer"] == TEXT
     assert update["steps"][0]["expected_score"] == 0.0
 
@@ -76,7 +76,7 @@ def test_a_formula_without_an_expectation_leaves_the_state_as_it_is():
 
 
 def test_the_judge_is_not_asked_about_an_abstention():
-    withheld = {**state(), "reference": "because", "abstained": True}
+    withheld = {**state(), "reference": "because", "withheld": True}
     # The fake has no verdict: asking it would raise, which the judge records as an error.
     update = judge(withheld, chooser=FakeModel())
     assert update == {"score": None, "steps": [{"node": "judge", "score": None}]}

@@ -13,7 +13,7 @@ from langchain_core.prompts import PromptTemplate
 from nodes.critique import parse_points
 from nodes.prompting import build_prompt
 from nodes.retrieve import as_passage
-from prompts import context, critique, judge, rerank
+from prompts import context, critique_prompts, judge_prompts, rerank_prompts
 from tests.fakes.fake_models import TEMPLATES, documents, section
 from tests.fakes.properties import examples
 
@@ -324,7 +324,7 @@ def test_no_forged_tag_ends_a_quotation():
         state = {"question": text, "passages": [passage]}
         built = build_prompt(state, TEMPLATES["critique"], whole={"max_points": "5"}, draft=text)
         prompt = built.render()
-        judged = judge.JUDGE.format(
+        judged = judge_prompts.JUDGE.format(
             question=context.quoted(text), reference="x", answer=context.quoted(text)
         )
         words = f" (?:{built.context.boundary}|{built.whole['boundary']})>"
@@ -475,13 +475,13 @@ def test_no_title_breaks_the_line_of_its_heading(title):
 
 
 def test_rerank_and_judge_offer_their_options_in_words():
-    assert rerank.OPTIONS == ("A", "B")
-    assert "Reply with one letter, A or B." in rerank.COMPARE.template
-    assert judge.GRADES == ("0", "1", "2", "3", "4")
-    described = re.findall(r"^(\d): ", judge.JUDGE.template, re.MULTILINE)
-    assert tuple(described) == judge.GRADES
+    assert rerank_prompts.OPTIONS == ("A", "B")
+    assert "Reply with one letter, A or B." in rerank_prompts.COMPARE.template
+    assert judge_prompts.GRADES == ("0", "1", "2", "3", "4")
+    described = re.findall(r"^(\d): ", judge_prompts.JUDGE.template, re.MULTILINE)
+    assert tuple(described) == judge_prompts.GRADES
 
 
 def test_critique_names_the_words_that_end_the_refining():
-    words = critique.CRITIQUE.template.rsplit("write only: ", 1)[1]
+    words = critique_prompts.CRITIQUE.template.rsplit("write only: ", 1)[1]
     assert parse_points(words, 5) == ([], "none", [])

@@ -4,7 +4,6 @@ import pytest
 
 from evaluation.analysis import risk_coverage
 from evaluation.analysis.risk_coverage import (
-    LEAST,
     Question,
     by_confidence,
     coverage_points,
@@ -13,7 +12,7 @@ from evaluation.analysis.risk_coverage import (
     run_curves,
 )
 from evaluation.metrics.registry import METRIC_NAMES
-from evaluation.statistics.summaries import summarise
+from evaluation.statistics.summaries import LEAST_RELIABLE, summarise
 from evaluation.store.recorded_run import read_run
 from graph.support.errors import DatasetError
 from tests.fakes.candidate_pools import passage
@@ -23,7 +22,7 @@ from tests.fakes.run_folders import make_run
 
 @pytest.fixture
 def _few_are_enough(monkeypatch):
-    monkeypatch.setattr(risk_coverage, "LEAST", 4)
+    monkeypatch.setattr(risk_coverage, "LEAST_RELIABLE", 4)
 
 
 def questions(*pairs, withheld=()):
@@ -43,8 +42,8 @@ def test_the_points_go_from_all_questions_to_a_tenth_of_them():
     assert [point["coverage"] for point in points] == [n / 10 for n in range(10, 0, -1)]
     assert [point["questions"] for point in points] == list(range(10, 0, -1))
     assert [point["threshold"] for point in points] == [n / 10 for n in range(1, 11)]
-    assert points[0]["confidence"] == pytest.approx(0.55)
-    assert points[7]["confidence"] == pytest.approx((1.0 + 0.9 + 0.8) / 3)
+    assert points[0]["mean_confidence"] == pytest.approx(0.55)
+    assert points[7]["mean_confidence"] == pytest.approx((1.0 + 0.9 + 0.8) / 3)
 
 
 @pytest.mark.usefixtures("_few_are_enough")
@@ -60,11 +59,11 @@ def test_each_mean_is_over_the_questions_of_its_point():
     ("scores", "gain", "area"),
     [
         # The order is right: means 1, 1, 2/3, 1/2 of the first 1 to 4.
-        ([1.0, 1.0, 0.0, 0.0], 0.5, {"confidence": 5 / 24, "random": 0.5, "best": 5 / 24}),
+        ([1.0, 1.0, 0.0, 0.0], 0.5, {"measured": 5 / 24, "random": 0.5, "best": 5 / 24}),
         # It is wrong throughout: means 0, 0, 1/3, 1/2.
-        ([0.0, 0.0, 1.0, 1.0], -0.5, {"confidence": 19 / 24, "random": 0.5, "best": 5 / 24}),
+        ([0.0, 0.0, 1.0, 1.0], -0.5, {"measured": 19 / 24, "random": 0.5, "best": 5 / 24}),
         # Means 1/2, 1/4, 1/2, 5/8; the best order 1, 1, 5/6, 5/8.
-        ([0.5, 0.0, 1.0, 1.0], -0.375, {"confidence": 17 / 32, "random": 0.375, "best": 13 / 96}),
+        ([0.5, 0.0, 1.0, 1.0], -0.375, {"measured": 17 / 32, "random": 0.375, "best": 13 / 96}),
     ],
 )
 def test_the_half_and_the_area_by_hand(scores, gain, area):
@@ -85,7 +84,7 @@ def test_unscored_questions_have_a_place_in_the_coverage_and_none_in_half_and_ar
     assert points[-1]["questions"] == 1
     assert result["scores"][-1] == {"mean": None, "n": 0, "unscored": 1, "ci95": None}
     assert result["half_gain"]["mean_difference"] == pytest.approx(0.5)
-    assert result["area"]["confidence"] == pytest.approx(5 / 24)
+    assert result["area"]["measured"] == pytest.approx(5 / 24)
 
 
 @pytest.mark.usefixtures("_few_are_enough")
@@ -116,7 +115,9 @@ def test_the_interval_holds_the_gain_and_says_nothing_of_equal_scores():
     assert curve(equal, [], "m")["half_gain"] == {"n": 20, "mean_difference": 0.0, "ci95": None}
 
 
-@pytest.mark.parametrize(("count", "has_curve"), [(LEAST - 1, False), (LEAST, True)])
+@pytest.mark.parametrize(
+    ("count", "has_curve"), [(LEAST_RELIABLE - 1, False), (LEAST_RELIABLE, True)]
+)
 def test_below_twenty_questions_there_is_no_curve(count, has_curve):
     asked = questions(*((1 - n / 100, n / 100) for n in range(count)))
     points = coverage_points(asked)
@@ -127,7 +128,9 @@ def test_below_twenty_questions_there_is_no_curve(count, has_curve):
 
 
 def test_below_twenty_scored_questions_a_metric_has_means_alone():
-    asked = questions(*((1 - n / 100, n / 100 if n < LEAST - 1 else None) for n in range(40)))
+    asked = questions(
+        *((1 - n / 100, n / 100 if n < LEAST_RELIABLE - 1 else None) for n in range(40))
+    )
     points = coverage_points(asked)
     result = curve(asked, points, "m")
     assert len(result["scores"]) == len(points) == 10
@@ -149,8 +152,8 @@ OLD = {**CHOSEN, "scores": [{"score": 2.0}, {"score": 3.0}]}
 CRITIQUE = {"node": "critique", "points": []}
 REFINE = {"node": "refine", "answer": "c"}
 JUDGE = {"node": "judge", "score": 0.5}
-STAYS = {"node": "abstain", "expected_score": 0.7, "abstained": False}
-WITHHELD = {"node": "abstain", "expected_score": 0.0, "abstained": True, "answer": "No answer"}
+STAYS = {"node": "abstain", "expected_score": 0.7, "withheld": False}
+WITHHELD = {"node": "abstain", "expected_score": 0.0, "withheld": True, "answer": "No answer"}
 ASSESSED = {"node": "assess_passages", "expected_score": 0.9, "closed_book": False}
 
 
@@ -190,14 +193,14 @@ def test_a_run_is_ordered_by_expected_scores_and_counts_what_it_leaves_out(tmp_p
     answered = [with_expected(n, n / 20, metrics={"BLEU": n / 20}) for n in range(count)]
     without = record(count, question="no choice?", passages=[passage(1, "text", score=99.0)])
     result = run_curves(run_of(tmp_path / "r", *answered, without, failed(count + 1)))
-    assert result["confidence"] == "expected score"
+    assert result["confidence_kind"] == "expected score"
     counts = [result[name] for name in ("questions", "failed", "no_confidence", "withheld")]
     assert counts == [22, 1, 1, 0]
     assert [point["threshold"] for point in result["points"]][:2] == [0.0, 0.1]
     assert list(result["metrics"]) == list(METRIC_NAMES)
     bleu = result["metrics"]["BLEU"]
     assert bleu["half_gain"]["mean_difference"] == pytest.approx(0.25)
-    assert bleu["area"]["confidence"] == pytest.approx(bleu["area"]["best"])
+    assert bleu["area"]["measured"] == pytest.approx(bleu["area"]["best"])
     assert result["metrics"]["ROUGE-1"]["scores"][0]["unscored"] == count
 
 
@@ -213,7 +216,7 @@ def test_without_expected_scores_the_first_passage_decides(tmp_path):
     unknown = record(20, question="own?", passages=[passage(1, "x", score=None)])
     nothing = record(21, question="none?", passages=[])
     result = run_curves(run_of(tmp_path / "r", *records, unknown, nothing))
-    assert result["confidence"] == "retrieval score"
+    assert result["confidence_kind"] == "retrieval score"
     assert result["no_confidence"] == 2
     assert [point["threshold"] for point in result["points"]][-2:] == [16 / 20, 18 / 20]
 
@@ -229,10 +232,8 @@ def test_withheld_answers_are_counted_and_end_the_points(tmp_path):
     assert {c["area"] for c in result["metrics"].values()} == {None}
 
 
-def test_a_run_without_any_confidence_is_refused_with_a_way_out(tmp_path):
-    run = run_of(tmp_path / "r", record(0), record(1, question="how?"))
-    with pytest.raises(DatasetError, match="name a run that retrieves passages, such as hybrid_p"):
-        run_curves(run)
+def test_a_run_without_any_confidence_has_no_curves(tmp_path):
+    assert run_curves(run_of(tmp_path / "r", record(0), record(1, question="how?"))) is None
 
 
 def test_records_that_contradict_themselves_are_one_line(tmp_path):

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from evaluation.analysis.slices import (
-    LEAST,
     TAGS,
     code_slice,
     length_slice,
@@ -13,7 +12,7 @@ from evaluation.analysis.slices import (
 )
 from evaluation.metrics.registry import METRIC_NAMES
 from evaluation.statistics.intervals import paired_interval
-from evaluation.statistics.summaries import summarise
+from evaluation.statistics.summaries import LEAST_RELIABLE, summarise
 from evaluation.store.recorded_run import read_run
 from tests.fakes.records import failed, record
 from tests.fakes.run_folders import make_run
@@ -123,9 +122,9 @@ def test_means_by_hand_with_failed_and_unscored_questions_counted(run):
 
 
 def test_a_slice_of_fewer_than_20_answered_questions_is_marked(run):
-    records = [question(index) for index in range(LEAST)]
-    records += [question(index, LONG) for index in range(LEAST, 2 * LEAST - 1)]
-    records += [{**failed(2 * LEAST - 1), "question": f"{LONG} x"}]
+    records = [question(index) for index in range(LEAST_RELIABLE)]
+    records += [question(index, LONG) for index in range(LEAST_RELIABLE, 2 * LEAST_RELIABLE - 1)]
+    records += [{**failed(2 * LEAST_RELIABLE - 1), "question": f"{LONG} x"}]
     parts = slices_of(run_slices(run(records)), "length")
     assert {name: (part["questions"], part["few"]) for name, part in parts.items()} == {
         "up to 75 words": (20, False),

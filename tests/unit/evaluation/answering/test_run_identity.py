@@ -360,7 +360,7 @@ def test_auto_is_the_same_run_as_what_it_means_here(choices):
 @pytest.mark.parametrize(
     ("package", "module"),
     [
-        ("prompts", "critique.py"),
+        ("prompts", "critique_prompts.py"),
         ("nodes", "replies.py"),
         ("dataset.leaks", "leak_search.py"),
         ("evaluation.metrics", "rouge.py"),

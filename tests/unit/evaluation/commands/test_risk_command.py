@@ -1,16 +1,14 @@
 """python -m evaluation risk: run folders in, tables or one JSON document out."""
 
-import sys
 from functools import partial
 
 import pytest
 
-from evaluation import __main__ as cli
 from evaluation.analysis.risk_coverage import run_curves
 from evaluation.rescoring.score_files import PassSpec, ScoreFile, fingerprint
 from evaluation.store.recorded_run import read_run
 from tests.fakes.candidate_pools import draft, passage
-from tests.fakes.command_lines import evaluation_document, run_evaluation
+from tests.fakes.command_lines import evaluation_document, evaluation_output, run_evaluation
 from tests.fakes.records import record
 from tests.fakes.run_folders import contents, make_run, scored
 
@@ -30,13 +28,7 @@ def document(monkeypatch, capsys):
 @pytest.fixture
 def printed(monkeypatch, capsys):
     """Run the command in this process and return what it prints."""
-
-    def start(*folders):
-        monkeypatch.setattr(sys, "argv", ["evaluation", "risk", *map(str, folders)])
-        assert cli.main() == 0
-        return capsys.readouterr().out
-
-    return start
+    return partial(evaluation_output, monkeypatch, capsys, "risk")
 
 
 def chosen(expected, *, withheld=False):
@@ -52,7 +44,7 @@ def chosen(expected, *, withheld=False):
     ]
     if withheld:
         steps.append(
-            {"node": "abstain", "expected_score": expected, "abstained": True, "answer": "none"}
+            {"node": "abstain", "expected_score": expected, "withheld": True, "answer": "none"}
         )
     return steps
 
@@ -80,7 +72,7 @@ def test_the_document_has_the_curves_of_each_run_and_changes_nothing(document, t
     assert list(result) == ["runs", "notes"]
     assert result["notes"] == {"hybrid_pick": [], "semantic": []}
     assert result["runs"]["hybrid_pick"] == run_curves(read_run(pick))
-    kinds = {name: run["confidence"] for name, run in result["runs"].items()}
+    kinds = {name: run["confidence_kind"] for name, run in result["runs"].items()}
     assert kinds == {"hybrid_pick": "expected score", "semantic": "retrieval score"}
     assert contents(pick) == before
 

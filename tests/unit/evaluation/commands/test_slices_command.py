@@ -1,13 +1,11 @@
 """python -m evaluation slices: run folders in, tables or one JSON document out."""
 
-import sys
 from functools import partial
 
 import pytest
 
-from evaluation import __main__ as cli
 from graph.support.errors import DatasetError
-from tests.fakes.command_lines import evaluation_document
+from tests.fakes.command_lines import evaluation_document, evaluation_output
 from tests.fakes.records import record
 from tests.fakes.run_folders import contents, make_run, scored
 
@@ -28,13 +26,7 @@ def sliced(monkeypatch, capsys):
 @pytest.fixture
 def printed(monkeypatch, capsys):
     """Run the command in this process and return what it prints."""
-
-    def start(*folders):
-        monkeypatch.setattr(sys, "argv", ["evaluation", "slices", *map(str, folders)])
-        assert cli.main() == 0
-        return capsys.readouterr().out
-
-    return start
+    return partial(evaluation_output, monkeypatch, capsys, "slices")
 
 
 def folder(tmp_path, name, values, **changes):

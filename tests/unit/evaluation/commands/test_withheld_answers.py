@@ -223,7 +223,7 @@ def test_the_export_gives_the_reason_in_each_row(copy, monkeypatch, tmp_path):
 
 
 def test_risk_ends_before_the_withheld_answers(copy, monkeypatch, capsys):
-    monkeypatch.setattr("evaluation.analysis.risk_coverage.LEAST", 5)
+    monkeypatch.setattr("evaluation.analysis.risk_coverage.LEAST_RELIABLE", 5)
     document = evaluation_document(monkeypatch, capsys, "risk", copy)
     curves = document["runs"]["keyword_pick"]
     assert (curves["withheld"], curves["no_confidence"]) == (2, 0)

@@ -170,7 +170,7 @@ def test_without_the_judge_there_is_no_expectation_and_no_curve():
     assert {formula.expectation for formula in (reranker.formula, *reranker.folds)} == {None}
     document = fit_document(reranker, pools)
     assert document["coverage_points"] == []
-    assert document["confidence"] == {"scores": [], "half_gain": None, "area": None}
+    assert document["judge_curve"] == {"scores": [], "half_gain": None, "area": None}
 
 
 def test_the_confidence_of_the_document_is_that_of_formulas_that_did_not_see_the_question():
@@ -188,7 +188,7 @@ def test_the_confidence_of_the_document_is_that_of_formulas_that_did_not_see_the
     assert last["threshold"] == sorted(expected.values())[-6]
     picked_rows = [p.features[pick] for p, pick in zip(pools, picks, strict=True)]
     mean = np.mean([judge_of(row) for row in picked_rows])
-    assert document["confidence"]["scores"][0]["mean"] == pytest.approx(mean)
-    assert document["confidence"]["half_gain"]["mean_difference"] > 0
-    area = document["confidence"]["area"]
-    assert area["best"] <= area["confidence"] < area["random"]
+    assert document["judge_curve"]["scores"][0]["mean"] == pytest.approx(mean)
+    assert document["judge_curve"]["half_gain"]["mean_difference"] > 0
+    area = document["judge_curve"]["area"]
+    assert area["best"] <= area["measured"] < area["random"]
