@@ -18,14 +18,14 @@ from graph.support.errors import ConfigError, MissingExtraError
 from graph.support.logger import log
 from graph.support.terminal import log_libraries
 from graph.support.trace_export import exported_traces
-from serving.question_queue import Limits, QuestionQueue, most_at_once
+from serving.http_server import DEFAULT_HOST, TOKEN_VARIABLE, listen, read_token, url_of
+from serving.question_queue import Limits, QuestionQueue, is_local, most_at_once
 
 if TYPE_CHECKING:
     from mcp.server import Server
 
-_HOST = "127.0.0.1"
 _PORT = 8765
-_SECONDS = 0.5
+_WAIT_SECONDS = 0.5
 """Windows delivers Ctrl-C only between two waits."""
 
 
@@ -34,15 +34,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "Without --http the client starts this command, and both talk over stdin and stdout."
     )
-    add_settings(parser, default="hybrid")
+    add_settings(parser, default="hybrid", configs=answering_config_names())
     parser.add_argument(
         "--http", action="store_true", help="serve on HTTP, instead of stdin and stdout"
     )
     parser.add_argument(
         "--host",
         metavar="ADDRESS",
-        help=f"the address to listen on, with --http (default {_HOST}); one that other machines reach needs a "
-        "token in the environment variable OPENCODER_TOKEN",
+        help=f"the address to listen on, with --http (default {DEFAULT_HOST}); one that other machines reach needs a "
+        f"token in the environment variable {TOKEN_VARIABLE}",
     )
     parser.add_argument(
         "--port",
@@ -79,14 +79,18 @@ def run(arguments: argparse.Namespace) -> int:
 
     queue = QuestionQueue(open_graph, answering_config_names(), _limits(settings.profile))
     serve = _transport(arguments)
-    server = tool_server([search_tool(retriever), ask_tool(queue, settings.config_name)])
+    tools = [
+        search_tool(retriever),
+        ask_tool(queue, settings.config_name, is_local=is_local(settings.profile)),
+    ]
+    server = tool_server(tools)
     # A client waits a short time for its first reply, and an index can take long to build: the
     # server answers meanwhile, and searches wait. This thread takes the signals.
     serving = _in_thread(partial(serve, server))
     opening = _in_thread(lambda: log.info("%d posts can be searched", retriever.open()))
     while not serving.done():
         unfinished = [work for work in (serving, opening) if not work.done()]
-        wait(unfinished, timeout=_SECONDS, return_when=FIRST_COMPLETED)
+        wait(unfinished, timeout=_WAIT_SECONDS, return_when=FIRST_COMPLETED)
         if opening.done():
             opening.result()
     serving.result()
@@ -110,14 +114,13 @@ def _transport(arguments: argparse.Namespace) -> "Callable[[Server], None]":
         from serving.mcp_server import serve_stdio
 
         return lambda server: anyio.run(serve_stdio, server)
-    from serving.http_listener import listen, read_token
-    from serving.mcp_http import serve_http, url_of
+    from serving.mcp_http import PATH, tool_server_on_http
 
     token = read_token()
     port = _PORT if arguments.port is None else arguments.port
-    listener = listen(arguments.host or _HOST, port, token)
-    log.info("MCP on %s; Ctrl-C ends it", url_of(listener))
-    return partial(serve_http, listener=listener, token=token)
+    listener = listen(arguments.host or DEFAULT_HOST, port, token)
+    log.info("MCP on %s ; Ctrl-C ends it", url_of(listener, PATH))
+    return lambda server: tool_server_on_http(server, listener, token).run(sockets=[listener])
 
 
 def _in_thread(work: Callable[[], None]) -> "Future[None]":

@@ -7,17 +7,18 @@ from mcp.server import Server
 from mcp.server.transport_security import TransportSecuritySettings
 
 from serving.http_guard import Admission, RequestGuard
-from serving.http_listener import is_loopback
+from serving.http_server import is_loopback, most_body_bytes, strict_config
+from serving.question_queue import Limits
 
 PATH = "/mcp"
 _NO_CHECKS = TransportSecuritySettings(enable_dns_rebinding_protection=False)
 """The guard before the application checks hosts and origins."""
-_MAX_BODY = 300_000
-"""Bytes of a request: a character of a question can take twelve as JSON."""
 
 
-def serve_http(server: Server, listener: socket.socket, token: str | None) -> None:
-    """Answer the requests that arrive at a socket, for ever.
+def tool_server_on_http(
+    server: Server, listener: socket.socket, token: str | None
+) -> uvicorn.Server:
+    """Return a server of the tools on HTTP; its `run` and `serve` take the socket.
 
     Args:
         server: The server of the tools.
@@ -25,26 +26,11 @@ def serve_http(server: Server, listener: socket.socket, token: str | None) -> No
         token: What clients send as `Authorization: Bearer TOKEN`; None asks for nothing.
     """
     address = str(listener.getsockname()[0])
-    app = RequestGuard(
+    application = RequestGuard(
         server.streamable_http_app(streamable_http_path=PATH, transport_security=_NO_CHECKS),
         Admission(address, token=token, any_name=not is_loopback(address)),
         open_paths=(),
-        max_body=_MAX_BODY,
+        max_body=most_body_bytes(Limits.question_chars),
     )
-    # No log of requests: it would repeat untrusted paths. The lifespan of the app holds its sessions.
-    config = uvicorn.Config(
-        app,
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        ws="none",
-        proxy_headers=False,
-        server_header=False,
-    )
-    uvicorn.Server(config).run(sockets=[listener])
-
-
-def url_of(listener: socket.socket) -> str:
-    """Return the address of the tools at a socket."""
-    host, port = listener.getsockname()[:2]
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}{PATH}"
+    # The lifespan of the application holds its sessions.
+    return uvicorn.Server(strict_config(application, lifespan="on"))

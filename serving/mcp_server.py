@@ -1,13 +1,13 @@
-"""The server of tools for other programs: the Model Context Protocol over stdio.
+"""The server of tools for other programs: the Model Context Protocol, and its transport over stdio.
 
 This module imports the package `mcp`, which takes seconds, so it is imported when its command runs.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any, NamedTuple
 
-from anyio import CapacityLimiter
+from anyio import CapacityLimiter, create_task_group
 from anyio.to_thread import run_sync
 from langchain_core.retrievers import BaseRetriever
 from mcp.server import Server, ServerRequestContext
@@ -31,6 +31,8 @@ from graph.support.fault_log import describe_fault
 from graph.support.logger import log
 from graph.support.text import one_line, plural
 from nodes.retrieve import as_passage
+from serving.http_guard import Receive
+from serving.http_server import until_gone
 from serving.question_queue import Answered, Failed, QuestionQueue, Queued, StepStarted
 from serving.tool_values import (
     NOT_TRUSTED,
@@ -50,7 +52,6 @@ _INSTRUCTIONS = (
 )
 _NAME_CHARS = 60
 _ERROR_CHARS = 1000
-_READS_ONLY = ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False)
 
 Progress = Callable[[int, str], Awaitable[None]]
 """Reports a number of finished steps and the name of the newest one to the client, if it asked for that."""
@@ -98,19 +99,20 @@ def search_tool(retriever: BaseRetriever) -> ServedTool:
             f"when you use a post. {NOT_TRUSTED}",
             input_schema=SearchArguments.model_json_schema(),
             output_schema=SearchResult.model_json_schema(),
-            annotations=_READS_ONLY,
+            annotations=_read_only(is_local=True),
         ),
         SearchArguments,
         call,
     )
 
 
-def ask_tool(queue: QuestionQueue, default: str) -> ServedTool:
+def ask_tool(queue: QuestionQueue, default: str, *, is_local: bool) -> ServedTool:
     """Return the tool ask. A call that the client cancels leaves the queue.
 
     Args:
         queue: Answers the questions.
         default: The name of the config that answers if the call names none.
+        is_local: Whether the model runs in this process; a server or an API reads the question too.
     """
 
     async def call(arguments: AskArguments, report: Progress) -> ToolOutput:
@@ -140,11 +142,15 @@ def ask_tool(queue: QuestionQueue, default: str) -> ServedTool:
             f"as Markdown, and its sources with address and licence. {NOT_TRUSTED}",
             input_schema=AskArguments.model_json_schema(),
             output_schema=AskResult.model_json_schema(),
-            annotations=_READS_ONLY,
+            annotations=_read_only(is_local=is_local),
         ),
         AskArguments,
         call,
     )
+
+
+def _read_only(*, is_local: bool) -> ToolAnnotations:
+    return ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=not is_local)
 
 
 def _progress_line(event: Queued | StepStarted) -> str:
@@ -170,15 +176,21 @@ def tool_server(tools: list[ServedTool]) -> Server:
         async def report(steps: int, name: str) -> None:
             await context.session.report_progress(steps, message=name)
 
-        try:
-            served = _named(by_name, params.name)
-            arguments = _parsed(served, params.arguments or {})
-            value, text = await served.call(arguments, report)
-        except Exception as error:
-            return CallToolResult(content=[TextContent(text=_line(error))], is_error=True)
-        return CallToolResult(
-            content=[TextContent(text=text)], structured_content=value.model_dump(mode="json")
-        )
+        async def call() -> CallToolResult:
+            try:
+                served = _named(by_name, params.name)
+                arguments = _parsed(served, params.arguments or {})
+                value, text = await served.call(arguments, report)
+            except Exception as error:
+                return _failed(_line(error))
+            return CallToolResult(
+                content=[TextContent(text=text)], structured_content=value.model_dump(mode="json")
+            )
+
+        # On HTTP, the request; older versions of the protocol do not end a call with its connection.
+        if context.request is None:
+            return await call()
+        return await _unless_gone(call(), context.request.receive)
 
     return Server(
         PACKAGE,
@@ -194,6 +206,27 @@ async def serve_stdio(server: Server) -> None:
     """Serve the client at stdin and stdout until it closes stdin; other output goes to stderr."""
     async with stdio_server() as (incoming, outgoing):
         await server.run(incoming, outgoing, server.create_initialization_options())
+
+
+async def _unless_gone(
+    call: Coroutine[Any, Any, CallToolResult], receive: Receive
+) -> CallToolResult:
+    """Return the result of a call; cancel it when its client closes the connection."""
+    result = _failed("the client has closed its connection")
+
+    async def cancel_call() -> None:
+        await until_gone(receive)
+        tasks.cancel_scope.cancel()
+
+    async with create_task_group() as tasks:
+        tasks.start_soon(cancel_call)
+        result = await call
+        tasks.cancel_scope.cancel()
+    return result
+
+
+def _failed(line: str) -> CallToolResult:
+    return CallToolResult(content=[TextContent(text=line)], is_error=True)
 
 
 def _named(tools: dict[str, ServedTool], name: str) -> ServedTool:

@@ -1,6 +1,7 @@
 """Serve a page that answers questions, and shows each step as it happens."""
 
 import argparse
+import re
 import secrets
 import socket
 from importlib.util import find_spec
@@ -16,25 +17,34 @@ from graph.support.errors import ConfigError, MissingExtraError
 from graph.support.logger import log
 from graph.support.terminal import log_libraries
 from graph.support.trace_export import exported_traces
+from serving.http_guard import Admission, is_wildcard
+from serving.http_server import (
+    DEFAULT_HOST,
+    TOKEN_VARIABLE,
+    is_loopback,
+    listen,
+    read_token,
+    url_of,
+)
 from serving.question_queue import Limits, QuestionQueue, most_at_once
 
 if TYPE_CHECKING:
     from graph.build import AnsweringGraph
-    from serving.http_guard import Admission
 
-_HOST = "127.0.0.1"
 _PORT = 8600
+_NAME = re.compile(r"[\w.-]+|\[[0-9A-Fa-f:.]+\]", re.ASCII)
+"""A host name, or an address; one of IPv6 stands in brackets, as in the header `Host`."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    add_settings(parser)
+    add_settings(parser, configs=answering_config_names())
     limits = Limits()
     parser.add_argument(
         "--host",
-        default=_HOST,
+        default=DEFAULT_HOST,
         metavar="ADDRESS",
-        help=f"the address to listen on (default {_HOST}: this machine alone). One that other machines reach "
+        help=f"the address to listen on (default {DEFAULT_HOST}: this machine alone). One that other machines reach "
         "needs a token: that of the environment variable OPENCODER_TOKEN, or a new one",
     )
     parser.add_argument(
@@ -47,9 +57,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--names",
         nargs="+",
+        type=_host_name,
         default=[],
         metavar="NAME",
-        help="further host names of this server, as those of a proxy before it",
+        help="further host names of this server without a port, as those of a proxy before it",
     )
     parser.add_argument(
         "--at-once",
@@ -94,8 +105,6 @@ def run(arguments: argparse.Namespace) -> int:
         raise MissingExtraError(
             f"opencoder page needs {' and '.join(missing)}: pip install 'opencoder[page]'"
         )
-    from serving.http_guard import Admission
-    from serving.http_listener import is_loopback, listen, read_token
     from serving.page.application import PageSettings, page_server
 
     settings = settings_of(arguments)
@@ -124,9 +133,12 @@ def run(arguments: argparse.Namespace) -> int:
     address = str(listener.getsockname()[0])
     asks_for_token = bool(stated) or not is_loopback(address)
     admission = Admission(
-        address, [arguments.host, *arguments.names], token if asks_for_token else None
+        address,
+        [arguments.host, *arguments.names],
+        token if asks_for_token else None,
+        any_name=not is_loopback(address),
     )
-    log.info("open %s ; Ctrl-C ends the server", _url(listener, admission, is_new=not stated))
+    log.info("%s", _opening_line(listener, admission, is_new=not stated))
     log_libraries("uvicorn")
     page_server(queue, page_settings, admission).run(sockets=[listener])
     return 0
@@ -156,14 +168,23 @@ def _limits(arguments: argparse.Namespace, settings: Settings) -> Limits:
     )
 
 
-def _url(listener: socket.socket, admission: "Admission", *, is_new: bool) -> str:
-    """Return the address to open. A browser sends the part after # to no server."""
-    from serving.http_guard import is_wildcard
+def _host_name(text: str) -> str:
+    """Parse a host name, for argparse."""
+    if not _NAME.fullmatch(text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a host name: write it without port and path, as in code.example"
+        )
+    return text
 
-    host = admission.address
-    if is_wildcard(host):
-        host = "::1" if ":" in host else _HOST
-    url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/"
-    if admission.token is None:
-        return url
-    return f"{url}#token={admission.token if is_new else '$OPENCODER_TOKEN'}"
+
+def _opening_line(listener: socket.socket, admission: Admission, *, is_new: bool) -> str:
+    """Return the line that says where the page is. A browser sends the part after # to no server."""
+    opening = f"open {url_of(listener)}"
+    if admission.token is not None:
+        opening += "#token="
+        opening += admission.token if is_new else f" with the value of {TOKEN_VARIABLE} at its end"
+    parts = [opening]
+    if is_wildcard(admission.address):
+        parts.append("other machines write the name of this one in place of its address")
+    # The space ends the address: a terminal could take the sign behind it for a part of it.
+    return " ; ".join([*parts, "Ctrl-C ends the server"])

@@ -69,8 +69,12 @@ class Limits:
 
 def most_at_once(profile: Profile) -> int:
     """Return the number of questions that the model of a profile answers well at the same time."""
-    generator = profile.generator
-    return 1 if generator.engine in IN_PROCESS else generator.concurrency
+    return 1 if is_local(profile) else profile.generator.concurrency
+
+
+def is_local(profile: Profile) -> bool:
+    """Tell whether the model of a profile runs in this process, so that no question leaves it."""
+    return profile.generator.engine in IN_PROCESS
 
 
 @dataclass(frozen=True)
@@ -165,7 +169,7 @@ class QuestionQueue:
         self._open_graph = open_graph
         self._waiting: deque[_Place] = deque()
         self._running: set[_Place] = set()
-        self._threads: set[_Place] = set()
+        self._unfinished: set[_Place] = set()
 
     @property
     def waiting(self) -> int:
@@ -225,7 +229,7 @@ class QuestionQueue:
 
     def _has_room(self) -> bool:
         limit = self.limits.at_once
-        return len(self._running) < limit and len(self._threads) < limit + _MOST_ABANDONED
+        return len(self._running) < limit and len(self._unfinished) < limit + _MOST_ABANDONED
 
     def _start_next(self) -> None:
         """Start the questions that have their turn; tell the others their new positions."""
@@ -234,7 +238,7 @@ class QuestionQueue:
             place = self._waiting.popleft()
             is_shorter = True
             self._running.add(place)
-            self._threads.add(place)
+            self._unfinished.add(place)
             place.events.put_nowait(Started())
             work = _Work(place, self._open_graph, asyncio.get_running_loop(), self._end)
             try:
@@ -242,7 +246,7 @@ class QuestionQueue:
                 Thread(target=copy_context().run, args=(work.run,), daemon=True).start()
             except RuntimeError as error:
                 self._running.discard(place)
-                self._threads.discard(place)
+                self._unfinished.discard(place)
                 place.events.put_nowait(Failed(_message(error), None))
         if is_shorter:
             self._tell_positions()
@@ -261,7 +265,7 @@ class QuestionQueue:
 
     def _end(self, place: _Place, result: Answered | Failed | None) -> None:
         """Take the result of a thread that has ended; None if the question was stopped."""
-        self._threads.discard(place)
+        self._unfinished.discard(place)
         self._running.discard(place)
         if result:
             place.events.put_nowait(result)

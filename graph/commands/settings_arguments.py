@@ -1,24 +1,31 @@
 """The arguments that commands share: stages, models, posts, index."""
 
 import argparse
+from collections.abc import Sequence
 
 from graph.config import config_names, load_settings, profile_names
 from graph.schema import Settings
 from graph.support.arguments import name_or_path, path
 
 
-def add_settings(parser: argparse.ArgumentParser, *, default: str = "semantic_cot") -> None:
+def add_settings(
+    parser: argparse.ArgumentParser,
+    *,
+    default: str = "semantic_cot",
+    configs: Sequence[str] | None = None,
+) -> None:
     """Declare the arguments that select stages, models, posts and index.
 
     Args:
         parser: A command's parser.
         default: The name of the config that runs without --config.
+        configs: The names that the help lists; by default those of all packaged configs.
     """
     parser.add_argument(
         "--config",
         default=default,
         metavar="NAME",
-        help=f"the stages that run (default {default}): {', '.join(config_names())}",
+        help=f"the stages that run (default {default}): {', '.join(configs or config_names())}",
     )
     add_models(parser, whose="which models run", example="retrieval.top_k=8")
     parser.add_argument(

@@ -19,18 +19,13 @@ from graph.html import stylesheet
 from graph.schema import Config
 from graph.support.text import one_line
 from serving.http_guard import Admission, App, Receive, RequestGuard, Scope, Send, log_refusal
+from serving.http_server import most_body_bytes, strict_config, until_gone
 from serving.page.event_documents import Document, documents
 from serving.question_queue import BadQuestionError, NoPlaceError, QuestionQueue
 
-_LEAST_BODY = 300_000
-_BYTES_OF_CHAR = 12
-"""A character takes at most this as JSON, escaped as a pair of surrogates."""
 _PING_SECONDS = 15
 """A silent connection is closed by some of what stands between; a comment keeps it open."""
 _CLIENT_CHARS = 64
-_MOST_CONNECTIONS = 200
-_SECONDS_TO_END = 1
-"""Seconds that open connections have when the server ends."""
 _SCRIPTS = (
     "page.js",
     "page_elements.js",
@@ -68,22 +63,7 @@ def page_server(
     """Return the server of the page; its `run` and `serve` take a socket that listens."""
     ending = asyncio.Event()
     application = _application(queue, settings, admission, ending)
-    return _Server(
-        uvicorn.Config(
-            application,
-            # The parser that the extra installs, also where another package brings a second one.
-            http="h11",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            limit_concurrency=_MOST_CONNECTIONS,
-            timeout_graceful_shutdown=_SECONDS_TO_END,
-        ),
-        ending,
-    )
+    return _Server(strict_config(application, lifespan="off"), ending)
 
 
 class _Server(uvicorn.Server):
@@ -147,7 +127,7 @@ def _application(
         Starlette(routes=routes),
         admission,
         open_paths=open_paths,
-        max_body=max(_LEAST_BODY, _BYTES_OF_CHAR * queue.limits.question_chars),
+        max_body=most_body_bytes(queue.limits.question_chars),
     )
 
 
@@ -181,7 +161,7 @@ class EventStream:
                 self._send_events(send),
                 _ping(send),
                 self._ending.wait(),
-                _until_gone(receive),
+                until_gone(receive),
             )
             tasks = [asyncio.create_task(work) for work in works]
             try:
@@ -211,11 +191,6 @@ async def _ping(send: Send) -> None:
 
 async def _send_part(send: Send, text: str) -> None:
     await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
-
-
-async def _until_gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def _question_of(request: Request, body: bytes) -> tuple[str, str]:

@@ -35,8 +35,11 @@ async def documents(events: AsyncIterator[Event], config: Config) -> AsyncIterat
     """
     view = _View(config)
     async for event in events:
-        # Long texts take time to render, in which other questions go on.
-        yield await to_thread(view.document, event)
+        if isinstance(event, StepEnded | Answered):
+            # Long texts take time to render, in which other questions go on.
+            yield await to_thread(view.document, event)
+        else:
+            yield view.document(event)
 
 
 class _View:

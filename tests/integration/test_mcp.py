@@ -10,7 +10,7 @@ import sys
 import httpx2
 import pytest
 
-from serving.http_listener import TOKEN_VARIABLE
+from serving.http_server import TOKEN_VARIABLE
 from tests.fakes.project_files import ROOT
 from tests.fakes.waiting import FAR
 from tests.integration.loopback import allow_this_machine

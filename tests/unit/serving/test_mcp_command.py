@@ -10,9 +10,9 @@ from graph.retrieval.retriever import PostRetriever
 from graph.schema import Profile
 from graph.support.errors import ConfigError, DatasetError, MissingExtraError
 from serving import mcp_command
-from serving.http_listener import TOKEN_VARIABLE
+from serving.http_server import TOKEN_VARIABLE
 from serving.mcp_command import _limits
-from serving.question_queue import Limits
+from serving.question_queue import Limits, is_local
 
 KEYWORD = ("--config", "keyword", "--profile", "embedded")
 
@@ -100,3 +100,4 @@ def test_only_a_server_answers_several_questions_at_once(engine, at_once):
         generator=Profile.model_fields["generator"].annotation.model_validate(generator)
     )
     assert _limits(profile) == Limits(at_once=at_once, of_client=32 + at_once)
+    assert is_local(profile) == (engine == "openvino")

@@ -7,10 +7,10 @@ from contextlib import closing
 
 import pytest
 
-from graph.command_line import run
+from graph.command_line import parser_of, run
 from graph.support.errors import ConfigError, MissingExtraError
 from serving import page_command
-from serving.http_listener import TOKEN_VARIABLE
+from serving.http_server import TOKEN_VARIABLE
 from serving.page import application
 
 EMBEDDED = ("page", "--profile", "embedded", "--port", "0")
@@ -45,7 +45,7 @@ def lines(caplog):
 def test_it_listens_on_this_machine_alone_and_asks_for_no_token(served, lines):
     assert run("opencoder", EMBEDDED) == 0
     [((_, _, admission), (address, port))] = served
-    assert (address, admission.token) == ("127.0.0.1", None)
+    assert (address, admission.token, admission.any_name) == ("127.0.0.1", None, False)
     assert lines()[-1] == f"open http://127.0.0.1:{port}/ ; Ctrl-C ends the server"
 
 
@@ -55,6 +55,10 @@ def test_other_machines_need_a_token_that_is_new_each_time(served, lines):
     tokens = [line.split("#token=")[1].split(" ")[0] for line in lines() if "#token=" in line]
     assert len({*tokens}) == 2
     assert [admission.token for (_, _, admission), _ in served] == tokens
+    # The address to open is of this machine, and others need its name, which the guard admits then.
+    assert all("open http://127.0.0.1:" in line for line in lines() if "#token=" in line)
+    assert "other machines write the name of this one in place of its address" in lines()[-1]
+    assert all(admission.admits_host("my-machine:8600") for (_, _, admission), _ in served)
     assert all(len(token) >= 32 for token in tokens)
     assert [address for _, (address, _) in served] == ["0.0.0.0"] * 2
 
@@ -65,7 +69,7 @@ def test_the_token_of_the_environment_is_asked_for_and_not_printed(
 ):
     monkeypatch.setenv(TOKEN_VARIABLE, TOKEN)
     assert run("opencoder", [*EMBEDDED, "--host", host]) == 0
-    assert lines()[-1].split(" ")[1].endswith("#token=$OPENCODER_TOKEN")
+    assert "/#token= with the value of OPENCODER_TOKEN at its end ; " in lines()[-1]
     assert TOKEN not in "".join(lines())
     [((_, _, admission), _)] = served
     assert admission.token == TOKEN
@@ -80,6 +84,10 @@ def test_the_token_of_the_environment_is_asked_for_and_not_printed(
         (["--waiting", "0"], "argument --waiting: '0' is not a whole number above 0"),
         (["--set", "retrieval.top_k=0"], "--set retrieval.top_k: "),
         (["--host", "192.0.2.1"], "cannot listen on 192.0.2.1 port "),
+        *(
+            (["--names", "code.example", name], f"argument --names: {name!r} is not a host name: ")
+            for name in ("", "code.example:8600", "[::1]:80", "http://a", "a/", "a,b", "::1")
+        ),
     ],
 )
 def test_a_wrong_argument_is_one_line(served, words, message):
@@ -115,3 +123,18 @@ def test_configs_that_the_overrides_do_not_fit_are_left_out(served):
     assert settings.configs["semantic"].retrieval.diversity == 0.5
     assert queue.configs == list(settings.configs)
     assert queue.limits == page_command.Limits(at_once=1, of_client=7)
+
+
+@pytest.mark.parametrize("command", ["page", "mcp"])
+def test_the_help_lists_no_config_that_is_refused(command):
+    listed = parser_of("opencoder", command).format_help()
+    assert "hybrid_pick" in listed
+    assert "oracle" not in listed
+    assert "shuffled" not in listed
+
+
+def test_names_without_a_port_are_taken(served):
+    assert run("opencoder", [*EMBEDDED, "--names", "code.example", "[2001:db8::1]"]) == 0
+    [((_, _, admission), _)] = served
+    assert admission.admits_host("Code.Example:443")
+    assert admission.admits_host("[2001:db8::1]")

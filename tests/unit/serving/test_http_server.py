@@ -1,4 +1,4 @@
-"""The socket and the token of a server on HTTP."""
+"""What servers on HTTP share: token, socket, address and strict settings."""
 
 import socket
 from contextlib import closing
@@ -6,7 +6,10 @@ from contextlib import closing
 import pytest
 
 from graph.support.errors import ConfigError
-from serving.http_listener import TOKEN_VARIABLE, listen, read_token
+from serving.http_guard import Admission
+from serving.http_server import TOKEN_VARIABLE, listen, read_token, url_of
+from serving.page.application import PageSettings, page_server
+from serving.question_queue import QuestionQueue
 
 TOKEN = "a-token-of-sixteen"
 
@@ -56,3 +59,41 @@ def test_a_port_in_use_is_one_line():
 def test_an_address_that_is_not_here_is_one_line(host):
     with pytest.raises(ConfigError, match="cannot listen on"):
         listen(host, 0, TOKEN)
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:{}/mcp"),
+        ("::1", "http://[::1]:{}/mcp"),
+        # No browser opens an address that stands for all of a machine.
+        ("0.0.0.0", "http://127.0.0.1:{}/mcp"),
+        ("::", "http://[::1]:{}/mcp"),
+    ],
+)
+def test_the_address_of_a_socket_can_be_opened_on_this_machine(host, url):
+    with closing(listen(host, 0, TOKEN)) as listener:
+        assert url_of(listener, "/mcp") == url.format(listener.getsockname()[1])
+
+
+def page_config():
+    queue = QuestionQueue(lambda _: None, [])
+    settings = PageSettings({}, "semantic", "fake", "fake", "posts.csv")
+    return page_server(queue, settings, Admission("127.0.0.1")).config
+
+
+def tools_config():
+    mcp = pytest.importorskip("mcp.server", reason="pip install 'opencoder[mcp]'")
+    from serving.mcp_http import tool_server_on_http
+
+    with closing(listen("127.0.0.1", 0, None)) as listener:
+        return tool_server_on_http(mcp.Server("tools"), listener, None).config
+
+
+@pytest.mark.parametrize("config_of", [page_config, tools_config])
+def test_every_server_has_the_same_strict_settings(config_of):
+    config = config_of()
+    assert (config.http, config.ws, config.log_config) == ("h11", "none", None)
+    assert not any((config.proxy_headers, config.server_header, config.access_log))
+    assert (config.limit_concurrency, config.timeout_graceful_shutdown) == (200, 1)
+    assert config.app._max_body == 300_000
