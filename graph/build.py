@@ -182,7 +182,7 @@ def build_graph(
     embeddings_name: str | None = None,
     window: int | None = None,
 ) -> AnsweringGraph:
-    """Build the answering graph: a LangChain runnable from `{"question"}` to `{"answer", "passages"}`.
+    """Build the answering graph: a LangChain runnable from `QuestionInput` to `AnswerOutput` (nodes/state.py).
 
     It loads no weights and opens no index: the first call does.
 

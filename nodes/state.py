@@ -146,6 +146,8 @@ class AnswerOutput(TypedDict):
 
     answer: str
     passages: list[Passage]
+    withheld: bool
+    """Whether `answer` only says that no answer was found; see answer.abstain."""
 
 
 class State(QuestionInput, total=False):

@@ -123,7 +123,7 @@ def ask_tool(queue: QuestionQueue, default: str, *, is_local: bool) -> ServedToo
             async for event in events:
                 match event:
                     case Answered():
-                        result = ask_result(event.answer, event.passages, config)
+                        result = ask_result(event, config)
                         return ToolOutput(result, ask_text(result))
                     case Failed():
                         raise QuestionError(event.message)

@@ -69,27 +69,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="questions that are answered at the same time (default 1; with a model server as many as it "
         "is sent requests)",
     )
-    parser.add_argument(
-        "--waiting",
-        type=positive,
-        default=limits.waiting,
-        metavar="N",
-        help=f"questions that may wait (default {limits.waiting})",
-    )
-    parser.add_argument(
-        "--per-client",
-        type=positive,
-        default=limits.of_client,
-        metavar="N",
-        help=f"questions of one browser tab that may wait or run (default {limits.of_client})",
-    )
-    parser.add_argument(
-        "--question-chars",
-        type=positive,
-        default=limits.question_chars,
-        metavar="N",
-        help=f"characters of a question (default {limits.question_chars})",
-    )
+    for option, default, meaning in (
+        ("--waiting", limits.waiting, "questions that may wait"),
+        ("--per-client", limits.of_client, "questions of one browser tab that may wait or run"),
+        ("--question-chars", limits.question_chars, "characters of a question"),
+    ):
+        parser.add_argument(
+            option,
+            type=positive,
+            default=default,
+            metavar="N",
+            help=f"{meaning} (default {default})",
+        )
 
 
 @exported_traces()

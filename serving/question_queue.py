@@ -120,6 +120,8 @@ class Answered:
 
     answer: str
     passages: list[Passage]
+    withheld: bool
+    """Whether the answer only says that none was found."""
     seconds: float
     """The time since the question started."""
 
@@ -331,7 +333,7 @@ class _Work:
     def _answer(self) -> Answered:
         start = perf_counter()
         graph = self._open_graph(self._place.config)
-        answer, passages = "", list[Passage]()
+        answer, passages, withheld = "", list[Passage](), False
         steps = trace(
             graph,
             self._place.question,
@@ -343,8 +345,9 @@ class _Work:
             check_stop()
             answer = step.get("answer", answer)
             passages = step.get("passages", passages)
+            withheld = step.get("withheld", withheld)
             self._tell(StepEnded(step))
-        return Answered(answer, passages, perf_counter() - start)
+        return Answered(answer, passages, withheld, perf_counter() - start)
 
     def _start_step(self, node: str) -> None:
         self._node = node

@@ -14,7 +14,7 @@ from graph.opened_graphs import answering_config_names
 from graph.support.terminal import safe_line, safe_text
 from nodes.state import Passage
 from prompts.context import boundaries, heading, quoted
-from serving.question_queue import Limits
+from serving.question_queue import Answered, Limits
 
 MAX_POSTS = 20
 _CONFIGS = answering_config_names()
@@ -127,6 +127,9 @@ class AskResult(BaseModel):
     answer: str = Field(
         description="Markdown; may cite the sources as [n]. Empty if there is none."
     )
+    withheld: bool = Field(
+        description="Whether the answer was too weak, and the text only names the nearest posts."
+    )
     config: str = Field(description="The name of the stages that answered.")
     sources: list[SourceValue] = Field(description="The posts that the answer may rest on.")
 
@@ -162,7 +165,7 @@ def _first_lines(text: str, room: int) -> str:
     return text[: end if end >= room // 2 else room]
 
 
-def ask_result(answer: str, passages: Sequence[Passage], config: str) -> AskResult:
+def ask_result(answered: Answered, config: str) -> AskResult:
     """Return an answer with its sources as the result of ask."""
     sources = [
         SourceValue(
@@ -172,9 +175,14 @@ def ask_result(answer: str, passages: Sequence[Passage], config: str) -> AskResu
             url=safe_line(passage["url"]),
             licence=safe_line(passage["licence"]),
         )
-        for passage in passages
+        for passage in answered.passages
     ]
-    return AskResult(answer=safe_text(answer), config=config, sources=sources)
+    return AskResult(
+        answer=safe_text(answered.answer),
+        withheld=answered.withheld,
+        config=config,
+        sources=sources,
+    )
 
 
 def search_text(result: SearchResult) -> str:

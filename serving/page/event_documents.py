@@ -62,7 +62,7 @@ class _View:
                 return {"type": "chunk", "node": node, "reply": reply, "text": text}
             case StepEnded(step):
                 return self._step(step)
-            case Answered(answer, _, seconds):
+            case Answered(answer, _, _, seconds):
                 html = self._html(answer)
                 return {
                     "type": "answered",

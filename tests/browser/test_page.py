@@ -347,7 +347,7 @@ async def run_of(text):
         yield Chunk(text, 0, text)
         yield StepEnded(first)
         yield StepEnded(second)
-        yield Answered(text, [], 0.5)
+        yield Answered(text, [], False, 0.5)
 
     own = [document async for document in documents_of(events(), load_config("semantic"))]
     return {"text": text, "documents": own, "fields": FIELDS}

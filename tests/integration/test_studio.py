@@ -129,7 +129,7 @@ def server(tmp_path_factory):
 @pytest.mark.parametrize(
     ("graph", "inputs", "outputs"),
     [
-        ("opencoder", {"question"}, {"answer", "passages"}),
+        ("opencoder", {"question"}, {"answer", "passages", "withheld"}),
         ("opencoder_chat", {"messages"}, {"messages"}),
     ],
 )

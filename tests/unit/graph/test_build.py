@@ -175,11 +175,12 @@ def test_only_reranked_drafts_are_sampled(name):
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_output_is_exactly_answer_and_passages(name):
+def test_output_is_exactly_the_answer_its_passages_and_whether_it_was_withheld(name):
     result = build_graph(name, model=model_for(name), retriever=retriever()).invoke(
         {"question": "why?"}
     )
-    assert sorted(result) == ["answer", "passages"]
+    assert sorted(result) == ["answer", "passages", "withheld"]
+    assert result["withheld"] is False
     answers = {"baseline": "a draft", "extract": "first passage", "hybrid_pick": "first passage"}
     if name != "hybrid_adapt":  # the fake encoder decides
         assert result["answer"] == answers.get(name, "a better answer")
@@ -257,7 +258,7 @@ def test_no_passage_found_asks_for_an_answer_without_citations():
         {"question": "why?"}
     )
     assert step_of(model.written[0]) == "answer alone"
-    assert result == {"answer": "a better answer", "passages": []}
+    assert result == {"answer": "a better answer", "passages": [], "withheld": False}
 
 
 @pytest.mark.parametrize("name", ["semantic", "hybrid"])
@@ -655,7 +656,7 @@ def test_graph_is_a_tool_that_takes_a_question():
 def test_input_and_output_schemas_name_the_public_keys():
     built = build_graph("semantic", model=FakeModel(), retriever=retriever())
     assert list(built.get_input_jsonschema()["properties"]) == ["question"]
-    assert sorted(built.get_output_jsonschema()["properties"]) == ["answer", "passages"]
+    assert sorted(built.get_output_jsonschema()["properties"]) == ["answer", "passages", "withheld"]
 
 
 def test_trace_yields_a_step_before_the_next_node_runs():

@@ -144,7 +144,7 @@ def test_nothing_is_opened_in_the_thread_of_the_event_loop(opened):
 
 def test_a_question_is_answered_with_its_passages(opened):
     result = build(config="semantic").invoke({"question": "why?"}, context={"config": "semantic"})
-    assert set(result) == {"answer", "passages"}
+    assert set(result) == {"answer", "passages", "withheld"}
     assert result["answer"] == "a draft"
     assert [passage["title"] for passage in result["passages"]] == ["title 1"]
 

@@ -13,6 +13,8 @@ from langchain_core.outputs import ChatGenerationChunk
 from pydantic import Field
 
 from graph import build_graph
+from graph.build import answering_graph
+from graph.config import load_settings
 from serving import question_queue
 from serving.question_queue import (
     Answered,
@@ -27,7 +29,7 @@ from serving.question_queue import (
     StepEnded,
     StepStarted,
 )
-from tests.fakes.fake_models import FakeRetriever, section
+from tests.fakes.fake_models import ExpectingScorer, FakeModel, FakeRetriever, documents, section
 from tests.fakes.paced_engine import PacedEngine, paced_graph
 from tests.fakes.waiting import FAR
 
@@ -226,6 +228,23 @@ def test_the_stream_of_a_server_ends_with_its_question():
 
     run(leave_while_it_streams())
     assert chat.was_closed.wait(FAR)
+
+
+@pytest.mark.parametrize(("expected", "withheld"), [(0.4, True), (0.6, False)])
+def test_the_last_event_tells_a_withheld_answer(expected, withheld):
+    config = load_settings("hybrid_pick", "embedded", ["answer.abstain=0.5"]).config
+    model = FakeModel()
+    graph = answering_graph(
+        config,
+        model=model,
+        chooser=model,
+        retriever=FakeRetriever(documents=documents("a post")),
+        scorer=ExpectingScorer(lambda text: expected),
+    )
+    last = run(events_of(QuestionQueue(lambda _: graph, CONFIGS), "why?"))[-1]
+    assert isinstance(last, Answered)
+    assert last.withheld is withheld
+    assert last.answer.startswith("No answer was found.") is withheld
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ EVENTS = (
     StepStarted("generate"),
     *[Chunk("generate", 0, "word ")] * 3,
     StepEnded({"node": "generate", "answer": "*an* answer"}),
-    Answered("*an* answer", [], 0.5),
+    Answered("*an* answer", [], False, 0.5),
     Failed("no answer", None),
 )
 
