@@ -6,9 +6,16 @@ from langgraph.checkpoint.memory import MemorySaver
 from graph import trace
 from graph.build import answering_graph, judged_graph
 from graph.config import load_config
-from graph.schema import Config, Refine, Rerank, Retrieval
+from graph.schema import Answer, Config, Generation, Refine, Rerank, Retrieval
 from nodes.state import State
-from tests.fakes.fake_models import FakeModel, FakeRetriever, documents, section, step_of
+from tests.fakes.fake_models import (
+    ExpectingScorer,
+    FakeModel,
+    FakeRetriever,
+    documents,
+    section,
+    step_of,
+)
 
 THREAD = {"configurable": {"thread_id": "1"}}
 GRADES = {"0": 0.0, "1": 0.0, "2": 0.0, "3": 0.5, "4": 0.5}
@@ -132,3 +139,18 @@ def test_a_judged_thread_holds_the_steps_of_its_last_question():
         state = graph.invoke({"question": question, "reference": "because"}, THREAD)
         assert nodes(state["steps"]) == ["retrieve", "generate", *ROUNDS, "judge"]
         assert state["score"] == 0.875
+
+
+def test_a_withheld_answer_of_the_question_before_is_forgotten():
+    config = Config(
+        retrieval=Retrieval(kind="semantic"),
+        rerank=Rerank(initial=True, method="learned", candidates=("passages",)),
+        generation=Generation(method="extract"),
+        answer=Answer(abstain=0.5),
+    )
+    graph = answering(config, complaining(), scorer=ExpectingScorer(lambda _: 0.4))
+    assert graph.invoke({"question": "why one?"}, THREAD)["withheld"] is True
+    stream = graph.stream({"question": "why two?"}, THREAD, stream_mode="values")
+    before, after_retrieve, *_ = stream
+    assert (before["expected_score"], before["withheld"]) == (0.4, True)
+    assert (after_retrieve["expected_score"], after_retrieve["withheld"]) == (0.0, False)

@@ -4,6 +4,8 @@ import pytest
 
 from evaluation.analysis import risk_coverage
 from evaluation.analysis.risk_coverage import (
+    EXPECTED,
+    RETRIEVAL,
     Question,
     by_confidence,
     coverage_points,
@@ -245,3 +247,19 @@ def test_records_that_contradict_themselves_are_one_line(tmp_path):
 def test_a_question_with_a_lone_surrogate_has_a_key_of_its_own():
     keys = {risk_coverage._key(record(0, question=text)) for text in ("\ud800", "\udfff", "?")}
     assert len(keys) == 3
+
+
+@pytest.mark.parametrize(
+    ("scored", "kind", "left_out"), [(0, RETRIEVAL, 0), (9, RETRIEVAL, 0), (10, EXPECTED, 10)]
+)
+def test_the_confidence_is_the_expected_score_if_half_of_the_answers_have_one(
+    tmp_path, scored, kind, left_out
+):
+    scores = [{"score": 1.0, "expected": 0.5, "features": {}}]
+    choice = {"node": "rerank_drafts", "answer": "a", "chosen": 0, "scores": scores}
+    records = [
+        record(index, passages=[passage(1, "text")], steps=[choice] if index < scored else [])
+        for index in range(20)
+    ]
+    curves = run_curves(read_run(make_run(tmp_path / "run", records, results=False)))
+    assert (curves["confidence_kind"], curves["no_confidence"]) == (kind, left_out)

@@ -163,3 +163,24 @@ def test_a_run_without_a_confidence_and_a_missing_folder_are_one_line_and_code_2
     twice = run_evaluation(monkeypatch, "risk", plain, plain)
     assert twice.code == 2
     assert "are the same run: name each run once" in twice.err
+
+
+def test_a_printed_threshold_is_reached_by_every_question_of_its_row(printed, document, tmp_path):
+    folder = with_expected(tmp_path, count=21)
+    out = printed(folder)
+    points = document(folder)["runs"]["hybrid_pick"]["points"]
+    rows = [line.strip(" │").split()[:2] for line in out.splitlines()]
+    thresholds = {row[0]: float(row[1]) for row in rows if len(row) == 2 and row[0].endswith("%")}
+    assert len(thresholds) == len(points) == 10
+    for point in points:
+        printed_threshold = thresholds[f"{point['coverage']:.0%}"]
+        assert point["threshold"] - 0.001 < printed_threshold <= point["threshold"]
+    # The nearest number with three decimals is above it.
+    assert points[-1]["threshold"] == 19 / 21
+    assert thresholds["10%"] == 0.904
+
+
+def test_a_row_of_few_questions_says_so(printed, tmp_path):
+    words = printed(with_expected(tmp_path, count=40)).replace("│", " ").split()
+    assert words[words.index("16,") + 1] == "few"
+    assert "20," not in words

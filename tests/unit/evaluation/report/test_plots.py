@@ -5,7 +5,22 @@ import re
 import pytest
 from lxml import etree
 
-from evaluation.report.svg import WIDTH, Dot, Group, Row, forest_plot, plane_plot, scale
+from evaluation.report.plots import _risk_points, metric_panels
+from evaluation.report.run_figures import figures_of
+from evaluation.report.svg import (
+    WIDTH,
+    Dot,
+    Group,
+    Line,
+    Row,
+    curve_plot,
+    forest_plot,
+    plane_plot,
+    scale,
+)
+from evaluation.store.recorded_run import read_run
+from tests.fakes.candidate_pools import passage
+from tests.fakes.run_folders import make_run, scored
 
 
 def drawn(markup):
@@ -84,3 +99,37 @@ def test_texts_are_escaped_and_what_cannot_be_seen_is_made_visible():
     visible = '</text><script>alert(1)</script>"<U+0000><U+202E>'
     assert svg.get("aria-label") == visible
     assert svg.xpath("//*[name()='text']/text()").count(visible) == 4
+
+
+def test_a_curve_is_named_at_its_right_end_in_whatever_order_its_points_come():
+    points = [(1.0, 0.6, [0.5, 0.7]), (0.5, 0.3, None), (0.1, 0.2, [0.1, 0.4])]
+    svg = drawn(curve_plot([Line("A", points, 2)], "coverage", "risk", "says"))
+    dots = [(float(dot.get("cx")), float(dot.get("cy"))) for dot in of_kind(svg, "point")]
+    [label] = of_kind(svg, "label")
+    assert label.text == "A"
+    right, height = max(dots)
+    # To the left of the last point and above it, so that it stays inside the frame.
+    assert dots[1][0] < float(label.get("x")) < right < WIDTH
+    assert 0 < height - float(label.get("y")) < 20
+    assert len(of_kind(svg, "curve")) == 2
+    assert len(of_kind(svg, "interval")) == 2
+
+
+def test_the_panel_of_risk_has_1_minus_the_scores_and_their_intervals(tmp_path, monkeypatch):
+    monkeypatch.setattr("evaluation.statistics.intervals.MEAN_RESAMPLES", 200)
+    records = scored([index / 20 for index in range(20)])
+    for index, entry in enumerate(records):
+        entry["passages"] = [passage(1, "text", score=index / 20)]
+    figures = figures_of({"run": read_run(make_run(tmp_path / "run", records, config="keyword"))})
+    [panel] = [p for p in metric_panels(figures) if p.title == "Risk against coverage"][:1]
+    text = drawn(panel.svg).get("aria-label")
+    # The means of all scores from 0 to 0.95, and of the two highest.
+    assert "A 0.525 at 100%" in text
+    assert "A 0.075 at 10%" in text
+    [(_, risk, (low, high)), *_] = _risk_points(figures.runs[0].curves, panel.metric)
+    assert 0 <= low < risk < high <= 1
+    mean, ends = (
+        figures.runs[0].curves["metrics"][panel.metric]["scores"][0][key]
+        for key in ("mean", "ci95")
+    )
+    assert (risk, low, high) == pytest.approx((1 - mean, 1 - ends[1], 1 - ends[0]))

@@ -2,10 +2,17 @@
 
 import pytest
 
-from evaluation.metrics.calibrated_judge import SHIPPED, load_judge
+from evaluation.metrics.calibrated_judge import (
+    CALIBRATED_JUDGE,
+    SHIPPED,
+    CalibratedJudge,
+    Formula,
+    load_judge,
+)
 from evaluation.reranking.candidate_pools import TARGETS, candidates_of, pools_of
 from evaluation.store.recorded_run import read_run
 from graph.support.errors import DatasetError
+from graph.support.question_folds import FOLDS
 from tests.fakes.candidate_pools import draft, passage
 from tests.fakes.corpora import EMBEDDER, FakeEncoder
 from tests.fakes.records import failed, record
@@ -57,3 +64,15 @@ def test_a_question_of_two_runs_is_refused(tmp_path):
     runs = [read_run(make_run(tmp_path / name, [recorded()])) for name in "ab"]
     with pytest.raises(DatasetError, match="1 question more than once: name one run"):
         pools_of(runs, FakeEncoder(EMBEDDER), load_judge(SHIPPED).calibrated)
+
+
+def test_the_signals_of_a_judge_are_measured(tmp_path):
+    formula = Formula(-1.0, {"edit_similarity": 2.0})
+    judge = CalibratedJudge(formula, (formula,) * FOLDS, frozenset())
+    run = read_run(make_run(tmp_path / "run", [recorded()]))
+    (pool,) = pools_of([run], FakeEncoder(EMBEDDER), judge)
+    assert "edit_similarity" not in TARGETS
+    assert [row[CALIBRATED_JUDGE.name] for row in pool.scores] == pytest.approx(
+        [formula.score(row) for row in pool.scores]
+    )
+    assert len({row[CALIBRATED_JUDGE.name] for row in pool.scores}) > 1

@@ -192,3 +192,15 @@ def test_the_confidence_of_the_document_is_that_of_formulas_that_did_not_see_the
     assert document["judge_curve"]["half_gain"]["mean_difference"] > 0
     area = document["judge_curve"]["area"]
     assert area["best"] <= area["measured"] < area["random"]
+
+
+def test_a_judge_of_one_fold_alone_gives_no_expectation():
+    pools = pools_where(lambda row: row["word_agreement"], 200)
+    fold = fold_of(pools[0].question)
+    judged = with_judge(pools, judge_of)
+    unjudged = with_judge(pools, lambda row: None)
+    part = [a if fold_of(a.question) == fold else b for a, b in zip(judged, unjudged, strict=True)]
+    reranker = fit_reranker(part, {})
+    # A formula without this fold would have no expectation, and the ranking needs none.
+    assert {formula.expectation for formula in (reranker.formula, *reranker.folds)} == {None}
+    assert reranker.formula.terms
