@@ -18,13 +18,25 @@ from graph.support.text import unix_lines
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.renderer import RendererHTML
+    from markdown_it.rules_block import StateBlock
     from markdown_it.token import Token
     from pygments.token import _TokenType
 
 _MAX_CHARS = 50_000
 """A longer text is shown as it is: no answer has this length, and no browser should lay it out."""
+_MAX_LINES = 5_000
+"""As `_MAX_CHARS`: a quote in a quote reads all its lines again at each level."""
+_MAX_HTML_CHARS = 1_000_000
+"""A text that becomes more HTML than this is shown as it is too."""
+_MAX_COLUMNS = 100
+_MAX_CELLS = 10_000
+"""Of all tables together, the cells that a row lacks included. The first table beyond it and all after it are text."""
 _MAX_CODE_CHARS = 5_000
 """Longer code has no colours: the time of some lexers grows with the square of the length."""
+_MAX_COLOURED_CHARS = 15_000
+"""Of all code together: the blocks beyond it have no colours."""
+_UNLIKE_CODE = re.compile(r"[\w\s.$<>?*\[\]]{500}|.{500}")
+"""Words without a sign between them, or a long line: lexers read it to its end at each of its characters."""
 _MAX_ADDRESS_CHARS = 2_000
 """A longer address makes no link."""
 _MAX_ADDRESSES_CHARS = 200_000
@@ -47,19 +59,31 @@ _HEADING_SHIFT = 2
 def answer_html(markdown: str, passages: int = 0) -> Markup:
     """Return an answer as HTML.
 
-    Raw HTML in it is shown as text. Links lead to http and https alone, and an image becomes a link.
+    Raw HTML in it is shown as text. Links lead to http and https alone, and an image becomes a link. A text
+    that would take long to render or to lay out is shown as it is.
 
     Args:
         markdown: The answer.
         passages: The number of passages that it may cite: `[2]` in its prose becomes a link with the
             class `citation` to `#passage-2`, if there are as many. 0 leaves numbers as they are.
     """
-    if len(markdown) > _MAX_CHARS:
+    is_short = len(markdown) <= _MAX_CHARS and len(markdown.splitlines()) <= _MAX_LINES
+    rendered = _rendered(markdown, passages) if is_short else None
+    if rendered is None or len(rendered) > _MAX_HTML_CHARS:
         return Markup('<pre class="text">{}</pre>').format(markdown)
     # Markup: the renderer has escaped every text.
-    return Markup(
-        _parser().render(markdown, {"passages": passages, "links": 0, "address_chars": 0})
-    )
+    return Markup(rendered)
+
+
+def _rendered(markdown: str, passages: int) -> str | None:
+    """Return HTML; None for a text that is nested too deeply."""
+    parser = _parser()
+    env = {"passages": passages, **dict.fromkeys(("links", "address_chars", "cells", "code_chars"), 0)}
+    tokens = parser.parse(markdown, env)
+    # The parser leaves out what is nested more deeply.
+    if max((token.level for token in tokens), default=0) >= parser.options.maxNesting - 1:
+        return None
+    return str(parser.renderer.render(tokens, parser.options, env))
 
 
 @cache
@@ -67,6 +91,7 @@ def _parser() -> "MarkdownIt":
     from markdown_it import MarkdownIt
 
     parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    parser.block.ruler.at("table", _table, {"alt": ["paragraph", "reference"]})
     parser.validateLink = _is_web_address  # type: ignore[method-assign, assignment]
     rules: dict[str, Callable[..., str]] = {
         "text": _text,
@@ -82,6 +107,22 @@ def _parser() -> "MarkdownIt":
     for name, rule in rules.items():
         parser.add_render_rule(name, rule)
     return parser
+
+
+def _table(state: "StateBlock", start: int, end: int, silent: bool) -> bool:
+    """Parse a table, or tell whether one starts here; what is too large is none."""
+    from markdown_it.rules_block import table
+
+    if not table(state, start, end, True):
+        return False
+    if silent:
+        return state.env["cells"] <= _MAX_CELLS
+    underline = state.src[state.bMarks[start + 1] : state.eMarks[start + 1]]
+    columns = sum("-" in column for column in underline.split("|"))
+    rows = next((line for line in range(start, end) if state.isEmpty(line)), end) - start
+    state.env["cells"] += columns * rows
+    is_small = columns <= _MAX_COLUMNS and state.env["cells"] <= _MAX_CELLS
+    return is_small and table(state, start, end, False)
 
 
 def _is_web_address(address: str) -> bool:
@@ -161,13 +202,17 @@ def _cell_open(_: "RendererHTML", tokens: "Sequence[Token]", index: int, *__: An
     return f'<{tokens[index].tag} class="{side}">' if style else f"<{tokens[index].tag}>"
 
 
-def _code_block(_: "RendererHTML", tokens: "Sequence[Token]", index: int, *__: Any) -> str:
+def _code_block(
+    _: "RendererHTML", tokens: "Sequence[Token]", index: int, __: Any, env: MutableMapping[str, Any]
+) -> str:
     token = tokens[index]
     language = _language(token.info)
     label = Markup(' data-language="{}"').format(language) if language else ""
+    env["code_chars"] += len(token.content) if language else 0
+    has_colours = env["code_chars"] <= _MAX_COLOURED_CHARS
     return str(
         Markup('<pre class="code"{}><code>{}</code></pre>\n').format(
-            label, highlighted(token.content, language)
+            label, highlighted(token.content, language if has_colours else "")
         )
     )
 
@@ -195,7 +240,7 @@ def highlighted(code: str, language: str) -> Markup:
         code: The code; every character of it stays.
         language: One of the names that `_language` returns, or an empty text.
     """
-    if not language or len(code) > _MAX_CODE_CHARS:
+    if not language or len(code) > _MAX_CODE_CHARS or _UNLIKE_CODE.search(code):
         return escape(code)
     from pygments import lex
     from pygments.lexers import get_lexer_by_name
