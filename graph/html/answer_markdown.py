@@ -78,7 +78,10 @@ def answer_html(markdown: str, passages: int = 0) -> Markup:
 def _rendered(markdown: str, passages: int) -> str | None:
     """Return HTML; None for a text that is nested too deeply."""
     parser = _parser()
-    env = {"passages": passages, **dict.fromkeys(("links", "address_chars", "cells", "code_chars"), 0)}
+    env = {
+        "passages": passages,
+        **dict.fromkeys(("links", "address_chars", "cells", "code_chars"), 0),
+    }
     tokens = parser.parse(markdown, env)
     # The parser leaves out what is nested more deeply.
     if max((token.level for token in tokens), default=0) >= parser.options.maxNesting - 1:
@@ -116,12 +119,12 @@ def _table(state: "StateBlock", start: int, end: int, silent: bool) -> bool:
     if not table(state, start, end, True):
         return False
     if silent:
-        return state.env["cells"] <= _MAX_CELLS
+        return bool(state.env["cells"] <= _MAX_CELLS)
     underline = state.src[state.bMarks[start + 1] : state.eMarks[start + 1]]
     columns = sum("-" in column for column in underline.split("|"))
     rows = next((line for line in range(start, end) if state.isEmpty(line)), end) - start
     state.env["cells"] += columns * rows
-    is_small = columns <= _MAX_COLUMNS and state.env["cells"] <= _MAX_CELLS
+    is_small = bool(columns <= _MAX_COLUMNS and state.env["cells"] <= _MAX_CELLS)
     return is_small and table(state, start, end, False)
 
 
