@@ -33,6 +33,7 @@ _SCRIPTS = (
     "run_view.js",
     "step_view.js",
     "session_history.js",
+    "tab_storage.js",
 )
 _TYPES = {
     ".js": "text/javascript",

@@ -84,7 +84,9 @@ class _View:
             "changes": [],
         }
         if "answer" in step:
-            if self._answer and step["answer"] != self._answer:
+            # Only a text that a step wrote is a new version of the answer before it: a choice takes another text.
+            is_version = "candidates" in step and "chosen" not in step
+            if is_version and self._answer and step["answer"] != self._answer:
                 document["changes"] = word_changes(self._answer, step["answer"])
             self._answer = step["answer"]
             document["answer_html"] = self._html(step["answer"])
@@ -104,9 +106,11 @@ def _cost(step: Step) -> Document:
     return {
         "seconds": step.get("seconds"),
         "calls": len(calls),
+        "replies": len(step.get("replies", [])),
         "prompt_tokens": sum(call["prompt_tokens"] for call in calls),
         "cached_tokens": sum(call.get("cached_tokens", 0) for call in calls),
         "new_tokens": sum(reply["new_tokens"] for reply in step.get("replies", [])),
         "cut_tokens": sum(call["cut_tokens"] for call in calls),
         "is_estimate": any(call["tokens_estimated"] for call in calls),
+        "is_cut_estimate": any(call.get("cut_tokens_estimated", False) for call in calls),
     }

@@ -6,6 +6,8 @@ import pytest
 
 from evaluation.report.report_file import write_report
 from tests.fakes.chromium import CHROMIUM, FLAGS
+from tests.fakes.page_servers import PageServer
+from tests.fakes.page_tabs import wait_until_ready
 from tests.fakes.sample_runs import make_runs
 from tests.fakes.waiting import FAR
 
@@ -77,3 +79,25 @@ def report(browser, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     write_report(make_runs(folder, 60), folder / "report.html")
     return folder / "report.html"
+
+
+@pytest.fixture(scope="session")
+def server():
+    """The server of the ask page."""
+    with PageServer(seconds=0.1) as server:
+        yield server
+
+
+@pytest.fixture
+def opened(tab, server):
+    """Open the ask page in a new tab."""
+
+    def start(url=server.url, before="", **options):
+        opened = tab(**options)
+        if before:
+            opened.page.add_init_script(before)
+        opened.page.goto(url)
+        wait_until_ready(opened.page)
+        return opened
+
+    return start

@@ -12,6 +12,7 @@ from serving.question_queue import Answered, Chunk, StepEnded, StepStarted
 from tests.browser.test_report import _contrast
 from tests.fakes.fake_models import reply
 from tests.fakes.page_servers import FAILING, REFINED, PageServer
+from tests.fakes.page_tabs import ask, reload, wait_for_status, wait_until_ready
 from tests.fakes.report_pages import SEEDS, hostile
 from tests.fakes.waiting import wait_until
 
@@ -42,52 +43,21 @@ async (runs) => {
 """
 FIELDS = {
     ".config bdi": 1,
-    ".sources .box > pre.text": 1,
-    ".sources .title bdi": 1,
-    ".sources .licence bdi": 1,
-    ".sources .source > :first-child bdi": 1,
+    ".passages-part .box > pre.text": 1,
+    ".passages-part .title bdi": 1,
+    ".passages-part .licence bdi": 1,
+    ".passages-part .source > :first-child bdi": 1,
     "th.title bdi": 1,
     ".step-name bdi": 2,
     ".draft > .box > pre.text": 2,
     ".reasoning pre.text": 2,
     ".points pre.text": 1,
-    ".calls pre.text": 3,
+    ".calls pre.text": 4,
     ".verdicts td > bdi": 1,
     ".failure > bdi": 1,
     ".answer > .box > pre.text": 1,
 }
 """Where a text of each field is shown as it is, and how often."""
-
-
-@pytest.fixture(scope="module")
-def server():
-    with PageServer(seconds=0.1) as server:
-        yield server
-
-
-@pytest.fixture
-def opened(tab, server):
-    """Open the page in a new tab."""
-
-    def start(url=server.url, **options):
-        opened = tab(**options)
-        opened.page.goto(url)
-        opened.page.wait_for_selector("html[data-ready]", state="attached")
-        return opened
-
-    return start
-
-
-def ask(page, question, config="semantic"):
-    page.fill("#question", question)
-    page.select_option("#config", config)
-    page.click("#ask")
-
-
-def wait_for_status(page, text, run=0):
-    page.locator(".question[open] .run").nth(run).locator(".status").filter(
-        has_text=text
-    ).wait_for()
 
 
 def foreign_requests(opened, server):
@@ -174,8 +144,7 @@ def test_the_same_question_is_answered_by_another_config_beside_it_and_stays_in_
     assert boxes[0]["x"] + boxes[0]["width"] < boxes[1]["x"]
     ask(page, "And a list?", "baseline")
     wait_for_status(page, "answered in")
-    page.reload()
-    page.wait_for_selector("html[data-ready]", state="attached")
+    reload(page)
     assert page.locator(".question-text").all_inner_texts() == [
         "And a list?",
         "How do I sort a dict?",
@@ -284,7 +253,7 @@ def test_without_its_token_the_page_says_so_and_with_it_the_address_does_not_kee
         opened.page.get_by_text("the token is missing or wrong").wait_for()
         opened.page.goto("about:blank")
         opened.page.goto(f"{server.url}#token={TOKEN}")
-        opened.page.wait_for_selector("html[data-ready]", state="attached")
+        wait_until_ready(opened.page)
         assert opened.page.url == server.url
         ask(opened.page, "why?", "baseline")
         wait_for_status(opened.page, "answered in")

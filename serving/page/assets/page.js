@@ -13,6 +13,7 @@ const problem = document.getElementById("problem");
 const examples = document.getElementById("examples");
 let settings = null;
 let questions = [];
+let isLeaving = false;
 
 /** A question with its runs; its view is built when it is unfolded. */
 class QuestionView {
@@ -25,14 +26,14 @@ class QuestionView {
     this.node = element("details", { class: "question", ontoggle: () => this.build() },
       element("summary", {}, element("h2", { class: "question-text" }, inlineText(question))),
       this.again, this.grid);
-    this.node.addEventListener("run-ended", () => save());
+    this.node.addEventListener("run-changed", save);
+    this.node.addEventListener("ask-again", (event) => this.replace(event.target));
   }
 
   build() {
     if (!this.node.open || this.again.childNodes.length) return;
     for (const { config, documents } of this.savedRuns) {
-      const run = this.add(config);
-      for (const document of documents) run.show(document);
+      this.add(config).restore(documents);
     }
     this.savedRuns = [];
     this.offerAgain();
@@ -55,25 +56,30 @@ class QuestionView {
     return run;
   }
 
-  async ask(config) {
+  ask(config) {
     const run = this.add(config);
     this.offerAgain();
-    await run.start();
+    run.start();
   }
 
   askBeside(config) {
-    const ending = this.ask(config);
+    this.ask(config);
     this.runs.at(-1).node.scrollIntoView({ block: "nearest" });
-    return ending;
   }
 
-  /** Return what the history keeps: the runs that have ended. */
+  /** Ask again with the config of a run that has no answer, in its place. */
+  replace(node) {
+    const index = this.runs.findIndex((run) => run.node === node);
+    const run = this.runs[index] = new RunView(this.question, this.runs[index].config);
+    node.replaceWith(run.node);
+    run.start();
+    run.stopButton.focus({ preventScroll: true });
+  }
+
+  /** Return what the history keeps. */
   saved() {
-    const ended = this.runs.filter((run) => !run.isRunning);
-    return {
-      question: this.question,
-      runs: [...this.savedRuns, ...ended.map(({ config, documents }) => ({ config, documents }))],
-    };
+    const runs = [...this.savedRuns, ...this.runs];
+    return { question: this.question, runs: runs.map(({ config, documents }) => ({ config, documents })) };
   }
 }
 
@@ -81,7 +87,8 @@ const configOptions = () =>
   settings.configs.map((name) => element("option", { value: name }, name));
 
 function save() {
-  saveHistory(questions.map((question) => question.saved()).filter(({ runs }) => runs.length));
+  // A browser ends the answers of a page that is left: that is no failure of theirs.
+  if (!isLeaving) saveHistory(questions.map((question) => question.saved()));
 }
 
 function ask() {
@@ -120,17 +127,25 @@ function restore() {
 
 // A token in the address of an open tab.
 addEventListener("hashchange", () => {
-  if (takeToken()) location.reload();
+  if (takeToken() && !settings) start();
 });
+
+addEventListener("beforeunload", () => { isLeaving = true; });
+addEventListener("pageshow", () => { isLeaving = false; });
 
 async function start() {
   takeToken();
+  let offered;
   try {
-    settings = await readSettings();
+    offered = await readSettings();
   } catch (error) {
     complain(error instanceof TypeError ? "The server cannot be reached." : error.message);
     return;
   }
+  // A token that came meanwhile has started the page too.
+  if (settings) return;
+  settings = offered;
+  complain("");
   configField.append(...configOptions());
   configField.value = settings.default_config;
   document.getElementById("about").textContent =
@@ -150,8 +165,8 @@ questionField.addEventListener("keydown", (event) => {
   }
 });
 document.addEventListener("keydown", (event) => {
-  // Esc also closes a list, and ends the composition of a character.
-  if (event.key !== "Escape" || event.isComposing || event.target instanceof HTMLSelectElement) return;
+  // Esc also closes a list, and ends the composition of a character; whoever else takes it prevents its default.
+  if (event.key !== "Escape" || event.isComposing || event.defaultPrevented || event.target instanceof HTMLSelectElement) return;
   for (const { node, runs } of questions) if (node.open) for (const run of runs) run.stop();
 });
 for (const button of document.querySelectorAll(".example")) {

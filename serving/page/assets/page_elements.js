@@ -103,9 +103,10 @@ export function webLink(address, ...label) {
 const numbers = new Intl.NumberFormat("en");
 export const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 export const countOf = (count, one) => `${numbers.format(count)} ${one}${count === 1 ? "" : "s"}`;
+export const withCapital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 export const formatCount = (count) => numbers.format(count);
-export const formatValue = (value) => (isNumber(value) ? value.toFixed(2) : "none");
-export const formatSeconds = (value) => (isNumber(value) ? `${value.toFixed(value < 10 ? 1 : 0)} s` : "");
+export const formatValue = (value) => (isNumber(value) ? value.toFixed(3) : "none");
+export const formatSeconds = (value) => (isNumber(value) ? `${value.toFixed(1)} s` : "");
 
 /** Return a bar for a probability, for beside its number. */
 export const probabilityMeter = (value) =>

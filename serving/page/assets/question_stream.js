@@ -1,5 +1,7 @@
 // Question stream: one question sent to the server, and its events as they arrive.
 
+import { keepText, readText } from "./tab_storage.js";
+
 const TOKEN_KEY = "opencoder-token";
 const CLIENT_KEY = "opencoder-client";
 
@@ -7,22 +9,22 @@ const CLIENT_KEY = "opencoder-client";
 export function takeToken() {
   const token = new URLSearchParams(location.hash.slice(1)).get("token");
   if (!token) return false;
-  sessionStorage.setItem(TOKEN_KEY, token);
+  keepText(TOKEN_KEY, token);
   history.replaceState(null, "", location.pathname);
   return true;
 }
 
 function headers() {
-  const token = sessionStorage.getItem(TOKEN_KEY);
+  const token = readText(TOKEN_KEY);
   return token ? { Authorization: `Bearer ${token}` } : {};
 }
 
 /** Return the name of this tab, by which the server limits the questions of one client. */
 function client() {
-  let name = sessionStorage.getItem(CLIENT_KEY);
+  let name = readText(CLIENT_KEY);
   if (!name) {
     name = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-    sessionStorage.setItem(CLIENT_KEY, name);
+    keepText(CLIENT_KEY, name);
   }
   return name;
 }

@@ -1,10 +1,15 @@
 // Run view: one question answered by one config, while it runs and afterwards.
 
 import { askQuestion } from "./question_stream.js";
-import { countOf, element, formatSeconds, inlineText, renderedBox, textBox } from "./page_elements.js";
-import { costText, sourceList, stepItem } from "./step_view.js";
+import { countOf, element, formatSeconds, inlineText, renderedBox, textBox, withCapital } from "./page_elements.js";
+import { costText, decisionOf, passageList, stepItem } from "./step_view.js";
 
 const NEAR_END = 40;
+const COUNTS = [
+  "calls", "replies", "prompt_tokens", "cached_tokens", "new_tokens", "cut_tokens", "is_estimate", "is_cut_estimate",
+];
+// Why a run has no whole answer, without a failure.
+const CUT_OFF = { stopped: "Stopped", interrupted: "Interrupted: the page was left" };
 
 /** The view of one run. `documents` are the events that it has shown, without the parts of replies. */
 export class RunView {
@@ -14,14 +19,22 @@ export class RunView {
     this.documents = [];
     this.isRunning = false;
     this.replies = new Map();
-    this.total = { prompt_tokens: 0, new_tokens: 0, cut_tokens: 0, is_estimate: false };
+    this.stepsEnded = [];
+    // Flags are counted.
+    this.total = Object.fromEntries(COUNTS.map((name) => [name, 0]));
     this.status = element("span", { class: "status", role: "status" });
     this.stopButton = element("button", { type: "button", class: "stop", hidden: true, onclick: () => this.stop() }, "Stop");
+    this.againButton = element("button", {
+      type: "button",
+      class: "ask-again",
+      hidden: true,
+      onclick: () => this.node.dispatchEvent(new CustomEvent("ask-again", { bubbles: true })),
+    }, "Ask again");
     this.picture = element("div", { class: "flow-frame", tabindex: 0, role: "group", "aria-label": "Steps of this config" });
     this.answerLabel = partTitle("Answer");
     this.answer = element("div", { class: "answer" });
     this.live = element("div", { class: "live", hidden: true });
-    this.sources = element("section", { class: "sources", hidden: true });
+    this.passages = element("section", { class: "passages-part", hidden: true });
     this.steps = element("ol", { class: "steps" });
     this.stepsPart = element("section", { class: "steps-part", hidden: true },
       element("div", { class: "part-head" },
@@ -31,10 +44,10 @@ export class RunView {
     this.cost = element("p", { class: "cost total" });
     this.node = element("article", { class: "run", "data-config": config },
       element("header", { class: "run-head" },
-        element("b", { class: "config" }, inlineText(config)), this.status, this.stopButton),
+        element("b", { class: "config" }, inlineText(config)), this.status, this.stopButton, this.againButton),
       this.picture,
       element("section", { class: "answer-part" }, this.answerLabel, this.answer, this.live),
-      this.sources, this.stepsPart, this.cost);
+      this.passages, this.stepsPart, this.cost);
     this.node.addEventListener("click", (event) => this.followCitation(event));
   }
 
@@ -44,13 +57,31 @@ export class RunView {
     this.controller = new AbortController();
     this.stopButton.hidden = false;
     this.say("asks");
+    this.tellChange();
     try {
-      await askQuestion(this.question, this.config, this.controller.signal, (document) => this.show(document));
-      if (this.isRunning) this.show({ type: "failed", message: "the connection ended before the answer", node: null });
+      await askQuestion(this.question, this.config, this.controller.signal, (document) => this.receive(document));
+      if (this.isRunning) this.receive({ type: "failed", message: "the connection ended before the answer", node: null });
     } catch (error) {
-      if (this.controller.signal.aborted) this.show({ type: "stopped" });
-      else if (this.isRunning) this.show({ type: "failed", message: reasonOf(error), node: null });
+      if (this.controller.signal.aborted) this.receive({ type: "stopped" });
+      else if (this.isRunning) this.receive({ type: "failed", message: reasonOf(error), node: null });
     }
+  }
+
+  /** Show the events of a run that this page did not ask: of one that was cut off, the last one is missing. */
+  restore(documents) {
+    this.isRunning = true;
+    for (const document of documents) this.show(document);
+    if (this.isRunning) this.end("interrupted", "interrupted");
+  }
+
+  receive(document) {
+    const count = this.documents.length;
+    this.show(document);
+    if (this.documents.length > count) this.tellChange();
+  }
+
+  tellChange() {
+    this.node.dispatchEvent(new CustomEvent("run-changed", { bubbles: true }));
   }
 
   /** Stop the question: the server sees the closed connection. */
@@ -126,32 +157,42 @@ export class RunView {
     const { step, cost } = document;
     this.live.hidden = true;
     this.light(step.node, "done");
+    this.stepsEnded.push(step);
     this.steps.append(stepItem(document));
     this.stepsPart.hidden = false;
-    for (const name of ["prompt_tokens", "new_tokens", "cut_tokens"]) this.total[name] += cost[name];
-    this.total.is_estimate ||= cost.is_estimate;
-    if (document.has_passages) this.showSources(step.passages);
+    for (const name of Object.keys(this.total)) this.total[name] += cost[name];
+    if (document.has_passages) this.showPassages(step.passages);
     if (document.answer_html !== undefined) {
       this.answerLabel.textContent = "Answer so far";
       this.answer.replaceChildren(renderedBox(document.answer_html));
     }
   }
 
-  showSources(passages) {
-    this.sources.hidden = false;
-    this.sources.replaceChildren(
-      partTitle("Sources"),
-      passages.length ? sourceList(passages) : element("p", { class: "none" }, "No passage was found."));
+  showPassages(passages) {
+    this.passages.hidden = false;
+    this.passages.replaceChildren(
+      partTitle("Passages"),
+      passages.length ? passageList(passages) : element("p", { class: "none" }, "No passage was found."));
   }
 
   showAnswer({ answer, answer_html: html, seconds }) {
+    const withholding = this.stepsEnded.find((step) => step.withheld);
     this.answerLabel.textContent = "Answer";
-    this.answer.replaceChildren(answer
-      ? textBox(answer, html)
-      : element("p", { class: "none" }, "The model gave no answer."));
+    this.answer.replaceChildren(
+      withholding ? element("p", { class: "withheld" }, `${withCapital(decisionOf(withholding))}.`) : "",
+      answer ? textBox(answer, html) : element("p", { class: "none" }, this.noAnswer()));
     this.light("__end__", "done");
-    this.cost.textContent = [countOf(this.steps.children.length, "step"), costText({ ...this.total, seconds })].join(", ");
-    this.end("answered", `answered in ${formatSeconds(seconds)}`);
+    this.cost.textContent = [countOf(this.stepsEnded.length, "step"), costText({ ...this.total, seconds })].join(", ");
+    if (withholding) this.end("withheld", `the answer is withheld, after ${formatSeconds(seconds)}`);
+    else this.end("answered", `answered in ${formatSeconds(seconds)}`);
+  }
+
+  /** Return the reason why the answer is empty. */
+  noAnswer() {
+    if (this.total.calls) return "The model gave no answer.";
+    if (!this.passages.querySelector(".passage")) return "No passage was found.";
+    const isPick = this.stepsEnded.some((step) => step.node === "rerank_passages");
+    return isPick ? "No passage has an answer." : "The first passage has no answer.";
   }
 
   showFailure({ message, node }) {
@@ -167,11 +208,12 @@ export class RunView {
     this.live.hidden = true;
     this.stopButton.hidden = true;
     for (const node of this.picture.querySelectorAll(".live")) node.classList.remove("live");
-    if (kind === "stopped" && !this.answer.childNodes.length) {
-      this.answer.append(element("p", { class: "none" }, "Stopped before there was an answer."));
+    this.againButton.hidden = kind === "answered" || kind === "withheld";
+    if (kind in CUT_OFF) {
+      const end = this.answer.childNodes.length ? "the last step: this is the answer so far" : "there was an answer";
+      this.answer.append(element("p", { class: "none" }, `${CUT_OFF[kind]} before ${end}.`));
     }
     this.say(text, kind);
-    this.node.dispatchEvent(new CustomEvent("run-ended", { bubbles: true }));
   }
 
   foldSteps() {
@@ -186,7 +228,7 @@ export class RunView {
     if (!link) return;
     event.preventDefault();
     const number = link.getAttribute("href").replace("#passage-", "");
-    const passage = this.sources.querySelector(`[data-passage="${CSS.escape(number)}"]`);
+    const passage = this.passages.querySelector(`[data-passage="${CSS.escape(number)}"]`);
     if (!passage) return;
     passage.querySelector("details").open = true;
     passage.scrollIntoView({ block: "center" });

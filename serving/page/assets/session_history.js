@@ -1,5 +1,7 @@
 // Session history: the questions of this tab and their events, until the tab is closed.
 
+import { readText, saveText } from "./tab_storage.js";
+
 const HISTORY_KEY = "opencoder-history";
 // A browser keeps about 5 million characters for a page.
 const MOST_CHARS = 4_000_000;
@@ -7,7 +9,7 @@ const MOST_CHARS = 4_000_000;
 /** Return the saved questions, the newest first: {question, runs: [{config, documents}]}. */
 export function readHistory() {
   try {
-    const saved = JSON.parse(sessionStorage.getItem(HISTORY_KEY) || "[]");
+    const saved = JSON.parse(readText(HISTORY_KEY) || "[]");
     return Array.isArray(saved) ? saved : [];
   } catch {
     return [];
@@ -24,5 +26,6 @@ export function saveHistory(questions) {
     chars += text.length;
     texts.push(text);
   }
-  try { sessionStorage.setItem(HISTORY_KEY, `[${texts.join(",")}]`); } catch { /* the browser keeps nothing */ }
+  // Other pages of this address share the storage, so it may have less room.
+  while (!saveText(HISTORY_KEY, `[${texts.join(",")}]`) && texts.length) texts.pop();
 }

@@ -1,7 +1,7 @@
 // Step view: what a step read, wrote and decided.
 
 import {
-  countOf, element, formatCount, formatSeconds, formatValue, inlineText, isNumber, probabilityMeter, textBox, webLink,
+  countOf, element, formatCount, formatSeconds, formatValue, inlineText, isNumber, probabilityMeter, textBox, webLink, withCapital,
 } from "./page_elements.js";
 
 const listOf = (value) => (Array.isArray(value) ? value : []);
@@ -33,48 +33,59 @@ function stepBody(document) {
   ];
 }
 
-/** Return the result of a step in a few words. */
+/** Return the result of a step in a few words: those of `ask --trace` and of the report. */
 function outcomeOf({ step, has_passages: hasPassages, changes }) {
   if (hasPassages) {
     const count = listOf(step.passages).length;
     return count ? countOf(count, "passage") : "no passage was found";
   }
-  if (step.points) return step.points.length ? countOf(step.points.length, "point") : "nothing to improve";
-  if (isNumber(step.expected_score)) return `expected score ${step.expected_score.toFixed(3)}: ${consequence(step)}`;
-  if (isNumber(step.chosen)) return choiceText(step);
+  if (step.points) return step.points.length ? countOf(step.points.length, "point") : emptyCritique(step);
+  if (isNumber(step.expected_score)) return decisionOf(step);
+  if (isChoice(step)) {
+    const name = candidateName(step, step.chosen);
+    return step.node === "accept" ? `${name} was kept` : `chosen: ${name}`;
+  }
   if (step.candidates) {
-    const drafts = countOf(step.candidates.length, step.node === "refine" ? "refinement" : "draft");
-    return changes.length ? `${drafts}, the answer changed` : drafts;
+    const texts = countOf(step.candidates.length, writtenName(step));
+    return changes.length ? `${texts}, the answer changed` : texts;
   }
   return "";
 }
 
-/** Return what the expected score decided. */
-function consequence(step) {
-  if (step.node === "abstain") return step.withheld ? "the answer is withheld" : "the answer stays";
-  return step.closed_book ? "no passage is in the prompts" : "the passages are in the prompts";
+/** Return an expected score and what it decided. */
+export function decisionOf(step) {
+  const answer = step.withheld ? "the answer is withheld" : "the answer stays";
+  const passages = step.closed_book ? "no passage is in the prompts" : "the passages are in the prompts";
+  return `expected score ${formatValue(step.expected_score)}: ${step.node === "abstain" ? answer : passages}`;
 }
 
-function choiceText(step) {
-  if (step.node === "accept") return step.chosen ? "the refinement was kept" : "the answer before was kept";
-  return `chose ${draftName(step, step.chosen)}`;
-}
+const emptyCritique = (step) =>
+  step.critique_format === "empty" ? "the critique came back empty" : "the critique names no flaw";
 
-/** Return the name of a candidate of a step, as its card has it. */
-function draftName(step, index) {
+// Names of the texts that a step writes; those of any other step are drafts.
+const WRITTEN_NAMES = { refine: "refinement", adapt: "adaptation", extra_candidates: "extra candidate" };
+
+const writtenName = (step) => (Object.hasOwn(WRITTEN_NAMES, step.node) ? WRITTEN_NAMES[step.node] : "draft");
+
+const isChoice = (step) => isNumber(step.chosen);
+
+/** Return the name of a text that the step wrote or chose among, for example "candidate 2". */
+function candidateName(step, index) {
   if (step.node === "accept") return index ? "the refinement" : "the answer before";
-  const draft = listOf(step.candidates)[index];
-  if (draft && draft.passage) return `the answer of passage ${draft.passage}`;
-  return `draft ${index + 1}`;
+  return `${isChoice(step) ? "candidate" : writtenName(step)} ${index + 1}`;
 }
 
-/** Return tokens and seconds, for example "1,902 tokens read, 230 written, 8.1 s". */
+/** Return the source of a candidate in words. */
+const sourceOf = (draft) => (isNumber(draft.passage) ? `passage ${draft.passage}` : draft.source || "draft");
+
+/** Return tokens and seconds, for example "1,902 tokens read (1,024 before), 230 written, 8.1 s". */
 export function costText(cost) {
   const parts = [];
   const about = cost.is_estimate ? "~" : "";
-  if (cost.prompt_tokens) parts.push(`${about}${formatCount(cost.prompt_tokens)} tokens read`);
-  if (cost.new_tokens) parts.push(`${about}${formatCount(cost.new_tokens)} written`);
-  if (cost.cut_tokens) parts.push(`${formatCount(cost.cut_tokens)} cut to fit`);
+  const before = cost.cached_tokens ? ` (${formatCount(cost.cached_tokens)} before)` : "";
+  if (cost.calls) parts.push(`${about}${countOf(cost.prompt_tokens, "token")} read${before}`);
+  if (cost.replies) parts.push(`${about}${formatCount(cost.new_tokens)} written`);
+  if (cost.cut_tokens) parts.push(`${cost.is_cut_estimate ? "~" : ""}${formatCount(cost.cut_tokens)} cut to fit`);
   if (isNumber(cost.seconds)) parts.push(formatSeconds(cost.seconds));
   return parts.join(", ");
 }
@@ -90,14 +101,12 @@ function passageTable(step) {
         head("passage"), head("score"), parts.map((part) => head(inlineText(part))))),
       element("tbody", {}, passages.map((passage) => element("tr", {},
         element("th", { scope: "row", class: "title" }, `[${passage.number}] `, inlineText(passage.title)),
-        element("td", {}, scoreText(passage.score)),
-        parts.map((part) => element("td", {}, scoreText((passage.part_scores || {})[part]))))))));
+        element("td", {}, formatValue(passage.score)),
+        parts.map((part) => element("td", {}, formatValue((passage.part_scores || {})[part]))))))));
 }
 
-const scoreText = (score) => (isNumber(score) ? score.toFixed(3) : "none");
-
-/** Return the list of sources: passages with score, title, link, licence and text. */
-export function sourceList(passages) {
+/** Return a list of passages with score, votes, title, link, licence and text. */
+export function passageList(passages) {
   return element("ol", { class: "passages" }, passages.map((passage) =>
     element("li", { class: "passage", "data-passage": passage.number, tabindex: -1 },
       element("details", {},
@@ -105,7 +114,7 @@ export function sourceList(passages) {
           element("span", { class: "number" }, `[${passage.number}]`), " ",
           element("span", { class: "title" }, inlineText(passage.title || "without a title")), " ",
           element("span", { class: "cost" },
-            isNumber(passage.score) ? `score ${passage.score.toFixed(3)}` : "score unknown",
+            isNumber(passage.score) ? `score ${formatValue(passage.score)}` : "score unknown",
             isNumber(passage.votes) ? `, ${countOf(passage.votes, "vote")}` : "",
             passage.accepted ? ", accepted" : "")),
         textBox(passage.text, passage.text_html)),
@@ -117,28 +126,32 @@ export function sourceList(passages) {
         : "")));
 }
 
-function draftCards({ step, candidates_html: html }) {
+function draftCards(document) {
+  const { step } = document;
   const drafts = listOf(step.candidates);
   if (!drafts.length) return "";
-  // The drafts of a step that chooses are in a step before it too.
-  const isChoice = isNumber(step.chosen);
-  const cards = drafts.map((draft, index) =>
-    element("div", { class: isChoice && index === step.chosen ? "draft chosen" : "draft" },
-      element("p", { class: "draft-name" },
-        element("b", {}, drafts.length > 1 || isChoice ? capital(draftName(step, index)) : "Draft"),
-        isChoice && index === step.chosen ? element("span", { class: "badge" }, "chosen") : ""),
-      draft.reasoning && step.node !== "refine"
-        ? element("details", { class: "reasoning", open: !isChoice },
-          element("summary", {}, "Notes before the answer"), element("pre", { class: "text" }, draft.reasoning))
-        : "",
-      textBox(draft.text, html[index])));
+  const cards = drafts.map((draft, index) => draftCard(step, draft, index, document.candidates_html[index]));
   const grid = element("div", { class: "drafts" }, cards);
-  return isChoice
+  // The candidates of a step that chooses are in the steps before it too.
+  return isChoice(step)
     ? element("details", {}, element("summary", {}, `The ${countOf(drafts.length, "candidate")}`), grid)
     : grid;
 }
 
-const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+function draftCard(step, draft, index, html) {
+  const isChosen = isChoice(step) && index === step.chosen;
+  return element("div", { class: isChosen ? "draft chosen" : "draft" },
+    element("p", { class: "draft-name" },
+      element("b", {}, withCapital(candidateName(step, index))),
+      isChoice(step) && step.node !== "accept" ? [", ", inlineText(sourceOf(draft))] : "",
+      isChosen ? element("span", { class: "badge" }, "chosen") : ""),
+    // A refinement has the notes of the draft before it.
+    draft.reasoning && step.node !== "refine"
+      ? element("details", { class: "reasoning", open: !isChoice(step) },
+        element("summary", {}, "Notes before the answer"), element("pre", { class: "text" }, draft.reasoning))
+      : "",
+    draft.text ? textBox(draft.text, html) : element("p", { class: "none" }, "(empty)"));
+}
 
 function critiquePoints(step) {
   if (!step.points) return "";
@@ -146,7 +159,7 @@ function critiquePoints(step) {
   return element("div", { class: "points" },
     step.points.length
       ? element("ol", {}, step.points.map((point) => element("li", {}, element("pre", { class: "text point" }, point))))
-      : element("p", {}, step.critique_format === "empty" ? "The critique came back empty." : "The critique names no flaw."),
+      : element("p", {}, `${withCapital(emptyCritique(step))}.`),
     step.critique_format === "free" ? element("p", { class: "none" }, "Not numbered: its paragraphs were taken as points.") : "",
     flaws.length ? element("p", { class: "none" }, "Flaws of the critique itself: ", inlineText(flaws.join("; "))) : "");
 }
@@ -156,10 +169,10 @@ function preferenceList(step) {
   const preferences = listOf(step.preferences);
   if (!preferences.length) return "";
   return element("ul", { class: "preferences" }, preferences.map((preference) => {
-    const first = draftName(step, preference.first), second = draftName(step, preference.second);
+    const first = candidateName(step, preference.first), second = candidateName(step, preference.second);
     if (!isNumber(preference.first_wins)) return element("li", {}, `${first} and ${second}: no readable verdict`);
     return element("li", {},
-      `${first} over ${second} `, probabilityMeter(preference.first_wins), ` ${formatValue(preference.first_wins)}, `,
+      `${first} over ${second}: `, probabilityMeter(preference.first_wins), ` ${formatValue(preference.first_wins)}, `,
       preference.orders_agree ? "both orders agree" : "the two orders disagree");
   }));
 }
@@ -188,11 +201,15 @@ function verdictTable(step) {
 function candidateNumbers(step) {
   const lines = [
     ...listOf(step.agreements).map((value, index) =>
-      `${draftName(step, index)}: agreement with the others ${formatValue(value)}`),
+      `${candidateName(step, index)}: agreement with the others ${formatValue(value)}`),
     ...listOf(step.likelihoods).map(({ mean_logprob: value, scored_tokens: tokens }, index) => isNumber(value)
-      ? `${draftName(step, index)}: mean log-probability of a token ${formatValue(value)}, over ${countOf(tokens, "token")}`
-      : `${draftName(step, index)}: empty, so it has no likelihood`),
-    ...listOf(step.scores).map(({ score }, index) => `${draftName(step, index)}: score ${score.toFixed(3)}`),
+      ? `${candidateName(step, index)}: mean log-probability of a token ${formatValue(value)}, over ${countOf(tokens, "token")}`
+      : `${candidateName(step, index)}: empty, so it has no likelihood`),
+    ...listOf(step.scores).map(({ score, expected }, index) => [
+      candidateName(step, index), ", ", inlineText(sourceOf(listOf(step.candidates)[index] || {})),
+      `: score ${formatValue(score)}`,
+      isNumber(expected) ? `, expected score ${formatValue(expected)}` : "",
+    ]),
   ];
   return lines.length ? element("ul", {}, lines.map((line) => element("li", {}, line))) : "";
 }
@@ -213,9 +230,12 @@ function modelCalls(step) {
   return element("details", { class: "calls" },
     element("summary", {}, `${countOf(calls.length, "model call")}, word for word`),
     calls.map((call, index) => element("details", {},
-      element("summary", {}, `Call ${index + 1}: ${formatCount(call.prompt_tokens)} tokens read`),
+      element("summary", {}, `Call ${index + 1}: ${countOf(call.prompt_tokens, "token")} read`),
       element("p", { class: "label" }, "Sent"), element("pre", { class: "text" }, call.prompt),
-      typeof call.text === "string"
-        ? [element("p", { class: "label" }, "Written"), element("pre", { class: "text" }, call.text)]
+      typeof replyOf(call) === "string"
+        ? [element("p", { class: "label" }, "Written"), element("pre", { class: "text" }, replyOf(call))]
         : "")));
 }
+
+/** Return the text that a call wrote; null for a verdict that was read from probabilities. */
+const replyOf = (call) => call.text ?? call.reply;

@@ -6,6 +6,7 @@ from graph.config import load_config
 from serving.page import event_documents
 from serving.page.event_documents import documents
 from serving.question_queue import Answered, Chunk, Failed, Queued, Started, StepEnded, StepStarted
+from tests.fakes.fake_models import reply, verdict
 
 EVENTS = (
     Queued(0),
@@ -18,6 +19,17 @@ EVENTS = (
 )
 
 
+def documents_of(events):
+    async def collect():
+        async def as_they_happen():
+            for event in events:
+                yield event
+
+        return [document async for document in documents(as_they_happen(), load_config("semantic"))]
+
+    return asyncio.run(collect())
+
+
 def test_only_what_is_rendered_waits_for_a_thread(monkeypatch):
     rendered = []
 
@@ -25,17 +37,42 @@ def test_only_what_is_rendered_waits_for_a_thread(monkeypatch):
         rendered.append(type(event))
         return function(event)
 
-    async def collect():
-        async def events():
-            for event in EVENTS:
-                yield event
-
-        return [document async for document in documents(events(), load_config("semantic"))]
-
     monkeypatch.setattr(event_documents, "to_thread", render)
-    kinds = [document["type"] for document in asyncio.run(collect())]
+    kinds = [document["type"] for document in documents_of(EVENTS)]
     assert kinds == [
         *("queued", "started", "step_started", "chunk", "chunk", "chunk"),
         *("step", "answered", "failed"),
     ]
     assert rendered == [StepEnded, Answered]
+
+
+def test_the_changes_are_those_of_a_new_version_of_the_answer():
+    drafts = [{"text": text, "reasoning": ""} for text in ("one", "two")]
+    steps = [
+        {"node": "generate", "candidates": drafts, "answer": "one"},
+        {"node": "rerank_drafts", "candidates": drafts, "chosen": 1, "answer": "two"},
+        {"node": "refine", "candidates": drafts[:1], "answer": "two words"},
+        {"node": "abstain", "withheld": True, "expected_score": 0.1, "answer": "none"},
+    ]
+    changes = [document["changes"] for document in documents_of(map(StepEnded, steps))]
+    assert changes == [[], [], [("same", "two"), ("inserted", " words")], []]
+
+
+def test_the_cost_of_a_step_tells_what_was_read_before_and_what_is_an_estimate():
+    calls = [
+        reply("one", prompt_tokens=30, cached_tokens=20),
+        reply("two", cut_tokens=4, cut_tokens_estimated=True),
+    ]
+    step = {"node": "generate", "replies": calls, "verdicts": [verdict({"A": 1.0})]}
+    (document,) = documents_of([StepEnded(step)])
+    assert document["cost"] == {
+        "seconds": None,
+        "calls": 3,
+        "replies": 2,
+        "prompt_tokens": 42,
+        "cached_tokens": 20,
+        "new_tokens": 6,
+        "cut_tokens": 4,
+        "is_estimate": False,
+        "is_cut_estimate": True,
+    }
