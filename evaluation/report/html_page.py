@@ -50,6 +50,7 @@ SCRIPT_PARTS = (
     "step_outputs",
     "step_judgements",
     "step_trace",
+    "citation_links",
     "answer_alignment",
     "run_comparison",
     "question_view",

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from evaluation.analysis.comparison import verdict
 from evaluation.analysis.costs import Cost
 from evaluation.analysis.passage_quality import USE
-from evaluation.analysis.risk_coverage import RunCurves
+from evaluation.analysis.risk_coverage import EXPECTED, RETRIEVAL, RunCurves
 from evaluation.report.run_figures import Figures, ReportedRun
 from evaluation.report.svg import Dot, Group, Line, Row, curve_plot, forest_plot, plane_plot
 from evaluation.statistics.summaries import Summary
@@ -186,12 +186,14 @@ def _cost_panels(figures: Figures, metric: str) -> list[Panel]:
 def _risk_panels(figures: Figures, metric: str) -> list[Panel]:
     """Return the panel of risk against coverage, if a run has a confidence for each question."""
     lines = []
+    keys_by_kind: dict[str, list[str]] = {}
     for index, run in enumerate(figures.runs):
-        points = [] if run.curves is None else _risk_points(run.curves, metric)
-        if points:
+        if run.curves is not None and (points := _risk_points(run.curves, metric)):
             lines.append(Line(run.key, points, index))
+            keys_by_kind.setdefault(run.curves["confidence_kind"], []).append(run.key)
     if not lines:
         return []
+    kinds = "; ".join(f"{', '.join(keys)}: {kind}" for kind, keys in keys_by_kind.items())
     texts = (
         f"{line.label} {risk:.3f} at {coverage:.0%}"
         for line in lines
@@ -202,13 +204,16 @@ def _risk_panels(figures: Figures, metric: str) -> list[Panel]:
         lines,
         "share of the questions that are answered",
         f"risk: 1 - {metric}",
-        f"{title}, {metric}: {', '.join(texts)}",
+        f"{title}, {metric}: {', '.join(texts)}; confidence of {kinds}",
     )
     explanation = (
-        "The questions with the highest confidence are answered first: by the expected score of the answer "
-        "where the run has it, else by the retrieval score of the first passage. A curve that rises to the "
-        "right knows its weak answers; answer.abstain withholds them."
+        f"Confidence of {kinds}. The questions with the highest confidence are answered first, so a curve "
+        "that rises to the right knows its weak answers."
     )
+    if RETRIEVAL in keys_by_kind:
+        explanation += " The retrieval score is that of the first passage."
+    if EXPECTED in keys_by_kind:
+        explanation += " answer.abstain withholds answers with a low expected score."
     return [Panel(metric, title, svg, explanation)]
 
 

@@ -13,6 +13,8 @@ from graph.html.answer_markdown import answer_html
 LIMIT = 10_000_000
 """Largest number of characters that are rendered: more would take longer than the rest of the report."""
 _TAG = re.compile(r"(<[^>]*>)")
+_CITABLE = 999
+"""Passages that a text may cite: citation_links.js knows which of them there are."""
 _NEAR = 400
 """A part of the HTML is searched in so many characters of the text after the part before it."""
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
@@ -85,7 +87,7 @@ def packed_html(text: str) -> str:
     """
     source, position = _utf16(text), 0
     parts = []
-    for part in _TAG.split(str(answer_html(text))):
+    for part in _TAG.split(str(answer_html(text, _CITABLE))):
         if not part or part.startswith("<"):
             parts.append(part)
             continue

@@ -205,6 +205,53 @@ def test_the_choices_of_a_trace_have_the_words_of_the_terminal(tab, tmp_path, ca
     assert "candidate 4, draft chosen" in on_page
 
 
+CITING = "As [2] and [1, 7] say, `rows[1]` is:\n\n```python\nrows[1]  # [2]\n```\n"
+POSTS = [
+    {
+        "number": number,
+        "question_id": f"p{number}",
+        "title": f"title {number}",
+        "text": f"As [1] says, post {number}.",
+        "answer_chars": 1,
+        "score": 0.5,
+        "url": f"https://example.org/questions/{number}",
+        "licence": "CC BY-SA 4.0",
+    }
+    for number in (1, 2, 3)
+]
+
+
+def test_citations_lead_to_the_passages_of_their_own_run(tab, tmp_path):
+    folders = []
+    for name, passages in (("keyword", POSTS[:2]), ("semantic", POSTS)):
+        steps = [{"node": "retrieve", "passages": passages}, {"node": "generate", "answer": CITING}]
+        records = [record(0, answer=CITING, reference=CITING, passages=passages, steps=steps)]
+        folders.append(make_run(tmp_path / name, records, config=name))
+    write_report(folders, tmp_path / "report.html")
+    opened = tab()
+    page = opened.open(tmp_path / "report.html", "#question-0")
+    links = page.locator(".question a.citation[href]")
+    # In the answer, and in the answer after the step: not in the reference, in code or in a passage.
+    assert links.all_text_contents() == ["2", "1"] * 2
+    assert page.locator(".trace a.citation[href]").count() == 2
+    link = page.locator(".answer-text.answer a.citation[href]").first
+    link.press("Enter")
+    wait_for_focus(page, ".passages li[data-passage='2'] > details[open] > summary")
+    assert page.get_by_text("As [1] says, post 2.").first.is_visible()
+    assert page.evaluate("location.hash") == "#question-0"
+    page.keyboard.press("r")
+    assert page.locator(".answer-text a.citation >> visible=true").count() == 0
+    assert page.locator("pre.answer").inner_text() == CITING
+    page.keyboard.press("r")
+    choose(page, "Side by side with", 1)
+    page.wait_for_selector(".columns .passages")
+    page.locator(".columns").nth(1).locator(".column").nth(1).locator("a.citation[href]").nth(
+        1
+    ).click()
+    wait_for_focus(page, ".column:last-child li[data-passage='1'] > details > summary")
+    assert opened.errors == []
+
+
 def test_the_raw_text_of_every_box_is_one_key_away_and_stays(tab, report):
     page = tab().open(report, "#question-4")
     page.wait_for_selector(".question .answer-text")

@@ -19,7 +19,7 @@ function passageList(passages, relevantIds) {
 function passageItem(passage, relevantIds, inOtherRun = null) {
   const isMissing = inOtherRun && inOtherRun.isMissing;
   const title = passage.title || passage.question_id || "passage";
-  return element("li", { class: isMissing ? "only" : "" },
+  return element("li", { class: isMissing ? "only" : "", "data-passage": passage.number },
     element("p", {},
       element("span", { class: "number" }, `[${passage.number}]`), " ",
       linkOrText(passage.url, title), " ",

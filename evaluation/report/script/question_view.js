@@ -1,6 +1,6 @@
 // Question: one open question with its reference and what one run, or two, did with it.
 // Needs value_formats.js, page_elements.js, text_boxes.js, report_state.js, packed_questions.js,
-// selectedRows of question_selection.js, record_parts.js, step_trace.js and run_comparison.js.
+// selectedRows of question_selection.js, record_parts.js, step_trace.js, citation_links.js and run_comparison.js.
 
 /** Show a question; with `focus`, the focus moves to its title. */
 async function showQuestion(rowIndex, focus = true) {
@@ -80,7 +80,7 @@ function goToNeighbour(offset) {
 /** Return the parts of an open question for one run. */
 function singleRun(record, run) {
   if (!record) return noRecord(run);
-  return [
+  const parts = [
     pagePart("Answer",
       runLine(run),
       failureBox(record),
@@ -89,4 +89,6 @@ function singleRun(record, run) {
     pagePart("Scores", scoresTable([[run, record]])),
     pagePart("Steps", stepTrace(record)),
   ];
+  linkCitations(parts);
+  return parts;
 }

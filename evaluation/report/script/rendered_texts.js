@@ -43,6 +43,7 @@ function renderedElement(tag) {
   const name = /^<(\w+)/.exec(tag)[1];
   const node = document.createElement(RENDERED_ELEMENTS.has(name) ? name : "span");
   for (const [, attribute, value] of tag.matchAll(/ ([\w-]+)="([^"]*)"/g)) {
+    // A citation gets its address from linkCitations(), if its passage is on the page.
     const isSafe = attribute !== "href" || /^https?:/i.test(value);
     if (RENDERED_ATTRIBUTES.has(attribute) && isSafe) node.setAttribute(attribute, withoutEntities(value));
   }

@@ -1,29 +1,34 @@
 // Comparison: the records of two runs of one question, side by side.
 // Needs page_elements.js, text_boxes.js, report_state.js, record_parts.js, passage_list.js,
-// step_trace.js and answer_alignment.js.
+// step_trace.js, citation_links.js and answer_alignment.js.
 
 /** Return the parts of an open question for two runs; a run without a record gives null. */
 function comparedRuns(record, otherRecord) {
   const answerOf = (runRecord) => (runRecord ? runRecord.answer : "");
   const [box, otherBox, note] = markedBoxes(answerOf(record), answerOf(otherRecord));
   const sides = [
-    { run: state.run, record, otherRecord, answerBox: box },
-    { run: state.otherRun, record: otherRecord, otherRecord: record, answerBox: otherBox },
+    { run: state.run, record, otherRecord, answerBox: box, nodes: [] },
+    { run: state.otherRun, record: otherRecord, otherRecord: record, answerBox: otherBox, nodes: [] },
   ];
 
   /** Return a column for each run, filled by a function of its side. */
   const columns = (contentOf) =>
-    element("div", { class: "columns" }, sides.map((side) =>
-      element("div", { class: "column" },
+    element("div", { class: "columns" }, sides.map((side) => {
+      const column = element("div", { class: "column" },
         runLine(side.run),
-        side.record ? contentOf(side) : noRecord(side.run))));
+        side.record ? contentOf(side) : noRecord(side.run));
+      side.nodes.push(column);
+      return column;
+    }));
 
-  return [
+  const parts = [
     pagePart("Answers", element("p", { class: "legend" }, note), columns(answerColumn)),
     pagePart("Scores", scoresTable(sides.map((side) => [side.run, side.record]))),
     pagePart("Passages", columns((side) => comparedPassages(side.record, side.otherRecord))),
     pagePart("Steps", columns((side) => stepTrace(side.record, false))),
   ];
+  for (const { nodes } of sides) linkCitations(nodes);
+  return parts;
 }
 
 /** Return the boxes of two answers, their different words marked, and a sentence about the marks. */

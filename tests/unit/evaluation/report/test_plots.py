@@ -19,6 +19,7 @@ from evaluation.report.svg import (
     scale,
 )
 from evaluation.store.recorded_run import read_run
+from evaluation.tables.risk_table import counts_line
 from tests.fakes.candidate_pools import passage
 from tests.fakes.run_folders import make_run, scored
 
@@ -113,6 +114,36 @@ def test_a_curve_is_named_at_its_right_end_in_whatever_order_its_points_come():
     assert 0 < height - float(label.get("y")) < 20
     assert len(of_kind(svg, "curve")) == 2
     assert len(of_kind(svg, "interval")) == 2
+
+
+def test_the_panel_of_risk_names_the_confidence_of_each_run_as_the_command_does(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("evaluation.statistics.intervals.MEAN_RESAMPLES", 200)
+    runs = {}
+    for name in ("keyword", "hybrid_pick", "semantic", "baseline"):
+        records = scored([index / 20 for index in range(20)])
+        for index, entry in enumerate(records):
+            if name != "baseline":
+                entry["passages"] = [passage(1, "text", score=index / 20)]
+            if name == "hybrid_pick":
+                entry["steps"] = [{"node": "pick", "expected_score": index / 20, "answer": "a"}]
+        runs[name] = read_run(make_run(tmp_path / name, records, config=name))
+    figures = figures_of(runs)
+    panels = [p for p in metric_panels(figures) if p.title == "Risk against coverage"]
+    keys = {run.name: run.key for run in figures.runs}
+    kinds = (
+        f"{keys['keyword']}, {keys['semantic']}: retrieval score; "
+        f"{keys['hybrid_pick']}: expected score"
+    )
+    for panel in panels:
+        assert f"Confidence of {kinds}." in panel.explanation
+        assert drawn(panel.svg).get("aria-label").endswith(f"; confidence of {kinds}")
+        for run in figures.runs:
+            if run.curves:
+                kind = run.curves["confidence_kind"]
+                assert counts_line(run.name, run.curves).endswith(f"confidence: {kind}")
+                assert kind in kinds
 
 
 def test_the_panel_of_risk_has_1_minus_the_scores_and_their_intervals(tmp_path, monkeypatch):

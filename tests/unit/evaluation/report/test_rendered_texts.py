@@ -5,7 +5,13 @@ import re
 import pytest
 
 from evaluation.report.question_blocks import _markdown_texts_of
-from evaluation.report.rendered_texts import Place, packed_html, places_to_render, raw_texts
+from evaluation.report.rendered_texts import (
+    _CITABLE,
+    Place,
+    packed_html,
+    places_to_render,
+    raw_texts,
+)
 from graph.html.answer_markdown import answer_html
 from tests.fakes.report_pages import SEEDS, hostile
 
@@ -17,6 +23,7 @@ TEXTS = [
     "\U0001f600 *smile* \U0001f600 end",
     "a &amp; b &copy; \\* c",
     "windows\r\n```\r\ncode\r\n```",
+    "as [1, 12] and [2][3] say, not `rows[4]`",
 ]
 
 
@@ -50,7 +57,7 @@ def one_form(html):
 @pytest.mark.parametrize("text", [*TEXTS, *SEEDS, *(f"```python\n{seed}\n```" for seed in SEEDS)])
 def test_the_html_comes_back_from_its_packed_form(text):
     packed = packed_html(text)
-    assert one_form(unpacked(text, packed)) == one_form(str(answer_html(text)))
+    assert one_form(unpacked(text, packed)) == one_form(str(answer_html(text, _CITABLE)))
 
 
 def test_packed_html_repeats_little_of_the_text():
