@@ -257,4 +257,4 @@ def _line(error: Exception) -> str:
         return one_line(error, _ERROR_CHARS)
     line = str(failure_of(error)) if is_environment(error) else describe_fault(error)
     log.error("error: %s", line)
-    return one_line(line, _ERROR_CHARS)
+    return line

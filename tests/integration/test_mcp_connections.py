@@ -126,3 +126,9 @@ def test_a_client_that_closes_its_connection_frees_its_place(server, caplog, cal
     connection.close()
     wait_until(lambda: not server.queue.running and not server.engine.running)
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+@pytest.mark.parametrize("host", ["localhost", "[::1]:1", "127.0.0.1"])
+def test_every_name_of_this_machine_is_a_host(server, host):
+    with closing(server.send("ping", {}, Host=host)) as connection:
+        assert connection.getresponse().status != 421

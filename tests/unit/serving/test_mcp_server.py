@@ -1,13 +1,25 @@
 """The server of tools, asked by the SDK's client in the same process: tools, progress, errors, cancelling."""
 
 import asyncio
+from contextlib import asynccontextmanager
 from functools import partial
+from threading import Event
 
 import pytest
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
 
-from graph.support.errors import IndexMismatchError
-from serving.question_queue import Limits, QuestionQueue
+from graph.support.arguments import package_version
+from graph.support.errors import IndexMismatchError, QuestionError
+from serving.question_queue import (
+    Answered,
+    Failed,
+    Limits,
+    QuestionQueue,
+    Queued,
+    Started,
+    StepStarted,
+)
+from serving.tool_values import AskArguments
 from tests.fakes.fake_models import FakeRetriever, documents, section
 from tests.fakes.paced_engine import PacedEngine, paced_graph
 from tests.fakes.waiting import FAR
@@ -187,3 +199,132 @@ def test_a_call_that_the_client_cancels_stops_its_model():
         return await client.call_tool("search_posts", {"question": "how?"})
 
     assert not talk(leave, engine=engine).is_error
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "line"),
+    [
+        ("\x1b[2J" * 999, {}, "there is no tool '"),
+        ("search_posts", {"question": "x", "\x1b[2J" * 999: 1}, "search_posts: there is no arg"),
+        ("search_posts", None, "search_posts question: Field required"),
+    ],
+    ids=["tool", "argument", "no arguments"],
+)
+def test_the_line_of_a_wrong_call_repeats_little_of_it(tool, arguments, line):
+    text = error_of(tool, arguments)
+    assert text.startswith(line)
+    assert text.isprintable()
+    assert len(text) < 250
+
+
+@pytest.mark.parametrize(
+    "error", [IndexMismatchError("no\n" * 9_999), ConnectionError("x" * 9_999)]
+)
+def test_the_line_of_an_error_is_short(error, monkeypatch, tmp_path):
+    monkeypatch.setenv("OPENCODER_CACHE", str(tmp_path))
+    text = error_of("search_posts", {"question": "x"}, retriever=posts(error=error))
+    assert 100 < len(text) <= 1_000
+
+
+@pytest.mark.parametrize(
+    ("error", "lines"),
+    [
+        (IndexMismatchError("the index is of another corpus"), []),
+        (ConnectionError("no server"), ["error: ConnectionError: no server"]),
+    ],
+)
+def test_what_is_no_error_of_the_call_is_a_line_of_the_log(error, lines, caplog):
+    error_of("search_posts", {"question": "x"}, retriever=posts(error=error))
+    logged = [record for record in caplog.records if record.name == "opencoder"]
+    assert [record.getMessage() for record in logged] == lines
+
+
+def test_searches_run_one_after_the_other_and_hold_up_nothing_else():
+    running, most, release = [], [], Event()
+
+    class Slow(Posts):
+        def _get_relevant_documents(self, query, *, run_manager, k):
+            running.append(query)
+            most.append(len(running))
+            release.wait(FAR)
+            running.remove(query)
+            return self.documents[:k]
+
+    async def search_three_times(client):
+        searches = [
+            asyncio.create_task(client.call_tool("search_posts", {"question": str(number)}))
+            for number in range(3)
+        ]
+        while not running:
+            await asyncio.sleep(0)
+        answer = await client.call_tool("ask", {"question": "how?"})
+        release.set()
+        return answer, *await asyncio.gather(*searches)
+
+    results = talk(search_three_times, retriever=Slow(documents=documents("one")))
+    assert not any(result.is_error for result in results)
+    assert most == [1, 1, 1]
+
+
+class ScriptedQueue:
+    """A queue whose events a test writes."""
+
+    def __init__(self, *events):
+        self._events = events
+
+    @asynccontextmanager
+    async def ask(self, question, config):
+        async def events():
+            for event in self._events:
+                yield event
+
+        yield events()
+
+
+def called(*events):
+    """Let the tool ask see these events; return its reports and its result."""
+    reports = []
+
+    async def report(number, line):
+        reports.append((number, line))
+
+    tool = ask_tool(ScriptedQueue(*events), "semantic", is_local=True)
+    result = asyncio.run(tool.call(AskArguments(question="how?"), report))
+    return reports, result
+
+
+def test_a_question_that_waits_is_told_its_place():
+    answered = Answered("an answer", [], withheld=False, seconds=0.1)
+    events = [Queued(2), Queued(1), Queued(0), Started(), StepStarted("generate"), answered]
+    reports, result = called(*events)
+    assert reports == [
+        (1, "waits behind 2 questions"),
+        (2, "waits behind 1 question"),
+        (3, "waits for its turn"),
+        (4, "generate"),
+    ]
+    assert result.value.answer == "an answer"
+
+
+@pytest.mark.parametrize(
+    ("event", "line"),
+    [(Failed("the model is gone", "generate"), "the model is gone"), (Started(), "has no answer")],
+)
+def test_a_question_without_an_answer_is_an_error_of_the_question(event, line):
+    with pytest.raises(QuestionError, match=line):
+        called(event)
+
+
+def test_a_program_is_told_the_version_and_when_to_search():
+    async def ask(client):
+        return client.server_info, client.instructions
+
+    info, instructions = talk(ask)
+    assert (info.name, info.title, info.version) == ("opencoder", "OpenCoder", package_version())
+    assert "Search before you guess" in instructions
+
+
+def test_the_tools_change_nothing():
+    tools = talk(lambda client: client.list_tools()).tools
+    assert all(tool.annotations.read_only_hint for tool in tools)
+    assert all(tool.annotations.idempotent_hint for tool in tools)

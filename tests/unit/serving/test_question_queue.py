@@ -1,8 +1,12 @@
 """The queue of questions: events, order, limits, stops, errors."""
 
 import asyncio
+import logging
+from contextlib import AsyncExitStack
+from contextvars import ContextVar
 from functools import partial
 from threading import Event as Signal
+from threading import Thread
 from time import monotonic
 from typing import Any
 
@@ -14,7 +18,7 @@ from pydantic import Field
 
 from graph import build_graph
 from graph.build import answering_graph
-from graph.config import load_settings
+from graph.config import load_config, load_settings
 from serving import question_queue
 from serving.question_queue import (
     Answered,
@@ -28,6 +32,7 @@ from serving.question_queue import (
     Started,
     StepEnded,
     StepStarted,
+    most_at_once,
 )
 from tests.fakes.fake_models import ExpectingScorer, FakeModel, FakeRetriever, documents, section
 from tests.fakes.paced_engine import PacedEngine, paced_graph
@@ -371,3 +376,200 @@ def test_an_error_of_retrieval_names_its_step(monkeypatch, tmp_path):
 
     _, queue = queue_of(retriever=Broken())
     assert run(events_of(queue, "why?", "semantic"))[-1].node == "retrieve"
+
+
+def test_a_question_that_ends_without_a_new_answer_keeps_the_one_before():
+    _, queue = queue_of(lambda prompt: "No problems." if "problem" in prompt[-400:] else "a draft")
+    events = run(events_of(queue, "why?", "semantic"))
+    steps = [event.step["node"] for event in events if isinstance(event, StepEnded)]
+    assert steps == ["retrieve", "generate", "critique"]
+    assert events[-1].answer == "a draft"
+    # The replies of each step are counted from 0.
+    chunks = {(e.node, e.reply) for e in events if isinstance(e, Chunk)}
+    assert chunks == {("generate", 0), ("critique", 0)}
+    assert all(e.text for e in events if isinstance(e, Chunk))
+
+
+class HeldModel(FakeModel):
+    """Holds its first call until `release` is set, and takes no notice of a stop."""
+
+    def __init__(self, replies):
+        super().__init__(replies)
+        self.calls = 0
+        self.release = Signal()
+
+    def write(self, prompts, **options):
+        self.calls += 1
+        if self.calls == 1:
+            self.release.wait(FAR)
+        return super().write(prompts, **options)
+
+
+def held_queue(replies, **limits):
+    model = HeldModel(replies)
+
+    def open_graph(config):
+        retriever = FakeRetriever(documents=documents("one"))
+        return answering_graph(load_config(config), model=model, chooser=model, retriever=retriever)
+
+    return model, QuestionQueue(open_graph, CONFIGS, Limits(**limits))
+
+
+async def leave_in_its_first_call(queue, config="baseline"):
+    async with queue.ask("first", config) as events:
+        async for event in events:
+            if event == StepStarted("generate"):
+                return
+
+
+def test_a_stopped_question_goes_no_step_further(monkeypatch):
+    monkeypatch.setattr(question_queue, "_GRACE", FAR)
+    model, queue = held_queue(["a draft", "1. wrong", "refined"])
+
+    async def stop():
+        await leave_in_its_first_call(queue, "semantic")
+        model.release.set()
+        await until(lambda: not queue.running)
+
+    run(stop())
+    assert model.replies == ["1. wrong", "refined"]
+
+
+def test_a_stopped_question_keeps_its_place_for_a_moment(monkeypatch):
+    monkeypatch.setattr(question_queue, "_GRACE", FAR)
+    model, queue = held_queue(["never read", "second answer"])
+
+    async def ask_after_it():
+        await leave_in_its_first_call(queue)
+        async with queue.ask("second", "baseline") as events:
+            # Two calls at the same time would take the memory of two.
+            assert (queue.running, queue.waiting) == (1, 1)
+            model.release.set()
+            return [event async for event in events]
+
+    assert run(ask_after_it())[-1].answer == "second answer"
+
+
+def test_the_end_of_that_moment_starts_the_question_that_waits(monkeypatch):
+    monkeypatch.setattr(question_queue, "_GRACE", 0.0)
+    model, queue = held_queue(["second answer", "never read"])
+
+    async def ask_both():
+        async with AsyncExitStack() as first:
+            events = await first.enter_async_context(queue.ask("first", "baseline"))
+            await until(lambda: model.calls)
+            async with queue.ask("second", "baseline") as others:
+                assert queue.waiting == 1
+                await first.aclose()
+                answered = [event async for event in others][-1]
+        model.release.set()
+        # Its events end where the client left.
+        assert not isinstance(await anext(events), Answered)
+        return answered.answer
+
+    assert run(ask_both()) == "second answer"
+
+
+def test_a_thread_that_cannot_start_leaves_nothing_behind(monkeypatch, tmp_path):
+    monkeypatch.setenv("OPENCODER_CACHE", str(tmp_path))
+    monkeypatch.setattr(question_queue, "_MOST_ABANDONED", 0)
+    _, queue = queue_of()
+
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    async def ask_twice():
+        with monkeypatch.context() as patch:
+            patch.setattr(question_queue.Thread, "start", refuse)
+            async with queue.ask("why?", "baseline"):
+                assert (queue.running, queue.waiting) == (0, 0)
+        async with queue.ask("how?", "baseline") as events:
+            assert (queue.running, queue.waiting) == (1, 0)
+            return [event async for event in events]
+
+    assert run(ask_twice())[-1].answer == "echo of how?"
+
+
+def test_the_result_of_a_question_after_the_end_of_the_server_is_dropped():
+    model, queue = held_queue(["never read"])
+    started = []
+
+    def start(**options):
+        started.append(Thread(**options))
+        return started[0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(question_queue, "Thread", start)
+        run(leave_in_its_first_call(queue))
+    model.release.set()
+    # An error in it would be one of this test.
+    started[0].join(FAR)
+    assert started[0].daemon
+
+
+@pytest.mark.parametrize(
+    ("error", "is_environment"), [(ConnectionError("refused"), True), (KeyError("a"), False)]
+)
+def test_an_error_that_is_not_of_the_question_is_a_line_of_the_log(
+    error, is_environment, monkeypatch, tmp_path, caplog
+):
+    monkeypatch.setenv("OPENCODER_CACHE", str(tmp_path))
+
+    def fail(prompt):
+        raise error
+
+    _, queue = queue_of(fail)
+    run(events_of(queue, "why?"))
+    [record] = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert record.getMessage().startswith(f"a question failed: {type(error).__name__}: ")
+    assert ("traceback" in record.getMessage()) is not is_environment
+
+
+def test_a_secret_in_an_error_is_shown_to_no_client(monkeypatch, tmp_path):
+    monkeypatch.setenv("OPENCODER_CACHE", str(tmp_path))
+
+    def fail(prompt):
+        raise ValueError("no model at https://user:hunter2@models.example/v1")
+
+    _, queue = queue_of(fail)
+    failed = run(events_of(queue, "why?"))[-1]
+    assert failed.message.startswith("ValueError: no model at https://")
+    assert "hunter2" not in failed.message
+
+
+def test_only_a_model_server_answers_several_questions_well():
+    local = load_settings("baseline", "embedded", []).profile
+    busy = local.generator.model_copy(update={"concurrency": 7})
+    assert most_at_once(local.model_copy(update={"generator": busy})) == 1
+    served = busy.model_copy(update={"engine": "openai"})
+    assert most_at_once(local.model_copy(update={"generator": served})) == 7
+
+
+class HaltingChat(EndlessChat):
+    """A chat model on a server, whose stream has parts without a text."""
+
+    def _stream(self, messages, stop=None, run_manager=None, **kwargs):
+        for text in ("", "a ", "", "word"):
+            yield ChatGenerationChunk(message=AIMessageChunk(content=text))
+
+
+def test_a_part_of_a_reply_without_a_text_is_no_event():
+    chat = HaltingChat()
+    queue = QuestionQueue(lambda config: build_graph(config, model=chat, window=4_096), CONFIGS)
+    events = run(events_of(queue, "why?"))
+    assert [e.text for e in events if isinstance(e, Chunk)] == ["a ", "word"]
+    assert events[-1].answer == "a word"
+
+
+def test_a_question_has_the_context_of_who_asked_it():
+    # So the runs of a question belong to the trace of its request.
+    asker = ContextVar("asker", default="nobody")
+
+    def refuse(config):
+        raise BadQuestionError(f"asked by {asker.get()}")
+
+    async def ask():
+        asker.set("somebody")
+        return await events_of(QuestionQueue(refuse, CONFIGS), "why?")
+
+    assert run(ask())[-1] == Failed("asked by somebody", None)
