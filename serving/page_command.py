@@ -4,6 +4,7 @@ import argparse
 import re
 import secrets
 import socket
+from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -142,11 +143,8 @@ def _all_settings(arguments: argparse.Namespace) -> dict[str, Settings]:
     """
     settings = {}
     for name in answering_config_names():
-        try:
+        with suppress(ConfigError):
             settings[name] = load_settings(name, arguments.profile, arguments.set)
-        except ConfigError:
-            if name == arguments.config:
-                raise
     return settings
 
 

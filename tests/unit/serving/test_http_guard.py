@@ -357,3 +357,16 @@ def test_what_is_too_long_never_reaches_the_application():
     assert Exchange(collect, b"12345", b"67890", b"1").statuses == [413]
     assert [message.get("body") for message in received] == [b"12345", None]
     assert received[-1] == {"type": "http.disconnect"}
+
+
+def test_of_two_tokens_the_first_one_counts():
+    def status(*tokens):
+        headers = [(b"host", b"a"), *((b"authorization", f"Bearer {t}".encode()) for t in tokens)]
+
+        async def ask(scope, receive, send):
+            admission = Admission("a", token=TOKEN)
+            await RequestGuard(reading, admission, open_paths=(), max_body=9)(scope, receive, send)
+
+        return Exchange(ask, b"", headers=headers).statuses
+
+    assert (status(TOKEN, "wrong"), status("wrong", TOKEN)) == ([200], [401])

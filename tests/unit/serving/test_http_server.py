@@ -1,5 +1,7 @@
 """What servers on HTTP share: token, socket, address and strict settings."""
 
+import asyncio
+import json
 import socket
 from contextlib import closing
 
@@ -7,7 +9,15 @@ import pytest
 
 from graph.support.errors import ConfigError
 from serving.http_guard import Admission
-from serving.http_server import TOKEN_VARIABLE, listen, read_token, url_of
+from serving.http_server import (
+    TOKEN_VARIABLE,
+    is_loopback,
+    listen,
+    most_body_bytes,
+    read_token,
+    until_gone,
+    url_of,
+)
 from serving.page.application import PageSettings, page_server
 from serving.question_queue import QuestionQueue
 
@@ -97,3 +107,55 @@ def test_every_server_has_the_same_strict_settings(config_of):
     assert not any((config.proxy_headers, config.server_header, config.access_log))
     assert (config.limit_concurrency, config.timeout_graceful_shutdown) == (200, 1)
     assert config.app._max_body == 300_000
+
+
+@pytest.mark.parametrize(
+    ("address", "is_here"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.9.1", True),
+        ("::1", True),
+        # Some systems add the name of the interface.
+        ("::1%lo", True),
+        ("fe80::1%eth0", False),
+        ("0.0.0.0", False),
+        ("192.0.2.1", False),
+    ],
+)
+def test_an_address_of_this_machine_alone(address, is_here):
+    assert is_loopback(address) is is_here
+
+
+@pytest.mark.parametrize(
+    ("question_chars", "most"), [(1, 300_000), (25_000, 300_000), (25_001, 300_012)]
+)
+def test_a_request_has_room_for_the_longest_question(question_chars, most):
+    assert most_body_bytes(question_chars) == most
+    question = json.dumps("\U0001f600" * question_chars)
+    assert len(question) - 2 <= most
+
+
+def test_a_token_of_16_characters_is_long_enough(monkeypatch):
+    monkeypatch.setenv(TOKEN_VARIABLE, "a" * 16)
+    assert read_token() == "a" * 16
+
+
+def test_a_client_is_gone_only_when_it_closes_its_connection():
+    messages = [{"type": "http.request"}, {"type": "http.request"}, {"type": "http.disconnect"}]
+
+    async def receive():
+        return messages.pop(0)
+
+    asyncio.run(until_gone(receive))
+    assert messages == []
+
+
+def test_the_reason_why_nothing_listens_is_in_words():
+    with pytest.raises(ConfigError) as error:
+        listen("192.0.2.1", 0, TOKEN)
+    assert "[Errno" not in str(error.value)
+
+
+@pytest.mark.parametrize(("config_of", "lifespan"), [(page_config, "off"), (tools_config, "on")])
+def test_only_the_server_of_tools_has_work_at_its_start(config_of, lifespan):
+    assert config_of().lifespan == lifespan

@@ -60,9 +60,3 @@ def test_on_an_address_of_other_machines_every_host_name_is_admitted(address, ho
 )
 def test_the_guard_stands_before_the_tools(headers, status):
     assert status_of("127.0.0.1", TOKEN, host="localhost", **headers) == status
-
-
-def test_it_holds_its_sessions_from_its_start_to_its_end():
-    with closing(listen("127.0.0.1", 0, None)) as listener:
-        config = tool_server_on_http(mcp.Server("tools"), listener, None).config
-    assert config.lifespan == "on"

@@ -1,5 +1,6 @@
 """opencoder page: the arguments that it refuses, and the address and the token of the server."""
 
+import asyncio
 import logging
 import socket
 import sys
@@ -8,6 +9,7 @@ from contextlib import closing
 import pytest
 
 from graph.command_line import parser_of, run
+from graph.config import load_settings
 from graph.support.errors import ConfigError, MissingExtraError
 from serving import page_command
 from serving.http_server import TOKEN_VARIABLE
@@ -86,7 +88,16 @@ def test_the_token_of_the_environment_is_asked_for_and_not_printed(
         (["--host", "192.0.2.1"], "cannot listen on 192.0.2.1 port "),
         *(
             (["--names", "code.example", name], f"argument --names: {name!r} is not a host name: ")
-            for name in ("", "code.example:8600", "[::1]:80", "http://a", "a/", "a,b", "::1")
+            for name in (
+                "",
+                "cödé.example",
+                "code.example:8600",
+                "[::1]:80",
+                "http://a",
+                "a/",
+                "a,b",
+                "::1",
+            )
         ),
     ],
 )
@@ -138,3 +149,82 @@ def test_names_without_a_port_are_taken(served):
     [((_, _, admission), _)] = served
     assert admission.admits_host("Code.Example:443")
     assert admission.admits_host("[2001:db8::1]")
+
+
+def test_its_numbers_are_the_limits_of_the_queue(served):
+    words = ["--at-once", "3", "--waiting", "5", "--per-client", "2", "--question-chars", "900"]
+    assert run("opencoder", [*EMBEDDED, *words]) == 0
+    [((queue, _, _), _)] = served
+    assert queue.limits == page_command.Limits(3, 5, 2, 900)
+
+
+def test_a_model_server_answers_as_many_questions_at_once_as_it_is_sent_requests(served):
+    words = ["page", "--profile", "server", "--set", "generator.concurrency=6", "--port", "0"]
+    assert run("opencoder", words) == 0
+    [((queue, _, _), _)] = served
+    assert queue.limits.at_once == 6
+
+
+def test_its_settings_name_the_posts_and_not_their_folder(served, tmp_path):
+    posts = tmp_path / "a folder" / "posts.csv"
+    words = [*EMBEDDED, "--corpus", str(posts), "--index", str(tmp_path / "index")]
+    assert run("opencoder", [*words, "--config", "keyword"]) == 0
+    [((_, settings, _), _)] = served
+    assert (settings.corpus, settings.default_config) == ("posts.csv", "keyword")
+    assert settings.profile == "embedded"
+    # A question may name another config than that of the command line.
+    for name, kind in (("keyword", "keyword"), ("hybrid", "hybrid")):
+        assert settings.configs[name].retrieval.kind == kind
+
+
+def test_the_graphs_of_its_questions_share_posts_and_index(served, monkeypatch, tmp_path):
+    opened = []
+
+    class Graphs:
+        def __init__(self, *, corpus, index):
+            opened.append((corpus, index))
+
+        def open(self, config, profile):
+            opened.append((config.retrieval.kind, profile.generator.engine))
+            raise ConfigError("no graph")
+
+    monkeypatch.setattr(page_command, "OpenedGraphs", Graphs)
+    posts, index = tmp_path / "posts.csv", tmp_path / "index"
+    assert run("opencoder", [*EMBEDDED, "--corpus", str(posts), "--index", str(index)]) == 0
+    [((queue, _, _), _)] = served
+
+    async def ask():
+        async with queue.ask("why?", "keyword") as events:
+            return [event async for event in events][-1]
+
+    assert asyncio.run(ask()).message == "no graph"
+    engine = load_settings("keyword", "embedded", []).profile.generator.engine
+    assert opened == [(posts, index), ("keyword", engine)]
+
+
+def test_the_config_of_the_command_line_must_fit_the_overrides(served):
+    with pytest.raises(ConfigError, match="diversity compares vectors"):
+        run("opencoder", [*EMBEDDED, "--config", "keyword", "--set", "retrieval.diversity=0.5"])
+    assert served == []
+
+
+def test_the_address_of_a_host_is_printed_as_a_browser_takes_it(served, lines):
+    assert run("opencoder", [*EMBEDDED, "--host", "::1"]) == 0
+    [((_, _, admission), (_, port, *_))] = served
+    assert lines()[-1] == f"open http://[::1]:{port}/ ; Ctrl-C ends the server"
+    assert (admission.token, admission.any_name) == (None, False)
+    assert admission.admits_host(f"[::1]:{port}")
+
+
+def test_the_host_of_the_command_line_is_a_name_of_the_server(served):
+    assert run("opencoder", [*EMBEDDED, "--host", "localhost"]) == 0
+    assert run("opencoder", [*EMBEDDED, "--host", "127.0.0.2"]) == 0
+    hosts = [admission.names for (_, _, admission), _ in served]
+    assert hosts == [["localhost"], ["127.0.0.2"]]
+
+
+def test_the_lines_of_its_library_are_those_of_the_project(served, monkeypatch):
+    names = []
+    monkeypatch.setattr(page_command, "log_libraries", lambda *libraries: names.extend(libraries))
+    assert run("opencoder", EMBEDDED) == 0
+    assert names == ["uvicorn"]
