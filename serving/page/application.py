@@ -172,7 +172,7 @@ class EventStream:
                     task.cancel()
                 outcomes = await asyncio.gather(*tasks, return_exceptions=True)
         for outcome in outcomes:
-            if isinstance(outcome, Exception) and not isinstance(outcome, OSError):
+            if isinstance(outcome, Exception):
                 raise outcome
         is_gone = outcomes[-1] is None
         if not is_gone:

@@ -6,6 +6,7 @@ from graph.config import load_config
 from serving.page import event_documents
 from serving.page.event_documents import documents
 from serving.question_queue import Answered, Chunk, Failed, Queued, Started, StepEnded, StepStarted
+from tests.fakes.candidate_pools import passage
 from tests.fakes.fake_models import reply, verdict
 
 EVENTS = (
@@ -76,3 +77,59 @@ def test_the_cost_of_a_step_tells_what_was_read_before_and_what_is_an_estimate()
         "is_estimate": False,
         "is_cut_estimate": True,
     }
+
+
+def test_an_answer_is_linked_to_the_passages_that_were_retrieved_before_it():
+    passages = [passage(number, f"*post* {number}") for number in (1, 2)]
+    steps = [
+        {"node": "retrieve", "passages": passages},
+        {
+            "node": "generate",
+            "candidates": [{"text": "as [2] says", "reasoning": ""}],
+            "answer": "as [2] and [3] say",
+        },
+    ]
+    retrieved, generated, answered = documents_of(
+        [*map(StepEnded, steps), Answered("as [1] says", passages, False, 0.5)]
+    )
+    assert [p["text_html"] for p in retrieved["step"]["passages"]] == [
+        "<p><em>post</em> 1</p>\n",
+        "<p><em>post</em> 2</p>\n",
+    ]
+    assert retrieved["has_passages"] is True
+    assert generated["has_passages"] is False
+    # There is no third one.
+    assert generated["answer_html"].count("#passage-") == 1
+    assert "#passage-2" in generated["answer_html"]
+    [candidate] = generated["candidates_html"]
+    assert "#passage-2" in candidate
+    assert "#passage-1" in answered["answer_html"]
+
+
+def test_a_search_that_finds_nothing_is_shown():
+    [document] = documents_of([StepEnded({"node": "retrieve", "passages": []})])
+    assert document["has_passages"] is True
+
+
+def test_the_same_answer_again_is_no_change():
+    drafts = [{"text": "one", "reasoning": ""}]
+    step = {"node": "refine", "candidates": drafts, "answer": "one"}
+    assert [d["changes"] for d in documents_of(map(StepEnded, [step, step]))] == [[], []]
+
+
+def test_the_cost_of_a_step_is_that_of_all_its_calls():
+    step = {
+        "node": "rerank_drafts",
+        "seconds": 1.5,
+        "replies": [reply("a", cut_tokens=4, cached_tokens=5), reply("b", tokens_estimated=True)],
+        "verdicts": [verdict({"A": 1.0})],
+    }
+    [document] = documents_of([StepEnded(step)])
+    cost = document["cost"]
+    assert (cost["seconds"], cost["calls"]) == (1.5, 3)
+    assert cost["prompt_tokens"] == 2 * 7 + step["verdicts"][0]["prompt_tokens"]
+    assert cost["new_tokens"] == 6
+    assert (cost["cut_tokens"], cost["cached_tokens"]) == (4, 5)
+    assert cost["is_estimate"] is True
+    [plain] = documents_of([StepEnded({**step, "replies": step["replies"][:1]})])
+    assert plain["cost"]["is_estimate"] is False
