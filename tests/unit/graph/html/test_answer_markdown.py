@@ -212,3 +212,34 @@ def test_every_class_of_the_stylesheet_for_code_is_one_that_code_can_have():
     }
     assert names <= {*STANDARD_TYPES.values()}
     assert len(names) > 40
+
+
+@pytest.mark.parametrize(
+    ("markdown", "rendered"),
+    [
+        ("~~a~~", "<p><s>a</s></p>\n"),
+        ("![](http://a.example/p)", "image: http://a.example/p</a></p>\n"),
+        ("[x](HTTPS://a.example)", f'<p><a href="HTTPS://a.example" {LINK}>x</a></p>\n'),
+        ("[x](http:a.example)", "<p>[x](http:a.example)</p>\n"),
+        ("[x](https+evil://a)", "<p>[x](https+evil://a)</p>\n"),
+        ("```brainfuck\n+\n```", '<pre class="code"><code>+\n</code></pre>\n'),
+    ],
+)
+def test_more_of_markdown_is_rendered(markdown, rendered):
+    assert str(answer_html(markdown)).endswith(rendered)
+
+
+def test_a_citation_behind_a_link_leads_to_its_passage():
+    tree = parsed(answer_html("[x [1]](https://a.example) and [2], ![y](https://b.example) [1]", 2))
+    assert tree.xpath("//a[@class='citation']/@href") == ["#passage-2", "#passage-1"]
+
+
+def test_long_code_has_no_colours_and_keeps_its_text():
+    code = "return [1]  # one\n" * 300
+    assert len(code) > 5_000
+    assert highlighted(code, "python") == code
+    assert "<span" in highlighted(code[:1_800], "python")
+
+
+def test_the_lines_of_code_end_as_those_of_the_page():
+    assert parsed(highlighted("a\r\nb\rc", "python")).text_content() == "a\nb\nc"

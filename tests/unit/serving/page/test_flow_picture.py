@@ -44,3 +44,28 @@ def test_rounds_go_back_below_the_nodes():
     )
     heights = [float(parsed(config).get("height")) for config in (once, twice)]
     assert heights[0] < heights[1]
+
+
+def test_the_ends_have_names_and_a_form_of_their_own():
+    picture = parsed(load_config("baseline"))
+    nodes = picture.xpath("//g[contains(@class, 'node')]")
+    labels = [(node.get("class"), node.findtext("text")) for node in nodes]
+    assert labels == [("node end", "question"), ("node step", "generate"), ("node end", "answer")]
+    assert picture.get("aria-label").endswith(": question, generate, answer")
+    round_end, step, _ = (float(node.find("rect").get("rx")) for node in nodes)
+    assert step < round_end
+
+
+def test_an_edge_that_goes_back_runs_below_the_nodes_and_one_that_skips_some_above():
+    config = Config.model_validate({"retrieval": {"kind": "semantic"}, "refine": {"max_rounds": 2}})
+    picture = parsed(config)
+    top, height = (float(picture.xpath("//rect")[0].get(name)) for name in ("y", "height"))
+    bows = [
+        float(bow)
+        for path in picture.xpath("//path[@class='edge']/@d")
+        for bow in re.findall(r"V(-?[\d.]+) H", path)
+    ]
+    above, below = ([b for b in bows if b < top], [b for b in bows if b > top + height])
+    # "No points" skips refine, and the next round leads from refine to critique.
+    assert (len(above), len(below)) == (1, 1)
+    assert len(above) + len(below) == len(bows)
