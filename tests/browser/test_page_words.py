@@ -178,3 +178,11 @@ def test_the_parts_of_a_run_have_the_names_of_the_report(own_page, server):
     titles = own_page.locator(".run .part-title").all_inner_texts()
     assert [title.lower() for title in titles] == ["answer", "passages", "steps"]
     assert "source" not in words
+
+
+@pytest.mark.parametrize(("count", "summaries"), [(4, []), (5, ["The 5 extra candidates"])])
+def test_many_texts_of_a_step_are_folded(own_page, server, count, summaries):
+    step = {"node": "extra_candidates", "candidates": WRITTEN[:1] * count}
+    words_of_page(own_page, server, [StepEnded(step)])
+    assert own_page.locator(".step-body > details > summary").all_inner_texts() == summaries
+    assert own_page.locator(".draft").count() == count

@@ -126,16 +126,18 @@ export function passageList(passages) {
         : "")));
 }
 
+const MOST_UNFOLDED = 4;
+
 function draftCards(document) {
   const { step } = document;
   const drafts = listOf(step.candidates);
   if (!drafts.length) return "";
   const cards = drafts.map((draft, index) => draftCard(step, draft, index, document.candidates_html[index]));
   const grid = element("div", { class: "drafts" }, cards);
-  // The candidates of a step that chooses are in the steps before it too.
-  return isChoice(step)
-    ? element("details", {}, element("summary", {}, `The ${countOf(drafts.length, "candidate")}`), grid)
-    : grid;
+  // The candidates of a step that chooses are in the steps before it too, and many texts would hide the steps below.
+  if (!isChoice(step) && drafts.length <= MOST_UNFOLDED) return grid;
+  const name = isChoice(step) ? "candidate" : writtenName(step);
+  return element("details", {}, element("summary", {}, `The ${countOf(drafts.length, name)}`), grid);
 }
 
 function draftCard(step, draft, index, html) {
@@ -168,7 +170,7 @@ function critiquePoints(step) {
 function preferenceList(step) {
   const preferences = listOf(step.preferences);
   if (!preferences.length) return "";
-  return element("ul", { class: "preferences" }, preferences.map((preference) => {
+  return element("ul", {}, preferences.map((preference) => {
     const first = candidateName(step, preference.first), second = candidateName(step, preference.second);
     if (!isNumber(preference.first_wins)) return element("li", {}, `${first} and ${second}: no readable verdict`);
     return element("li", {},
