@@ -14,6 +14,7 @@ WIDTH = 400
 _LEFT, _RIGHT = 8, 12
 _ROW_HEIGHT, _HEADING_HEIGHT, _AXIS_HEIGHT = 34, 22, 40
 _PLANE_HEIGHT, _PLANE_TOP, _PLANE_LEFT = 270, 24, 46
+_LABEL_HEIGHT = 13
 _COLOURS = 8
 """The number of run colours in report.css."""
 
@@ -181,6 +182,18 @@ def curve_plot(lines: Sequence[Line], x_axis: str, y_axis: str, description: str
     parts = _plane_parts(x, y, x_axis, y_axis)
     for line in lines:
         parts += _curve_parts(line, x, y)
+    # The labels come last, so that no line is drawn over them.
+    heights: list[float] = []
+    for line in lines:
+        if line.points:
+            left, top, _ = max(line.points)
+            height = y.at(top) - 9
+            # Labels of curves that end close together stand above one another.
+            while any(abs(height - other) < _LABEL_HEIGHT for other in heights):
+                height -= _LABEL_HEIGHT
+            heights.append(height)
+            kind = f"label end {_run_class(line.colour)}"
+            parts.append(_text(x.at(left) - 6, height, line.label, kind))
     return _svg(parts, _PLANE_HEIGHT, description)
 
 
@@ -195,9 +208,6 @@ def _curve_parts(line: Line, x: Scale, y: Scale) -> list[Markup]:
     places = [(x.at(left), y.at(top)) for left, top, _ in line.points]
     parts += [_line(f"curve {run}", *start, *end) for start, end in pairwise(places)]
     parts += [_circle(f"point {run}", *place) for place in places]
-    if places:
-        left, top = max(places)
-        parts.append(_text(left - 6, top - 9, line.label, "label end"))
     return parts
 
 

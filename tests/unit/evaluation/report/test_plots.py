@@ -1,6 +1,7 @@
 """The report's plots: scales that hold every value, marks where they belong, texts escaped."""
 
 import re
+from itertools import pairwise
 
 import pytest
 from lxml import etree
@@ -114,6 +115,17 @@ def test_a_curve_is_named_at_its_right_end_in_whatever_order_its_points_come():
     assert 0 < height - float(label.get("y")) < 20
     assert len(of_kind(svg, "curve")) == 2
     assert len(of_kind(svg, "interval")) == 2
+
+
+def test_the_names_of_curves_that_end_close_together_stand_apart_in_their_colours():
+    lines = [
+        Line(name, [(0.5, 0.2, None), (1.0, end, None)], n)
+        for n, (name, end) in enumerate({"A": 0.5, "B": 0.5, "C": 0.49}.items())
+    ]
+    labels = of_kind(drawn(curve_plot(lines, "coverage", "risk", "says")), "label")
+    heights = sorted(float(label.get("y")) for label in labels)
+    assert all(below - above >= 13 for above, below in pairwise(heights))
+    assert [label.get("class").split()[-1] for label in labels] == ["run-0", "run-1", "run-2"]
 
 
 def test_the_panel_of_risk_names_the_confidence_of_each_run_as_the_command_does(
