@@ -168,11 +168,11 @@ def test_a_program_can_tell_a_withheld_answer(withheld):
 
 
 def test_a_post_that_just_fits_is_whole():
-    text = "a line\n" + "x" * 39_993
-    (post,) = search_result(passages(text)).posts
-    assert (post.text, post.cut_chars) == (text, 0)
-    (cut,) = search_result(passages(text + "y")).posts
-    assert (cut.text, cut.cut_chars) == (text, 1)
+    first = "x" * 39_993
+    (post,) = search_result(passages(first + "\na line")).posts
+    assert (post.text, post.cut_chars) == (first + "\na line", 0)
+    (cut,) = search_result(passages(first + "\na line.")).posts
+    assert (cut.text, cut.cut_chars) == (first, 8)
 
 
 @pytest.mark.parametrize(("accepted", "is_said"), [(True, True), (False, False), (None, False)])
