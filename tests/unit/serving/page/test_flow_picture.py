@@ -69,3 +69,9 @@ def test_an_edge_that_goes_back_runs_below_the_nodes_and_one_that_skips_some_abo
     # "No points" skips refine, and the next round leads from refine to critique.
     assert (len(above), len(below)) == (1, 1)
     assert len(above) + len(below) == len(bows)
+
+
+def test_a_picture_without_bows_has_no_room_for_them():
+    picture = parsed(load_config("baseline"))
+    [height, *_] = (float(box.get("height")) for box in picture.xpath("//rect"))
+    assert float(picture.get("height")) < height + 10
