@@ -201,8 +201,9 @@ def test_a_panic_of_the_server_ends_the_command(monkeypatch):
         run("opencoder", ["mcp", *KEYWORD])
 
 
-@pytest.mark.parametrize("command", ["mcp", "page"])
+@pytest.mark.parametrize("command", [["mcp", "--http"], ["page"]])
 def test_an_endpoint_for_traces_that_is_no_address_is_one_line(command, monkeypatch):
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://traces.example")
     with pytest.raises(ConfigError, match="is no address: begin it with http"):
-        run("opencoder", [command, *KEYWORD])
+        # Nothing can listen there, so that the command would end in any case.
+        run("opencoder", [*command, *KEYWORD, "--host", "192.0.2.1"])
