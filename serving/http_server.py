@@ -70,7 +70,7 @@ def listen(host: str, port: int, token: str | None) -> socket.socket:
 
 def is_loopback(address: str) -> bool:
     """Tell whether an IP address is of this machine alone."""
-    return ip_address(address.partition("%")[0]).is_loopback
+    return ip_address(address).is_loopback
 
 
 def url_of(listener: socket.socket, path: str = "/") -> str:
