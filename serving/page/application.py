@@ -21,6 +21,7 @@ from graph.support.text import one_line
 from serving.http_guard import Admission, App, Receive, RequestGuard, Scope, Send, log_refusal
 from serving.http_server import most_body_bytes, strict_config, until_gone
 from serving.page.event_documents import Document, documents
+from serving.page.flow_picture import flow_text
 from serving.question_queue import BadQuestionError, NoPlaceError, QuestionQueue
 
 _PING_SECONDS = 15
@@ -85,6 +86,7 @@ def _application(
 ) -> App:
     """Return the application, behind its guard."""
     contents = _contents()
+    steps = {name: flow_text(config) for name, config in settings.configs.items()}
 
     async def file(request: Request) -> Response:
         name = request.path_params.get("name", "page.html")
@@ -96,7 +98,7 @@ def _application(
     async def describe(_: Request) -> Response:
         return _json(
             {
-                "configs": list(settings.configs),
+                "configs": steps,
                 "default_config": settings.default_config,
                 "profile": settings.profile,
                 "model": settings.model,

@@ -1,4 +1,4 @@
-"""The picture of a config's graph as SVG: its nodes in a row, so that the page can light the one that runs."""
+"""The steps of a config as a line of text, and as a picture (SVG) in which the page lights the one that runs."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -59,6 +59,16 @@ def flow_picture(config: Config) -> Markup:
         edges=Markup("").join(edges),
         groups=Markup("").join(groups),
     )
+
+
+def flow_text(config: Config) -> str:
+    """Return the steps as one line, with the kind of retrieval, and chain of thought where notes come first."""
+    details = {
+        "retrieve": f" ({config.retrieval.kind})",
+        "generate": " (chain of thought)" if config.generation.cot else "",
+    }
+    steps = [name for name in structure(config).nodes if name not in _ENDS]
+    return " \u2192 ".join(name + details.get(name, "") for name in steps)
 
 
 def _boxes(names: list[str]) -> Iterator[_Box]:

@@ -157,6 +157,17 @@ def test_the_same_question_is_answered_by_another_config_beside_it_and_stays_in_
     assert tab.errors == []
 
 
+def test_the_form_names_the_steps_of_the_chosen_config(opened):
+    page = opened().page
+    line = page.locator("#config-steps")
+    assert (
+        line.inner_text()
+        == "Steps: retrieve (semantic) \u2192 generate \u2192 critique \u2192 refine"
+    )
+    page.select_option("#config", "baseline")
+    assert line.inner_text() == "Steps: generate"
+
+
 def test_two_tabs_wait_for_each_other_and_a_closed_one_ends_its_work(opened, server):
     first, second = opened(), opened()
     with server.engine.held() as release:

@@ -42,7 +42,7 @@ class QuestionView {
   offerAgain() {
     const select = element("select", {}, configOptions());
     const used = new Set(this.runs.map((run) => run.config));
-    select.value = settings.configs.find((name) => !used.has(name)) || settings.default_config;
+    select.value = Object.keys(settings.configs).find((name) => !used.has(name)) || settings.default_config;
     this.again.replaceChildren(
       element("label", {}, "Ask again with ", select),
       element("button", { type: "button", onclick: () => this.askBeside(select.value) }, "Ask beside"));
@@ -84,7 +84,7 @@ class QuestionView {
 }
 
 const configOptions = () =>
-  settings.configs.map((name) => element("option", { value: name }, name));
+  Object.keys(settings.configs).map((name) => element("option", { value: name }, name));
 
 function save() {
   // A browser ends the answers of a page that is left: that is no failure of theirs.
@@ -111,6 +111,10 @@ function ask() {
   examples.hidden = true;
   questionField.value = "";
   question.ask(configField.value);
+}
+
+function showSteps() {
+  document.getElementById("config-steps").textContent = `Steps: ${settings.configs[configField.value]}`;
 }
 
 function complain(text) {
@@ -148,6 +152,7 @@ async function start() {
   complain("");
   configField.append(...configOptions());
   configField.value = settings.default_config;
+  showSteps();
   document.getElementById("about").textContent =
     `${settings.model}, profile ${settings.profile}; posts of ${settings.corpus}`;
   restore();
@@ -158,6 +163,7 @@ form.addEventListener("submit", (event) => {
   event.preventDefault();
   ask();
 });
+configField.addEventListener("change", showSteps);
 questionField.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
     event.preventDefault();

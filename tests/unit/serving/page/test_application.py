@@ -123,7 +123,7 @@ def test_a_full_queue_is_another_status_than_a_bad_question():
 def test_the_page_knows_the_limit_of_a_question():
     response = Response("/settings", AskedQueue(question_chars=50_000))
     assert json.loads(response.body) == {
-        "configs": ["baseline"],
+        "configs": {"baseline": "generate"},
         "default_config": "baseline",
         "profile": "p",
         "model": "m",

@@ -9,7 +9,7 @@ from graph.config import load_config
 from graph.drawing import structure
 from graph.opened_graphs import answering_config_names
 from graph.schema import Config
-from serving.page.flow_picture import flow_picture
+from serving.page.flow_picture import flow_picture, flow_text
 
 
 def parsed(config):
@@ -75,3 +75,24 @@ def test_a_picture_without_bows_has_no_room_for_them():
     picture = parsed(load_config("baseline"))
     [height, *_] = (float(box.get("height")) for box in picture.xpath("//rect"))
     assert float(picture.get("height")) < height + 10
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("baseline", "generate"),
+        ("semantic", "retrieve (semantic) \u2192 generate \u2192 critique \u2192 refine"),
+        ("extract", "retrieve (semantic) \u2192 extract"),
+        (
+            "hybrid_cot_rerank_initial",
+            "retrieve (hybrid) \u2192 generate (chain of thought) \u2192 rerank_drafts \u2192 critique \u2192 refine",
+        ),
+    ],
+)
+def test_the_steps_of_a_config_are_one_line(name, text):
+    assert flow_text(load_config(name)) == text
+
+
+def test_two_configs_of_the_page_never_have_the_same_line():
+    lines = {flow_text(load_config(name)) for name in answering_config_names()}
+    assert len(lines) == len(answering_config_names())
