@@ -34,7 +34,7 @@ def read_token() -> str | None:
     token = os.environ.get(TOKEN_VARIABLE)
     if token is None:
         return None
-    # Other characters would change in the address of the page.
+    # A browser encodes other characters in the address of the page.
     if len(token) < _MIN_TOKEN or not _TOKEN.fullmatch(token):
         raise ConfigError(
             f"{TOKEN_VARIABLE} must have at least {_MIN_TOKEN} characters, of A-Z, a-z, 0-9 and -._~, as from "

@@ -187,7 +187,8 @@ def tool_server(tools: list[ServedTool]) -> Server:
                 content=[TextContent(text=text)], structured_content=value.model_dump(mode="json")
             )
 
-        # On HTTP, the request; older versions of the protocol do not end a call with its connection.
+        # On HTTP, the request. Since 2026-07-28 the protocol ends a call with its connection; so do we with
+        # older clients, as no event is stored that one could fetch later.
         if context.request is None:
             return await call()
         return await _unless_gone(call(), context.request.receive)

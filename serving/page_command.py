@@ -161,19 +161,19 @@ def _host_name(text: str) -> str:
     """Parse a host name, for argparse."""
     if not _NAME.fullmatch(text):
         raise argparse.ArgumentTypeError(
-            f"{text!r} is not a host name: write it without port and path, as in code.example"
+            f"{text!r} is not a host name: write it in ASCII, without port and path, as in code.example"
         )
     return text
 
 
 def _opening_line(listener: socket.socket, admission: Admission, *, is_new: bool) -> str:
     """Return the line that says where the page is. A browser sends the part after # to no server."""
-    opening = f"open {url_of(listener)}"
-    if admission.token is not None:
-        opening += "#token="
-        opening += admission.token if is_new else f" with the value of {TOKEN_VARIABLE} at its end"
-    parts = [opening]
+    parts = [f"open {url_of(listener)}"]
+    if is_new and admission.token:
+        parts[0] += f"#token={admission.token}"
+    elif admission.token:
+        parts.append(f"append #token= and the value of {TOKEN_VARIABLE} to the address")
     if is_wildcard(admission.address):
-        parts.append("other machines write the name of this one in place of its address")
+        parts.append("from another machine, use the name of this one as the host")
     # The space ends the address: a terminal could take the sign behind it for a part of it.
     return " ; ".join([*parts, "Ctrl-C ends the server"])

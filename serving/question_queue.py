@@ -220,7 +220,8 @@ class QuestionQueue:
         if config not in self.configs:
             hint = suggestion(config, self.configs)
             raise BadQuestionError(f"there is no config {one_line(config, _NAME_CHARS)!r}; {hint}")
-        places = [*self._waiting, *self._running]
+        # A stopped question runs to its next token: its client may ask again meanwhile.
+        places = [place for place in (*self._waiting, *self._running) if not place.stop.is_set()]
         if sum(place.client == client for place in places) >= limits.of_client:
             raise NoPlaceError(
                 f"{limits.of_client} of your questions wait or run: stop one, or wait for an answer"

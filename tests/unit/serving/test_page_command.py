@@ -59,7 +59,7 @@ def test_other_machines_need_a_token_that_is_new_each_time(served, lines):
     assert [admission.token for (_, _, admission), _ in served] == tokens
     # The address to open is of this machine, and others need its name, which the guard admits then.
     assert all("open http://127.0.0.1:" in line for line in lines() if "#token=" in line)
-    assert "other machines write the name of this one in place of its address" in lines()[-1]
+    assert "from another machine, use the name of this one as the host" in lines()[-1]
     assert all(admission.admits_host("my-machine:8600") for (_, _, admission), _ in served)
     assert all(len(token) >= 32 for token in tokens)
     assert [address for _, (address, _) in served] == ["0.0.0.0"] * 2
@@ -71,7 +71,7 @@ def test_the_token_of_the_environment_is_asked_for_and_not_printed(
 ):
     monkeypatch.setenv(TOKEN_VARIABLE, TOKEN)
     assert run("opencoder", [*EMBEDDED, "--host", host]) == 0
-    assert "/#token= with the value of OPENCODER_TOKEN at its end ; " in lines()[-1]
+    assert "/ ; append #token= and the value of OPENCODER_TOKEN to the address ; " in lines()[-1]
     assert TOKEN not in "".join(lines())
     [((_, _, admission), _)] = served
     assert admission.token == TOKEN

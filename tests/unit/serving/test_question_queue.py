@@ -153,6 +153,24 @@ def test_a_client_that_goes_away_frees_its_place_within_a_second():
     assert run(leave_while_it_writes()) < 1
 
 
+def test_a_client_that_stops_its_only_question_can_ask_again_at_once():
+    engine, queue = queue_of(of_client=1)
+
+    async def stop_and_ask_again(release):
+        async with queue.ask("first", "baseline") as events:
+            async for event in events:
+                if isinstance(event, StepStarted):
+                    break
+        assert queue.running == 1
+        async with queue.ask("second", "baseline") as events:
+            release()
+            release()
+            return [event async for event in events]
+
+    with engine.held() as release:
+        assert isinstance(run(stop_and_ask_again(release))[-1], Answered)
+
+
 def test_a_waiting_question_that_is_cancelled_frees_its_place_at_once():
     engine, queue = queue_of(seconds=0.2)
 
