@@ -210,8 +210,8 @@ def _headline(step: Step) -> str:
     if calls:
         count = sum(call["prompt_tokens"] for call in calls)
         cached_tokens = sum(call.get("cached_tokens", 0) for call in calls)
-        read_before = f" ({cached_tokens:,} before)" if cached_tokens else ""
-        parts.append(f"{mark}{count:,} {plural(count, 'token')} read{read_before}")
+        cached = f" ({cached_tokens:,} cached)" if cached_tokens else ""
+        parts.append(f"{mark}{count:,} {plural(count, 'token')} read{cached}")
     if step.get("replies"):
         count = sum(reply["new_tokens"] for reply in step["replies"])
         parts.append(f"{mark}{count:,} written")

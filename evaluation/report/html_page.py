@@ -29,14 +29,15 @@ from evaluation.tables.numbers import interval_text, number, p_text, signed
 from evaluation.tables.results_tables import retrieval_rows
 from evaluation.tables.slices_table import FEW
 from evaluation.tables.summary_columns import lines_below_mean
+from graph.html import shared_scripts
 from graph.support.terminal import safe_text
 
 _MARKS = {"better": "▲", "worse": "▼", "not distinguishable": "≈", "no test": "·"}
 """By verdict, the sign beside a mean."""
 
 SCRIPT_PARTS = (
-    "value_formats",
-    "page_elements",
+    "difference_formats",
+    "labelled_controls",
     "report_state",
     "packed_questions",
     "rendered_texts",
@@ -48,7 +49,7 @@ SCRIPT_PARTS = (
     "record_parts",
     "passage_list",
     "step_outputs",
-    "step_judgements",
+    "verdict_table",
     "step_trace",
     "citation_links",
     "answer_alignment",
@@ -59,7 +60,9 @@ SCRIPT_PARTS = (
     "metric_chooser",
     "page_start",
 )
-"""The files of script/, in an order in which the statements of each need only those before it."""
+"""The files of script/, in an order in which the statements of each need only those before it.
+
+Each may use the scripts of graph/html."""
 PAGE_TEMPLATE = "report_page.html.j2"
 
 
@@ -135,7 +138,7 @@ def _asset(name: str) -> str:
 def _script() -> str:
     """Return the parts as one script; the function around them keeps their names off `window`."""
     parts = [_asset(f"script/{name}.js") for name in SCRIPT_PARTS]
-    return "\n".join(['"use strict";', "(() => {", *parts, "})();"])
+    return "\n".join(['"use strict";', "(() => {", *shared_scripts().values(), *parts, "})();"])
 
 
 def _environment() -> Environment:

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from graph.html import stylesheet
+from graph.html import shared_scripts, stylesheet
 from graph.schema import Config
 from graph.support.text import one_line
 from serving.http_guard import Admission, App, Receive, RequestGuard, Scope, Send, log_refusal
@@ -227,4 +227,4 @@ def _contents() -> dict[str, str]:
     folder = files("serving").joinpath("page", "assets")
     names = ("page.html", "page.css", "icon.svg", *_SCRIPTS)
     contents = {name: folder.joinpath(name).read_text(encoding="utf-8") for name in names}
-    return {**contents, "style.css": stylesheet()}
+    return {**contents, **shared_scripts(), "style.css": stylesheet()}

@@ -46,7 +46,7 @@ FIELDS = {
     ".passages-part .box > pre.text": 1,
     ".passages-part .title bdi": 1,
     ".passages-part .licence bdi": 1,
-    ".passages-part .source > :first-child bdi": 1,
+    ".passages-part .source > :first-child": 1,
     "th.title bdi": 1,
     ".step-name bdi": 2,
     ".draft > .box > pre.text": 2,

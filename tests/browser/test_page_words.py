@@ -146,6 +146,25 @@ def test_a_step_has_the_words_of_the_trace(own_page, server, capsys, step):
         assert part in page_words
 
 
+def test_all_calls_of_a_step_are_there_word_for_word(own_page, server):
+    step = {
+        "node": "rerank_drafts",
+        "replies": [reply("written", prompt="to reply", prompt_tokens=4)],
+        "verdicts": [{**verdict({"A": 0.7, "B": 0.3}), "prompt": "to choose"}],
+        "likelihoods": [{**LIKELIHOOD, "mean_logprob": -1.0, "prompt": "to score"}],
+    }
+    words_of_page(own_page, server, [StepEnded(step)])
+    calls = own_page.locator(".calls")
+    assert calls.locator("pre.text").all_inner_texts() == [
+        "to reply",
+        "written",
+        "to choose",
+        "to score",
+    ]
+    assert calls.locator("summary").first.inner_text() == "3 model calls, word for word"
+    assert calls.locator("summary").last.inner_text() == "Call 3: 9 tokens read"
+
+
 @pytest.mark.parametrize(
     "steps",
     [

@@ -8,7 +8,7 @@ import pytest
 
 from evaluation.report.report_file import write_report
 from graph.narration import narrate
-from tests.fakes.fake_models import verdict
+from tests.fakes.fake_models import reply, verdict
 from tests.fakes.records import failed, record
 from tests.fakes.rendered_markdown import ATTRIBUTES, TAGS
 from tests.fakes.report_pages import hostile
@@ -120,7 +120,7 @@ def test_a_trace_shows_everything_that_happened(tab, report):
     trace = page.locator(".trace")
     link = trace.locator(".passages a").first
     assert link.get_attribute("href").startswith("https://example.org/questions/")
-    assert link.get_attribute("rel") == "noreferrer noopener"
+    assert link.get_attribute("rel") == "noreferrer noopener nofollow"
     text = " ".join(trace.inner_text().split())
     for part in (
         "score 0.",
@@ -166,6 +166,7 @@ GATED_STEPS = [
     },
     {
         "node": "accept",
+        "candidates": CANDIDATES[:2],
         "preferences": [{"first": 0, "second": 1, "first_wins": 0.25, "orders_agree": True}],
         "verdicts": [verdict({"A": 0.25, "B": 0.75}), verdict({"A": 0.75, "B": 0.25})],
         "chosen": 1,
@@ -203,6 +204,39 @@ def test_the_choices_of_a_trace_have_the_words_of_the_terminal(tab, tmp_path, ca
     assert [text for text in expected if text not in lines] == []
     assert "candidate 1, passage 7" in on_page
     assert "candidate 4, draft chosen" in on_page
+    # The names of these two say where they come from.
+    assert {"the answer before", "the refinement chosen"} <= on_page
+
+
+CACHED = {"prompt_tokens": 2_048, "cached_tokens": 1_024}
+COSTLY_STEPS = [
+    {"node": "retrieve", "seconds": 12.34, "passages": []},
+    {"node": "generate", "replies": [reply("one", **CACHED), reply("two", cut_tokens=1_200)]},
+    {
+        "node": "critique",
+        "seconds": 0.04,
+        "replies": [reply("", cut_tokens=12, cut_tokens_estimated=True)],
+    },
+    {"node": "refine", "replies": [reply("", cut_tokens=12, tokens_estimated=True)]},
+    {"node": "likelihood", "likelihoods": [LIKELIHOOD] * 2},
+    # The name of a property of every object in JavaScript.
+    {"node": "constructor", "candidates": [{"text": "one", "reasoning": ""}]},
+]
+
+
+def test_the_costs_and_texts_of_a_step_have_the_words_of_the_terminal(tab, tmp_path, capsys):
+    folder = make_run(tmp_path / "a", [record(0, steps=COSTLY_STEPS)])
+    write_report([folder], tmp_path / "report.html")
+    page = tab().open(tmp_path / "report.html", "#question-0")
+    page.wait_for_selector(".trace")
+    costs = page.locator(".trace > li > details > summary > .cost").all_inner_texts()
+    for step, cost in zip(COSTLY_STEPS, costs, strict=True):
+        narrate(step)
+        headline = capsys.readouterr().out.splitlines()[0]
+        _, *parts = headline.strip(" \u2500").split("  |  ")
+        assert sorted(cost.split(", ")) == sorted(parts or [""])
+    assert costs[1] == "2,055 tokens read (1,024 cached), 6 written, 1,200 cut to fit"
+    assert page.locator(".trace .draft b").all_inner_texts() == ["Draft 1"]
 
 
 CITING = "As [2] and [1, 7] say, `rows[1]` is:\n\n```python\nrows[1]  # [2]\n```\n"

@@ -1,5 +1,5 @@
 // Alignment: marks the words of each of two answers that the other does not have at this place.
-// Needs element() of page_elements.js.
+// Needs no other part.
 
 // The table of the alignment has as many cells as the product of the two lengths.
 const LARGEST_ALIGNMENT = 4e6;

@@ -1,5 +1,5 @@
 // Data: unpacks the index of all questions and the blocks that hold their records.
-// Needs formatCount() of value_formats.js and showStatus() of report_state.js.
+// Needs showStatus() of report_state.js.
 
 const CACHED_BLOCKS = 6;
 

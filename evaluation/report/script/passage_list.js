@@ -1,5 +1,5 @@
 // Passages: the retrieved passages of a record or a step.
-// Needs value_formats.js, page_elements.js and text_boxes.js.
+// Needs text_boxes.js.
 
 /** Return the ids of the posts that the dataset names as relevant to the record's question. */
 const relevantIdsOf = (record) => new Set(listOf(record.relevant_question_ids));
@@ -22,7 +22,7 @@ function passageItem(passage, relevantIds, inOtherRun = null) {
   return element("li", { class: isMissing ? "only" : "", "data-passage": passage.number },
     element("p", {},
       element("span", { class: "number" }, `[${passage.number}]`), " ",
-      linkOrText(passage.url, title), " ",
+      webLink(passage.url, title), " ",
       element("span", { class: "cost" }, passageFacts(passage)), " ",
       relevantIds.has(passage.question_id)
         ? element("small", { class: "badge outcome-0" }, "named as relevant")
@@ -33,13 +33,6 @@ function passageItem(passage, relevantIds, inOtherRun = null) {
         : ""),
     element("p", { class: "source" }, inlineText(passage.url), " ", inlineText(passage.licence)),
     passageText(passage));
-}
-
-/** Return the score, votes and acceptance of a passage, for example "score 0.812, 3 votes, accepted". */
-function passageFacts(passage) {
-  const score = isNumber(passage.score) ? `score ${formatValue(passage.score)}` : "score unknown";
-  const votes = isNumber(passage.votes) ? `, ${countOf(passage.votes, "vote")}` : "";
-  return `${score}${votes}${passage.accepted === true ? ", accepted" : ""}`;
 }
 
 /** Return the text of a passage; question_blocks.py cut `left_out` characters off. */

@@ -1,6 +1,5 @@
 // Filters: which questions the select box "Show" lets through.
-// Needs isNumber() of value_formats.js, the state and the runs of report_state.js, and
-// questionIndex of packed_questions.js.
+// Needs the state and the runs of report_state.js, and questionIndex of packed_questions.js.
 
 const OUTCOME_FILTER = "outcome-";
 

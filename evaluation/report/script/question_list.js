@@ -1,5 +1,5 @@
 // List: one page of the selected questions, with the metric values of the chosen runs.
-// Needs value_formats.js, page_elements.js, text_boxes.js, report_state.js, questionIndex of
+// Needs difference_formats.js, text_boxes.js, report_state.js, questionIndex of
 // packed_questions.js, the values of a row of question_filters.js and selectedRows of
 // question_selection.js.
 

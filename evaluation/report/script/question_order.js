@@ -1,6 +1,5 @@
 // Order: how the select box "Sort by" sorts the questions.
-// Needs isNumber() of value_formats.js, the state and the runs of report_state.js, and the values
-// of a row of question_filters.js.
+// Needs the state and the runs of report_state.js, and the values of a row of question_filters.js.
 
 /** Return the options of "Sort by" as [value, text]. */
 function sortOptions() {

@@ -1,5 +1,5 @@
 // Tools: the search box and the select boxes above the list.
-// Needs page_elements.js, report_state.js, the options of question_filters.js and
+// Needs labelled_controls.js, report_state.js, the options of question_filters.js and
 // question_order.js, selectQuestions() of question_selection.js, showList() of question_list.js and
 // showQuestion() of question_view.js.
 

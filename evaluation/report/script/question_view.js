@@ -1,5 +1,5 @@
 // Question: one open question with its reference and what one run, or two, did with it.
-// Needs value_formats.js, page_elements.js, text_boxes.js, report_state.js, packed_questions.js,
+// Needs text_boxes.js, report_state.js, packed_questions.js,
 // selectedRows of question_selection.js, record_parts.js, step_trace.js, citation_links.js and run_comparison.js.
 
 /** Show a question; with `focus`, the focus moves to its title. */

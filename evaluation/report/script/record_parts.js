@@ -1,5 +1,5 @@
 // Record parts: the parts of a record that the views of one run and of two runs share.
-// Needs value_formats.js, page_elements.js, text_boxes.js and the runs of report_state.js.
+// Needs difference_formats.js, text_boxes.js and the runs of report_state.js.
 
 /** Return a part of an open question below its heading. */
 const pagePart = (heading, ...children) =>

@@ -1,5 +1,5 @@
 // State: the choices of the user, the elements that show them, and addresses within the page.
-// Needs element() of page_elements.js.
+// Needs no other part.
 
 // {runs: [[letter, name, folder]], metrics: [name], control: letter, rendered: whether any text is},
 // written by html_page.py.

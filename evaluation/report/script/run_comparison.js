@@ -1,5 +1,5 @@
 // Comparison: the records of two runs of one question, side by side.
-// Needs page_elements.js, text_boxes.js, report_state.js, record_parts.js, passage_list.js,
+// Needs text_boxes.js, report_state.js, record_parts.js, passage_list.js,
 // step_trace.js, citation_links.js and answer_alignment.js.
 
 /** Return the parts of an open question for two runs; a run without a record gives null. */

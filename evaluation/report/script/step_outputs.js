@@ -1,24 +1,5 @@
 // Step outputs: the drafts, candidates and critique points of a step, and its replies.
-// Needs value_formats.js, page_elements.js, text_boxes.js and reasoningBox() of record_parts.js.
-
-// Names of the texts that a step writes; those of any other step are drafts.
-const WRITTEN_NAMES = { refine: "refinement", adapt: "adaptation", extra_candidates: "extra candidate" };
-
-const isChoice = (step) => isNumber(step.chosen);
-
-/** Return the name of a text that the step wrote or chose among, for example "candidate 2". */
-function candidateName(step, index) {
-  if (step.node === "accept") return index ? "the refinement" : "the answer before";
-  return `${isChoice(step) ? "candidate" : WRITTEN_NAMES[step.node] || "draft"} ${index + 1}`;
-}
-
-/** Return the source of a candidate in words, as the trace of the terminal has it. */
-function sourceOf(draft) {
-  if (isNumber(draft.passage)) return `passage ${draft.passage}`;
-  return draft.source || "draft";
-}
-
-const withCapital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+// Needs text_boxes.js and reasoningBox() of record_parts.js.
 
 /** Return the drafts or candidates of a step. `draftScores` are the record's scores of those of this step. */
 function draftBoxes(step, draftScores) {
@@ -27,7 +8,7 @@ function draftBoxes(step, draftScores) {
     const isChosen = isChoice(step) && step.chosen === draftIndex;
     const heading = [
       element("b", {}, withCapital(candidateName(step, draftIndex))),
-      isChoice(step) ? [", ", inlineText(sourceOf(draft))] : "",
+      hasSources(step) ? [", ", inlineText(sourceOf(draft))] : "",
       isChosen ? [" ", element("small", { class: "badge chosen" }, "chosen")] : "",
       ownScores ? draftValues(ownScores) : "",
     ];
@@ -55,14 +36,8 @@ function draftValues(scores) {
 /** Return the points of a critique, for a step that has them. */
 function critiquePoints(step) {
   if (!("points" in step)) return "";
-  const flaws = listOf(step.critique_flaws).map(String).join("; ");
   return element("div", { class: "points" },
-    listOf(step.critique_flaws).length
-      ? element("p", { class: "none" }, "Flaws of the critique itself: ", inlineText(flaws))
-      : "",
-    step.critique_format === "free"
-      ? element("p", { class: "none" }, "Not numbered: its paragraphs were taken as points.")
-      : "",
+    critiqueNotes(step),
     pointList(step));
 }
 
@@ -71,9 +46,7 @@ function pointList(step) {
   if (points.length) {
     return element("ol", {}, points.map((point) => element("li", {}, textBox(point, "point"))));
   }
-  const isEmpty = step.critique_format === "empty";
-  return element("p", {},
-    isEmpty ? "The critique came back empty." : "The critique names no flaw.");
+  return element("p", {}, `${withCapital(emptyCritique(step))}.`);
 }
 
 /** Return the replies that differ from the drafts: the step cut, trimmed or parsed them. */

@@ -1,6 +1,5 @@
 // Trace: the steps of a record, each with its inputs, outputs, choice and cost.
-// Needs value_formats.js, page_elements.js, text_boxes.js, passage_list.js, step_outputs.js and
-// step_judgements.js.
+// Needs text_boxes.js, passage_list.js, step_outputs.js and verdict_table.js.
 
 /** Return the steps of a record as a list, unfolded with `open`. */
 function stepTrace(record, open = true) {
@@ -14,17 +13,15 @@ function stepTrace(record, open = true) {
       element("details", { open },
         element("summary", {},
           element("b", {}, inlineText(step.node)), " ",
-          element("span", { class: "cost" }, stepCost(step))),
+          element("span", { class: "cost" }, costText(costOf(step)))),
         passageList(listOf(step.passages), relevantIds),
         draftBoxes(step, draftScores),
         critiquePoints(step),
-        draftAgreements(step),
         preferenceList(step),
-        likelihoodList(step),
-        learnedScores(step),
-        expectedScore(step),
+        candidateNumbers(step),
+        isNumber(step.expected_score) ? sentence(decisionOf(step)) : "",
         verdictTable(step),
-        isChoice(step) ? element("p", {}, choiceSentence(step)) : "",
+        isChoice(step) ? sentence(choiceOf(step)) : "",
         rawReplies(step),
         stepScore(step),
         step.error ? textBox(step.error, "failure") : "",
@@ -32,10 +29,7 @@ function stepTrace(record, open = true) {
   }));
 }
 
-function choiceSentence(step) {
-  const name = candidateName(step, step.chosen);
-  return step.node === "accept" ? `${withCapital(name)} was kept.` : `Chosen: ${name}.`;
-}
+const sentence = (words) => element("p", {}, `${withCapital(words)}.`);
 
 function stepScore(step) {
   if (!("score" in step)) return "";
@@ -50,28 +44,22 @@ function answerAfter(step) {
     markdownBox(step.answer));
 }
 
-/** Return the cost of the calls of a step, for example "1,024 tokens read, 80 written, 0.52 s". */
-function stepCost(step) {
-  const replies = listOf(step.replies);
-  const calls = [...replies, ...listOf(step.verdicts), ...listOf(step.likelihoods)].map(objectOf);
+/** Return the tokens and seconds of a step, as costText() takes them. */
+function costOf(step) {
+  const calls = callsOf(step);
+  const replies = listOf(step.replies).map(objectOf);
   const sumOf = (items, name) =>
     items.reduce((sum, item) => sum + (isNumber(item[name]) ? item[name] : 0), 0);
-  const parts = [];
-  // The model reported no counts for some of the calls.
-  const mark = calls.some((call) => call.tokens_estimated) ? "~" : "";
-  const readBefore = sumOf(calls, "cached_tokens");
-  if (calls.length) {
-    const before = readBefore ? ` (${formatCount(readBefore)} before)` : "";
-    parts.push(`${mark}${countOf(sumOf(calls, "prompt_tokens"), "token")} read${before}`);
-  }
-  if (replies.length) {
-    parts.push(`${mark}${formatCount(sumOf(replies.map(objectOf), "new_tokens"))} written`);
-  }
-  const cutTokens = sumOf(calls, "cut_tokens");
-  if (cutTokens) parts.push(`${mark}${formatCount(cutTokens)} cut to fit`);
-  const cachedCalls = calls.filter((call) => call.cached).length;
-  // A call from the cache takes no time, so seconds would say too little.
-  if (cachedCalls) parts.push(`${cachedCalls} of ${countOf(calls.length, "call")} from the cache`);
-  else if (isNumber(step.seconds)) parts.push(`${step.seconds.toFixed(2)} s`);
-  return parts.join(", ");
+  return {
+    seconds: step.seconds,
+    calls: calls.length,
+    replies: replies.length,
+    prompt_tokens: sumOf(calls, "prompt_tokens"),
+    cached_tokens: sumOf(calls, "cached_tokens"),
+    new_tokens: sumOf(replies, "new_tokens"),
+    cut_tokens: sumOf(calls, "cut_tokens"),
+    is_estimate: calls.some((call) => call.tokens_estimated),
+    is_cut_estimate: calls.some((call) => call.cut_tokens_estimated),
+    cached_calls: calls.filter((call) => call.cached).length,
+  };
 }

@@ -1,6 +1,5 @@
-// Text boxes: texts of a run as a block, within a line or as a link, never as HTML.
-// Needs element() of page_elements.js, packedHtmlOf() of packed_questions.js and renderedText() of
-// rendered_texts.js.
+// Text boxes: texts of a run as a block, never as HTML.
+// Needs packedHtmlOf() of packed_questions.js and renderedText() of rendered_texts.js.
 
 // Longer texts get a box of their own that scrolls.
 const LONG_TEXT = 6000;
@@ -60,22 +59,4 @@ function boxOf(text, rendered, nodes, kind) {
     views,
     element("p", { class: "invisible", hidden: !invisible },
       "Holds characters that cannot be seen: ", invisible));
-}
-
-/** Return a text within a line; what is no string is shown as an empty text. */
-const inlineText = (text, kind = "") =>
-  element("span", { class: `inline ${kind}` }, typeof text === "string" ? text : "");
-
-/** Return a link, or the text alone where the address is no web address. */
-function linkOrText(address, text) {
-  let url = null;
-  try {
-    url = new URL(address);
-  } catch {
-    // The address is a text of a run and may be anything.
-  }
-  if (!url || !["http:", "https:"].includes(url.protocol)) return inlineText(text);
-  return element("a",
-    { href: url.href, rel: "noreferrer noopener", target: "_blank", class: "inline" },
-    text);
 }

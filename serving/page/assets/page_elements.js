@@ -1,19 +1,7 @@
-// Page elements: building nodes, texts in their rendered and raw form, and numbers for people.
+// Page elements: texts in their rendered and raw form, and buttons.
 
-/** Return an element. Strings among its children become text, and never HTML. */
-export function element(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-    else if (value === true) node.setAttribute(name, "");
-    else if (value !== false && value !== null && value !== undefined) node.setAttribute(name, String(value));
-  }
-  node.append(...children.flat(3).filter((child) => child !== null && child !== undefined && child !== ""));
-  return node;
-}
-
-/** Return a text of another author on one line, isolated from the direction of the text around it. */
-export const inlineText = (text) => element("bdi", { class: "inline" }, String(text));
+// The functions of step_words.js and step_elements.js, which the report has too, are global.
+export const { countOf, element, formatSeconds, inlineText, withCapital } = globalThis;
 
 // Only what the server rendered passes here: its renderer escapes every text.
 const policy = globalThis.trustedTypes
@@ -91,23 +79,3 @@ async function copyText(text) {
     return isCopied;
   }
 }
-
-/** Return a link to a page of the web, or the address as text if it is none. */
-export function webLink(address, ...label) {
-  let url = null;
-  try { url = new URL(address); } catch { /* no address */ }
-  if (!url || !["http:", "https:"].includes(url.protocol)) return element("span", {}, label);
-  return element("a", { href: url.href, target: "_blank", rel: "noreferrer noopener nofollow" }, label);
-}
-
-const numbers = new Intl.NumberFormat("en");
-export const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
-export const countOf = (count, one) => `${numbers.format(count)} ${one}${count === 1 ? "" : "s"}`;
-export const withCapital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
-export const formatCount = (count) => numbers.format(count);
-export const formatValue = (value) => (isNumber(value) ? value.toFixed(3) : "none");
-export const formatSeconds = (value) => (isNumber(value) ? `${value.toFixed(1)} s` : "");
-
-/** Return a bar for a probability, for beside its number. */
-export const probabilityMeter = (value) =>
-  element("meter", { min: 0, max: 1, value: isNumber(value) ? value : 0, "aria-hidden": "true" });

@@ -1,10 +1,13 @@
 // Step view: what a step read, wrote and decided.
 
-import {
-  countOf, element, formatCount, formatSeconds, formatValue, inlineText, isNumber, probabilityMeter, textBox, webLink, withCapital,
-} from "./page_elements.js";
+import { countOf, element, inlineText, textBox, withCapital } from "./page_elements.js";
 
-const listOf = (value) => (Array.isArray(value) ? value : []);
+// Of the plain scripts that the report has too.
+const {
+  callsOf, candidateName, candidateNumbers, choiceOf, critiqueNotes, emptyCritique, formatValue, hasSources, isChoice, isNumber,
+  listOf, passageFacts, preferenceList, probabilityMeter, sourceOf, webLink, writtenName,
+} = globalThis;
+export const { costText, decisionOf } = globalThis;
 
 /** Return a step of the list of steps, folded, with its cost and its result in the first line. */
 export function stepItem(document) {
@@ -41,53 +44,12 @@ function outcomeOf({ step, has_passages: hasPassages, changes }) {
   }
   if (step.points) return step.points.length ? countOf(step.points.length, "point") : emptyCritique(step);
   if (isNumber(step.expected_score)) return decisionOf(step);
-  if (isChoice(step)) {
-    const name = candidateName(step, step.chosen);
-    return step.node === "accept" ? `${name} was kept` : `chosen: ${name}`;
-  }
+  if (isChoice(step)) return choiceOf(step);
   if (step.candidates) {
     const texts = countOf(step.candidates.length, writtenName(step));
     return changes.length ? `${texts}, the answer changed` : texts;
   }
   return "";
-}
-
-/** Return an expected score and what it decided. */
-export function decisionOf(step) {
-  const answer = step.withheld ? "the answer is withheld" : "the answer stays";
-  const passages = step.closed_book ? "no passage is in the prompts" : "the passages are in the prompts";
-  return `expected score ${formatValue(step.expected_score)}: ${step.node === "abstain" ? answer : passages}`;
-}
-
-const emptyCritique = (step) =>
-  step.critique_format === "empty" ? "the critique came back empty" : "the critique names no flaw";
-
-// Names of the texts that a step writes; those of any other step are drafts.
-const WRITTEN_NAMES = { refine: "refinement", adapt: "adaptation", extra_candidates: "extra candidate" };
-
-const writtenName = (step) => (Object.hasOwn(WRITTEN_NAMES, step.node) ? WRITTEN_NAMES[step.node] : "draft");
-
-const isChoice = (step) => isNumber(step.chosen);
-
-/** Return the name of a text that the step wrote or chose among, for example "candidate 2". */
-function candidateName(step, index) {
-  if (step.node === "accept") return index ? "the refinement" : "the answer before";
-  return `${isChoice(step) ? "candidate" : writtenName(step)} ${index + 1}`;
-}
-
-/** Return the source of a candidate in words. */
-const sourceOf = (draft) => (isNumber(draft.passage) ? `passage ${draft.passage}` : draft.source || "draft");
-
-/** Return tokens and seconds, for example "1,902 tokens read (1,024 before), 230 written, 8.1 s". */
-export function costText(cost) {
-  const parts = [];
-  const about = cost.is_estimate ? "~" : "";
-  const before = cost.cached_tokens ? ` (${formatCount(cost.cached_tokens)} before)` : "";
-  if (cost.calls) parts.push(`${about}${countOf(cost.prompt_tokens, "token")} read${before}`);
-  if (cost.replies) parts.push(`${about}${formatCount(cost.new_tokens)} written`);
-  if (cost.cut_tokens) parts.push(`${cost.is_cut_estimate ? "~" : ""}${formatCount(cost.cut_tokens)} cut to fit`);
-  if (isNumber(cost.seconds)) parts.push(formatSeconds(cost.seconds));
-  return parts.join(", ");
 }
 
 function passageTable(step) {
@@ -113,14 +75,11 @@ export function passageList(passages) {
         element("summary", {},
           element("span", { class: "number" }, `[${passage.number}]`), " ",
           element("span", { class: "title" }, inlineText(passage.title || "without a title")), " ",
-          element("span", { class: "cost" },
-            isNumber(passage.score) ? `score ${formatValue(passage.score)}` : "score unknown",
-            isNumber(passage.votes) ? `, ${countOf(passage.votes, "vote")}` : "",
-            passage.accepted ? ", accepted" : "")),
+          element("span", { class: "cost" }, passageFacts(passage))),
         textBox(passage.text, passage.text_html)),
       passage.url || passage.licence
         ? element("p", { class: "source" },
-          passage.url ? webLink(passage.url, inlineText(passage.url)) : "",
+          passage.url ? webLink(passage.url, passage.url) : "",
           passage.url && passage.licence ? " · " : "",
           passage.licence ? element("span", { class: "licence" }, inlineText(passage.licence)) : "")
         : "")));
@@ -145,7 +104,7 @@ function draftCard(step, draft, index, html) {
   return element("div", { class: isChosen ? "draft chosen" : "draft" },
     element("p", { class: "draft-name" },
       element("b", {}, withCapital(candidateName(step, index))),
-      isChoice(step) && step.node !== "accept" ? [", ", inlineText(sourceOf(draft))] : "",
+      hasSources(step) ? [", ", inlineText(sourceOf(draft))] : "",
       isChosen ? element("span", { class: "badge" }, "chosen") : ""),
     // A refinement has the notes of the draft before it.
     draft.reasoning && step.node !== "refine"
@@ -157,26 +116,11 @@ function draftCard(step, draft, index, html) {
 
 function critiquePoints(step) {
   if (!step.points) return "";
-  const flaws = listOf(step.critique_flaws);
   return element("div", { class: "points" },
     step.points.length
       ? element("ol", {}, step.points.map((point) => element("li", {}, element("pre", { class: "text point" }, point))))
       : element("p", {}, `${withCapital(emptyCritique(step))}.`),
-    step.critique_format === "free" ? element("p", { class: "none" }, "Not numbered: its paragraphs were taken as points.") : "",
-    flaws.length ? element("p", { class: "none" }, "Flaws of the critique itself: ", inlineText(flaws.join("; "))) : "");
-}
-
-/** Return the winners of pairs. A step asks in both orders, since order sways a model. */
-function preferenceList(step) {
-  const preferences = listOf(step.preferences);
-  if (!preferences.length) return "";
-  return element("ul", {}, preferences.map((preference) => {
-    const first = candidateName(step, preference.first), second = candidateName(step, preference.second);
-    if (!isNumber(preference.first_wins)) return element("li", {}, `${first} and ${second}: no readable verdict`);
-    return element("li", {},
-      `${first} over ${second}: `, probabilityMeter(preference.first_wins), ` ${formatValue(preference.first_wins)}, `,
-      preference.orders_agree ? "both orders agree" : "the two orders disagree");
-  }));
+    critiqueNotes(step));
 }
 
 /** Return a table of the model's choices with the probability of each option. */
@@ -199,23 +143,6 @@ function verdictTable(step) {
         element("td", {}, formatValue(verdict.mass)))))));
 }
 
-/** Return the numbers by which other ways of reranking choose. */
-function candidateNumbers(step) {
-  const lines = [
-    ...listOf(step.agreements).map((value, index) =>
-      `${candidateName(step, index)}: agreement with the others ${formatValue(value)}`),
-    ...listOf(step.likelihoods).map(({ mean_logprob: value, scored_tokens: tokens }, index) => isNumber(value)
-      ? `${candidateName(step, index)}: mean log-probability of a token ${formatValue(value)}, over ${countOf(tokens, "token")}`
-      : `${candidateName(step, index)}: empty, so it has no likelihood`),
-    ...listOf(step.scores).map(({ score, expected }, index) => [
-      candidateName(step, index), ", ", inlineText(sourceOf(listOf(step.candidates)[index] || {})),
-      `: score ${formatValue(score)}`,
-      isNumber(expected) ? `, expected score ${formatValue(expected)}` : "",
-    ]),
-  ];
-  return lines.length ? element("ul", {}, lines.map((line) => element("li", {}, line))) : "";
-}
-
 /** Return the answer with the words that the step took out and put in. */
 function changedWords(changes) {
   if (!changes.length) return "";
@@ -227,7 +154,7 @@ function changedWords(changes) {
 
 /** Return what the model was sent and what it wrote, word for word. */
 function modelCalls(step) {
-  const calls = [...listOf(step.replies), ...listOf(step.verdicts)].filter(({ prompt }) => prompt);
+  const calls = callsOf(step).filter(({ prompt }) => prompt);
   if (!calls.length) return "";
   return element("details", { class: "calls" },
     element("summary", {}, `${countOf(calls.length, "model call")}, word for word`),
@@ -239,5 +166,5 @@ function modelCalls(step) {
         : "")));
 }
 
-/** Return the text that a call wrote; null for a verdict that was read from probabilities. */
+/** Return the text that a call wrote; none for a verdict that was read from probabilities, and for a likelihood. */
 const replyOf = (call) => call.text ?? call.reply;

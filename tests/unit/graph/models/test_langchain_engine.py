@@ -292,8 +292,8 @@ def test_tokens_that_were_cut_are_always_marked_as_an_estimate(fields):
 def test_a_trace_tells_how_many_prompt_tokens_were_read_before():
     calls = [plain_reply("x", cached_tokens=5), plain_reply("y"), plain_reply("z", cached_tokens=1)]
     headline = _headline({"node": "generate", "replies": calls})
-    assert "21 tokens read (6 before)  |  9 written" in headline
-    assert "before" not in _headline({"node": "generate", "replies": calls[1:2]})
+    assert "21 tokens read (6 cached)  |  9 written" in headline
+    assert "cache" not in _headline({"node": "generate", "replies": calls[1:2]})
 
 
 def test_tokens_that_were_cut_are_exact_for_other_models():

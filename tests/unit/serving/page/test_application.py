@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import re
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
 from graph.config import load_config
+from graph.html import shared_scripts
 from serving.http_guard import Admission
 from serving.page import application
 from serving.page.application import EventStream, PageSettings, page_server
@@ -146,6 +148,7 @@ def test_a_request_may_be_as_long_as_its_longest_question(length, status):
         ("/assets/page.js", 200, "text/javascript; charset=utf-8"),
         ("/assets/page.css", 200, "text/css; charset=utf-8"),
         ("/assets/style.css", 200, "text/css; charset=utf-8"),
+        ("/assets/step_words.js", 200, "text/javascript; charset=utf-8"),
         ("/assets/icon.svg", 200, "image/svg+xml"),
         ("/assets/none.js", 401, None),
         ("/settings", 401, None),
@@ -158,6 +161,23 @@ def test_only_the_files_of_the_page_need_no_token(path, status, kind):
         assert response.headers["content-type"] == kind
         # A browser asks each time whether a file is still the same.
         assert response.headers["cache-control"] == "no-cache"
+
+
+def test_the_page_loads_the_shared_scripts_before_its_modules():
+    page = Response("/").body.decode()
+    scripts = re.findall(r'<script (\w+)(?:="module")? src="/assets/([\w.]+)">', page)
+    assert scripts == [*(("defer", name) for name in shared_scripts()), ("type", "page.js")]
+
+
+def test_the_modules_take_from_the_shared_scripts_only_functions_that_these_declare():
+    # Of a plain script, only functions are properties of `globalThis`.
+    functions = set(re.findall(r"^function (\w+)", "\n".join(shared_scripts().values()), re.M))
+    names = set()
+    for name in ("page_elements.js", "step_view.js"):
+        module = Response(f"/assets/{name}").body.decode()
+        for imported in re.findall(r"const \{([^}]+)\} = globalThis", module):
+            names |= set(re.findall(r"\w+", imported))
+    assert {"element", "candidateName", "costText"} <= names <= functions
 
 
 class Stream:
