@@ -62,12 +62,12 @@ class _View:
                 return {"type": "chunk", "node": node, "reply": reply, "text": text}
             case StepEnded(step):
                 return self._step(step)
-            case Answered(answer, _, _, seconds):
-                html = self._html(answer)
+            case Answered(answer=answer, withheld=withheld, seconds=seconds):
                 return {
                     "type": "answered",
                     "answer": answer,
-                    "answer_html": html,
+                    "answer_html": self._html(answer),
+                    "withheld": withheld,
                     "seconds": seconds,
                 }
             case Failed(message, node):

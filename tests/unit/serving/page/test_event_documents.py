@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from graph.config import load_config
 from serving.page import event_documents
 from serving.page.event_documents import documents
@@ -104,6 +106,18 @@ def test_an_answer_is_linked_to_the_passages_that_were_retrieved_before_it():
     [candidate] = generated["candidates_html"]
     assert "#passage-2" in candidate
     assert "#passage-1" in answered["answer_html"]
+
+
+@pytest.mark.parametrize("withheld", [False, True])
+def test_an_answer_tells_whether_it_is_withheld(withheld):
+    [document] = documents_of([Answered("*an* answer", [], withheld, 0.5)])
+    assert document == {
+        "type": "answered",
+        "answer": "*an* answer",
+        "answer_html": "<p><em>an</em> answer</p>\n",
+        "withheld": withheld,
+        "seconds": 0.5,
+    }
 
 
 def test_a_search_that_finds_nothing_is_shown():
