@@ -12,7 +12,7 @@ from serving.question_queue import Answered, Chunk, StepEnded, StepStarted
 from tests.browser.test_report import _contrast
 from tests.fakes.fake_models import reply
 from tests.fakes.page_servers import FAILING, REFINED, PageServer
-from tests.fakes.page_tabs import ask, reload, wait_for_status, wait_until_ready
+from tests.fakes.page_tabs import ask, ask_beside, reload, wait_for_status, wait_until_ready
 from tests.fakes.report_pages import SEEDS, hostile
 from tests.fakes.waiting import wait_until
 
@@ -41,6 +41,26 @@ async (runs) => {
   return wrong;
 }
 """
+FORBID_CLIPBOARD = """
+Object.defineProperty(navigator, "clipboard", { get() { throw new DOMException("no clipboard", "NotAllowedError"); } });
+"""
+BREAK_FETCH = """
+(event) => {
+  window.fetch = async (_, { signal }) => {
+    window.signalOfFetch = signal;
+    if (event === "cannot connect") throw new TypeError("Failed to fetch");
+    let isSent = false;
+    return new Response(new ReadableStream({
+      pull(controller) {
+        if (isSent) controller.error(new TypeError("network error"));
+        else controller.enqueue(new TextEncoder().encode(`data: ${event}\\n\\n`));
+        isSent = true;
+      },
+    }, { highWaterMark: 0 }));
+  };
+}
+"""
+"""Lets a question arrive nowhere, or sends one event before the connection breaks."""
 FIELDS = {
     ".config bdi": 1,
     ".passages-part .box > pre.text": 1,
@@ -106,6 +126,18 @@ def test_a_citation_leads_to_its_passage(opened):
     assert not page.locator(".answer .answer-text").is_visible()
 
 
+def test_a_citation_opens_no_empty_page_in_another_tab(opened):
+    tab = opened()
+    page = tab.page
+    ask(page, "How do I sort a dict?")
+    wait_for_status(page, "answered in")
+    for click in ({"button": "middle"}, {"modifiers": ["Control"]}):
+        page.locator("#question").focus()
+        page.locator(".answer a.citation").first.click(**click)
+        page.locator(".passage[data-passage='2'] summary:focus").wait_for()
+    assert (len(tab.context.pages), page.url) == (1, tab.requests[0])
+
+
 def test_code_is_copied_as_it_is(opened):
     tab = opened(permissions=["clipboard-read", "clipboard-write"])
     ask(tab.page, "How do I sort a dict?")
@@ -114,6 +146,36 @@ def test_code_is_copied_as_it_is(opened):
     tab.page.get_by_text("Copied").wait_for()
     code = REFINED.split("```python\n")[1].split("```")[0]
     assert tab.page.evaluate("navigator.clipboard.readText()") == code
+
+
+def test_a_copy_without_a_clipboard_leaves_the_focus_where_it_is(opened):
+    page = opened(before=FORBID_CLIPBOARD).page
+    ask(page, "How do I sort a dict?")
+    wait_for_status(page, "answered in")
+    page.locator(".answer").get_by_label("Copy this python").focus()
+    page.keyboard.press("Enter")
+    page.locator(".answer .copy:focus", has_text="Copied").wait_for()
+
+
+@pytest.mark.parametrize(
+    ("events", "heading", "message"),
+    [
+        ("cannot connect", "There is no answer:", "the server cannot be reached"),
+        ('{"type": "queued"}', "There is no answer:", "the connection to the server broke"),
+        ('{"type": "step"}', "The page cannot show this run:", "TypeError: Cannot"),
+    ],
+)
+def test_a_failure_is_called_what_it_is_and_frees_its_place(opened, events, heading, message):
+    tab = opened()
+    page = tab.page
+    page.evaluate(BREAK_FETCH, events)
+    ask(page, "why?")
+    wait_for_status(page, "failed")
+    assert page.locator(".failure p").inner_text() == heading
+    assert page.locator(".failure pre").inner_text().startswith(message)
+    assert page.evaluate("window.signalOfFetch.aborted")
+    # A fault of the page itself goes to its console too.
+    assert len(tab.errors) == heading.startswith("The page")
 
 
 def test_a_question_is_stopped_within_a_second(opened, server):
@@ -136,8 +198,7 @@ def test_the_same_question_is_answered_by_another_config_beside_it_and_stays_in_
     page = tab.page
     ask(page, "How do I sort a dict?", "baseline")
     wait_for_status(page, "answered in")
-    page.get_by_label("Ask again with").select_option("semantic")
-    page.get_by_role("button", name="Ask beside").click()
+    ask_beside(page, "semantic")
     wait_for_status(page, "answered in", run=1)
     boxes = [run.bounding_box() for run in page.locator(".run").all()]
     assert boxes[0]["y"] == boxes[1]["y"]
@@ -222,7 +283,7 @@ def test_everything_can_be_reached_with_the_keyboard_alone(opened, server):
         "a.citation",
         ".passage summary",
         ".step summary",
-        ".again select",
+        ".ask-beside select",
     ):
         for _ in range(60):
             if page.locator(f"{selector}:focus").count():

@@ -1,7 +1,10 @@
 """What a tab of the ask page keeps: its questions, also those without an answer yet, and its token."""
 
+import pytest
+
 from tests.fakes.page_servers import PageServer
-from tests.fakes.page_tabs import ask, reload, wait_for_status
+from tests.fakes.page_tabs import ask, ask_beside, reload, wait_for_status
+from tests.fakes.waiting import wait_until
 
 TOKEN = "a-token-of-some-length"
 FORBID_STORAGE = """
@@ -19,6 +22,38 @@ FILL_STORAGE = """
 }
 """
 """Leaves between `room` and twice as many characters."""
+
+
+RECORD_JSON = """
+() => {
+  const stringify = JSON.stringify;
+  window.questionsMadeText = [];
+  JSON.stringify = (value, ...rest) => {
+    if (value?.runs) window.questionsMadeText.push(value.question);
+    return stringify(value, ...rest);
+  };
+}
+"""
+
+
+def change_of_history(change):
+    """Return a script that changes the saved questions."""
+    return f"""() => {{
+      const saved = JSON.parse(sessionStorage.getItem("opencoder-history"));
+      const {{ questions }} = saved;
+      {change};
+      sessionStorage.setItem("opencoder-history", JSON.stringify(saved));
+    }}"""
+
+
+BREAK_HISTORY = change_of_history(
+    """questions[0].runs.unshift({ config: "baseline", documents: [{ type: "step" }, { type: "stopped" }] });
+    questions.push(null, { question: 1, runs: [] }, { question: "x", runs: [{ config: "x", documents: 1 }] })"""
+)
+DROP_LAST_RUN = change_of_history(
+    """if (questions[0].runs.length !== 3) throw new Error("not each run is saved once");
+    questions[0].runs.pop()"""
+)
 
 
 def questions_of(page):
@@ -40,9 +75,7 @@ def test_a_reload_during_an_answer_shows_what_is_known_and_offers_to_ask_again(o
     assert page.locator(".passages-part .passage").count() == 3
     assert "smallest first" in page.locator(".answer").inner_text()
     note = page.locator(".answer .none").inner_text()
-    assert note == (
-        "Interrupted: the page was left before the last step: this is the answer so far."
-    )
+    assert note == "The page was left before the last step. This is the answer so far."
     page.get_by_role("button", name="Ask again").click()
     wait_for_status(page, "answered in")
     assert "largest first" in page.locator(".answer").inner_text()
@@ -64,7 +97,7 @@ def test_a_question_that_still_waits_is_kept_too(opened, server):
         reload(second.page)
         wait_for_status(second.page, "interrupted")
         assert second.page.locator(".answer").inner_text() == (
-            "Interrupted: the page was left before there was an answer."
+            "The page was left before there was an answer."
         )
         release()
     wait_for_status(first.page, "answered in")
@@ -84,6 +117,86 @@ def test_a_history_that_is_too_large_loses_its_oldest_question(opened):
     wait_for_status(page, "answered in")
     assert questions_of(page) == ["the newest"]
     assert tab.errors == []
+
+
+def test_the_newest_question_is_kept_however_large_it_is(opened):
+    page = opened().page
+    lengths = page.evaluate(
+        """async () => {
+          const { readHistory, saveHistory } = await import("/assets/session_history.js");
+          const ofLength = (length) => JSON.stringify({ question: "x".repeat(length), runs: [] });
+          const kept = (...lengths) => {
+            saveHistory(lengths.map(ofLength));
+            return readHistory().map(({ question }) => question.length);
+          };
+          const outcomes = [kept(4_500_000, 10), kept(10, 3_900_000, 200_000, 20), kept(9_000_000)];
+          sessionStorage.clear();
+          return outcomes;
+        }"""
+    )
+    # One that no storage can hold leaves the history as it is.
+    assert lengths == [[4_500_000], [10, 3_900_000], [10, 3_900_000]]
+
+
+def test_a_question_that_did_not_change_is_not_made_text_again(opened):
+    page = opened().page
+    ask(page, "the first", "baseline")
+    wait_for_status(page, "answered in")
+    page.evaluate(RECORD_JSON)
+    ask(page, "the second", "baseline")
+    wait_for_status(page, "answered in")
+    assert set(page.evaluate("window.questionsMadeText")) == {"the second"}
+    reload(page)
+    assert questions_of(page) == ["the second", "the first"]
+
+
+@pytest.mark.parametrize("saved", ["null", "[null]", "{", '{"version": 0, "questions": [{}]}'])
+def test_a_history_that_this_page_did_not_write_is_left_out(opened, saved):
+    tab = opened()
+    page = tab.page
+    page.evaluate("(saved) => sessionStorage.setItem('opencoder-history', saved)", saved)
+    reload(page)
+    assert (questions_of(page), tab.errors) == ([], [])
+
+
+def test_what_cannot_be_shown_of_a_history_says_so_and_the_rest_is_shown(opened):
+    page = opened().page
+    ask(page, "How do I sort a dict?", "baseline")
+    wait_for_status(page, "answered in")
+    page.evaluate(BREAK_HISTORY)
+    reload(page)
+    assert questions_of(page) == ["How do I sort a dict?"]
+    for _ in range(2):
+        page.locator(".run").nth(1).wait_for()
+        assert page.locator(".run").count() == 2
+        assert page.locator(".run .failure p").all_inner_texts() == [
+            "The page cannot show this run:"
+        ]
+        wait_for_status(page, "failed")
+        wait_for_status(page, "answered in", run=1)
+        # A change of the question saves all its runs once.
+        ask_beside(page, "baseline")
+        wait_for_status(page, "answered in", run=2)
+        page.evaluate(DROP_LAST_RUN)
+        reload(page)
+    page.get_by_role("button", name="Ask again").click()
+    wait_for_status(page, "answered in")
+
+
+def test_a_page_that_is_not_left_after_all_saves_its_questions(opened):
+    page = opened().page
+    page.route("**/download", lambda route: route.fulfill(status=204))
+    with page.expect_request("**/download"):
+        page.evaluate("location.href = '/download'")
+    ask(page, "How do I sort a dict?", "baseline")
+    wait_for_status(page, "answered in")
+    wait_until(
+        lambda: page.evaluate(
+            "(sessionStorage.getItem('opencoder-history') || '').includes('answered')"
+        )
+    )
+    reload(page)
+    wait_for_status(page, "answered in")
 
 
 def test_the_page_works_where_the_browser_forbids_its_storage(tab, opened):

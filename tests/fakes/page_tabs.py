@@ -7,6 +7,11 @@ def ask(page, question, config="semantic"):
     page.click("#ask")
 
 
+def ask_beside(page, config):
+    page.get_by_label("Ask another config").select_option(config)
+    page.get_by_role("button", name="Ask beside").click()
+
+
 def wait_for_status(page, text, run=0):
     page.locator(".question[open] .run").nth(run).locator(".status").filter(
         has_text=text

@@ -1,6 +1,6 @@
 // Page: the form, the questions of this tab, and the runs of each question side by side.
 
-import { element, inlineText } from "./page_elements.js";
+import { element, inlineText, withCapital } from "./page_elements.js";
 import { readSettings, takeToken } from "./question_stream.js";
 import { RunView } from "./run_view.js";
 import { readHistory, saveHistory } from "./session_history.js";
@@ -15,36 +15,42 @@ let settings = null;
 let questions = [];
 let isLeaving = false;
 
+// After this time, a page that was to be left is still here: the browser made a download, or its user stopped it.
+const LEAVING_MS = 1_000;
+
 /** A question with its runs; its view is built when it is unfolded. */
 class QuestionView {
   constructor(question, savedRuns = []) {
     this.question = question;
     this.savedRuns = savedRuns;
     this.runs = [];
+    this.savedText = null;
     this.grid = element("div", { class: "runs" });
-    this.again = element("div", { class: "again" });
+    this.askBesideForm = element("div", { class: "ask-beside" });
     this.node = element("details", { class: "question", ontoggle: () => this.build() },
       element("summary", {}, element("h2", { class: "question-text" }, inlineText(question))),
-      this.again, this.grid);
-    this.node.addEventListener("run-changed", save);
-    this.node.addEventListener("ask-again", (event) => this.replace(event.target));
+      this.askBesideForm, this.grid);
+    this.node.addEventListener("run-changed", () => {
+      this.savedText = null;
+      save();
+    });
+    this.node.addEventListener("retry", (event) => this.retry(event.target));
   }
 
   build() {
-    if (!this.node.open || this.again.childNodes.length) return;
-    for (const { config, documents } of this.savedRuns) {
-      this.add(config).restore(documents);
-    }
+    if (!this.node.open || this.askBesideForm.childNodes.length) return;
+    const runs = this.savedRuns;
     this.savedRuns = [];
-    this.offerAgain();
+    for (const { config, documents } of runs) this.add(config).restore(documents);
+    this.offerAnotherConfig();
   }
 
-  offerAgain() {
+  offerAnotherConfig() {
     const select = element("select", {}, configOptions());
     const used = new Set(this.runs.map((run) => run.config));
     select.value = Object.keys(settings.configs).find((name) => !used.has(name)) || settings.default_config;
-    this.again.replaceChildren(
-      element("label", {}, "Ask again with ", select),
+    this.askBesideForm.replaceChildren(
+      element("label", {}, "Ask another config ", select),
       element("button", { type: "button", onclick: () => this.askBeside(select.value) }, "Ask beside"));
   }
 
@@ -58,7 +64,7 @@ class QuestionView {
 
   ask(config) {
     const run = this.add(config);
-    this.offerAgain();
+    this.offerAnotherConfig();
     run.start();
   }
 
@@ -67,8 +73,8 @@ class QuestionView {
     this.runs.at(-1).node.scrollIntoView({ block: "nearest" });
   }
 
-  /** Ask again with the config of a run that has no answer, in its place. */
-  replace(node) {
+  /** Ask once more with the config of a run that has no answer, in its place. */
+  retry(node) {
     const index = this.runs.findIndex((run) => run.node === node);
     const run = this.runs[index] = new RunView(this.question, this.runs[index].config);
     node.replaceWith(run.node);
@@ -76,10 +82,10 @@ class QuestionView {
     run.stopButton.focus({ preventScroll: true });
   }
 
-  /** Return what the history keeps. */
-  saved() {
-    const runs = [...this.savedRuns, ...this.runs];
-    return { question: this.question, runs: runs.map(({ config, documents }) => ({ config, documents })) };
+  /** Return what the history keeps, as JSON that is made anew only after a change. */
+  historyText() {
+    const runs = [...this.savedRuns, ...this.runs].map(({ config, documents }) => ({ config, documents }));
+    return this.savedText ??= JSON.stringify({ question: this.question, runs });
   }
 }
 
@@ -88,7 +94,7 @@ const configOptions = () =>
 
 function save() {
   // A browser ends the answers of a page that is left: that is no failure of theirs.
-  if (!isLeaving) saveHistory(questions.map((question) => question.saved()));
+  if (!isLeaving) saveHistory(questions.map((question) => question.historyText()));
 }
 
 function ask() {
@@ -134,8 +140,13 @@ addEventListener("hashchange", () => {
   if (takeToken() && !settings) start();
 });
 
-addEventListener("beforeunload", () => { isLeaving = true; });
-addEventListener("pageshow", () => { isLeaving = false; });
+addEventListener("beforeunload", () => {
+  isLeaving = true;
+  setTimeout(() => {
+    isLeaving = false;
+    save();
+  }, LEAVING_MS);
+});
 
 async function start() {
   takeToken();
@@ -143,7 +154,7 @@ async function start() {
   try {
     offered = await readSettings();
   } catch (error) {
-    complain(error instanceof TypeError ? "The server cannot be reached." : error.message);
+    complain(withCapital(error.message));
     return;
   }
   // A token that came meanwhile has started the page too.

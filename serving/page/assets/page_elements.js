@@ -70,12 +70,14 @@ async function copyText(text) {
     return true;
   } catch {
     // Over plain http to another machine there is no clipboard to write to.
+    const focused = document.activeElement;
     const area = element("textarea", { class: "hidden" });
     area.value = text;
     document.body.append(area);
     area.select();
     const isCopied = document.execCommand("copy");
     area.remove();
+    focused?.focus({ preventScroll: true });
     return isCopied;
   }
 }

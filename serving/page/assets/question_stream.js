@@ -5,6 +5,9 @@ import { keepText, readText } from "./tab_storage.js";
 const TOKEN_KEY = "opencoder-token";
 const CLIENT_KEY = "opencoder-client";
 
+/** The reason why the server gave no answer, in words for people. */
+export class RequestError extends Error {}
+
 /** Take the token from the address, which then no longer shows it; return whether there was one. */
 export function takeToken() {
   const token = new URLSearchParams(location.hash.slice(1)).get("token");
@@ -31,25 +34,22 @@ function client() {
 
 /** Return what the server offers. */
 export async function readSettings() {
-  const response = await fetch("/settings", { headers: headers(), credentials: "omit" });
-  if (!response.ok) throw new Error(await reasonOf(response));
-  return response.json();
+  const response = await request("/settings", { headers: headers() });
+  return connected(response.json());
 }
 
-/** Ask a question; call `onDocument` with each event. Ends when the last one has arrived. */
+/** Ask a question; call `onDocument` with each event. Ends when the last one has arrived; `signal` ends it early. */
 export async function askQuestion(question, config, signal, onDocument) {
-  const response = await fetch("/ask", {
+  const response = await request("/ask", {
     method: "POST",
-    credentials: "omit",
     headers: { ...headers(), "Content-Type": "application/json", "X-OpenCoder-Client": client() },
     body: JSON.stringify({ question, config }),
     signal,
   });
-  if (!response.ok) throw new Error(await reasonOf(response));
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {
-    const { value, done } = await reader.read();
+    const { value, done } = await connected(reader.read());
     if (done) return;
     const blocks = (rest + value).split("\n\n");
     rest = blocks.pop();
@@ -59,7 +59,22 @@ export async function askQuestion(question, config, signal, onDocument) {
   }
 }
 
+async function request(path, options) {
+  const response = await connected(fetch(path, { ...options, credentials: "omit" }), "the server cannot be reached");
+  if (!response.ok) throw new RequestError(await reasonOf(response));
+  return response;
+}
+
+/** Return what a promise of the browser's network gives; its TypeError means that there is no connection. */
+async function connected(promise, reason = "the connection to the server broke") {
+  try {
+    return await promise;
+  } catch (error) {
+    throw error instanceof TypeError ? new RequestError(reason) : error;
+  }
+}
+
 async function reasonOf(response) {
-  const text = await response.text();
+  const text = await connected(response.text());
   try { return JSON.parse(text).error || text; } catch { return text || `the server answered ${response.status}`; }
 }

@@ -1,15 +1,16 @@
 // Run view: one question answered by one config, while it runs and afterwards.
 
-import { askQuestion } from "./question_stream.js";
+import { askQuestion, RequestError } from "./question_stream.js";
 import { countOf, element, formatSeconds, inlineText, renderedBox, textBox, withCapital } from "./page_elements.js";
 import { costText, decisionOf, passageList, stepItem } from "./step_view.js";
 
 const NEAR_END = 40;
+const MIDDLE_BUTTON = 1;
 const COUNTS = [
   "calls", "replies", "prompt_tokens", "cached_tokens", "new_tokens", "cut_tokens", "is_estimate", "is_cut_estimate",
 ];
 // Why a run has no whole answer, without a failure.
-const CUT_OFF = { stopped: "Stopped", interrupted: "Interrupted: the page was left" };
+const CUT_OFF = { stopped: "Stopped", interrupted: "The page was left" };
 
 /** The view of one run. `documents` are the events that it has shown, without the parts of replies. */
 export class RunView {
@@ -20,15 +21,14 @@ export class RunView {
     this.isRunning = false;
     this.replies = new Map();
     this.stepsEnded = [];
-    // Flags are counted.
+    // The sum of each count over the steps; of a flag, the number of steps that have it.
     this.total = Object.fromEntries(COUNTS.map((name) => [name, 0]));
     this.status = element("span", { class: "status", role: "status" });
     this.stopButton = element("button", { type: "button", class: "stop", hidden: true, onclick: () => this.stop() }, "Stop");
-    this.againButton = element("button", {
+    this.retryButton = element("button", {
       type: "button",
-      class: "ask-again",
       hidden: true,
-      onclick: () => this.node.dispatchEvent(new CustomEvent("ask-again", { bubbles: true })),
+      onclick: () => this.node.dispatchEvent(new CustomEvent("retry", { bubbles: true })),
     }, "Ask again");
     this.picture = element("div", { class: "flow-frame", tabindex: 0, role: "group", "aria-label": "Steps of this config" });
     this.answerLabel = partTitle("Answer");
@@ -44,11 +44,14 @@ export class RunView {
     this.cost = element("p", { class: "cost total" });
     this.node = element("article", { class: "run", "data-config": config },
       element("header", { class: "run-head" },
-        element("b", { class: "config" }, inlineText(config)), this.status, this.stopButton, this.againButton),
+        element("b", { class: "config" }, inlineText(config)), this.status, this.stopButton, this.retryButton),
       this.picture,
       element("section", { class: "answer-part" }, this.answerLabel, this.answer, this.live),
       this.passages, this.stepsPart, this.cost);
     this.node.addEventListener("click", (event) => this.followCitation(event));
+    this.node.addEventListener("auxclick", (event) => {
+      if (event.button === MIDDLE_BUTTON) this.followCitation(event);
+    });
   }
 
   /** Ask the question and show its events; resolves when the run has ended, however it ended. */
@@ -60,18 +63,32 @@ export class RunView {
     this.tellChange();
     try {
       await askQuestion(this.question, this.config, this.controller.signal, (document) => this.receive(document));
-      if (this.isRunning) this.receive({ type: "failed", message: "the connection ended before the answer", node: null });
+      if (this.isRunning) throw new RequestError("the connection ended before the answer");
     } catch (error) {
+      if (!this.isRunning) return;
       if (this.controller.signal.aborted) this.receive({ type: "stopped" });
-      else if (this.isRunning) this.receive({ type: "failed", message: reasonOf(error), node: null });
+      else if (error instanceof RequestError) this.receive({ type: "failed", message: error.message, node: null });
+      else {
+        this.showFault(error);
+        this.tellChange();
+      }
+    } finally {
+      // If this page could not show an event, the server still answers.
+      this.controller.abort();
     }
   }
 
   /** Show the events of a run that this page did not ask: of one that was cut off, the last one is missing. */
   restore(documents) {
     this.isRunning = true;
-    for (const document of documents) this.show(document);
-    if (this.isRunning) this.end("interrupted", "interrupted");
+    try {
+      for (const document of documents) this.show(document);
+      if (this.isRunning) this.end("interrupted", "interrupted");
+    } catch (error) {
+      this.showFault(error);
+    }
+    // Also those after one that cannot be shown stay in the history.
+    this.documents = documents;
   }
 
   receive(document) {
@@ -197,9 +214,18 @@ export class RunView {
 
   showFailure({ message, node }) {
     if (node) this.light(node, "failed");
+    this.fail(node ? ["The step ", inlineText(node), " failed:"] : "There is no answer:", message);
+  }
+
+  /** Show an error of this page itself, such as one at an event of another version. */
+  showFault(error) {
+    console.error(error);
+    this.fail("The page cannot show this run:", String(error));
+  }
+
+  fail(heading, message) {
     this.answer.append(element("div", { class: "failure" },
-      element("p", {}, node ? ["The step ", inlineText(node), " failed:"] : "There is no answer:"),
-      element("pre", { class: "text" }, message)));
+      element("p", {}, heading), element("pre", { class: "text" }, message)));
     this.end("failed", "failed");
   }
 
@@ -208,9 +234,9 @@ export class RunView {
     this.live.hidden = true;
     this.stopButton.hidden = true;
     for (const node of this.picture.querySelectorAll(".live")) node.classList.remove("live");
-    this.againButton.hidden = kind === "answered" || kind === "withheld";
+    this.retryButton.hidden = kind === "answered" || kind === "withheld";
     if (kind in CUT_OFF) {
-      const end = this.answer.childNodes.length ? "the last step: this is the answer so far" : "there was an answer";
+      const end = this.answer.childNodes.length ? "the last step. This is the answer so far" : "there was an answer";
       this.answer.append(element("p", { class: "none" }, `${CUT_OFF[kind]} before ${end}.`));
     }
     this.say(text, kind);
@@ -222,7 +248,7 @@ export class RunView {
     for (const details of all) details.open = !isOpen;
   }
 
-  /** Go from a citation to its passage in this run. */
+  /** Go from a citation to its passage in this run, also if it was to open in another tab: there it has no passage. */
   followCitation(event) {
     const link = event.target.closest("a.citation");
     if (!link) return;
@@ -240,8 +266,6 @@ export class RunView {
 }
 
 const partTitle = (text) => element("h3", { class: "part-title" }, text);
-
-const reasonOf = (error) => (error instanceof TypeError ? "the server cannot be reached" : error.message);
 
 const queueText = (position) =>
   position ? `waits: ${countOf(position, "question")} before this one` : "is the next one";
