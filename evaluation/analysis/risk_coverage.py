@@ -5,13 +5,12 @@ Wiener 2010; Geifman and El-Yaniv 2017, arXiv:1705.08500). The confidence of a q
 its reference.
 """
 
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import NamedTuple, TypedDict
 
 import numpy as np
-from numpy import float64, int64
+from numpy import float64, int32
 from numpy.typing import NDArray
 
 from evaluation.metrics.registry import metric_names
@@ -47,9 +46,9 @@ class CoveragePoint(TypedDict):
     coverage: float
     questions: int
     threshold: float
-    """The lowest confidence among them."""
+    """The lowest confidence of these questions."""
     mean_confidence: float
-    """Among them; an expected score can be compared with the mean score."""
+    """The mean confidence of these questions; if it is an expected score, the mean score should be near it."""
 
 
 class HalfGain(TypedDict):
@@ -66,11 +65,11 @@ class Area(TypedDict):
     """The mean risk over all coverages (AURC), by the order in which the questions are answered."""
 
     measured: float
-    """That of the confidence."""
+    """The area if the questions are answered in the order of their confidence."""
     random: float
-    """That of a random order: the risk of all questions."""
+    """The expected area of a random order, which is the risk of all questions."""
     best: float
-    """That of the order of the scores, which nobody can know."""
+    """The area of the order of the scores. It needs the references, so it is only a bound."""
 
 
 class Curve(TypedDict):
@@ -130,7 +129,7 @@ def run_curves(run: RecordedRun) -> RunCurves | None:
         "no_confidence": len(answered) - len(questions),
         "withheld": sum(question.withheld for question in questions),
         "points": points,
-        "metrics": {name: curve(ordered, points, name) for name in names},
+        "metrics": curves(ordered, points, names),
     }
 
 
@@ -179,34 +178,64 @@ def coverage_points(ordered: Sequence[Question]) -> list[CoveragePoint]:
     ]
 
 
-def curve(ordered: Sequence[Question], points: Sequence[CoveragePoint], metric: str) -> Curve:
-    """Return the scores of ordered questions by one metric."""
-    values = [question.metrics.get(metric) for question in ordered]
-    scores = np.array([value for value in values if value is not None], dtype=float)
-    is_whole = len(scores) >= LEAST_RELIABLE and not any(question.withheld for question in ordered)
+def curves(
+    ordered: Sequence[Question], points: Sequence[CoveragePoint], metrics: Iterable[str]
+) -> dict[str, Curve]:
+    """Return the scores of ordered questions by each metric."""
+    values = {metric: [question.metrics.get(metric) for question in ordered] for metric in metrics}
+    scores = {
+        metric: np.array([value for value in own if value is not None], dtype=float)
+        for metric, own in values.items()
+    }
+    is_whole = not any(question.withheld for question in ordered)
+    gains = _half_gains(
+        {name: own for name, own in scores.items() if is_whole and len(own) >= LEAST_RELIABLE}
+    )
     return {
-        "scores": [summarise(values[: point["questions"]]) for point in points],
-        "half_gain": _half_gain(scores) if is_whole else None,
-        "area": _areas(scores) if is_whole else None,
+        metric: {
+            "scores": [summarise(own[: point["questions"]]) for point in points],
+            "half_gain": gains.get(metric),
+            "area": _areas(scores[metric]) if metric in gains else None,
+        }
+        for metric, own in values.items()
     }
 
 
-def _half_gain(scores: NDArray[float64]) -> HalfGain:
-    """Return the gain of the first half of scores, which are in the order of confidence."""
+def _half_gains(scores: Mapping[str, NDArray[float64]]) -> dict[str, HalfGain]:
+    """Return the gains of metrics, whose scores are in the order of confidence.
+
+    Metrics with equally many scored questions have the same draws.
+    """
+    gains: dict[str, HalfGain] = {}
+    for size in {len(own) for own in scores.values()}:
+        drawn = _drawn(size)
+        gains |= {name: _half_gain(own, drawn) for name, own in scores.items() if len(own) == size}
+    return gains
+
+
+def _half_gain(scores: NDArray[float64], drawn: NDArray[int32]) -> HalfGain:
+    """Return the gain of the first half of scores.
+
+    Args:
+        scores: In the order of confidence, shape (n,).
+        drawn: What `_drawn` returns for n.
+    """
     half = round(HALF * len(scores))
-    samples = np.vstack((scores, scores[_drawn(len(scores), DRAWS)]))
-    gains = samples[:, :half].mean(axis=1) - samples.mean(axis=1)
+    gains = np.concatenate(
+        [
+            samples[:, :half].mean(axis=1) - samples.mean(axis=1)
+            for samples in (scores[np.newaxis], scores[drawn])
+        ]
+    )
     return {"n": half, "mean_difference": float(gains[0]), "ci95": draws_interval(gains)}
 
 
-# All metrics of a run have the same draws.
-@lru_cache(maxsize=1)
-def _drawn(n: int, draws: int) -> NDArray[int64]:
-    """Return draws of n questions, shape (draws, n).
+def _drawn(n: int) -> NDArray[int32]:
+    """Return draws of n questions, shape (`DRAWS`, n).
 
     Each is in the order of confidence again, so that it has its own more confident half.
     """
-    drawn: NDArray[int64] = np.random.default_rng(0).integers(0, n, (draws, n))
+    drawn = np.random.default_rng(0).integers(0, n, (DRAWS, n), dtype=int32)
     drawn.sort(axis=1)
     return drawn
 

@@ -193,7 +193,7 @@ def _risk_panels(figures: Figures, metric: str) -> list[Panel]:
             keys_by_kind.setdefault(run.curves["confidence_kind"], []).append(run.key)
     if not lines:
         return []
-    kinds = "; ".join(f"{', '.join(keys)}: {kind}" for kind, keys in keys_by_kind.items())
+    kinds = ", ".join(f"{kind} ({', '.join(keys)})" for kind, keys in keys_by_kind.items())
     texts = (
         f"{line.label} {risk:.3f} at {coverage:.0%}"
         for line in lines
@@ -204,10 +204,10 @@ def _risk_panels(figures: Figures, metric: str) -> list[Panel]:
         lines,
         "share of the questions that are answered",
         f"risk: 1 - {metric}",
-        f"{title}, {metric}: {', '.join(texts)}; confidence of {kinds}",
+        f"{title}, {metric}: {', '.join(texts)}; confidence: {kinds}",
     )
     explanation = (
-        f"Confidence of {kinds}. The questions with the highest confidence are answered first, so a curve "
+        f"Confidence: {kinds}. The questions with the highest confidence are answered first, so a curve "
         "that rises to the right knows its weak answers."
     )
     if RETRIEVAL in keys_by_kind:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from math import ceil, floor, log10
+from statistics import fmean
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -14,7 +15,7 @@ WIDTH = 400
 _LEFT, _RIGHT = 8, 12
 _ROW_HEIGHT, _HEADING_HEIGHT, _AXIS_HEIGHT = 34, 22, 40
 _PLANE_HEIGHT, _PLANE_TOP, _PLANE_LEFT = 270, 24, 46
-_LABEL_HEIGHT = 13
+_LABEL_HEIGHT, _LABEL_WIDTH = 13, 18
 _COLOURS = 8
 """The number of run colours in report.css."""
 
@@ -146,18 +147,18 @@ def _row_parts(row: Row, y: int, x: Scale) -> list[Markup]:
 
 def plane_plot(dots: Sequence[Dot], x_axis: str, y_axis: str, description: str) -> Markup:
     """Return points with intervals in two directions."""
-    x = scale(
-        # Costs start at 0, so that a distance on the axis is a share of the cost.
-        [0.0, *(value for dot in dots for value in (dot.x, *(dot.x_ends or [])))],
-        _PLANE_LEFT,
-        WIDTH - _RIGHT,
-    )
+    x_values = [value for dot in dots for value in (dot.x, *(dot.x_ends or []))]
+    # Costs start at 0, so that a distance on the axis is a share of the cost.
+    x_range = [0.0, max(x_values, default=0.0) or 1.0]
+    x = scale(x_range, _PLANE_LEFT, WIDTH - _RIGHT)
     bottom = _PLANE_HEIGHT - _AXIS_HEIGHT
     y_values = [value for dot in dots for value in (dot.y, *(dot.y_ends or []))]
     y = scale(y_values, bottom, _PLANE_TOP, count=5)
     parts = _plane_parts(x, y, x_axis, y_axis)
     for dot in dots:
         parts += _dot_parts(dot, x, y)
+    # Above the points, because intervals begin at their right.
+    parts += _labels([(x.at(dot.x), y.at(dot.y) - 12, dot.label, dot.colour) for dot in dots])
     return _svg(parts, _PLANE_HEIGHT, description)
 
 
@@ -173,7 +174,7 @@ def _plane_parts(x: Scale, y: Scale, x_axis: str, y_axis: str) -> list[Markup]:
 
 
 def curve_plot(lines: Sequence[Line], x_axis: str, y_axis: str, description: str) -> Markup:
-    """Return lines over a plane; each line's label is at its right end."""
+    """Return lines over a plane; each line's label is to the right of its last point."""
     points = [point for line in lines for point in line.points]
     x = scale([0.0, 1.0], _PLANE_LEFT, WIDTH - _RIGHT, count=5)
     bottom = _PLANE_HEIGHT - _AXIS_HEIGHT
@@ -182,19 +183,62 @@ def curve_plot(lines: Sequence[Line], x_axis: str, y_axis: str, description: str
     parts = _plane_parts(x, y, x_axis, y_axis)
     for line in lines:
         parts += _curve_parts(line, x, y)
-    # The labels come last, so that no line is drawn over them.
-    heights: list[float] = []
-    for line in lines:
-        if line.points:
-            left, top, _ = max(line.points)
-            height = y.at(top) - 9
-            # Labels of curves that end close together stand above one another.
-            while any(abs(height - other) < _LABEL_HEIGHT for other in heights):
-                height -= _LABEL_HEIGHT
-            heights.append(height)
-            kind = f"label end {_run_class(line.colour)}"
-            parts.append(_text(x.at(left) - 6, height, line.label, kind))
+    ends = [(line, *max(line.points)[:2]) for line in lines if line.points]
+    parts += _labels([(x.at(left), y.at(top), line.label, line.colour) for line, left, top in ends])
     return _svg(parts, _PLANE_HEIGHT, description)
+
+
+def _labels(points: Sequence[tuple[float, float, str, int]]) -> list[Markup]:
+    """Return a label for each point of a plane, at its right or else at its left.
+
+    Args:
+        points: Coordinates, the text and the colour of each.
+    """
+    columns: list[list[tuple[float, float, str, int]]] = []
+    for point in sorted(points, key=lambda point: point[0]):
+        if columns and point[0] - columns[-1][-1][0] < _LABEL_WIDTH:
+            columns[-1].append(point)
+        else:
+            columns.append([point])
+    parts = []
+    for column in columns:
+        left = max(point[0] for point in column) + 8
+        is_at_right = left + _LABEL_WIDTH <= WIDTH
+        if not is_at_right:
+            left = min(point[0] for point in column) - 8
+        heights = _apart(
+            [height + 4 for _, height, _, _ in column],
+            _PLANE_TOP + 4,
+            _PLANE_HEIGHT - _AXIS_HEIGHT - 4,
+        )
+        for (_, _, text, colour), height in zip(column, heights, strict=True):
+            kind = f"label{'' if is_at_right else ' end'} {_run_class(colour)}"
+            parts.append(_text(left, height, text, kind))
+    return parts
+
+
+def _apart(heights: Sequence[float], top: float, bottom: float) -> list[float]:
+    """Return the heights of labels that do not overlap, each as near to its own height as possible.
+
+    The labels keep their order and stay between top and bottom. Where these are too close for all
+    labels, the labels overlap evenly.
+    """
+    order = sorted(range(len(heights)), key=lambda index: heights[index])
+    gap = min(_LABEL_HEIGHT, (bottom - top) / max(1, len(heights) - 1))
+    # Labels that would overlap are one stack around the mean of their own heights.
+    stacks: list[list[float]] = []
+    for place, index in enumerate(order):
+        stacks.append([heights[index] - place * gap])
+        while len(stacks) > 1 and fmean(stacks[-2]) >= fmean(stacks[-1]):
+            lower = stacks.pop()
+            stacks[-1] += lower
+    starts = [fmean(stack) for stack in stacks for _ in stack]
+    last = bottom - gap * (len(heights) - 1)
+    places = {
+        index: min(max(start, top), last) + place * gap
+        for place, (index, start) in enumerate(zip(order, starts, strict=True))
+    }
+    return [places[index] for index in range(len(heights))]
 
 
 def _curve_parts(line: Line, x: Scale, y: Scale) -> list[Markup]:
@@ -220,10 +264,7 @@ def _dot_parts(dot: Dot, x: Scale, y: Scale) -> list[Markup]:
     if dot.y_ends:
         y_low, y_high = map(y.at, dot.y_ends)
         parts.append(_line(f"interval {run}", left, y_low, left, y_high))
-    parts.append(_circle(f"point {run}", left, top))
-    if left > WIDTH - _RIGHT - 24:
-        return [*parts, _text(left - 9, top - 8, dot.label, "label end")]
-    return [*parts, _text(left + 9, top - 8, dot.label, "label")]
+    return [*parts, _circle(f"point {run}", left, top)]
 
 
 def _axis_parts(x: Scale, y: float, label: str, top: float = 4) -> list[Markup]:

@@ -24,7 +24,7 @@ from evaluation.analysis.risk_coverage import (
     Question,
     by_confidence,
     coverage_points,
-    curve,
+    curves,
 )
 from evaluation.metrics.calibrated_judge import CALIBRATED_JUDGE
 from evaluation.reranking.candidate_pools import TARGETS, Pool
@@ -83,7 +83,7 @@ def fit_document(reranker: Reranker, pools: Sequence[Pool]) -> FitDocument:
         "learned_minus_first": {
             metric: difference(step_choices, metric, LEARNED, FIRST) for metric in TARGETS
         },
-        "judge_curve": curve(questions, points, CALIBRATED_JUDGE.name),
+        "judge_curve": curves(questions, points, [CALIBRATED_JUDGE.name])[CALIBRATED_JUDGE.name],
         "coverage_points": points,
         "features": _feature_worths(reranker, pools),
     }

@@ -9,7 +9,7 @@ import pytest
 from graph.config import load_config
 from serving.page.event_documents import documents as documents_of
 from serving.question_queue import Answered, Chunk, StepEnded, StepStarted
-from tests.browser.test_report import _contrast
+from tests.fakes.colours import contrast
 from tests.fakes.fake_models import reply
 from tests.fakes.page_servers import FAILING, REFINED, PageServer
 from tests.fakes.page_tabs import ask, ask_beside, reload, wait_for_status, wait_until_ready
@@ -312,9 +312,9 @@ def test_it_can_be_read_on_a_phone(opened, scheme):
     ink, paper = page.evaluate(
         "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
     )
-    assert _contrast(ink, paper) > 7
+    assert contrast(ink, paper) > 7
     quiet = page.locator(".step .cost").first.evaluate("(node) => getComputedStyle(node).color")
-    assert _contrast(quiet, paper) > 4.5
+    assert contrast(quiet, paper) > 4.5
     assert page.locator("table.verdicts meter").count() == 4
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from evaluation.report.report_file import write_report
 from graph.narration import narrate
+from tests.fakes.colours import contrast
 from tests.fakes.fake_models import reply, verdict
 from tests.fakes.records import failed, record
 from tests.fakes.rendered_markdown import ATTRIBUTES, TAGS
@@ -404,25 +405,11 @@ def test_it_can_be_read_on_a_phone(tab, report, scheme):
     ink, paper = page.evaluate(
         "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
     )
-    assert _contrast(ink, paper) > 7
+    assert contrast(ink, paper) > 7
     for fragment in ("", "#question-4"):
         page.goto(report.as_uri() + fragment)
         page.wait_for_selector("html[data-ready]", state="attached")
         assert page.evaluate("document.documentElement.scrollWidth") == 360
-
-
-def _contrast(one, other):
-    """Return the contrast of two colours (WCAG 2)."""
-
-    def luminance(colour):
-        parts = [int(part) / 255 for part in colour.removeprefix("rgb(").rstrip(")").split(",")]
-        red, green, blue = (
-            p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4 for p in parts
-        )
-        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-    dark, light = sorted([luminance(one), luminance(other)])
-    return (light + 0.05) / (dark + 0.05)
 
 
 def test_without_javascript_tables_and_plots_are_there(tab, report):

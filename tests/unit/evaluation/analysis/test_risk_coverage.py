@@ -1,15 +1,18 @@
 """Risk against coverage, against values worked out by hand."""
 
+import numpy as np
 import pytest
 
 from evaluation.analysis import risk_coverage
 from evaluation.analysis.risk_coverage import (
+    DRAWS,
     EXPECTED,
     RETRIEVAL,
     Question,
+    _drawn,
     by_confidence,
     coverage_points,
-    curve,
+    curves,
     expected_score,
     run_curves,
 )
@@ -50,7 +53,7 @@ def test_the_points_go_from_all_questions_to_a_tenth_of_them():
 
 @pytest.mark.usefixtures("_few_are_enough")
 def test_each_mean_is_over_the_questions_of_its_point():
-    scores = curve(TEN, coverage_points(TEN), "m")["scores"]
+    scores = curves(TEN, coverage_points(TEN), ["m"])["m"]["scores"]
     assert [summary["n"] for summary in scores] == list(range(10, 0, -1))
     assert scores[0] == summarise([1.0 - n / 10 for n in range(10)])
     assert scores[8]["mean"] == pytest.approx(0.95)
@@ -70,7 +73,7 @@ def test_each_mean_is_over_the_questions_of_its_point():
 )
 def test_the_half_and_the_area_by_hand(scores, gain, area):
     asked = questions(*((0.9 - n / 10, score) for n, score in enumerate(scores)))
-    result = curve(asked, [], "m")
+    result = curves(asked, [], ["m"])["m"]
     assert result["half_gain"]["n"] == 2
     assert result["half_gain"]["mean_difference"] == pytest.approx(gain)
     assert result["area"] == pytest.approx(area)
@@ -80,7 +83,7 @@ def test_the_half_and_the_area_by_hand(scores, gain, area):
 def test_unscored_questions_have_a_place_in_the_coverage_and_none_in_half_and_area():
     asked = questions((0.9, None), (0.8, 1.0), (0.7, 1.0), (0.6, None), (0.5, 0.0), (0.4, 0.0))
     points = coverage_points(asked)
-    result = curve(asked, points, "m")
+    result = curves(asked, points, ["m"])["m"]
     assert (result["scores"][0]["n"], result["scores"][0]["unscored"]) == (4, 2)
     # A tenth of six questions is the first one alone, which is unscored.
     assert points[-1]["questions"] == 1
@@ -96,7 +99,7 @@ def test_the_points_end_before_the_first_withheld_answer_and_nothing_is_said_of_
     points = coverage_points(asked)
     assert [point["questions"] for point in points] == [7, 6, 5, 4, 3, 2, 1]
     assert points[0]["coverage"] == 0.7
-    result = curve(asked, points, "m")
+    result = curves(asked, points, ["m"])["m"]
     assert [summary["n"] for summary in result["scores"]] == [7, 6, 5, 4, 3, 2, 1]
     assert (result["half_gain"], result["area"]) == (None, None)
 
@@ -110,11 +113,15 @@ def test_equal_confidences_have_an_order_that_does_not_depend_on_the_dataset():
 
 def test_the_interval_holds_the_gain_and_says_nothing_of_equal_scores():
     rising = questions(*((1 - n / 100, 0.9 - n / 100) for n in range(40)))
-    gain = curve(rising, [], "m")["half_gain"]
+    gain = curves(rising, [], ["m"])["m"]["half_gain"]
     low, high = gain["ci95"]
     assert 0 < low < gain["mean_difference"] < high
     equal = questions(*((1 - n / 100, 0.5) for n in range(40)))
-    assert curve(equal, [], "m")["half_gain"] == {"n": 20, "mean_difference": 0.0, "ci95": None}
+    assert curves(equal, [], ["m"])["m"]["half_gain"] == {
+        "n": 20,
+        "mean_difference": 0.0,
+        "ci95": None,
+    }
 
 
 @pytest.mark.parametrize(
@@ -123,10 +130,41 @@ def test_the_interval_holds_the_gain_and_says_nothing_of_equal_scores():
 def test_below_twenty_questions_there_is_no_curve(count, has_curve):
     asked = questions(*((1 - n / 100, n / 100) for n in range(count)))
     points = coverage_points(asked)
-    result = curve(asked, points, "m")
+    result = curves(asked, points, ["m"])["m"]
     assert bool(points) is has_curve
     assert (result["half_gain"] is not None) is has_curve
     assert (result["area"] is not None) is has_curve
+
+
+def test_metrics_share_the_draws_of_a_size_which_no_call_leaves_behind(monkeypatch):
+    sizes = []
+
+    def drawn(n):
+        sizes.append(n)
+        return _drawn(n)
+
+    monkeypatch.setattr(risk_coverage, "_drawn", drawn)
+    scores = {"a": [n % 3 / 2 for n in range(40)], "b": [n % 5 / 4 for n in range(40)]}
+    scores["c"] = [None, None, *scores["a"][2:]]
+    asked = [
+        Question(1 - n / 100, str(n), {name: own[n] for name, own in scores.items()})
+        for n in range(40)
+    ]
+    result = curves(asked, [], scores)
+    assert sorted(sizes) == [38, 40]
+    for name in scores:
+        assert curves(asked, [], [name])[name] == result[name]
+    assert len(sizes) == 5
+
+
+@pytest.mark.parametrize("n", [20, 37, 1_000])
+def test_draws_are_small_numbers_in_the_order_of_confidence(n):
+    drawn = _drawn(n)
+    assert (drawn.shape, drawn.dtype) == ((DRAWS, n), np.int32)
+    # 32 bits hold the same draws as 64.
+    assert np.array_equal(
+        drawn, np.sort(np.random.default_rng(0).integers(0, n, (DRAWS, n)), axis=1)
+    )
 
 
 def test_below_twenty_scored_questions_a_metric_has_means_alone():
@@ -134,7 +172,7 @@ def test_below_twenty_scored_questions_a_metric_has_means_alone():
         *((1 - n / 100, n / 100 if n < LEAST_RELIABLE - 1 else None) for n in range(40))
     )
     points = coverage_points(asked)
-    result = curve(asked, points, "m")
+    result = curves(asked, points, ["m"])["m"]
     assert len(result["scores"]) == len(points) == 10
     assert (result["half_gain"], result["area"]) == (None, None)
 

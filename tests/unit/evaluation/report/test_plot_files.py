@@ -21,7 +21,7 @@ def test_a_plot_is_a_file_that_needs_no_page(runs):
     svg = etree.fromstring(text)
     assert svg.tag == f"{SVG}svg"
     style = svg.findtext(f"{SVG}style")
-    assert "svg .point.run-1 { stroke: #c05a00; }" in style
+    assert "svg .point.run-1 { stroke: #b35400; }" in style
     assert "var(" not in style
     labels = svg.xpath("//*[contains(concat(' ', @class, ' '), ' label ')]/text()")
     # Each text stands twice: its pale edge is below it.

@@ -14,6 +14,7 @@ from evaluation.report.svg import (
     Group,
     Line,
     Row,
+    _apart,
     curve_plot,
     forest_plot,
     plane_plot,
@@ -110,22 +111,68 @@ def test_a_curve_is_named_at_its_right_end_in_whatever_order_its_points_come():
     [label] = of_kind(svg, "label")
     assert label.text == "A"
     right, height = max(dots)
-    # To the left of the last point and above it, so that it stays inside the frame.
-    assert dots[1][0] < float(label.get("x")) < right < WIDTH
-    assert 0 < height - float(label.get("y")) < 20
+    # Beside the last point, where no line is, and inside the frame.
+    assert right < float(label.get("x")) < WIDTH - 18
+    assert abs(height - float(label.get("y"))) < 5
     assert len(of_kind(svg, "curve")) == 2
     assert len(of_kind(svg, "interval")) == 2
 
 
-def test_the_names_of_curves_that_end_close_together_stand_apart_in_their_colours():
+@pytest.mark.parametrize("count", range(2, 9))
+@pytest.mark.parametrize("end", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("step", [0.0, 0.001, 0.02])
+def test_the_names_of_curves_that_end_close_together_are_inside_and_do_not_overlap(
+    count, end, step
+):
+    ends = [abs(end - step * n) for n in range(count)]
     lines = [
-        Line(name, [(0.5, 0.2, None), (1.0, end, None)], n)
-        for n, (name, end) in enumerate({"A": 0.5, "B": 0.5, "C": 0.49}.items())
+        Line("ABCDEFGH"[n], [(0.5, 0.0, None), (0.7, 1.0, None), (1.0, own, None)], n)
+        for n, own in enumerate(ends)
     ]
-    labels = of_kind(drawn(curve_plot(lines, "coverage", "risk", "says")), "label")
+    svg = drawn(curve_plot(lines, "coverage", "risk", "says"))
+    labels = of_kind(svg, "label")
+    heights = [float(label.get("y")) for label in labels]
+    # From the foot of a letter to its top are at most 12 units; above is the name of the axis.
+    assert all(14 + 12 <= height < 230 for height in heights)
+    assert all(lower - upper > 12.8 for upper, lower in pairwise(sorted(heights)))
+    # A higher end has a higher label.
+    pairs = sorted(zip(ends, heights, strict=True))
+    assert all(low[1] > high[1] for low, high in pairwise(pairs) if low[0] < high[0])
+    assert [label.text for label in labels] == list("ABCDEFGH"[:count])
+    assert [label.get("class").split()[-1] for label in labels] == [
+        f"run-{n}" for n in range(count)
+    ]
+
+
+def test_runs_that_cost_nothing_have_labels_that_do_not_overlap():
+    dots = [Dot("ABCD"[n], 0.0, 0.3 + n / 200, None, [0.2, 0.4], n) for n in range(4)]
+    dots.append(Dot("E", 0.0, 0.3, [0.0, 0.0], [0.2, 0.4], 4))
+    svg = drawn(plane_plot(dots, "tokens", "BLEU", "says"))
+    labels = of_kind(svg, "label")
     heights = sorted(float(label.get("y")) for label in labels)
-    assert all(below - above >= 13 for above, below in pairwise(heights))
-    assert [label.get("class").split()[-1] for label in labels] == ["run-0", "run-1", "run-2"]
+    assert all(lower - upper > 12.8 for upper, lower in pairwise(heights))
+    assert {label.text: label.get("class") for label in labels} == {
+        "ABCDE"[n]: f"label run-{n}" for n in range(5)
+    }
+    # A hundredth of a token would mean nothing.
+    assert {"0", "0.5", "1"} <= {tick.text for tick in of_kind(svg, "tick")}
+
+
+def test_labels_of_points_that_stand_apart_stay_at_their_points():
+    dots = [Dot("A", 10, 0.5, None, None, 0), Dot("B", 50, 0.5, None, None, 1)]
+    labels = of_kind(drawn(plane_plot(dots, "tokens", "BLEU", "says")), "label")
+    assert len({label.get("y") for label in labels}) == 1
+
+
+def test_labels_move_no_further_than_they_must():
+    assert _apart([50.0, 100.0], 28, 226) == [50, 100]
+    assert _apart([100.0, 50.0, 52.0], 28, 226) == [100, 44.5, 57.5]
+    assert _apart([20.0, 20.0], 28, 226) == [28, 41]
+    assert _apart([230.0, 230.0, 100.0], 28, 226) == [213, 226, 100]
+    # Forty labels do not fit.
+    many = _apart([100.0] * 40, 28, 226)
+    assert (many[0], many[-1]) == pytest.approx((28, 226))
+    assert _apart([], 28, 226) == []
 
 
 def test_the_panel_of_risk_names_the_confidence_of_each_run_as_the_command_does(
@@ -145,12 +192,12 @@ def test_the_panel_of_risk_names_the_confidence_of_each_run_as_the_command_does(
     panels = [p for p in metric_panels(figures) if p.title == "Risk against coverage"]
     keys = {run.name: run.key for run in figures.runs}
     kinds = (
-        f"{keys['keyword']}, {keys['semantic']}: retrieval score; "
-        f"{keys['hybrid_pick']}: expected score"
+        f"retrieval score ({keys['keyword']}, {keys['semantic']}), "
+        f"expected score ({keys['hybrid_pick']})"
     )
     for panel in panels:
-        assert f"Confidence of {kinds}." in panel.explanation
-        assert drawn(panel.svg).get("aria-label").endswith(f"; confidence of {kinds}")
+        assert f"Confidence: {kinds}." in panel.explanation
+        assert drawn(panel.svg).get("aria-label").endswith(f"; confidence: {kinds}")
         for run in figures.runs:
             if run.curves:
                 kind = run.curves["confidence_kind"]
