@@ -26,6 +26,7 @@ async (runs) => {
     document.getElementById("answers").replaceChildren(run.node);
     for (const item of documents) run.show(item);
     for (const details of run.node.querySelectorAll("details")) details.open = true;
+    for (const word of run.node.querySelectorAll(".changes del")) word.remove();
     for (const [selector, count] of Object.entries(fields)) {
       const shown = [...run.node.querySelectorAll(selector)].map((box) => box.textContent);
       if (shown.length !== count || shown.some((other) => other !== text)) {
@@ -68,9 +69,13 @@ FIELDS = {
     ".passages-part .licence bdi": 1,
     ".passages-part .source > :first-child": 1,
     "th.title bdi": 1,
-    ".step-name bdi": 2,
-    ".draft > .box > pre.text": 2,
-    ".reasoning pre.text": 2,
+    ".step thead bdi": 1,
+    ".step-name bdi": 3,
+    ".draft-name bdi": 1,
+    ".draft > .box > pre.text": 3,
+    ".reasoning pre.text": 3,
+    ".changes pre": 1,
+    ".step-body > ul bdi": 1,
     ".points pre.text": 1,
     ".calls pre.text": 4,
     ".verdicts td > bdi": 1,
@@ -357,7 +362,7 @@ async def run_of(text):
     """Return the documents of a run with the text in every field that people or models write."""
     passage = {
         **dict.fromkeys(("question_id", "title", "text", "url", "licence"), text),
-        **{"number": 1, "answer_chars": 1, "score": 0.5},
+        **{"number": 1, "answer_chars": 1, "score": 0.5, "part_scores": {text: 0.5}},
     }
     verdict = {
         **{
@@ -382,12 +387,17 @@ async def run_of(text):
         **{"critique_format": text, "critique_flaws": [text], "error": text},
         **{"replies": [reply(text, prompt=text)], "verdicts": [verdict]},
     }
+    third = {
+        **{"node": text, "candidates": [{**draft, "source": text}], "chosen": 0},
+        **{"scores": [{"score": 0.5, "features": {}}]},
+    }
 
     async def events():
         yield StepStarted(text)
         yield Chunk(text, 0, text)
         yield StepEnded(first)
         yield StepEnded(second)
+        yield StepEnded(third)
         yield Answered(text, [], False, 0.5)
 
     own = [document async for document in documents_of(events(), load_config("semantic"))]
