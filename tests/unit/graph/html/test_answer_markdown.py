@@ -198,10 +198,64 @@ def test_only_the_first_blocks_of_much_code_have_colours():
     assert len({node.text_content() for node in blocks}) == 1
 
 
-@pytest.mark.parametrize("code", ["a = 1\n" + "a\n" * 300, "a = 1\n" + "b'" * 300])
-def test_what_a_lexer_would_read_again_and_again_has_no_colours(code):
-    assert highlighted("a = 1", "c") != "a = 1"
-    assert "<" not in highlighted(code, "c")
+@pytest.mark.parametrize(
+    ("language", "code"),
+    [
+        ("c", "int a = 1;\n" + "\n" * 600),
+        ("cpp", "int a = 1;\n" + "\n " * 300),
+        ("csharp", "int a = 1;\n" + "@a\n" * 300),
+        ("java", "int a = 1;\n" + "a b " * 300),
+        ("make", "a: b\n" + "a1" * 1_100),
+        ("typescript", "let a = 1\n" + "a." * 1_100),
+        ("console", "$ ls\n" + "a::" * 1_100),
+    ],
+)
+def test_what_a_lexer_would_read_again_and_again_has_no_colours(language, code):
+    assert "<span" in highlighted(code[:11], language)
+    assert "<span" not in highlighted(code, language)
+
+
+@pytest.mark.parametrize(
+    ("language", "code"),
+    [
+        ("bash", "cd work\n" + "sudo apt install python\n" * 25),
+        ("sql", "SELECT name\nFROM table\nWHERE id\n" * 30),
+        ("python", f'text = "{"x" * 600}"\n'),
+        ("python", f"x = 1\n# {'a long comment ' * 50}\n"),
+        ("typescript", f"let x = 1 // {'a long comment ' * 50}\n"),
+        ("java", f"int x = 1; // {'one, two. ' * 60}\n"),
+        ("c", "int one(void) {\n    return 1;\n}\n\n" * 135),
+        ("csharp", "public int One() {\n    return 1;\n}\n\n" * 125),
+        ("python", ("def one():\n    return 1\n\n\n" * 180)),
+        ("yaml", "word: a word\n" * 380),
+    ],
+)
+def test_ordinary_code_keeps_its_colours(language, code):
+    assert len(code) <= 5_000
+    assert "<span" in highlighted(code, language)
+
+
+SLOW = {
+    "csharp": "@ab\n" * 124 + ";",
+    "java": "a b " * 124 + ";",
+    "c": "ab" + "\t\t\n" * 165 + ";",
+    "cpp": "ab" + "\t\t\n" * 165 + ";",
+    "make": "a1" * 999 + "\n",
+    "typescript": "a." * 999 + "\n",
+    "console": "a::" * 660 + "\n",
+    "ini": ": ",
+}
+
+
+@pytest.mark.parametrize("language", SLOW)
+def test_the_slowest_code_takes_less_than_two_seconds(language):
+    highlighted("x", language)
+    block = (SLOW[language] * 2_500)[:4_980]
+    # Different blocks: equal ones are coloured once.
+    text = "\n".join(f"```{language}\n{n}{block}\n```" for n in range(3))
+    with at_most_cpu_seconds(2):
+        rendered = answer_html(text)
+    assert rendered.count("data-language") == 3
 
 
 def test_every_class_of_the_stylesheet_for_code_is_one_that_code_can_have():
