@@ -218,7 +218,7 @@ def test_what_a_lexer_would_read_again_and_again_has_no_colours(language, code):
 @pytest.mark.parametrize(
     ("language", "code"),
     [
-        ("bash", "cd work\n" + "sudo apt install python\n" * 25),
+        ("bash", "# all\n" + "sudo apt install python\n" * 25),
         ("sql", "SELECT name\nFROM table\nWHERE id\n" * 30),
         ("python", f'text = "{"x" * 600}"\n'),
         ("python", f"x = 1\n# {'a long comment ' * 50}\n"),
