@@ -162,25 +162,24 @@ def test_a_copy_without_a_clipboard_leaves_the_focus_where_it_is(opened):
     page.locator(".answer .copy:focus", has_text="Copied").wait_for()
 
 
-@pytest.mark.parametrize(
-    ("events", "heading", "message"),
-    [
+def test_a_failure_is_called_what_it_is_and_frees_its_place(opened):
+    tab = opened()
+    page = tab.page
+    for event, heading, message in (
         ("cannot connect", "There is no answer:", "the server cannot be reached"),
         ('{"type": "queued"}', "There is no answer:", "the connection to the server broke"),
         ('{"type": "step"}', "The page cannot show this run:", "TypeError: Cannot"),
-    ],
-)
-def test_a_failure_is_called_what_it_is_and_frees_its_place(opened, events, heading, message):
-    tab = opened()
-    page = tab.page
-    page.evaluate(BREAK_FETCH, events)
-    ask(page, "why?")
-    wait_for_status(page, "failed")
-    assert page.locator(".failure p").inner_text() == heading
-    assert page.locator(".failure pre").inner_text().startswith(message)
-    assert page.evaluate("window.signalOfFetch.aborted")
-    # A fault of the page itself goes to its console too.
-    assert len(tab.errors) == heading.startswith("The page")
+    ):
+        # A fault of the page itself goes to its console too.
+        assert tab.errors == []
+        page.evaluate(BREAK_FETCH, event)
+        ask(page, "why?")
+        wait_for_status(page, "failed")
+        failure = page.locator(".question[open] .failure")
+        assert failure.locator("p").inner_text() == heading
+        assert failure.locator("pre").inner_text().startswith(message)
+        assert page.evaluate("window.signalOfFetch.aborted")
+    assert len(tab.errors) == 1
 
 
 def test_a_question_is_stopped_within_a_second(opened, server):
