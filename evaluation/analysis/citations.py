@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from evaluation.metrics.normal_text import normal_text
 from graph.markdown.elements import CODE
+from graph.markdown.number_lists import BEFORE, is_list_of_values
 from graph.retrieval.letters import LETTER, UNSPACED
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def cited_numbers(answer: str, passages: int) -> set[int]:
 
     Citations are `[1]`, `[1, 2]`, `[1-3]`, `[1]-[3]`, `[1][2]`, `[[1]]`, `[^1]`, `[source: 1]`,
     `<sup>1</sup>`, with full-width brackets too, and "passage 1". Brackets with a number that no
-    passage has are no citation, nor is anything in code, also where no mark of Markdown says that it
+    passage has are no citation, nor is a list of values (`is_list_of_values`) or anything in code, also where no mark of Markdown says that it
     is code, or in the text or target of a link.
 
     Args:
@@ -84,7 +85,12 @@ def cited_numbers(answer: str, passages: int) -> set[int]:
     numbers: set[int] = set()
     for prose in _prose(normal_text(answer)):
         text = _without_code(_BROKEN_RANGE.sub(r"\1", prose))
-        lists = [group for run in _BRACKETS.findall(text) for group in _GROUP.findall(run)]
+        lists = [
+            group
+            for run in _BRACKETS.finditer(text)
+            if not is_list_of_values(text[max(0, run.start() - BEFORE) : run.start()], run[0])
+            for group in _GROUP.findall(run[0])
+        ]
         for cited in (*lists, *_PHRASE.findall(text)):
             ranges = _expand(cited.partition("\u2020")[0])
             if all(1 <= first <= last <= passages for first, last in ranges):

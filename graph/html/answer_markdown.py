@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup, escape
 
 from graph.html import stylesheet
+from graph.markdown.number_lists import BEFORE, is_list_of_values
 from graph.support.text import unix_lines
 
 if TYPE_CHECKING:
@@ -105,10 +106,13 @@ def _parser() -> "MarkdownIt":
     from markdown_it import MarkdownIt
 
     parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    # Escaped characters stay tokens of their own, so that escaped brackets make no citation.
+    parser.disable("text_join")
     parser.block.ruler.at("table", _table, {"alt": ["paragraph", "reference"]})
     parser.validateLink = _is_web_address  # type: ignore[method-assign, assignment]
     rules: dict[str, Callable[..., str]] = {
         "text": _text,
+        "text_special": _text_special,
         "image": _image,
         "link_open": _link_open,
         "link_close": _link_close,
@@ -156,11 +160,34 @@ def _text(
     text, passages = tokens[index].content, env["passages"]
     if env["links"] or not passages:
         return str(escape(text))
+    before = _text_before(tokens, index)
     parts, end = [], 0
-    for match in _CITATION.finditer(text):
-        parts += [escape(text[end : match.start()]), _citations(match[0], passages)]
-        end = match.end()
+    for match in _CITATION.finditer(before + text, len(before)):
+        if is_list_of_values(
+            match.string[max(0, match.start() - BEFORE) : match.start()], match[0]
+        ):
+            continue
+        parts += [escape(text[end : match.start() - len(before)]), _citations(match[0], passages)]
+        end = match.end() - len(before)
     return str(Markup("").join([*parts, escape(text[end:])]))
+
+
+def _text_special(_: "RendererHTML", tokens: "Sequence[Token]", index: int, *__: Any) -> str:
+    """Return a character that was escaped or named."""
+    return str(escape(tokens[index].content))
+
+
+def _text_before(tokens: "Sequence[Token]", index: int) -> str:
+    """Return the end of the text before a token, with a letter in place of code."""
+    texts = {
+        "code_inline": "x",
+        "link_close": " ",
+        "image": " ",
+        "softbreak": " ",
+        "hardbreak": " ",
+    }
+    before = tokens[max(0, index - 3) : index]
+    return "".join(texts.get(token.type, token.content[-BEFORE:]) for token in before)
 
 
 def _citations(text: str, passages: int) -> Markup:

@@ -120,6 +120,8 @@ def test_citations_in_prose(answer, numbers):
         "[2020-2021]",
         "[1a], [a1], [x], [ ]",
         "passage 1.5 and passage 12",
+        "The list [1, 2, 3] becomes",
+        "sorted gives [3, 1, 2]",
         "(1)",
         "",
     ],
