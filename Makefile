@@ -44,7 +44,7 @@ $(VENV)/.runs $(VENV)/.page: pyproject.toml constraints.txt
 	@touch $(VENV)/.runs $@
 
 page: $(VENV)/.page  ## Answer questions on a page of this machine: embedded models, sample posts
-	$(BIN)/opencoder page --profile embedded
+	@trap : INT; $(BIN)/opencoder page --profile embedded || [ $$? = 130 ]
 
 eval: $(VENV)/.runs  ## Run the main job: embedded models, sample data
 	$(BIN)/python eval.py --config semantic_cot --profile embedded --limit 12 --batch_size 12

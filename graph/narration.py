@@ -92,6 +92,9 @@ def print_answer(answer: str, steps: Sequence[Step]) -> None:
     passages = next((step["passages"] for step in steps if "passages" in step), None)
     _print_rule("answer")
     if answer:
+        number = _copied_passage(answer, steps)
+        if number:
+            _print(f"word for word from passage [{number}]:", "dim")
         _print(answer)
     elif any(calls_of(step) for step in steps):
         _print("(the model gave no answer)")
@@ -105,6 +108,13 @@ def print_answer(answer: str, steps: Sequence[Step]) -> None:
         _print("passages", "bold")
         for passage in passages:
             _print(_source(passage), "cyan")
+
+
+def _copied_passage(answer: str, steps: Sequence[Step]) -> int | None:
+    """Return the number of the passage whose answer this is, word for word; None if a model wrote it."""
+    drafts = (draft for step in steps for draft in step.get("candidates", []))
+    numbers = (draft.get("passage") for draft in drafts if draft["text"] == answer)
+    return next(filter(None, numbers), None)
 
 
 def _narrate_passages(step: Step) -> None:

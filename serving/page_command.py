@@ -118,6 +118,7 @@ def run(arguments: argparse.Namespace) -> int:
         profile=settings.profile_name,
         model=settings.profile.generator.model,
         corpus=corpus.name,
+        is_embedded=settings.profile.generator.weights == "package",
     )
     stated = read_token()
     token = stated or secrets.token_urlsafe(24)

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from graph.support.errors import ConfigError
 from graph.support.storage import with_home
-from graph.support.text import one_line
+from graph.support.text import one_line, suggestion
 
 PACKAGE = "opencoder"
 _WHOLE_NUMBER = re.compile("-?[0-9]{1,18}")
@@ -35,6 +35,18 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise `ConfigError`, instead of printing the usage and exiting."""
         raise ConfigError(f"{one_line(message, 1000)}; see --help")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse as argparse does, and refuse what is unknown: the parser of the subcommand knows its options."""
+        parsed, unknown = super().parse_known_args(args, namespace)
+        options = [word.partition("=")[0] for word in unknown if word.startswith("--")]
+        if unknown:
+            line = one_line(f"unrecognized arguments: {' '.join(unknown)}", 1000)
+            known = [name for name in self._option_string_actions if name.startswith("--")]
+            raise ConfigError(
+                f"{line}; {suggestion(options[0], known) if options else 'see --help'}"
+            )
+        return parsed, unknown
 
 
 class _StoreOnce(argparse.Action):

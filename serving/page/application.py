@@ -57,6 +57,8 @@ class PageSettings:
     """The name of the model that writes."""
     corpus: str
     """The file of the posts."""
+    is_embedded: bool
+    """Whether the model comes in a package: such models are tiny."""
 
 
 def page_server(
@@ -103,6 +105,7 @@ def _application(
                 "profile": settings.profile,
                 "model": settings.model,
                 "corpus": settings.corpus,
+                "is_embedded": settings.is_embedded,
                 "question_chars": queue.limits.question_chars,
             }
         )

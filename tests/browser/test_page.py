@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from threading import Event
 from time import monotonic
 
 import pytest
@@ -14,7 +15,7 @@ from tests.fakes.fake_models import reply
 from tests.fakes.page_servers import FAILING, REFINED, PageServer
 from tests.fakes.page_tabs import ask, ask_beside, reload, wait_for_status, wait_until_ready
 from tests.fakes.report_pages import SEEDS, hostile
-from tests.fakes.waiting import wait_until
+from tests.fakes.waiting import FAR, wait_until
 
 TOKEN = "a-token-of-some-length"
 SHOW = """
@@ -192,7 +193,10 @@ def test_a_question_is_stopped_within_a_second(opened, server):
         wait_for_status(page, "stopped")
         wait_until(lambda: not server.engine.running and not server.queue.running)
         assert monotonic() - start < 1
-    assert page.locator(".answer").inner_text() == "Stopped before there was an answer."
+    lines = page.locator(".answer").inner_text().split("\n")
+    assert lines[0] == "Stopped before there was an answer."
+    assert "Not finished:" in lines
+    assert page.locator(".answer .drafts pre").text_content().startswith("Sort the items")
     ask(page, "Another one", "baseline")
     wait_for_status(page, "answered in")
 
@@ -220,6 +224,40 @@ def test_the_same_question_is_answered_by_another_config_beside_it_and_stays_in_
     assert answers_shown[0].startswith("echo of How do I sort a dict?")
     assert "def by_value" in answers_shown[1]
     assert tab.errors == []
+
+
+def test_a_copied_answer_names_its_passage(opened):
+    page = opened().page
+    ask(page, "How do I sort a dict?", "extract")
+    wait_for_status(page, "answered in")
+    note = page.locator(".answer .note")
+    assert note.inner_text() == "Word for word from passage [1]:"
+    note.locator("a").click()
+    page.locator(".passage[data-passage='1'].followed summary:focus").wait_for()
+
+
+def test_a_step_that_takes_long_says_what_the_first_question_waits_for(opened, server, monkeypatch):
+    is_loaded = Event()
+    monkeypatch.setattr(server.engine, "answer", lambda _: "loaded" * is_loaded.wait(FAR))
+    page = opened().page
+    page.clock.install()
+    ask(page, "How do I sort a dict?", "baseline")
+    page.locator(".live .label", has_text="generate").wait_for()
+    page.clock.fast_forward(9_000)
+    assert page.locator(".live .note").count() == 0
+    page.clock.fast_forward(2_000)
+    assert "loads the model" in page.locator(".live .note").inner_text()
+    is_loaded.set()
+    wait_for_status(page, "answered in")
+    assert page.locator(".live .note").is_hidden()
+
+
+def test_the_page_warns_of_the_embedded_model_and_of_an_empty_question(opened):
+    page = opened().page
+    assert "its answers are often wrong" in page.locator("#caution").inner_text()
+    ask(page, "  ", "baseline")
+    assert page.locator("#problem").inner_text() == "The question is empty: write one."
+    assert page.locator(".run").count() == 0
 
 
 def test_the_form_names_the_steps_of_the_chosen_config(opened):

@@ -16,7 +16,7 @@ from tests.fakes.fake_models import FakeRetriever, documents, section, step_of
 from tests.fakes.paced_engine import PacedEngine, paced_graph
 from tests.fakes.waiting import FAR, wait_until
 
-CONFIGS = ("baseline", "semantic", "semantic_cot", "semantic_cot_rerank_refined")
+CONFIGS = ("baseline", "extract", "semantic", "semantic_cot", "semantic_cot_rerank_refined")
 DRAFT = """Sort the items by their *value* [2]:
 
 ```python
@@ -61,6 +61,7 @@ class PageServer:
             profile="fake",
             model="paced",
             corpus="posts.csv",
+            is_embedded=True,
         )
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]

@@ -1,6 +1,6 @@
 // Page: the form, the questions of this tab, and the runs of each question side by side.
 
-import { element, inlineText, withCapital } from "./page_elements.js";
+import { element, formatCount, inlineText, withCapital } from "./page_elements.js";
 import { readSettings, takeToken } from "./question_stream.js";
 import { RunView } from "./run_view.js";
 import { readHistory, saveHistory } from "./session_history.js";
@@ -100,12 +100,13 @@ function save() {
 function ask() {
   const text = questionField.value;
   if (!text.trim() || !settings) {
+    if (settings) complain("The question is empty: write one.");
     questionField.focus();
     return;
   }
   const length = [...text].length;
   if (length > settings.question_chars) {
-    complain(`The question has ${length} characters: write at most ${settings.question_chars}.`);
+    complain(`The question has ${formatCount(length)} characters: write at most ${formatCount(settings.question_chars)}.`);
     return;
   }
   complain("");
@@ -166,6 +167,7 @@ async function start() {
   showSteps();
   document.getElementById("about").textContent =
     `${settings.model}, profile ${settings.profile}; posts of ${settings.corpus}`;
+  document.getElementById("caution").hidden = !settings.is_embedded;
   restore();
   document.documentElement.dataset.ready = "";
 }

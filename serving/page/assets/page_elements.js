@@ -1,7 +1,7 @@
 // Page elements: texts in their rendered and raw form, and buttons.
 
 // The functions of step_words.js and step_elements.js, which the report has too, are global.
-export const { countOf, element, formatSeconds, inlineText, withCapital } = globalThis;
+export const { countOf, element, formatCount, formatSeconds, inlineText, withCapital } = globalThis;
 
 // Only what the server rendered passes here: its renderer escapes every text.
 const policy = globalThis.trustedTypes

@@ -9,6 +9,9 @@ const MIDDLE_BUTTON = 1;
 const COUNTS = [
   "calls", "replies", "prompt_tokens", "cached_tokens", "new_tokens", "cut_tokens", "is_estimate", "is_cut_estimate",
 ];
+const PATIENCE_MS = 10_000;
+const SLOW_START =
+  "The first question also builds a missing index and loads the model, which can take minutes. The terminal of the server shows how far it is.";
 // Why a run has no whole answer, without a failure.
 const CUT_OFF = { stopped: "Stopped", interrupted: "The page was left" };
 
@@ -152,12 +155,15 @@ export class RunView {
     this.replies.clear();
     this.live.replaceChildren(element("p", { class: "label" }, element("span", { class: "pulse" }), `${name} is at work`));
     this.live.hidden = false;
+    clearTimeout(this.patience);
+    this.patience = setTimeout(() => this.live.append(element("p", { class: "note" }, SLOW_START)), PATIENCE_MS);
   }
 
   showChunk({ node, reply, text }) {
     let box = this.replies.get(reply);
     if (!box) {
       if (!this.replies.size) {
+        clearTimeout(this.patience);
         this.live.replaceChildren(element("p", { class: "label" }, element("span", { class: "pulse" }), `${node} writes`));
         this.live.append(element("div", { class: "drafts" }));
       }
@@ -172,6 +178,8 @@ export class RunView {
 
   endStep(document) {
     const { step, cost } = document;
+    clearTimeout(this.patience);
+    this.replies.clear();
     this.live.hidden = true;
     this.light(step.node, "done");
     this.stepsEnded.push(step);
@@ -197,11 +205,22 @@ export class RunView {
     this.answerLabel.textContent = "Answer";
     this.answer.replaceChildren(
       withholding ? element("p", { class: "withheld" }, `${withCapital(decisionOf(withholding))}.`) : "",
+      this.copyNote(answer),
       answer ? textBox(answer, html) : element("p", { class: "none" }, this.noAnswer()));
     this.light("__end__", "done");
     this.cost.textContent = [countOf(this.stepsEnded.length, "step"), costText({ ...this.total, seconds })].join(", ");
     if (withholding) this.end("withheld", `the answer is withheld, after ${formatSeconds(seconds)}`);
     else this.end("answered", `answered in ${formatSeconds(seconds)}`);
+  }
+
+  /** Return a line that names the passage whose answer this is, word for word; empty if the model wrote it. */
+  copyNote(answer) {
+    const candidates = this.stepsEnded.flatMap((step) => step.candidates || []);
+    const copied = answer && candidates.find((draft) => draft.passage && draft.text === answer);
+    if (!copied) return "";
+    const { passage: number } = copied;
+    return element("p", { class: "note" }, "Word for word from passage ",
+      element("a", { class: "citation", href: `#passage-${number}` }, `[${number}]`), ":");
   }
 
   /** Return the reason why the answer is empty. */
@@ -231,6 +250,7 @@ export class RunView {
 
   end(kind, text) {
     this.isRunning = false;
+    clearTimeout(this.patience);
     this.live.hidden = true;
     this.stopButton.hidden = true;
     for (const node of this.picture.querySelectorAll(".live")) node.classList.remove("live");
@@ -238,6 +258,7 @@ export class RunView {
     if (kind in CUT_OFF) {
       const end = this.answer.childNodes.length ? "the last step. This is the answer so far" : "there was an answer";
       this.answer.append(element("p", { class: "none" }, `${CUT_OFF[kind]} before ${end}.`));
+      if (this.replies.size) this.answer.append(element("p", { class: "label" }, "Not finished:"), this.live.lastElementChild);
     }
     this.say(text, kind);
   }

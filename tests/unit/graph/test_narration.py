@@ -130,6 +130,14 @@ REPLY = {"text": "", "prompt_tokens": 3, "new_tokens": 0, "cut_tokens": 0}
         ("use a lock", [step("generate", replies=[REPLY])], ["use a lock"]),
         ("use a lock", [step("retrieve", passages=[])], ["use a lock", "no passage was found"]),
         (
+            "use a lock",
+            [
+                step("generate", candidates=[{"text": "use a lock"}]),
+                step("rerank", candidates=[{"text": "no"}, {"text": "use a lock", "passage": 3}]),
+            ],
+            ["word for word from passage [3]:", "use a lock"],
+        ),
+        (
             "",
             [step("retrieve", passages=[PASSAGE]), step("extract")],
             ["(the first passage has no answer)", "passages", "[1] 0.500  T"],

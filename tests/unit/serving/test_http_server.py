@@ -88,7 +88,7 @@ def test_the_address_of_a_socket_can_be_opened_on_this_machine(host, url):
 
 def page_config():
     queue = QuestionQueue(lambda _: None, [])
-    settings = PageSettings({}, "semantic", "fake", "fake", "posts.csv")
+    settings = PageSettings({}, "semantic", "fake", "fake", "posts.csv", False)
     return page_server(queue, settings, Admission("127.0.0.1")).config
 
 

@@ -141,10 +141,19 @@ def test_a_count_is_a_whole_number_above_zero(flag, value):
     assert refusal(f"{flag}={value}").startswith(f"argument {flag}")
 
 
-@pytest.mark.parametrize("flag", ["--configs", "--lim", "--semantic", "--semantic-rag", "extra"])
-def test_an_unknown_flag_is_refused_and_never_guessed(flag):
-    message = refusal(flag)
-    assert message == f"unrecognized arguments: {flag}; see --help"
+@pytest.mark.parametrize(
+    ("flag", "advice"),
+    [
+        ("--configs", "did you mean --config?"),
+        ("--lim", "did you mean --limit?"),
+        ("--semantic", "did you mean --semantic_rag?"),
+        ("--semantic-rag", "did you mean --semantic_rag?"),
+        ("--0123456789", "see --help"),
+        ("extra", "see --help"),
+    ],
+)
+def test_an_unknown_flag_is_refused_with_a_suggestion_and_never_guessed(flag, advice):
+    assert refusal(flag) == f"unrecognized arguments: {flag}; {advice}"
 
 
 def test_overrides_may_be_given_together_or_one_by_one():

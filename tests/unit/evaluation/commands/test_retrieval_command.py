@@ -252,7 +252,7 @@ def test_by_default_the_plain_retrievers_are_compared(measured):
         (["--profile", "gpus"], "unknown profile 'gpus'; did you mean gpu?"),
         (["--corpus", "/no/such.csv"], "/no/such.csv: there is no such file"),
         (["--qrels", "/no/such.txt"], "/no/such.txt: unknown kind of file"),
-        (["--confg", "keyword"], "unrecognized arguments: --confg keyword; see --help"),
+        (["--confg", "keyword"], "unrecognized arguments: --confg keyword; did you mean --config?"),
     ],
 )
 def test_a_mistake_is_one_line_before_anything_is_opened(

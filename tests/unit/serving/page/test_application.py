@@ -60,7 +60,9 @@ class Response:
                 (name.replace("_", "-").encode(), value.encode()) for name, value in stated.items()
             ],
         }
-        settings = PageSettings({"baseline": load_config("baseline")}, "baseline", "p", "m", "c")
+        settings = PageSettings(
+            {"baseline": load_config("baseline")}, "baseline", "p", "m", "c", False
+        )
         server = page_server(queue or AskedQueue(), settings, Admission("127.0.0.1", (), token))
         asyncio.run(asyncio.wait_for(server.config.app(scope, self._receive, self._send), FAR))
         self.status = self.sent[0]["status"]
@@ -130,6 +132,7 @@ def test_the_page_knows_the_limit_of_a_question():
         "profile": "p",
         "model": "m",
         "corpus": "c",
+        "is_embedded": False,
         "question_chars": 50_000,
     }
     assert response.headers["cache-control"] == "no-store"
