@@ -120,6 +120,9 @@ def _prose(markdown: str) -> Iterator[str]:
             yield "".join(_texts(token.children or []))
 
 
+_BRACKET_SIGNS = "[]\u3010\u3011\uff3b\uff3d"
+
+
 def _texts(tokens: list["Token"]) -> Iterator[str]:
     links = elements = 0
     before = ""
@@ -138,9 +141,11 @@ def _texts(tokens: list["Token"]) -> Iterator[str]:
             # After a word it is a citation, after a name or a unit an exponent.
             is_after_word = len(before) == _WORD_CHARS and before.isalpha()
             yield "]" if tag and tag[1] else "\u3010" if is_after_word else "["
-        elif token.type == "text":
+        elif token.type in ("text", "text_special"):
             before = token.content[-_WORD_CHARS:]
-            yield token.content
+            # Escaped brackets make no citation.
+            is_escaped = token.type == "text_special" and token.content in _BRACKET_SIGNS
+            yield "x" if is_escaped else token.content
         elif token.type == "code_inline":
             before = ""
             yield "x"
@@ -150,4 +155,5 @@ def _texts(tokens: list["Token"]) -> Iterator[str]:
 def _parser() -> "MarkdownIt":
     from markdown_it import MarkdownIt
 
-    return MarkdownIt("commonmark").enable("table")
+    # Escaped characters stay tokens of their own.
+    return MarkdownIt("commonmark").enable("table").disable("text_join")

@@ -189,7 +189,7 @@ def curve_plot(lines: Sequence[Line], x_axis: str, y_axis: str, description: str
 
 
 def _labels(points: Sequence[tuple[float, float, str, int]]) -> list[Markup]:
-    """Return a label for each point of a plane, at its right or else at its left.
+    """Return a label for each point of a plane, at its right: the planes leave room there.
 
     Args:
         points: Coordinates, the text and the colour of each.
@@ -202,18 +202,13 @@ def _labels(points: Sequence[tuple[float, float, str, int]]) -> list[Markup]:
             columns.append([point])
     parts = []
     for column in columns:
-        left = max(point[0] for point in column) + 8
-        is_at_right = left + _LABEL_WIDTH <= WIDTH
-        if not is_at_right:
-            left = min(point[0] for point in column) - 8
         heights = _apart(
             [height + 4 for _, height, _, _ in column],
             _PLANE_TOP + 4,
             _PLANE_HEIGHT - _AXIS_HEIGHT - 4,
         )
-        for (_, _, text, colour), height in zip(column, heights, strict=True):
-            kind = f"label{'' if is_at_right else ' end'} {_run_class(colour)}"
-            parts.append(_text(left, height, text, kind))
+        for (left, _, text, colour), height in zip(column, heights, strict=True):
+            parts.append(_text(left + 8, height, text, f"label {_run_class(colour)}"))
     return parts
 
 

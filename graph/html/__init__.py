@@ -12,7 +12,7 @@ def stylesheet() -> str:
 
 
 def shared_scripts() -> dict[str, str]:
-    """Return the shared scripts by file name, in the order in which they run; they are no modules."""
+    """Return the shared scripts by file name, in the order in which they run; they are not modules."""
     return {name: _text(name) for name in _SCRIPTS}
 
 

@@ -24,7 +24,7 @@ function element(name, attributes, ...children) {
 
 /**
  * Return a text of another author within a line, isolated from the direction of the text around it;
- * what is no string is shown as an empty text.
+ * a value that is not a string is shown as an empty text.
  */
 function inlineText(text, kind = "") {
   return element("bdi", { class: kind ? `inline ${kind}` : "inline" }, typeof text === "string" ? text : "");

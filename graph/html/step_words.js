@@ -1,4 +1,4 @@
-// Step words: the words and numbers of steps, the same as those of graph/narration.py.
+// Step words: the words and numbers of steps, those of graph/narration.py where both show the same.
 // A plain script: the report holds it, and the ask page loads it before its modules.
 // A step may lack any field, so every function accepts a missing value.
 
@@ -62,7 +62,7 @@ function sourceOf(draft) {
   return isNumber(draft.passage) ? `passage ${draft.passage}` : draft.source || "draft";
 }
 
-/** Tell whether the candidates of a step have sources: the names of those of accept say it. */
+/** Tell whether the candidates of a step have sources: in accept, their names already say it. */
 function hasSources(step) {
   return isChoice(step) && step.node !== "accept";
 }

@@ -4,13 +4,12 @@ import re
 
 _NUMBERS = re.compile(r"\[([\d\s,]+)\]")
 _ANNOUNCED = re.compile(
-    r"\b(?:lists?|arrays?|tuples?|vectors?|sequences?|elements?|items?|values?|numbers?|indices|indexes|rows?"
-    r"|columns?|shapes?|inputs?|outputs?|results?|is|are|was|were|be|becomes?|equals?|gives?|gave|returns?"
-    r"|returned|yields?|yielded|prints?|printed|produces?|produced|contains?|holds?|into|like|of)"
-    r"\s*[:=]?\s*\Z",
+    r"(?:=|\b(?:(?:inputs?|outputs?|results?)\s*:|(?:lists?|arrays?|tuples?|vectors?|sequences?|elements?|items?"
+    r"|values?|numbers?|indices|indexes|rows?|columns?|shapes?|is|are|was|were|be|becomes?|equals?|gives?|gave"
+    r"|returns?|returned|yields?|yielded|prints?|printed|produces?|produced|contains?|holds?|into)\s*:?))\s*\Z",
     re.IGNORECASE,
 )
-"""A word for a value, or a verb before one."""
+"""A word for a value, or a verb or a sign before one."""
 BEFORE = 20
 """The characters before the brackets that `is_list_of_values` reads."""
 
@@ -18,7 +17,7 @@ BEFORE = 20
 def is_list_of_values(before: str, brackets: str) -> bool:
     """Tell whether brackets with several numbers are a list of values and no citation.
 
-    They are one if the numbers do not rise, or if the word before them announces a value.
+    They are one if a number stands twice, or if the word before them announces a value.
 
     Args:
         before: The text before the brackets.
@@ -28,5 +27,5 @@ def is_list_of_values(before: str, brackets: str) -> bool:
     if match is None or "," not in brackets:
         return False
     numbers = [int(number) for number in match[1].split(",") if number.strip().isdecimal()]
-    rises = numbers == sorted(set(numbers))
-    return not rises or _ANNOUNCED.search(before[-BEFORE:]) is not None
+    repeats = len(set(numbers)) < len(numbers)
+    return repeats or _ANNOUNCED.search(before[-BEFORE:]) is not None

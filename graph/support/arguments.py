@@ -5,6 +5,7 @@ import os
 import re
 import tomllib
 from collections.abc import Sequence
+from difflib import get_close_matches
 from errno import ENAMETOOLONG
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -13,7 +14,7 @@ from typing import Any, NoReturn
 
 from graph.support.errors import ConfigError
 from graph.support.storage import with_home
-from graph.support.text import one_line, suggestion
+from graph.support.text import one_line
 
 PACKAGE = "opencoder"
 _WHOLE_NUMBER = re.compile("-?[0-9]{1,18}")
@@ -39,14 +40,17 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse as argparse does, and refuse what is unknown: the parser of the subcommand knows its options."""
         parsed, unknown = super().parse_known_args(args, namespace)
-        options = [word.partition("=")[0] for word in unknown if word.startswith("--")]
         if unknown:
             line = one_line(f"unrecognized arguments: {' '.join(unknown)}", 1000)
-            known = [name for name in self._option_string_actions if name.startswith("--")]
-            raise ConfigError(
-                f"{line}; {suggestion(options[0], known) if options else 'see --help'}"
-            )
+            raise ConfigError(f"{line}; {self._advice(unknown)}")
         return parsed, unknown
+
+    def _advice(self, unknown: list[str]) -> str:
+        """Return the known option that is nearest to the first unknown one, as advice."""
+        options = [word[2:].partition("=")[0] for word in unknown if word.startswith("--")]
+        known = [name[2:] for name in self._option_string_actions if name.startswith("--")]
+        close = get_close_matches(options[0], known, n=1, cutoff=0.6) if options else []
+        return f"did you mean --{close[0]}?" if close else "see --help"
 
 
 class _StoreOnce(argparse.Action):

@@ -141,6 +141,8 @@ addEventListener("hashchange", () => {
   if (takeToken() && !settings) start();
 });
 
+addEventListener("pagehide", () => { isLeaving = true; });
+addEventListener("pageshow", () => { isLeaving = false; });
 addEventListener("beforeunload", () => {
   isLeaving = true;
   setTimeout(() => {

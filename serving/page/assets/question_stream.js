@@ -4,6 +4,8 @@ import { keepText, readText } from "./tab_storage.js";
 
 const TOKEN_KEY = "opencoder-token";
 const CLIENT_KEY = "opencoder-client";
+// A header holds no other characters, such as those of an address that was copied in part.
+const TOKEN = /^[\w.~-]+$/;
 
 /** The reason why the server gave no answer, in words for people. */
 export class RequestError extends Error {}
@@ -11,7 +13,7 @@ export class RequestError extends Error {}
 /** Take the token from the address, which then no longer shows it; return whether there was one. */
 export function takeToken() {
   const token = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (!token) return false;
+  if (!token || !TOKEN.test(token)) return false;
   keepText(TOKEN_KEY, token);
   history.replaceState(null, "", location.pathname);
   return true;

@@ -11,7 +11,8 @@ const COUNTS = [
 ];
 const PATIENCE_MS = 10_000;
 const SLOW_START =
-  "The first question also builds a missing index and loads the model, which can take minutes. The terminal of the server shows how far it is.";
+  "The first question can take minutes: the server builds a missing index and loads the model. Its terminal shows how far it is.";
+let hasSeenAnswer = false;
 // Why a run has no whole answer, without a failure.
 const CUT_OFF = { stopped: "Stopped", interrupted: "The page was left" };
 
@@ -67,6 +68,7 @@ export class RunView {
     try {
       await askQuestion(this.question, this.config, this.controller.signal, (document) => this.receive(document));
       if (this.isRunning) throw new RequestError("the connection ended before the answer");
+      hasSeenAnswer = true;
     } catch (error) {
       if (!this.isRunning) return;
       if (this.controller.signal.aborted) this.receive({ type: "stopped" });
@@ -156,7 +158,7 @@ export class RunView {
     this.live.replaceChildren(element("p", { class: "label" }, element("span", { class: "pulse" }), `${name} is at work`));
     this.live.hidden = false;
     clearTimeout(this.patience);
-    this.patience = setTimeout(() => this.live.append(element("p", { class: "note" }, SLOW_START)), PATIENCE_MS);
+    if (!hasSeenAnswer) this.patience = setTimeout(() => this.live.append(element("p", { class: "note" }, SLOW_START)), PATIENCE_MS);
   }
 
   showChunk({ node, reply, text }) {
@@ -256,7 +258,7 @@ export class RunView {
     for (const node of this.picture.querySelectorAll(".live")) node.classList.remove("live");
     this.retryButton.hidden = kind === "answered" || kind === "withheld";
     if (kind in CUT_OFF) {
-      const end = this.answer.childNodes.length ? "the last step. This is the answer so far" : "there was an answer";
+      const end = this.answer.childNodes.length ? "the last step had ended. This is the answer so far" : "there was an answer";
       this.answer.append(element("p", { class: "none" }, `${CUT_OFF[kind]} before ${end}.`));
       if (this.replies.size) this.answer.append(element("p", { class: "label" }, "Not finished:"), this.live.lastElementChild);
     }
@@ -269,7 +271,7 @@ export class RunView {
     for (const details of all) details.open = !isOpen;
   }
 
-  /** Go from a citation to its passage in this run, also if it was to open in another tab: there it has no passage. */
+  /** Go from a citation to its passage in this run, also on a middle click: another tab would not have the passage. */
   followCitation(event) {
     const link = event.target.closest("a.citation");
     if (!link) return;

@@ -18,6 +18,8 @@ from tests.fakes.properties import any_text, examples
         ("[1-3]", {1, 2, 3}),
         ("a range [2\u20134], in print", {2, 3, 4}),
         ("[ 1 ]", {1}),
+        (r"See \[1\], \[2, 3\] and [4]\.", {4}),
+        ("a &#91;1&#93; and \\*b\\* [2]", {2}),
         ("\u30102\u3011", {2}),
         ("\u30101\u2020source\u3011", {1}),
         ("\uff3b3\uff3d", {3}),

@@ -148,7 +148,7 @@ def test_a_count_is_a_whole_number_above_zero(flag, value):
         ("--lim", "did you mean --limit?"),
         ("--semantic", "did you mean --semantic_rag?"),
         ("--semantic-rag", "did you mean --semantic_rag?"),
-        ("--0123456789", "see --help"),
+        ("--verbose", "see --help"),
         ("extra", "see --help"),
     ],
 )

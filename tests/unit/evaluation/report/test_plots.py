@@ -164,6 +164,15 @@ def test_labels_of_points_that_stand_apart_stay_at_their_points():
     assert len({label.get("y") for label in labels}) == 1
 
 
+def test_the_label_of_a_point_stays_beside_it_in_a_chain_of_near_points():
+    dots = [Dot("ABCDEFGH"[n], 60 + 4.5 * n, 0.3 + 0.08 * n, None, None, n) for n in range(8)]
+    svg = drawn(plane_plot(dots, "tokens", "BLEU", "says"))
+    points = {round(float(circle.get("cx")), 1) for circle in svg.iter("{*}circle", "circle")}
+    lefts = {round(float(label.get("x")) - 8, 1) for label in of_kind(svg, "label")}
+    assert len(points) == 8
+    assert lefts == points
+
+
 def test_labels_move_no_further_than_they_must():
     assert _apart([50.0, 100.0], 28, 226) == [50, 100]
     assert _apart([100.0, 50.0, 52.0], 28, 226) == [100, 44.5, 57.5]

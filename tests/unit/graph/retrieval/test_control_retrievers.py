@@ -134,6 +134,7 @@ def test_extract_asks_no_model():
         "passages": [
             as_passage(n, document) for n, document in enumerate(documents("one", "two"), 1)
         ],
+        "withheld": False,
     }
     assert (model.written, model.chosen) == ([], [])
 
