@@ -13,7 +13,14 @@ from serving.question_queue import Answered, Chunk, StepEnded, StepStarted
 from tests.fakes.colours import contrast
 from tests.fakes.fake_models import reply
 from tests.fakes.page_servers import FAILING, REFINED, PageServer
-from tests.fakes.page_tabs import ask, ask_beside, reload, wait_for_status, wait_until_ready
+from tests.fakes.page_tabs import (
+    ask,
+    ask_beside,
+    ask_one_behind_another,
+    reload,
+    wait_for_status,
+    wait_until_ready,
+)
 from tests.fakes.report_pages import SEEDS, hostile
 from tests.fakes.waiting import FAR, wait_until
 
@@ -249,7 +256,15 @@ def test_a_step_that_takes_long_says_what_the_first_question_waits_for(opened, s
     assert "loads the model" in page.locator(".live .note").inner_text()
     is_loaded.set()
     wait_for_status(page, "answered in")
-    assert page.locator(".live .note").is_hidden()
+    assert page.locator(".live .note").count() == 0
+    is_loaded.clear()
+    ask(page, "And a list?", "baseline")
+    live = page.locator(".question[open] .live")
+    live.locator(".label", has_text="generate").wait_for()
+    page.clock.fast_forward(11_000)
+    assert live.locator(".note").count() == 0
+    is_loaded.set()
+    wait_for_status(page, "answered in")
 
 
 def test_the_page_warns_of_the_embedded_model_and_of_an_empty_question(opened):
@@ -274,10 +289,7 @@ def test_the_form_names_the_steps_of_the_chosen_config(opened):
 def test_two_tabs_wait_for_each_other_and_a_closed_one_ends_its_work(opened, server):
     first, second = opened(), opened()
     with server.engine.held() as release:
-        ask(first.page, "the first")
-        first.page.locator(".live pre").wait_for()
-        ask(second.page, "the second", "baseline")
-        wait_for_status(second.page, "is the next one")
+        ask_one_behind_another(first.page, second.page)
         start = monotonic()
         first.context.close()
         wait_for_status(second.page, "generate runs")

@@ -1,7 +1,7 @@
 """What a tab of the ask page keeps: its questions, also those without an answer yet, and its token."""
 
 from tests.fakes.page_servers import PageServer
-from tests.fakes.page_tabs import ask, ask_beside, reload, wait_for_status
+from tests.fakes.page_tabs import ask, ask_beside, ask_one_behind_another, reload, wait_for_status
 from tests.fakes.waiting import wait_until
 
 TOKEN = "a-token-of-some-length"
@@ -88,10 +88,7 @@ def test_a_reload_during_an_answer_shows_what_is_known_and_offers_to_ask_again(o
 def test_a_question_that_still_waits_is_kept_too(opened, server):
     first, second = opened(), opened()
     with server.engine.held() as release:
-        ask(first.page, "the first")
-        first.page.locator(".live pre").wait_for()
-        ask(second.page, "the second", "baseline")
-        wait_for_status(second.page, "is the next one")
+        ask_one_behind_another(first.page, second.page)
         reload(second.page)
         wait_for_status(second.page, "interrupted")
         assert second.page.locator(".answer").inner_text() == (

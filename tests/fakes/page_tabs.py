@@ -7,6 +7,14 @@ def ask(page, question, config="semantic"):
     page.click("#ask")
 
 
+def ask_one_behind_another(first, second):
+    """Ask a question that is being answered, and one that waits for it."""
+    ask(first, "the first")
+    first.locator(".live pre").wait_for()
+    ask(second, "the second", "baseline")
+    wait_for_status(second, "is the next one")
+
+
 def ask_beside(page, config):
     page.get_by_label("Ask another config").select_option(config)
     page.get_by_role("button", name="Ask beside").click()

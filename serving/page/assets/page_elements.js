@@ -3,7 +3,7 @@
 // The functions of step_words.js and step_elements.js, which the report has too, are global.
 export const { countOf, element, formatCount, formatSeconds, inlineText, withCapital } = globalThis;
 
-// Only what the server rendered passes here: its renderer escapes every text.
+// Only HTML of the server passes here, fresh or from the tab's history: its renderer escapes every text.
 const policy = globalThis.trustedTypes
   ? trustedTypes.createPolicy("opencoder", { createHTML: (html) => html })
   : { createHTML: (html) => html };

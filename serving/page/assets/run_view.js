@@ -68,7 +68,7 @@ export class RunView {
     try {
       await askQuestion(this.question, this.config, this.controller.signal, (document) => this.receive(document));
       if (this.isRunning) throw new RequestError("the connection ended before the answer");
-      hasSeenAnswer = true;
+      hasSeenAnswer ||= this.documents.at(-1).type === "answered";
     } catch (error) {
       if (!this.isRunning) return;
       if (this.controller.signal.aborted) this.receive({ type: "stopped" });
